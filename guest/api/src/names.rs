@@ -1,0 +1,52 @@
+//! Names of the contract. Changing one of them breaks workflows or clusters that exist.
+
+/// API group of the OrasCache, as in clusters today.
+pub const GROUP: &str = "cache.converged-computing.github.io";
+/// API version of the OrasCache.
+pub const VERSION: &str = "v1alpha1";
+/// `GROUP/VERSION`.
+pub const API_VERSION: &str = "cache.converged-computing.github.io/v1alpha1";
+/// Kind of the primary.
+pub const KIND: &str = "OrasCache";
+/// Plural resource name of the primary.
+pub const PLURAL: &str = "orascaches";
+
+/// Field manager of every write that a plan asks for.
+pub const FIELD_MANAGER: &str = "orascache";
+
+/// Registry image where a cache names none.
+pub const DEFAULT_IMAGE: &str = "ghcr.io/oras-project/registry:latest";
+/// Port of the registry, in the pod and on the Service.
+pub const REGISTRY_PORT: i64 = 5000;
+/// Where the registry keeps its blobs.
+pub const DATA_PATH: &str = "/var/lib/registry";
+/// Name of the container and of the port.
+pub const REGISTRY_NAME: &str = "registry";
+/// Key of the HTTP secret in a Secret, as in clusters today.
+pub const HTTP_SECRET_KEY: &str = "http-secret";
+
+/// Annotation on every child: a digest of what was last applied, so that a field which left the cache's
+/// spec leaves the child too.
+pub const APPLIED_HASH_ANNOTATION: &str = "cache.converged-computing.github.io/applied-hash";
+
+/// Longest name of a cache. Its StatefulSet labels pods with `<name>-<10 characters>`, and a label value
+/// has at most 63.
+pub const MAX_NAME_LENGTH: usize = 52;
+
+/// Recommended labels (kubernetes.io/docs/concepts/overview/working-with-objects/common-labels).
+pub mod labels {
+    /// Name of the application.
+    pub const NAME: &str = "app.kubernetes.io/name";
+    /// Value of [`NAME`].
+    pub const NAME_VALUE: &str = "orascache";
+    /// Name of the cache.
+    pub const INSTANCE: &str = "app.kubernetes.io/instance";
+    /// Role of a pod within the cache.
+    pub const COMPONENT: &str = "app.kubernetes.io/component";
+    /// Value of [`COMPONENT`] on registry pods.
+    pub const COMPONENT_REGISTRY: &str = "registry";
+    /// Tool that manages the object.
+    pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+    /// Value of [`MANAGED_BY`].
+    pub const MANAGED_BY_VALUE: &str = "orascache";
+}

@@ -1,0 +1,217 @@
+//! The typed OrasCache. The CRD is generated from here; doc comments become `kubectl explain`.
+
+use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements, Toleration};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use crate::names::DEFAULT_IMAGE;
+
+/// What the user asks for: an OCI registry in this namespace that serves as a cache for workflow artifacts.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "cache.converged-computing.github.io",
+    version = "v1alpha1",
+    kind = "OrasCache",
+    plural = "orascaches",
+    singular = "orascache",
+    shortname = "oc",
+    category = "all",
+    namespaced,
+    status = "OrasCacheStatus",
+    doc = "An OrasCache is an OCI registry in a namespace that serves as a cache for workflow artifacts: annotated pods and jobs pull their inputs from it and push their outputs to it.",
+    printcolumn = r#"{"name":"Ready","type":"string","description":"Whether the cache can be used.","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Endpoint","type":"string","description":"Host and port of the registry.","jsonPath":".status.endpoint"}"#,
+    printcolumn = r#"{"name":"Image","type":"string","description":"Image of the registry.","jsonPath":".spec.image"}"#,
+    printcolumn = r#"{"name":"Reason","type":"string","priority":1,"description":"Why the cache is or is not ready.","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"Replicas","type":"integer","priority":1,"description":"Ready registry pods.","jsonPath":".status.readyReplicas"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("the name must start with a letter and hold only lower case letters, digits and '-', because a Service of the same name is made").field_path(".metadata.name"),
+    validation = Rule::new("size(self.metadata.name) <= 52").message("the name must have at most 52 characters, because the pods of its StatefulSet are labelled with it").field_path(".metadata.name")
+)]
+#[x_kube(
+    validation = Rule::new("self.replicas <= 1 || !self.deploy || (has(self.storage) && (has(self.storage.existingClaim) || (has(self.storage.accessModes) && 'ReadWriteMany' in self.storage.accessModes)))").message("more than one replica needs storage that several pods can write: set storage.accessModes to [ReadWriteMany], name such a claim in storage.existingClaim, or set replicas to 1"),
+    validation = Rule::new("!(has(self.secret) && has(self.secrets) && has(self.secrets.registryHttp))").message("secret and secrets.registryHttp both give the registry's HTTP secret: keep secret and remove secrets.registryHttp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct OrasCacheSpec {
+    /// Image of the registry. Any image of the distribution registry that is configured by REGISTRY_* variables.
+    #[serde(default = "default_image")]
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"))]
+    pub image: String,
+
+    /// When the node pulls the image: Always, IfNotPresent or Never. By default IfNotPresent, or Always for the tag latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<ImagePullPolicy>,
+
+    /// Secrets of this namespace with credentials for pulling the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub image_pull_secrets: Option<Vec<LocalObjectReference>>,
+
+    /// Whether a registry is deployed. With false every workflow step names a registry of its own; storage is kept.
+    #[serde(default = "default_true")]
+    pub deploy: bool,
+
+    /// Name of a Secret in this namespace whose key http-secret signs the state of uploads. All registry pods of a
+    /// cache must use the same; one is generated where several replicas have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub secret: Option<String>,
+
+    /// Secrets for workflow steps, and the older place of the HTTP secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<OrasCacheSecrets>,
+
+    /// How many registry pods serve the cache. More than one needs storage that several pods can write.
+    #[serde(default = "default_replicas")]
+    #[schemars(range(min = 1, max = 100))]
+    pub replicas: i32,
+
+    /// Where artifacts are kept. Without it they live and die with the pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<OrasCacheStorage>,
+
+    /// CPU and memory of a registry pod. By default 50m and 64Mi are requested, without limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+
+    /// Labels of the nodes that registry pods may run on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_selector: Option<BTreeMap<String, String>>,
+
+    /// Taints that registry pods tolerate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub tolerations: Option<Vec<Toleration>>,
+}
+
+fn default_image() -> String {
+    DEFAULT_IMAGE.to_owned()
+}
+
+fn default_true() -> bool {
+    true
+}
+
+fn default_replicas() -> i32 {
+    1
+}
+
+/// When a node pulls an image.
+#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImagePullPolicy {
+    /// At every start of a pod.
+    Always,
+    /// When the node does not have it.
+    IfNotPresent,
+    /// Never: the node has it.
+    Never,
+}
+
+/// Secrets of a cache.
+#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OrasCacheSecrets {
+    /// Name of a Secret in this namespace with ORAS_USER, ORAS_PULL_PASS and ORAS_PUSH_PASS, for workflow steps that
+    /// use a remote registry. It never reaches the registry itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub oras_env: Option<String>,
+
+    /// Deprecated: the HTTP secret as a literal. It is moved into a Secret; name a Secret in spec.secret instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub registry_http: Option<String>,
+}
+
+/// Where a cache keeps its artifacts: a claim that the operator makes, or one that exists.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[x_kube(
+    validation = Rule::new("has(self.size) != has(self.existingClaim)").message("give either size, for a claim that is made for the cache, or existingClaim, for one that exists"),
+    validation = Rule::new("!has(self.existingClaim) || !(has(self.storageClassName) || has(self.accessModes))").message("storageClassName and accessModes belong to a claim that is made for the cache: remove them, or existingClaim"),
+    validation = Rule::new("!has(self.size) || !has(oldSelf.size) || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0").message("storage cannot shrink: set size to at least what it was").field_path(".size"),
+    validation = Rule::new("!has(self.size) || !has(oldSelf.size) || (has(self.storageClassName) ? self.storageClassName : '') == (has(oldSelf.storageClassName) ? oldSelf.storageClassName : '')").message("storageClassName cannot change once the claim exists").field_path(".storageClassName"),
+    validation = Rule::new("!has(self.size) || !has(oldSelf.size) || (has(self.accessModes) ? self.accessModes : ['ReadWriteOnce']) == (has(oldSelf.accessModes) ? oldSelf.accessModes : ['ReadWriteOnce'])").message("accessModes cannot change once the claim exists").field_path(".accessModes")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct OrasCacheStorage {
+    /// Size of the claim that is made for the cache, for example 20Gi. It can grow later, not shrink.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 32),
+        regex(pattern = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$")
+    )]
+    pub size: Option<String>,
+
+    /// Storage class of that claim. By default the cluster's default class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub storage_class_name: Option<String>,
+
+    /// Access modes of that claim. By default ReadWriteOnce; several replicas need ReadWriteMany.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4))]
+    pub access_modes: Option<Vec<AccessMode>>,
+
+    /// Name of a PersistentVolumeClaim in this namespace to use instead. It is never changed or deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub existing_claim: Option<String>,
+}
+
+/// How a volume can be mounted.
+#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessMode {
+    /// Read and write by the pods of one node.
+    ReadWriteOnce,
+    /// Read only, by many nodes.
+    ReadOnlyMany,
+    /// Read and write by many nodes.
+    ReadWriteMany,
+    /// Read and write by one pod.
+    ReadWriteOncePod,
+}
+
+/// What was observed.
+#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OrasCacheStatus {
+    /// Ready (the cache can be used), Progressing (something is being brought about) and Degraded (something needs attention).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "conditions_schema")]
+    pub conditions: Option<Vec<Condition>>,
+
+    /// Generation of the spec that this status describes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Host and port of the registry within the cluster. Absent when none is deployed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+
+    /// Image that the registry pods are to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+
+    /// Registry pods that exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<i32>,
+
+    /// Registry pods that are ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_replicas: Option<i32>,
+
+    /// Persistent, or Ephemeral when artifacts are lost with the pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<String>,
+}
+
+/// Conditions are a list-map by type, as server-side apply and `kubectl wait` expect (KEP-1623).
+fn conditions_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let mut schema = generator.subschema_for::<Option<Vec<Condition>>>();
+    schema.insert("x-kubernetes-list-type".to_owned(), "map".into());
+    schema.insert("x-kubernetes-list-map-keys".to_owned(), serde_json::json!(["type"]));
+    schema
+}

@@ -1,0 +1,211 @@
+//! Builds a guest crate into a component with a nested cargo, for build scripts.
+//!
+//! The pitfalls that shape this: the nested cargo needs a target directory of its own (the outer one is
+//! locked), outside OUT_DIR (else it is rebuilt per profile); flags, wrappers and profiles of the outer
+//! build must not leak in; and a component that imports anything must fail the build.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fmt, fs, io};
+
+mod inspect;
+
+pub use inspect::{imports, is_component};
+
+/// The guest's target: it has no operating system, so that nothing can be imported from one.
+pub const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Why there is no component.
+#[derive(Debug)]
+pub enum BuildError {
+    /// A build script lacks a variable that cargo sets.
+    Environment(&'static str),
+    /// A file or a process could not be used.
+    Io(PathBuf, io::Error),
+    /// The target is not installed and could not be added.
+    TargetMissing(String),
+    /// The nested cargo failed; it has said why.
+    CargoFailed,
+    /// What was built is no component.
+    NotAComponent(PathBuf),
+    /// The component imports something.
+    HasImports(PathBuf, Vec<String>),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BuildError::Environment(name) => {
+                write!(
+                    formatter,
+                    "the variable {name} is not set: call this from a build script that cargo runs"
+                )
+            }
+            BuildError::Io(path, error) => write!(formatter, "{} cannot be used: {error}", path.display()),
+            BuildError::TargetMissing(detail) => write!(
+                formatter,
+                "the Rust target {TARGET} is not installed and could not be added ({detail}): run `rustup target add {TARGET}`, or name a ready component in ORASCACHE_COMPONENT"
+            ),
+            BuildError::CargoFailed => {
+                formatter.write_str("the guest did not compile; cargo's messages stand above")
+            }
+            BuildError::NotAComponent(path) => write!(
+                formatter,
+                "{} is not a WebAssembly component: a core module needs `wasm-component-ld` as its linker",
+                path.display()
+            ),
+            BuildError::HasImports(path, imports) => write!(
+                formatter,
+                "{} imports {}, but a guest must import nothing: remove what needs it (a clock, randomness, IO)",
+                path.display(),
+                imports.join(", ")
+            ),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+/// Builds `package`, whose sources stand in `directory`, and returns the path of the component.
+///
+/// `directory` is relative to the calling package. With the environment variable `prebuilt` set, the file
+/// that it names is checked and used instead.
+///
+/// # Errors
+/// When the guest cannot be built, is no component, or imports anything.
+pub fn component(package: &str, directory: &str, prebuilt: &str) -> Result<PathBuf, BuildError> {
+    emit(format_args!("rerun-if-env-changed={prebuilt}"));
+    let path = match env::var_os(prebuilt) {
+        Some(path) => PathBuf::from(path),
+        None => build(package, directory)?,
+    };
+    emit(format_args!("rerun-if-changed={}", path.display()));
+    let bytes = fs::read(&path).map_err(|error| BuildError::Io(path.clone(), error))?;
+    if !is_component(&bytes) {
+        return Err(BuildError::NotAComponent(path));
+    }
+    match imports(&bytes) {
+        Ok(imports) if imports.is_empty() => Ok(path),
+        Ok(imports) => Err(BuildError::HasImports(path, imports)),
+        Err(_) => Err(BuildError::NotAComponent(path)),
+    }
+}
+
+/// Tells cargo something (doc.rust-lang.org/cargo/reference/build-scripts.html).
+#[allow(clippy::print_stdout, reason = "build scripts talk to cargo through stdout")]
+pub fn emit(instruction: fmt::Arguments<'_>) {
+    println!("cargo::{instruction}");
+}
+
+fn build(package: &str, directory: &str) -> Result<PathBuf, BuildError> {
+    let here = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    let sources = here.join(directory);
+    watch_sources(&sources);
+    ensure_target()?;
+    let target_dir = target_directory()?.join("guest");
+
+    let mut cargo = Command::new(variable("CARGO")?);
+    cargo
+        .current_dir(&sources)
+        .args([
+            "build",
+            "--profile",
+            "guest",
+            "--target",
+            TARGET,
+            "--package",
+            package,
+            "--lib",
+            "--target-dir",
+        ])
+        .arg(&target_dir)
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld");
+    for (name, _) in env::vars_os() {
+        if leaks_into_guest(&name) {
+            cargo.env_remove(name);
+        }
+    }
+    if env::var_os("CARGO_NET_OFFLINE").is_some() {
+        cargo.arg("--offline");
+    }
+    let status = cargo.status().map_err(|error| BuildError::Io("cargo".into(), error))?;
+    if !status.success() {
+        return Err(BuildError::CargoFailed);
+    }
+    let file = format!("{}.wasm", package.replace('-', "_"));
+    Ok(target_dir.join(TARGET).join("guest").join(file))
+}
+
+/// Flags, wrappers and profile settings are meant for the outer build.
+fn leaks_into_guest(name: &OsString) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    matches!(
+        name,
+        "RUSTFLAGS"
+            | "CARGO_ENCODED_RUSTFLAGS"
+            | "CARGO_BUILD_RUSTFLAGS"
+            | "RUSTC_WRAPPER"
+            | "RUSTC_WORKSPACE_WRAPPER"
+            | "CARGO_BUILD_TARGET"
+            | "CARGO_TARGET_DIR"
+            | "CARGO_BUILD_TARGET_DIR"
+            | "CLIPPY_ARGS"
+            | "RUSTC"
+    ) || name.starts_with("CARGO_PROFILE_")
+        || name.starts_with("CARGO_FEATURE_")
+        || name.starts_with("CARGO_CFG_")
+}
+
+/// The guest is built from its own sources, those of its workspace siblings, and the WIT package.
+fn watch_sources(sources: &Path) {
+    for ancestor in sources.ancestors().take(3) {
+        for name in ["wit", "guest", "Cargo.toml", "Cargo.lock"] {
+            let path = ancestor.join(name);
+            if path.exists() {
+                emit(format_args!("rerun-if-changed={}", path.display()));
+            }
+        }
+    }
+    emit(format_args!("rerun-if-changed={}", sources.display()));
+}
+
+/// The outer target directory, found from OUT_DIR (`<target>/<profile>/build/<package>/out`, with the target
+/// triple in between when cross-compiling).
+fn target_directory() -> Result<PathBuf, BuildError> {
+    let out = PathBuf::from(variable("OUT_DIR")?);
+    let profile = out.ancestors().nth(3).ok_or(BuildError::Environment("OUT_DIR"))?;
+    let parent = profile.parent().ok_or(BuildError::Environment("OUT_DIR"))?;
+    let cross = variable("TARGET")?;
+    let directory =
+        if parent.file_name().is_some_and(|name| *name == *cross) { parent.parent() } else { Some(parent) };
+    directory.map(Path::to_path_buf).ok_or(BuildError::Environment("OUT_DIR"))
+}
+
+/// Adds the target once when it is missing; without rustup, rustc's own answer decides.
+fn ensure_target() -> Result<(), BuildError> {
+    if has_target()? {
+        return Ok(());
+    }
+    let added = Command::new("rustup").args(["target", "add", TARGET]).output();
+    match added {
+        Ok(output) if output.status.success() && has_target()? => Ok(()),
+        Ok(output) => {
+            Err(BuildError::TargetMissing(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+        }
+        Err(error) => Err(BuildError::TargetMissing(format!("rustup: {error}"))),
+    }
+}
+
+fn has_target() -> Result<bool, BuildError> {
+    let output = Command::new(variable("RUSTC")?)
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .map_err(|error| BuildError::Io("rustc".into(), error))?;
+    let directory = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    Ok(output.status.success() && Path::new(&directory).is_dir())
+}
+
+fn variable(name: &'static str) -> Result<OsString, BuildError> {
+    env::var_os(name).ok_or(BuildError::Environment(name))
+}

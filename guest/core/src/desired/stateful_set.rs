@@ -1,0 +1,142 @@
+//! The registry pods.
+
+use super::{Child, claim_name, http_secret_source, object_labels, selector_labels};
+use crate::contract::STATEFUL_SET;
+use crate::json::Json;
+use crate::primary::Primary;
+use orascache_api::names::{DATA_PATH, HTTP_SECRET_KEY, REGISTRY_NAME, REGISTRY_PORT};
+
+/// User and group of the registry: the "nonroot" of distroless images. The volume gets the same group.
+const NON_ROOT_ID: i64 = 65_532;
+/// Name of the volume with the blobs.
+const DATA_VOLUME: &str = "data";
+
+/// The StatefulSet of a cache. It satisfies Pod Security `restricted`.
+pub(crate) fn stateful_set<'a>(primary: &'a Primary<'a>) -> Child<'a> {
+    let name = primary.metadata.name.as_ref();
+    let template = Json::object([
+        ("metadata", Some(Json::object([("labels", Some(object_labels(primary)))]))),
+        ("spec", Some(pod_spec(primary))),
+    ]);
+    let spec = Json::object([
+        // All pods serve the same storage, so there is no order to keep; and a StatefulSet that waits for
+        // ordered readiness cannot leave a broken image by itself.
+        ("podManagementPolicy", Some("Parallel".into())),
+        ("replicas", Some(primary.spec.replicas().into())),
+        ("selector", Some(Json::object([("matchLabels", Some(selector_labels(primary)))]))),
+        ("serviceName", Some(name.into())),
+        ("template", Some(template)),
+    ]);
+    Child::new(primary, STATEFUL_SET, name.into(), [("spec", spec)])
+}
+
+fn pod_spec<'a>(primary: &'a Primary<'a>) -> Json<'a> {
+    let spec = &primary.spec;
+    let security = Json::object([
+        ("fsGroup", Some(NON_ROOT_ID.into())),
+        ("fsGroupChangePolicy", Some("OnRootMismatch".into())),
+        ("runAsGroup", Some(NON_ROOT_ID.into())),
+        ("runAsNonRoot", Some(true.into())),
+        ("runAsUser", Some(NON_ROOT_ID.into())),
+        ("seccompProfile", Some(Json::object([("type", Some("RuntimeDefault".into()))]))),
+    ]);
+    let volume = match claim_name(primary) {
+        Some(claim) => Json::object([
+            ("name", Some(DATA_VOLUME.into())),
+            ("persistentVolumeClaim", Some(Json::object([("claimName", Some(claim.into()))]))),
+        ]),
+        None => {
+            Json::object([("name", Some(DATA_VOLUME.into())), ("emptyDir", Some(Json::Object(Vec::new())))])
+        }
+    };
+    Json::object([
+        ("automountServiceAccountToken", Some(false.into())),
+        ("containers", Some(Json::Array(vec![container(primary)]))),
+        ("enableServiceLinks", Some(false.into())),
+        ("imagePullSecrets", not_empty(spec.image_pull_secrets.as_ref())),
+        ("nodeSelector", not_empty(spec.node_selector.as_ref())),
+        ("securityContext", Some(security)),
+        ("tolerations", not_empty(spec.tolerations.as_ref())),
+        ("volumes", Some(Json::Array(vec![volume]))),
+    ])
+}
+
+fn container<'a>(primary: &'a Primary<'a>) -> Json<'a> {
+    let spec = &primary.spec;
+    let port = Json::object([
+        ("containerPort", Some(REGISTRY_PORT.into())),
+        ("name", Some(REGISTRY_NAME.into())),
+        ("protocol", Some("TCP".into())),
+    ]);
+    let security = Json::object([
+        ("allowPrivilegeEscalation", Some(false.into())),
+        ("capabilities", Some(Json::object([("drop", Some(Json::Array(vec!["ALL".into()])))]))),
+        ("readOnlyRootFilesystem", Some(true.into())),
+    ]);
+    let mount = Json::object([("mountPath", Some(DATA_PATH.into())), ("name", Some(DATA_VOLUME.into()))]);
+    Json::object([
+        ("env", Some(Json::Array(environment(primary)))),
+        ("image", Some(spec.image().into())),
+        ("imagePullPolicy", spec.image_pull_policy.as_deref().map(Json::from)),
+        ("livenessProbe", Some(probe(10, 6))),
+        ("name", Some(REGISTRY_NAME.into())),
+        ("ports", Some(Json::Array(vec![port]))),
+        ("readinessProbe", Some(probe(5, 3))),
+        ("resources", Some(not_empty(spec.resources.as_ref()).unwrap_or_else(default_resources))),
+        ("securityContext", Some(security)),
+        // A large store is not walked at start, but a slow volume may be.
+        ("startupProbe", Some(probe(2, 60))),
+        ("terminationMessagePolicy", Some("FallbackToLogsOnError".into())),
+        ("volumeMounts", Some(Json::Array(vec![mount]))),
+    ])
+}
+
+/// Configuration of the distribution registry (distribution.github.io/distribution/about/configuration).
+fn environment<'a>(primary: &'a Primary<'a>) -> Vec<Json<'a>> {
+    let literal = |name: &'static str, value: Json<'a>| {
+        Json::object([("name", Some(name.into())), ("value", Some(value))])
+    };
+    let mut variables = vec![
+        literal("REGISTRY_HTTP_ADDR", format!(":{REGISTRY_PORT}").into()),
+        literal("REGISTRY_STORAGE_DELETE_ENABLED", "true".into()),
+        literal("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", DATA_PATH.into()),
+    ];
+    if let Some(secret) = http_secret_source(primary) {
+        let reference = Json::object([("key", Some(HTTP_SECRET_KEY.into())), ("name", Some(secret.into()))]);
+        variables.push(Json::object([
+            ("name", Some("REGISTRY_HTTP_SECRET".into())),
+            ("valueFrom", Some(Json::object([("secretKeyRef", Some(reference))]))),
+        ]));
+    }
+    variables
+}
+
+/// `/` answers 200 without credentials on every registry that we support.
+fn probe<'a>(period_seconds: i64, failure_threshold: i64) -> Json<'a> {
+    let get = Json::object([("path", Some("/".into())), ("port", Some(REGISTRY_NAME.into()))]);
+    Json::object([
+        ("failureThreshold", Some(failure_threshold.into())),
+        ("httpGet", Some(get)),
+        ("periodSeconds", Some(period_seconds.into())),
+        ("timeoutSeconds", Some(5.into())),
+    ])
+}
+
+/// Enough to be scheduled sensibly; no limits, since the need depends on the use.
+fn default_resources<'a>() -> Json<'a> {
+    Json::object([(
+        "requests",
+        Some(Json::object([("cpu", Some("50m".into())), ("memory", Some("64Mi".into()))])),
+    )])
+}
+
+/// The API server drops empty maps and lists; asking for them again and again would never converge.
+fn not_empty<'a>(value: Option<&Json<'a>>) -> Option<Json<'a>> {
+    value
+        .filter(|value| match value {
+            Json::Array(items) => !items.is_empty(),
+            Json::Object(members) => !members.is_empty(),
+            _ => false,
+        })
+        .cloned()
+}

@@ -1,0 +1,30 @@
+//! The one claim that all registry pods of a cache mount.
+
+use super::Child;
+use crate::contract::VOLUME_CLAIM;
+use crate::json::Json;
+use crate::primary::Primary;
+use std::borrow::Cow;
+
+/// Name of the claim that the pods mount: the cache's own, or one that exists. `None` without storage.
+pub(crate) fn claim_name<'a>(primary: &'a Primary<'a>) -> Option<Cow<'a, str>> {
+    let storage = primary.spec.storage.as_ref()?;
+    Some(match &storage.existing_claim {
+        Some(name) => name.as_ref().into(),
+        None => format!("{}-data", primary.metadata.name).into(),
+    })
+}
+
+/// The claim that is made for the cache, if it wants one.
+pub(crate) fn volume_claim<'a>(primary: &'a Primary<'a>) -> Option<Child<'a>> {
+    let storage = primary.spec.storage.as_ref().filter(|storage| storage.existing_claim.is_none())?;
+    let size = storage.size.as_deref()?;
+    let modes = storage.access_modes().into_iter().map(Json::from).collect();
+    let requests = Json::object([("storage", Some(size.into()))]);
+    let spec = Json::object([
+        ("accessModes", Some(Json::Array(modes))),
+        ("resources", Some(Json::object([("requests", Some(requests))]))),
+        ("storageClassName", storage.storage_class_name.as_deref().map(Json::from)),
+    ]);
+    Some(Child::new(primary, VOLUME_CLAIM, claim_name(primary)?, [("spec", spec)]))
+}

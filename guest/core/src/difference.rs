@@ -1,0 +1,132 @@
+//! Whether an observed object already is what is desired: everything desired must be there; what else is
+//! there (defaults of the server, fields of other managers) does not count.
+
+use crate::json::Json;
+use crate::quantity;
+
+/// Whether `observed` holds everything that `desired` says.
+pub(crate) fn holds(observed: &Json<'_>, desired: &Json<'_>) -> bool {
+    holds_under("", observed, desired)
+}
+
+/// The same for one field of an object, whose name decides how lists in it are matched.
+pub(crate) fn holds_field(field: &str, observed: Option<&Json<'_>>, desired: &Json<'_>) -> bool {
+    match (observed, desired.get(field)) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(observed), Some(desired)) => holds_under(field, observed, desired),
+    }
+}
+
+/// `field` is the name of the field that holds the two values: it decides how lists are matched.
+fn holds_under(field: &str, observed: &Json<'_>, desired: &Json<'_>) -> bool {
+    match (desired, observed) {
+        (Json::Object(members), Json::Object(_)) => members.iter().all(|(key, wanted)| {
+            let child = if is_quantity_map(field) { QUANTITY } else { key.as_ref() };
+            match observed.get(key) {
+                Some(found) => holds_under(child, found, wanted),
+                None => is_dropped_by_server(key, wanted),
+            }
+        }),
+        (Json::Array(wanted), Json::Array(found)) => match merge_key(field) {
+            Some(key) => wanted.iter().all(|item| {
+                let same = |other: &&Json<'_>| item.get(key).is_some() && other.get(key) == item.get(key);
+                found.iter().find(same).is_some_and(|other| holds_under("", other, item))
+            }),
+            None => {
+                wanted.len() == found.len()
+                    && wanted.iter().zip(found).all(|(item, other)| holds_under("", other, item))
+            }
+        },
+        (Json::Str(wanted), Json::Str(found)) => {
+            wanted == found || (field == QUANTITY && quantity::same(wanted, found))
+        }
+        // A quantity may be written as a number; the server answers with a string.
+        (Json::Int(wanted), Json::Str(found)) if field == QUANTITY => {
+            quantity::same(&wanted.to_string(), found)
+        }
+        (Json::Float(wanted), Json::Str(found)) if field == QUANTITY => {
+            quantity::same(&wanted.to_string(), found)
+        }
+        _ => desired == observed,
+    }
+}
+
+/// The API server leaves out empty maps and lists, but for the few that say something by being there.
+fn is_dropped_by_server(field: &str, wanted: &Json<'_>) -> bool {
+    match wanted {
+        Json::Null => true,
+        Json::Object(members) => members.is_empty() && field != "emptyDir",
+        Json::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+/// Stands for "a member of requests or limits"; no field has this name.
+const QUANTITY: &str = "<quantity>";
+
+fn is_quantity_map(field: &str) -> bool {
+    matches!(field, "requests" | "limits")
+}
+
+/// The merge key of the lists that server-side apply treats as maps, by field name (the OpenAPI
+/// documents of the built-in types publish them as `x-kubernetes-list-map-keys`). Other managers may
+/// add items to these. Lists without one are atomic.
+fn merge_key(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "containers" | "initContainers" | "env" | "volumes" | "imagePullSecrets" | "claims" => "name",
+        "volumeMounts" => "mountPath",
+        "ports" => "name",
+        "conditions" => "type",
+        "ownerReferences" => "uid",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::holds;
+    use crate::json::Json;
+
+    fn check(observed: &str, desired: &str) -> bool {
+        let parse = |text| serde_json::from_str::<Json<'_>>(text).unwrap();
+        holds(&parse(observed), &parse(desired))
+    }
+
+    #[test]
+    fn defaults_and_foreign_fields_do_not_count() {
+        assert!(check(r#"{"a":1,"b":{"c":2,"d":3}}"#, r#"{"b":{"c":2}}"#));
+        assert!(!check(r#"{"b":{"d":3}}"#, r#"{"b":{"c":2}}"#));
+        assert!(!check(r#"{"b":{"c":3}}"#, r#"{"b":{"c":2}}"#));
+    }
+
+    #[test]
+    fn list_maps_match_by_key() {
+        let observed = r#"{"env":[{"name":"X","value":"1"},{"name":"A","value":"2"}]}"#;
+        assert!(check(observed, r#"{"env":[{"name":"A","value":"2"}]}"#));
+        assert!(!check(observed, r#"{"env":[{"name":"A","value":"3"}]}"#));
+        assert!(!check(observed, r#"{"env":[{"name":"B","value":"2"}]}"#));
+    }
+
+    #[test]
+    fn what_the_server_drops_is_not_missed() {
+        assert!(check("{}", r#"{"limits":{},"tolerations":[]}"#));
+        assert!(!check("{}", r#"{"emptyDir":{}}"#));
+    }
+
+    #[test]
+    fn atomic_lists_match_whole() {
+        assert!(check(r#"{"accessModes":["A","B"]}"#, r#"{"accessModes":["A","B"]}"#));
+        assert!(!check(r#"{"accessModes":["A","B"]}"#, r#"{"accessModes":["A"]}"#));
+        assert!(!check(r#"{"accessModes":["B","A"]}"#, r#"{"accessModes":["A","B"]}"#));
+    }
+
+    #[test]
+    fn quantities_compare_by_value_and_only_there() {
+        assert!(check(r#"{"requests":{"cpu":"1"}}"#, r#"{"requests":{"cpu":"1000m"}}"#));
+        assert!(check(r#"{"limits":{"cpu":"2"}}"#, r#"{"limits":{"cpu":2}}"#));
+        assert!(check(r#"{"limits":{"cpu":"500m"}}"#, r#"{"limits":{"cpu":0.5}}"#));
+        assert!(!check(r#"{"requests":{"cpu":"1"}}"#, r#"{"requests":{"cpu":"2"}}"#));
+        assert!(!check(r#"{"env":[{"name":"A","value":"1"}]}"#, r#"{"env":[{"name":"A","value":"1000m"}]}"#));
+    }
+}

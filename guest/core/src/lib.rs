@@ -1,0 +1,22 @@
+//! The decisions of OrasCache as functions of values: what objects a cache should have, what its status is.
+//!
+//! JSON in, JSON out; no IO, no clock, no randomness, no state. Inputs are read through borrowed, partial
+//! structs and a small borrowed tree ([`json::Json`]): typed Kubernetes objects were measured to be ten
+//! times larger and three to five times slower.
+
+pub mod admission;
+mod attention;
+pub mod contract;
+mod desired;
+mod difference;
+mod digest;
+pub mod json;
+mod observed;
+mod primary;
+mod quantity;
+mod reconcile;
+mod status;
+mod time;
+pub mod validate;
+
+pub use reconcile::{describe, reconcile};

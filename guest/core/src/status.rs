@@ -1,0 +1,238 @@
+//! The status of a cache: KEP-1623 conditions and a few facts, from observed state only.
+
+use crate::attention::Attention;
+use crate::contract::{Event, Severity};
+use crate::difference;
+use crate::json::Json;
+use crate::observed::Object;
+use crate::primary::Primary;
+use crate::time;
+use orascache_api::names::{API_VERSION, KIND, REGISTRY_PORT};
+use std::borrow::Cow;
+
+/// What the status is made from.
+pub(crate) struct Facts<'f, 'a> {
+    pub(crate) primary: &'f Primary<'a>,
+    pub(crate) stateful_set: Option<&'f Object<'a>>,
+    /// The most important first.
+    pub(crate) attention: &'f [Attention],
+    pub(crate) now: u64,
+}
+
+/// One condition, before its transition time is known.
+struct Condition<'c> {
+    kind: &'static str,
+    holds: bool,
+    reason: &'static str,
+    message: Cow<'c, str>,
+}
+
+impl Facts<'_, '_> {
+    /// The status that should be written, if it is not there already, and the events that tell of the change.
+    pub(crate) fn changes(&self) -> (Option<String>, Vec<Event>) {
+        let conditions = [self.ready(), self.progressing(), self.degraded()];
+        let written = self.primary.status.as_ref();
+        let old = |kind: &str| {
+            let list = written?.get("conditions")?.as_array()?;
+            list.iter().find(|condition| condition.get("type").and_then(Json::as_str) == Some(kind))
+        };
+        let rendered =
+            conditions.iter().map(|condition| self.render(condition, old(condition.kind))).collect();
+        let status = self.status(rendered);
+        let events = self.events(&conditions, &old);
+        let unchanged = written.is_some_and(|written| is_same(written, &status));
+        ((!unchanged).then(|| self.document(status)), events)
+    }
+
+    fn status<'s>(&'s self, conditions: Vec<Json<'s>>) -> Json<'s> {
+        let spec = &self.primary.spec;
+        let metadata = &self.primary.metadata;
+        let endpoint = spec.deploy().then(|| {
+            let (name, namespace) = (&metadata.name, &metadata.namespace);
+            format!("{name}-0.{name}.{namespace}.svc.cluster.local:{REGISTRY_PORT}")
+        });
+        let storage = if spec.storage.is_some() { "Persistent" } else { "Ephemeral" };
+        let counters = self.stateful_set.map(|set| &set.status);
+        Json::object([
+            ("conditions", Some(Json::Array(conditions))),
+            ("endpoint", endpoint.map(Json::from)),
+            ("image", spec.deploy().then(|| spec.image().into())),
+            ("observedGeneration", Some(metadata.generation.into())),
+            ("readyReplicas", Some(counters.map_or(0, |counters| counters.ready_replicas).into())),
+            ("replicas", Some(counters.map_or(0, |counters| counters.replicas).into())),
+            ("storage", spec.deploy().then(|| storage.into())),
+        ])
+    }
+
+    /// What goes to the status subresource. The UID keeps it off a cache that was recreated meanwhile.
+    fn document(&self, status: Json<'_>) -> String {
+        let metadata = &self.primary.metadata;
+        let text = |value: &'_ str| (!value.is_empty()).then(|| Json::from(value.to_owned()));
+        Json::object([
+            ("apiVersion", Some(API_VERSION.into())),
+            ("kind", Some(KIND.into())),
+            (
+                "metadata",
+                Some(Json::object([
+                    ("name", text(&metadata.name)),
+                    ("namespace", text(&metadata.namespace)),
+                    ("uid", text(&metadata.uid)),
+                ])),
+            ),
+            ("status", Some(status)),
+        ])
+        .to_text()
+    }
+
+    fn ready(&self) -> Condition<'_> {
+        let condition = |holds, reason, message| Condition { kind: "Ready", holds, reason, message };
+        if let Some(refused) = self.refused() {
+            return condition(false, refused.reason, refused.message.as_str().into());
+        }
+        if !self.primary.spec.deploy() {
+            return condition(
+                true,
+                "RegistryNotDeployed",
+                "No registry is deployed, because spec.deploy is false: every workflow step names its own."
+                    .into(),
+            );
+        }
+        let wanted = self.primary.spec.replicas();
+        if self.is_rolled_out() {
+            let message = match &self.primary.spec.storage {
+                Some(_) => format!("{wanted} of {wanted} registry pods are ready."),
+                None => format!(
+                    "{wanted} of {wanted} registry pods are ready. Artifacts are lost when the pod restarts, because spec.storage is not set."
+                ),
+            };
+            return condition(true, "RegistryReady", message.into());
+        }
+        if let Some(blocking) = self.attention.iter().find(|attention| attention.blocks) {
+            return condition(false, blocking.reason, blocking.message.as_str().into());
+        }
+        condition(false, "RegistryStarting", self.progress().into())
+    }
+
+    fn progressing(&self) -> Condition<'_> {
+        let condition = |holds, reason, message| Condition { kind: "Progressing", holds, reason, message };
+        let settled = || condition(false, "AsExpected", "".into());
+        if let Some(refused) = self.refused() {
+            condition(false, refused.reason, "Waiting for the spec to be corrected.".into())
+        } else if !self.primary.spec.deploy() {
+            match self.stateful_set {
+                Some(_) => condition(true, "RemovingRegistry", "The registry is being removed.".into()),
+                None => settled(),
+            }
+        } else if self.is_rolled_out() {
+            settled()
+        } else {
+            condition(true, "RollingOut", self.progress().into())
+        }
+    }
+
+    fn degraded(&self) -> Condition<'_> {
+        let (holds, reason, message) = match self.attention.first() {
+            None => (false, "AsExpected", "".into()),
+            Some(first) => {
+                let all: Vec<&str> =
+                    self.attention.iter().map(|attention| attention.message.as_str()).collect();
+                (true, first.reason, all.join(" ").into())
+            }
+        };
+        Condition { kind: "Degraded", holds, reason, message }
+    }
+
+    fn refused(&self) -> Option<&Attention> {
+        self.attention.iter().find(|attention| attention.refuses())
+    }
+
+    fn is_rolled_out(&self) -> bool {
+        let wanted = self.primary.spec.replicas();
+        self.stateful_set.is_some_and(|set| {
+            let status = &set.status;
+            !set.is_being_deleted()
+                && status.observed_generation >= set.metadata.generation
+                && status.replicas == wanted
+                && status.ready_replicas == wanted
+                && status.updated_replicas == wanted
+        })
+    }
+
+    fn progress(&self) -> String {
+        let wanted = self.primary.spec.replicas();
+        let ready = self.stateful_set.map_or(0, |set| set.status.ready_replicas);
+        let updated = self.stateful_set.map_or(0, |set| set.status.updated_replicas);
+        format!("{ready} of {wanted} registry pods are ready, {updated} are up to date.")
+    }
+
+    /// A transition is a change of `status` alone (KEP-1623); otherwise the old time stays.
+    fn render<'r>(&'r self, condition: &Condition<'r>, old: Option<&Json<'r>>) -> Json<'r> {
+        let status = status_text(condition.holds);
+        let since = old
+            .filter(|old| old.get("status").and_then(Json::as_str) == Some(status))
+            .and_then(|old| old.get("lastTransitionTime"))
+            .and_then(Json::as_str)
+            .map_or_else(|| time::rfc3339(self.now), str::to_owned);
+        Json::object([
+            ("lastTransitionTime", Some(since.into())),
+            ("message", Some(condition.message.clone().into())),
+            ("observedGeneration", Some(self.primary.metadata.generation.into())),
+            ("reason", Some(condition.reason.into())),
+            ("status", Some(status.into())),
+            ("type", Some(condition.kind.into())),
+        ])
+    }
+
+    /// Events tell of transitions: a new reason of Ready, something new that needs attention, a deprecated
+    /// field in a spec that is seen for the first time.
+    fn events<'j>(
+        &self,
+        conditions: &[Condition<'_>; 3],
+        old: &impl Fn(&str) -> Option<&'j Json<'j>>,
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
+        let is_new = |condition: &Condition<'_>| {
+            let text = |member| old(condition.kind).and_then(|old| old.get(member)).and_then(Json::as_str);
+            text("status") != Some(status_text(condition.holds)) || text("reason") != Some(condition.reason)
+        };
+        let [ready, _, degraded] = conditions;
+        if is_new(ready) && !(degraded.holds && degraded.reason == ready.reason) {
+            events.push(Event {
+                severity: Severity::Normal,
+                reason: ready.reason,
+                action: "Reconcile",
+                note: ready.message.clone().into_owned(),
+            });
+        }
+        if degraded.holds && is_new(degraded) {
+            events.push(Event {
+                severity: Severity::Warning,
+                reason: degraded.reason,
+                action: "Reconcile",
+                note: degraded.message.clone().into_owned(),
+            });
+        }
+        let seen = self.primary.status.as_ref().and_then(|status| status.get("observedGeneration"));
+        if self.primary.spec.registry_http().is_some()
+            && seen != Some(&Json::Int(self.primary.metadata.generation))
+        {
+            events.push(Event {
+                severity: Severity::Warning,
+                reason: "DeprecatedField",
+                action: "Reconcile",
+                note: "spec.secrets.registryHttp is deprecated, because everybody who can read the cache can read it: put the value into a Secret under the key http-secret and name that in spec.secret.".to_owned(),
+            });
+        }
+        events
+    }
+}
+
+fn status_text(holds: bool) -> &'static str {
+    if holds { "True" } else { "False" }
+}
+
+/// Conditions of other writers do not count, but a fact of ours that is no longer true does.
+fn is_same(written: &Json<'_>, status: &Json<'_>) -> bool {
+    let gone = |member: &&str| written.get(member).is_some() && status.get(member).is_none();
+    difference::holds(written, status) && !["endpoint", "image", "storage"].iter().any(|member| gone(&member))
+}

@@ -1,0 +1,164 @@
+//! Rules that a cache must keep beyond the types of its fields. The CRD says most of them too (CEL); they
+//! are repeated here for clusters whose CRD is older, and for hosts that have none.
+
+use crate::contract::Error;
+use crate::json::Json;
+use crate::primary::{Primary, Storage};
+use crate::quantity;
+use orascache_api::names::MAX_NAME_LENGTH;
+
+/// What is wrong with one field, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Path of the field, for example `spec.storage.size`.
+    pub field: &'static str,
+    /// A sentence without its final stop.
+    pub message: String,
+}
+
+/// Problems of an OrasCache, JSON text; none when it can work.
+///
+/// # Errors
+/// When the text is not an OrasCache of this version.
+pub fn orascache(text: &str) -> Result<Vec<Problem>, Error> {
+    Primary::read(text).map(|primary| problems(&primary))
+}
+
+/// Checks everything and reports everything, so that a user corrects once.
+pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let mut report = |field, message: String| found.push(Problem { field, message });
+    let spec = &primary.spec;
+
+    let name = &primary.metadata.name;
+    if name.len() > MAX_NAME_LENGTH {
+        report(
+            "metadata.name",
+            format!(
+                "{name} has {} characters, but at most {MAX_NAME_LENGTH} fit, because the pods of its StatefulSet are labelled with it",
+                name.len()
+            ),
+        );
+    }
+    if !is_service_name(name) {
+        report(
+            "metadata.name",
+            format!(
+                "{name} cannot name a Service: start with a letter and use only lower case letters, digits and '-'"
+            ),
+        );
+    }
+    if !is_image(spec.image()) {
+        report(
+            "spec.image",
+            format!(
+                "{:?} is not an image reference: write one like registry.example.org/name:tag",
+                spec.image()
+            ),
+        );
+    }
+    if let Some(policy) = &spec.image_pull_policy
+        && !matches!(policy.as_ref(), "Always" | "IfNotPresent" | "Never")
+    {
+        report("spec.imagePullPolicy", format!("{policy:?} is none of Always, IfNotPresent and Never"));
+    }
+    if spec.replicas() < 1 {
+        report(
+            "spec.replicas",
+            format!("{} is less than 1: to remove the registry set spec.deploy to false", spec.replicas()),
+        );
+    }
+    if spec.deploy() && spec.replicas() > 1 && !may_be_shared(spec.storage.as_ref()) {
+        report(
+            "spec.replicas",
+            "more than one replica needs storage that several pods can write: set spec.storage.accessModes to [ReadWriteMany], name such a claim in spec.storage.existingClaim, or set spec.replicas to 1".to_owned(),
+        );
+    }
+    if spec.secret.is_some() && spec.registry_http().is_some() {
+        report(
+            "spec.secrets.registryHttp",
+            "spec.secret gives the HTTP secret already: remove spec.secrets.registryHttp".to_owned(),
+        );
+    }
+    if let Some(storage) = &spec.storage {
+        storage_problems(storage, &mut report);
+    }
+    for (field, value, wanted) in [
+        ("spec.imagePullSecrets", &spec.image_pull_secrets, "a list"),
+        ("spec.resources", &spec.resources, "an object"),
+        ("spec.nodeSelector", &spec.node_selector, "an object"),
+        ("spec.tolerations", &spec.tolerations, "a list"),
+    ] {
+        if let Some(value) = value
+            && value.type_name() != wanted
+        {
+            report(field, format!("this must be {wanted}, not {}", value.type_name()));
+        }
+    }
+    found
+}
+
+fn storage_problems(storage: &Storage<'_>, report: &mut impl FnMut(&'static str, String)) {
+    match (&storage.size, &storage.existing_claim) {
+        (None, None) => report(
+            "spec.storage",
+            "give either size, for a claim that is made for the cache, or existingClaim, for one that exists".to_owned(),
+        ),
+        (Some(_), Some(_)) => report(
+            "spec.storage",
+            "size and existingClaim exclude each other: keep size for a claim that is made for the cache, or existingClaim for one that exists".to_owned(),
+        ),
+        (Some(size), None) if quantity::parse(size) <= quantity::parse("0") => {
+            report("spec.storage.size", format!("{size:?} is not a size: write one like 20Gi"));
+        }
+        _ => {}
+    }
+    if storage.existing_claim.is_some()
+        && (storage.storage_class_name.is_some() || storage.access_modes.is_some())
+    {
+        report(
+            "spec.storage",
+            "storageClassName and accessModes belong to a claim that is made for the cache: remove them, or existingClaim".to_owned(),
+        );
+    }
+    for mode in storage.access_modes() {
+        if !matches!(mode, "ReadWriteOnce" | "ReadOnlyMany" | "ReadWriteMany" | "ReadWriteOncePod") {
+            report(
+                "spec.storage.accessModes",
+                format!(
+                    "{mode:?} is none of ReadWriteOnce, ReadOnlyMany, ReadWriteMany and ReadWriteOncePod"
+                ),
+            );
+        }
+    }
+}
+
+/// An existing claim may be: what it allows is known only once it is observed.
+fn may_be_shared(storage: Option<&Storage<'_>>) -> bool {
+    storage.is_some_and(|storage| {
+        storage.existing_claim.is_some() || storage.access_modes().contains(&"ReadWriteMany")
+    })
+}
+
+/// Access modes that an observed claim lists.
+pub(crate) fn lists_shared_mode(modes: Option<&Json<'_>>) -> bool {
+    modes
+        .and_then(Json::as_array)
+        .is_some_and(|modes| modes.iter().any(|mode| mode.as_str() == Some("ReadWriteMany")))
+}
+
+/// RFC 1035 label, as Services require.
+fn is_service_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    name.starts_with(|first: char| first.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.bytes().all(allowed)
+}
+
+/// The characters of an image reference; whether it exists only a node can tell.
+fn is_image(image: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@-".contains(&byte);
+    image.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && image.len() <= 512
+        && image.bytes().all(allowed)
+}

@@ -1,0 +1,293 @@
+//! Scenarios: a cache over its life, in a toy cluster.
+
+mod world;
+
+use orascache_core::contract::{Failure, ObjectRef, Observed, Severity};
+use orascache_core::reconcile;
+use serde_json::{Value, json};
+use world::{World, claim, secret};
+
+fn spec(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn failure(kind: &str, reason: &str, code: u16, message: &str) -> Failure {
+    Failure {
+        target: ObjectRef {
+            api_version: "apps/v1".into(),
+            kind: kind.into(),
+            plural: String::new(),
+            namespaced: true,
+            namespace: Some("lab".into()),
+            name: "demo".into(),
+            uid: None,
+        },
+        verb: "apply".into(),
+        code,
+        reason: reason.into(),
+        message: message.into(),
+    }
+}
+
+#[test]
+fn a_converged_cache_has_an_empty_plan() {
+    for text in [
+        "{}",
+        r#"{"replicas":2,"secret":"s","storage":{"size":"1024Mi","accessModes":["ReadWriteMany"]}}"#,
+        r#"{"replicas":2,"storage":{"size":"20Gi","accessModes":["ReadWriteMany"]}}"#,
+        r#"{"secrets":{"registryHttp":"x"}}"#,
+        r#"{"resources":{"requests":{"cpu":"1000m","memory":"1024Mi"},"limits":{}},"tolerations":[],"nodeSelector":{}}"#,
+        r#"{"deploy":false}"#,
+    ] {
+        let mut world = World::new(spec(text));
+        world.related.push(secret("s"));
+        world.settle();
+        world.now += 3_600;
+        assert!(world.plan().is_empty(), "{text}: {:#?}", world.plan());
+        assert_eq!(world.condition("Ready")["status"], "True", "{text}");
+        assert_eq!(world.condition("Degraded")["status"], "False", "{text}");
+        assert_eq!(world.condition("Progressing")["status"], "False", "{text}");
+    }
+}
+
+#[test]
+fn ready_only_when_rolled_out() {
+    let mut world = World::new(spec("{}"));
+    let plan = world.plan();
+    world.execute(&plan);
+    assert_eq!(world.condition("Ready")["reason"], "RegistryStarting");
+    assert_eq!(world.condition("Progressing")["status"], "True");
+    world.settle();
+    assert_eq!(world.condition("Ready")["reason"], "RegistryReady");
+    assert_eq!(world.cache["status"]["endpoint"], "demo-0.demo.lab.svc.cluster.local:5000");
+    world.edit(|spec| spec["image"] = "registry:3".into());
+    let plan = world.plan();
+    assert_eq!(plan.apply.len(), 1, "only the StatefulSet changes");
+    world.execute(&plan);
+    let plan = world.plan();
+    world.execute(&plan);
+    assert_eq!(world.condition("Ready")["status"], "False", "the old counters are of an older generation");
+}
+
+#[test]
+fn transition_times_move_only_on_transitions() {
+    let mut world = World::new(spec("{}"));
+    world.settle();
+    let since = world.condition("Ready")["lastTransitionTime"].clone();
+    world.now += 100;
+    world.edit(|spec| spec["secrets"] = json!({"registryHttp": "x"}));
+    world.settle();
+    assert_ne!(world.condition("Degraded")["observedGeneration"], 1);
+    assert_eq!(world.condition("Degraded")["lastTransitionTime"], "2026-11-24T12:02:39Z");
+    assert_eq!(since, "2026-11-24T12:02:39Z");
+}
+
+#[test]
+fn without_deploy_the_registry_goes_and_the_storage_stays() {
+    let mut world = World::new(spec(r#"{"storage":{"size":"1Gi"}}"#));
+    world.settle();
+    assert!(world.children.contains_key("StatefulSet/demo"));
+    world.edit(|spec| spec["deploy"] = false.into());
+    world.settle();
+    assert_eq!(world.children.keys().collect::<Vec<_>>(), ["PersistentVolumeClaim/demo-data"]);
+    assert_eq!(world.condition("Ready")["status"], "True");
+    assert_eq!(world.condition("Ready")["reason"], "RegistryNotDeployed");
+    assert!(world.cache["status"].get("endpoint").is_none());
+    world.edit(|spec| spec["deploy"] = true.into());
+    world.settle();
+    assert_eq!(world.condition("Ready")["reason"], "RegistryReady");
+    assert!(world.children.contains_key("Service/demo"));
+}
+
+#[test]
+fn an_edited_child_is_applied_again() {
+    let mut world = World::new(spec("{}"));
+    world.settle();
+    world.children.get_mut("StatefulSet/demo").unwrap()["spec"]["template"]["spec"]["containers"][0]["image"] =
+        "evil".into();
+    assert_eq!(world.plan().apply.len(), 1);
+    world.settle();
+    world.children.get_mut("Service/demo").unwrap()["spec"]["selector"]["x"] = "y".into();
+    assert!(world.plan().is_empty(), "a field that is not ours is left alone");
+    world.children.get_mut("Service/demo").unwrap()["metadata"]["labels"] = json!({});
+    assert_eq!(world.plan().apply.len(), 1);
+}
+
+#[test]
+fn a_field_that_leaves_the_spec_leaves_the_child() {
+    let mut world = World::new(spec(r#"{"nodeSelector":{"disk":"ssd"}}"#));
+    world.settle();
+    world.edit(|spec| *spec = json!({}));
+    let plan = world.plan();
+    assert_eq!(plan.apply.len(), 1, "the digest tells, although what is left is a subset");
+    assert!(!plan.apply[0].contains("nodeSelector"));
+}
+
+#[test]
+fn a_generated_secret_is_generated_once_and_kept() {
+    let mut world =
+        World::new(spec(r#"{"replicas":2,"storage":{"size":"1Gi","accessModes":["ReadWriteMany"]}}"#));
+    let plan = world.plan();
+    assert_eq!(plan.generate.len(), 1);
+    assert!(
+        plan.apply
+            .iter()
+            .any(|object| object.contains("REGISTRY_HTTP_SECRET") && object.contains("demo-http-secret"))
+    );
+    world.settle();
+    assert!(world.plan().generate.is_empty());
+    world.edit(|spec| spec["replicas"] = 1.into());
+    world.settle();
+    assert!(world.children.contains_key("Secret/demo-http-secret"));
+}
+
+#[test]
+fn a_literal_secret_moves_into_a_secret_and_goes_with_the_literal() {
+    let mut world = World::new(spec(r#"{"secrets":{"registryHttp":"literal"}}"#));
+    let plan = world.plan();
+    let set = plan.apply.iter().find(|object| object.contains("StatefulSet")).unwrap();
+    assert!(!set.contains("literal\"") && set.contains("demo-registry-http"));
+    assert!(
+        plan.events
+            .iter()
+            .any(|event| event.reason == "DeprecatedField" && event.severity == Severity::Warning)
+    );
+    assert!(!plan.status.unwrap().contains("bGl0ZXJhbA"));
+    world.settle();
+    world.edit(|spec| *spec = json!({}));
+    world.settle();
+    assert!(!world.children.contains_key("Secret/demo-registry-http"));
+}
+
+#[test]
+fn several_pods_need_storage_that_they_can_share() {
+    for text in [r#"{"replicas":2}"#, r#"{"replicas":2,"storage":{"size":"1Gi"}}"#] {
+        let mut world = World::new(spec(text));
+        world.settle();
+        assert_eq!(world.condition("Ready")["reason"], "InvalidSpec");
+        assert!(world.children.is_empty());
+    }
+    let mut world = World::new(spec(r#"{"replicas":2,"storage":{"existingClaim":"scratch"}}"#));
+    world.related.push(claim("scratch", "ReadWriteOnce"));
+    world.settle();
+    assert_eq!(world.condition("Ready")["reason"], "ClaimNotShared");
+    assert!(world.children.is_empty());
+    world.related = vec![claim("scratch", "ReadWriteMany")];
+    world.settle();
+    assert_eq!(world.condition("Ready")["reason"], "RegistryReady");
+}
+
+#[test]
+fn an_invalid_spec_disturbs_nothing_that_runs() {
+    let mut world = World::new(spec("{}"));
+    world.settle();
+    let children = world.children.clone();
+    world.edit(|spec| spec["image"] = "".into());
+    let plan = world.plan();
+    assert!(plan.apply.is_empty() && plan.delete.is_empty() && plan.generate.is_empty());
+    world.settle();
+    assert_eq!(world.children, children);
+    assert_eq!(world.condition("Ready")["reason"], "InvalidSpec");
+    assert!(world.condition("Ready")["message"].as_str().unwrap().contains("spec.image"));
+}
+
+#[test]
+fn a_missing_secret_is_named_and_found_later() {
+    let mut world = World::new(spec(r#"{"secret":"mysecret"}"#));
+    let plan = world.plan();
+    world.execute(&plan);
+    let plan = world.plan();
+    world.execute(&plan);
+    assert_eq!(world.condition("Ready")["reason"], "SecretNotFound");
+    assert!(world.condition("Ready")["message"].as_str().unwrap().contains("mysecret"));
+    world.related.push(secret("mysecret"));
+    world.settle();
+    assert_eq!(world.condition("Ready")["status"], "True");
+}
+
+#[test]
+fn storage_does_not_shrink_and_grows() {
+    let mut world = World::new(spec(r#"{"storage":{"size":"20Gi"}}"#));
+    world.settle();
+    world.edit(|spec| spec["storage"]["size"] = "10Gi".into());
+    world.settle();
+    assert_eq!(world.condition("Degraded")["reason"], "StorageUnchangeable");
+    assert_eq!(
+        world.children["PersistentVolumeClaim/demo-data"]["spec"]["resources"]["requests"]["storage"],
+        "20Gi"
+    );
+    assert_eq!(world.condition("Ready")["status"], "True", "what runs goes on");
+    world.edit(|spec| spec["storage"]["size"] = "30Gi".into());
+    world.settle();
+    assert_eq!(
+        world.children["PersistentVolumeClaim/demo-data"]["spec"]["resources"]["requests"]["storage"],
+        "30Gi"
+    );
+    assert_eq!(world.condition("Degraded")["status"], "False");
+}
+
+#[test]
+fn failed_writes_are_named() {
+    let mut world = World::new(spec("{}"));
+    world.settle();
+    world.failures.push(failure(
+        "StatefulSet",
+        "FieldOwnedByOther",
+        409,
+        "spec.replicas of StatefulSet demo is left to hpa.",
+    ));
+    let plan = world.plan();
+    assert_eq!(plan.events.len(), 1);
+    world.settle();
+    assert_eq!(world.condition("Degraded")["reason"], "FieldOwnedByOther");
+    assert_eq!(world.condition("Ready")["status"], "True");
+    assert!(world.plan().is_empty(), "a lasting failure is told once");
+    world.failures = vec![failure("Service", "NotControlled", 409, "")];
+    world.settle();
+    assert_eq!(world.condition("Degraded")["reason"], "NameTaken");
+    world.failures = vec![failure("StatefulSet", "Forbidden", 403, "exceeded quota")];
+    world.settle();
+    assert_eq!(world.condition("Degraded")["reason"], "ApplyFailed");
+    assert!(world.condition("Degraded")["message"].as_str().unwrap().contains("exceeded quota"));
+    world.failures.clear();
+    world.settle();
+    assert_eq!(world.condition("Degraded")["status"], "False");
+}
+
+#[test]
+fn a_cache_that_is_being_deleted_is_left_to_the_garbage_collector() {
+    let mut world = World::new(spec("{}"));
+    world.cache["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z".into();
+    assert!(world.plan().is_empty());
+}
+
+#[test]
+fn conditions_of_other_writers_are_left_alone() {
+    let mut world = World::new(spec("{}"));
+    world.settle();
+    world.cache["status"]["conditions"]
+        .as_array_mut()
+        .unwrap()
+        .insert(0, json!({"type": "Backup", "status": "True"}));
+    assert!(world.plan().is_empty());
+}
+
+#[test]
+fn unusable_input_is_an_error_with_a_sentence() {
+    let observe = |primary: &str, owned: &[String]| {
+        reconcile(&Observed { primary, owned, related: &[], failures: &[], now: 0 }).unwrap_err().to_string()
+    };
+    assert!(observe("{", &[]).contains("not a readable OrasCache"));
+    assert!(observe(r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x"}}"#, &[]).contains("v1 Pod"));
+    let world = World::new(json!({}));
+    assert!(observe(&world.cache.to_string(), &["[]".into()]).contains("object 0 of the owned objects"));
+}
+
+#[test]
+fn an_older_crd_without_defaults_gives_the_same_objects() {
+    let bare = World::new(json!({})).plan();
+    let defaulted =
+        World::new(spec(r#"{"image":"ghcr.io/oras-project/registry:latest","deploy":true,"replicas":1}"#))
+            .plan();
+    assert_eq!(bare, defaulted);
+}

@@ -1,0 +1,25 @@
+//! Snapshots of everything that a cache gets, for each spec in `caches/`.
+
+mod world;
+
+use serde_json::Value;
+use world::World;
+
+#[test]
+fn objects_and_status_of_every_cache() {
+    insta::glob!("caches/*.json", |path| {
+        let spec: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let world = World::new(spec);
+        let plan = world.plan();
+        let parse = |text: &String| serde_json::from_str::<Value>(text).unwrap();
+        let document = serde_json::json!({
+            "generate": plan.generate.iter().map(|generated| serde_json::json!({
+                "secret": parse(&generated.secret), "key": generated.key, "bytes": generated.bytes,
+            })).collect::<Vec<_>>(),
+            "apply": plan.apply.iter().map(parse).collect::<Vec<_>>(),
+            "status": plan.status.as_ref().map(parse),
+            "events": plan.events.iter().map(|event| format!("{:?} {}: {}", event.severity, event.reason, event.note)).collect::<Vec<_>>(),
+        });
+        insta::assert_yaml_snapshot!(document);
+    });
+}

@@ -1,0 +1,181 @@
+//! A toy cluster as a value: what a plan writes is there at the next look, with what a server adds.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use orascache_core::contract::{Failure, Observed, Plan};
+use orascache_core::reconcile;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+pub const NOW: u64 = 1_795_521_759;
+
+#[derive(Clone)]
+pub struct World {
+    pub cache: Value,
+    pub children: BTreeMap<String, Value>,
+    pub related: Vec<Value>,
+    pub failures: Vec<Failure>,
+    pub now: u64,
+    counter: u64,
+}
+
+impl World {
+    pub fn new(spec: Value) -> Self {
+        let cache = json!({
+            "apiVersion": "cache.converged-computing.github.io/v1alpha1",
+            "kind": "OrasCache",
+            "metadata": {"name": "demo", "namespace": "lab", "uid": "11111111-2222-3333-4444-555555555555", "generation": 1},
+            "spec": spec,
+        });
+        Self {
+            cache,
+            children: BTreeMap::new(),
+            related: Vec::new(),
+            failures: Vec::new(),
+            now: NOW,
+            counter: 0,
+        }
+    }
+
+    pub fn edit(&mut self, change: impl FnOnce(&mut Value)) {
+        change(&mut self.cache["spec"]);
+        let generation = self.cache["metadata"]["generation"].as_i64().unwrap() + 1;
+        self.cache["metadata"]["generation"] = generation.into();
+    }
+
+    pub fn plan(&self) -> Plan {
+        let owned: Vec<String> = self.children.values().map(Value::to_string).collect();
+        let related: Vec<String> = self.related.iter().map(Value::to_string).collect();
+        let primary = self.cache.to_string();
+        let observed = Observed {
+            primary: &primary,
+            owned: &owned,
+            related: &related,
+            failures: &self.failures,
+            now: self.now,
+        };
+        reconcile(&observed).expect("a plan")
+    }
+
+    /// Does what the plan says, as an API server would.
+    pub fn execute(&mut self, plan: &Plan) {
+        for generated in &plan.generate {
+            let mut secret: Value = serde_json::from_str(&generated.secret).unwrap();
+            strip_content(&mut secret);
+            self.store(secret);
+        }
+        for text in &plan.apply {
+            let mut object: Value = serde_json::from_str(text).unwrap();
+            strip_content(&mut object);
+            add_defaults(&mut object);
+            self.store(object);
+        }
+        for target in &plan.delete {
+            let removed = self.children.remove(&format!("{}/{}", target.kind, target.name));
+            assert_eq!(removed.expect("only what exists is deleted")["metadata"]["uid"], json!(target.uid));
+        }
+        if let Some(status) = &plan.status {
+            let document: Value = serde_json::from_str(status).unwrap();
+            assert_eq!(document["metadata"]["uid"], self.cache["metadata"]["uid"]);
+            self.cache["status"] = document["status"].clone();
+        }
+    }
+
+    fn store(&mut self, mut object: Value) {
+        let key =
+            format!("{}/{}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
+        self.counter += 1;
+        let old = self.children.get(&key);
+        object["metadata"]["uid"] =
+            old.map_or_else(|| json!(format!("uid-{}", self.counter)), |old| old["metadata"]["uid"].clone());
+        let generation = old.map_or(0, |old| old["metadata"]["generation"].as_i64().unwrap_or(0));
+        object["metadata"]["generation"] = (generation + 1).into();
+        if let Some(status) = old.and_then(|old| old.get("status")) {
+            object["status"] = status.clone();
+        }
+        self.children.insert(key, object);
+    }
+
+    /// Lets the StatefulSet roll out.
+    pub fn roll_out(&mut self) {
+        if let Some(set) = self.children.get_mut("StatefulSet/demo") {
+            let replicas = set["spec"]["replicas"].clone();
+            set["status"] = json!({
+                "observedGeneration": set["metadata"]["generation"], "replicas": replicas,
+                "readyReplicas": replicas, "updatedReplicas": replicas,
+            });
+        }
+    }
+
+    /// Runs until nothing is left to do; returns how many plans did something.
+    pub fn settle(&mut self) -> usize {
+        for rounds in 0..8 {
+            self.roll_out();
+            let plan = self.plan();
+            if plan.is_empty() {
+                return rounds;
+            }
+            self.execute(&plan);
+        }
+        panic!("no fixpoint: {:#?}", self.plan());
+    }
+
+    pub fn condition(&self, kind: &str) -> Value {
+        let conditions = self.cache["status"]["conditions"].as_array().expect("conditions");
+        conditions.iter().find(|condition| condition["type"] == kind).expect(kind).clone()
+    }
+}
+
+/// Secrets are observed as metadata only.
+fn strip_content(object: &mut Value) {
+    if object["kind"] == "Secret" {
+        let map = object.as_object_mut().unwrap();
+        map.remove("data");
+        map.remove("type");
+    }
+}
+
+fn add_defaults(object: &mut Value) {
+    match object["kind"].as_str().unwrap() {
+        "StatefulSet" => {
+            let spec = &mut object["spec"];
+            spec["revisionHistoryLimit"] = 10.into();
+            spec["updateStrategy"] = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}});
+            let pod = &mut spec["template"]["spec"];
+            pod["restartPolicy"] = "Always".into();
+            pod["dnsPolicy"] = "ClusterFirst".into();
+            let container = &mut pod["containers"][0];
+            container["terminationMessagePath"] = "/dev/termination-log".into();
+            for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
+                container[probe]["successThreshold"] = 1.into();
+                container[probe]["httpGet"]["scheme"] = "HTTP".into();
+            }
+            // Quantities come back in canonical form.
+            if container["resources"]["requests"]["cpu"] == "1000m" {
+                container["resources"]["requests"]["cpu"] = "1".into();
+                container["resources"]["requests"]["memory"] = "1Gi".into();
+            }
+        }
+        "Service" => {
+            object["spec"]["clusterIPs"] = json!(["None"]);
+            object["spec"]["type"] = "ClusterIP".into();
+        }
+        "PersistentVolumeClaim" => {
+            object["spec"]["volumeMode"] = "Filesystem".into();
+            object["spec"]["volumeName"] = "pv-1".into();
+            if object["spec"]["resources"]["requests"]["storage"] == "1024Mi" {
+                object["spec"]["resources"]["requests"]["storage"] = "1Gi".into();
+            }
+        }
+        _ => {}
+    }
+}
+
+pub fn secret(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "lab", "uid": "s"}})
+}
+
+pub fn claim(name: &str, mode: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": "lab", "uid": "c"},
+        "spec": {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}}})
+}

@@ -1,0 +1,83 @@
+//! One module a subcommand.
+
+mod crd;
+mod inspect;
+mod render;
+
+use crate::cli::{Cli, Command, ComponentArgs};
+use crate::engine::{CompiledCache, EMBEDDED, Engine, Guest, Limits};
+use anyhow::Context;
+use std::borrow::Cow;
+use std::path::Path;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// The input made sense, the answer is no (exit code 1).
+    Refused(anyhow::Error),
+    /// The input made no sense (exit code 2).
+    Unusable(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failed {
+    fn from(error: anyhow::Error) -> Self {
+        Failed::Refused(error)
+    }
+}
+
+/// Runs what was asked for. Results go to standard output, everything else to standard error.
+#[allow(clippy::print_stderr, reason = "errors of a command are sentences on standard error")]
+pub fn execute(cli: Cli) -> ExitCode {
+    let filter = match EnvFilter::try_new(&cli.log) {
+        Ok(filter) => filter,
+        Err(error) => {
+            eprintln!(
+                "error: --log {:?} is not a filter: {error}. Write for example info or info,controller=debug.",
+                cli.log
+            );
+            return ExitCode::from(2);
+        }
+    };
+    // Only one subscriber can be set, and a test may have set its own.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+
+    let done = match cli.command {
+        Command::Crd(args) => crd::execute(&args),
+        Command::Inspect(args) => inspect::execute(&args),
+        Command::Render(args) => render::execute(&args),
+        Command::Run(_) | Command::Dev(_) => Ok(ExitCode::SUCCESS),
+    };
+    let (code, error) = match done {
+        Ok(code) => return code,
+        Err(Failed::Refused(error)) => (1, error),
+        Err(Failed::Unusable(error)) => (2, error),
+    };
+    eprintln!("error: {error:#}");
+    ExitCode::from(code)
+}
+
+/// The bytes of the component that is to decide.
+fn component_bytes(file: Option<&Path>) -> Result<Cow<'static, [u8]>, Failed> {
+    match file {
+        None => Ok(Cow::Borrowed(EMBEDDED)),
+        Some(file) => {
+            let bytes = std::fs::read(file)
+                .with_context(|| format!("the component {} cannot be read", file.display()));
+            bytes.map(Cow::Owned).map_err(Failed::Unusable)
+        }
+    }
+}
+
+/// Loads the component that is to decide.
+fn load_guest(args: &ComponentArgs) -> Result<Guest, Failed> {
+    let bytes = component_bytes(args.component.as_deref())?;
+    let engine = Engine::new(Limits::default()).context("no engine")?;
+    let name = args
+        .component
+        .as_ref()
+        .map_or_else(|| "the embedded component".to_owned(), |file| file.display().to_string());
+    let guest = engine.load(&bytes, &CompiledCache::of_user());
+    guest.with_context(|| format!("{name} cannot be used")).map_err(Failed::Unusable)
+}

@@ -1,0 +1,97 @@
+//! Documents in and out: YAML or JSON.
+
+use anyhow::Context;
+use serde::Serialize;
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::path::Path;
+
+/// How documents are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Indented JSON.
+    Json,
+    /// YAML, several documents separated by `---`.
+    Yaml,
+}
+
+impl Format {
+    /// One document as text, with a final newline.
+    ///
+    /// # Errors
+    /// When the value has no form in that format (a map with keys that are no strings).
+    pub fn render<T: Serialize>(self, document: &T) -> anyhow::Result<String> {
+        let mut text = match self {
+            Format::Json => serde_json::to_string_pretty(document)?,
+            Format::Yaml => serde_saphyr::to_string(document)?,
+        };
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        Ok(text)
+    }
+
+    /// Several documents: YAML separated by `---`, or a JSON `List` as kubectl reads it.
+    ///
+    /// # Errors
+    /// As [`Format::render`].
+    pub fn render_all(self, documents: &[Value]) -> anyhow::Result<String> {
+        match (self, documents) {
+            (Format::Json, [one]) => self.render(one),
+            (Format::Json, many) => {
+                self.render(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": many}))
+            }
+            (Format::Yaml, many) => {
+                let texts =
+                    many.iter().map(|document| self.render(document)).collect::<anyhow::Result<Vec<_>>>()?;
+                Ok(texts.join("---\n"))
+            }
+        }
+    }
+}
+
+/// Reads the documents of a YAML or JSON file, or of standard input for `-`. Empty documents are left out,
+/// and Lists are taken apart.
+///
+/// # Errors
+/// When the file cannot be read or is neither YAML nor JSON; the message names the place.
+pub fn read_documents(path: &Path) -> anyhow::Result<Vec<Value>> {
+    let name = path.display();
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
+        text
+    } else {
+        std::fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?
+    };
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text)
+        .with_context(|| format!("{name} is neither YAML nor JSON: correct the place that is named"))?;
+    let mut found = Vec::new();
+    for mut document in documents {
+        match document.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) if document.get("kind").is_some_and(|kind| kind == "List") => {
+                found.extend(items)
+            }
+            Some(items) => {
+                if let Some(place) = document.get_mut("items") {
+                    *place = items;
+                }
+                found.push(document);
+            }
+            None if document.is_null() => {}
+            None => found.push(document),
+        }
+    }
+    Ok(found)
+}
+
+/// Prints to standard output; a reader that went away (`| head`) is no error.
+///
+/// # Errors
+/// When standard output cannot be written for another reason.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("standard output cannot be written"),
+    }
+}

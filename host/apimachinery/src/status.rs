@@ -138,7 +138,11 @@ impl ApiError {
 impl Cause {
     /// An invalid value; `value` is shown as the API server shows it (JSON).
     pub fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
-        Self { reason: "FieldValueInvalid", message: format!("Invalid value: {value}: {detail}"), field: field.into() }
+        Self {
+            reason: "FieldValueInvalid",
+            message: format!("Invalid value: {value}: {detail}"),
+            field: field.into(),
+        }
     }
 
     /// A missing value. `detail` may be empty.

@@ -1,0 +1,84 @@
+//! CEL rules of CRDs (`x-kubernetes-validations`), evaluated by `kube-cel`.
+
+use crate::schema::Schema;
+use crate::status::Cause;
+use kube_cel::{CompiledSchema, ErrorKind, Validator};
+use serde_json::Value;
+
+/// The compiled rules of a schema.
+pub struct Rules(CompiledSchema);
+
+impl std::fmt::Debug for Rules {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Rules")
+    }
+}
+
+impl Rules {
+    /// Compiles the rules of an OpenAPI schema. Rules that do not compile fail when they are evaluated.
+    pub fn compile(openapi: &Value) -> Self {
+        Self(kube_cel::compile_schema(openapi))
+    }
+
+    /// Sentences about rules that do not compile.
+    pub fn compile_errors(&self) -> Vec<String> {
+        self.0.compilation_errors().into_iter().map(ToString::to_string).collect()
+    }
+
+    /// Evaluates all rules; transition rules only when there is an old object.
+    pub fn evaluate(&self, schema: &Schema, new: &Value, old: Option<&Value>) -> Vec<Cause> {
+        let found = Validator::new().validate_compiled(&self.0, new, old);
+        let errors = found.err().map(kube_cel::ValidationErrors::into_vec).unwrap_or_default();
+        errors.into_iter().map(|error| cause(schema, new, &error)).collect()
+    }
+}
+
+fn cause(schema: &Schema, new: &Value, error: &kube_cel::ValidationError) -> Cause {
+    let reason = match error.reason.as_deref() {
+        Some("FieldValueForbidden") => "FieldValueForbidden",
+        Some("FieldValueRequired") => "FieldValueRequired",
+        Some("FieldValueDuplicate") => "FieldValueDuplicate",
+        _ => "FieldValueInvalid",
+    };
+    let label = match reason {
+        "FieldValueForbidden" => "Forbidden",
+        "FieldValueRequired" => "Required value",
+        "FieldValueDuplicate" => "Duplicate value",
+        _ => "Invalid value",
+    };
+    let detail = match error.kind {
+        ErrorKind::ValidationFailure => error.message.clone(),
+        _ => format!("rule {:?} cannot be evaluated: {}", error.rule, error.message),
+    };
+    // The value of an object is left out; and a rule with a fieldPath belongs to an object.
+    let value =
+        if rule_has_field_path(schema, &error.rule) { None } else { scalar_at(new, &error.field_path) };
+    let message = match value {
+        Some(value) if matches!(reason, "FieldValueInvalid" | "FieldValueDuplicate") => {
+            format!("{label}: {value}: {detail}")
+        }
+        _ => format!("{label}: {detail}"),
+    };
+    let field = if error.field_path.is_empty() { "<nil>".to_owned() } else { error.field_path.clone() };
+    Cause { reason, message, field }
+}
+
+fn rule_has_field_path(schema: &Schema, text: &str) -> bool {
+    schema.rules.iter().any(|rule| rule.rule == text && rule.field_path.is_some())
+        || schema.properties.values().any(|child| rule_has_field_path(child, text))
+        || schema.items.iter().chain(&schema.additional).any(|child| rule_has_field_path(child, text))
+}
+
+fn scalar_at<'v>(object: &'v Value, path: &str) -> Option<&'v Value> {
+    let mut place = object;
+    for part in path.split('.') {
+        let (name, indices) = part.split_once('[').unwrap_or((part, ""));
+        if !name.is_empty() {
+            place = place.get(name)?;
+        }
+        for index in indices.split('[').filter(|index| !index.is_empty()) {
+            place = place.get(index.trim_end_matches(']').parse::<usize>().ok()?)?;
+        }
+    }
+    (!place.is_object() && !place.is_array()).then_some(place)
+}

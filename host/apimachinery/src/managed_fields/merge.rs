@@ -1,0 +1,107 @@
+//! Merging an applied configuration into a live object, and removing what its manager gave up.
+
+use super::compare::{below, is_atomic};
+use super::field_set::FieldSet;
+use super::item;
+use crate::schema::Schema;
+use serde_json::Value;
+
+/// `applied` wins where both say something.
+pub(super) fn merge(schema: &Schema, live: &Value, applied: &Value) -> Value {
+    merge_at(schema, live, applied, true)
+}
+
+fn merge_at(schema: &Schema, live: &Value, applied: &Value, is_root: bool) -> Value {
+    if is_atomic(schema, applied) {
+        return applied.clone();
+    }
+    match (live, applied) {
+        (Value::Object(old), Value::Object(new)) => {
+            let mut merged = old.clone();
+            for (name, value) in new {
+                let child = below(schema, name, is_root);
+                let value = match old.get(name) {
+                    Some(old) => merge_at(&child, old, value, false),
+                    None => value.clone(),
+                };
+                merged.insert(name.clone(), value);
+            }
+            Value::Object(merged)
+        }
+        (Value::Array(old), Value::Array(new)) => {
+            let child = schema.items.clone().unwrap_or_default();
+            let key = |value: &Value| item::list_item(schema, value);
+            let mut merged: Vec<Value> = old
+                .iter()
+                .map(|value| match new.iter().find(|other| key(other) == key(value)) {
+                    Some(other) => merge_at(&child, value, other, false),
+                    None => value.clone(),
+                })
+                .collect();
+            merged.extend(
+                new.iter().filter(|value| !old.iter().any(|other| key(other) == key(value))).cloned(),
+            );
+            Value::Array(merged)
+        }
+        _ => applied.clone(),
+    }
+}
+
+/// Removes what was applied last time (`last`) and is owned by nobody any more (`owned`: what is applied now
+/// and what others own). What lies inside of something removed goes with it.
+pub(super) fn remove_abandoned(schema: &Schema, object: &mut Value, last: &FieldSet, owned: &FieldSet) {
+    remove_at(schema, object, last, owned, true);
+}
+
+fn remove_at(schema: &Schema, value: &mut Value, last: &FieldSet, owned: &FieldSet, is_root: bool) {
+    match value {
+        Value::Object(members) => {
+            for (element, below_last) in &last.children {
+                let Some(name) = element.strip_prefix("f:") else { continue };
+                match owned.children.get(element) {
+                    None => {
+                        if !(is_root && matches!(name, "metadata" | "apiVersion" | "kind")) {
+                            members.remove(name);
+                        } else if let Some(member) = members.get_mut(name) {
+                            let child = below(schema, name, is_root);
+                            remove_at(&child, member, below_last, &FieldSet::default(), false);
+                        }
+                    }
+                    Some(below_owned) => {
+                        let child = below(schema, name, is_root);
+                        if let Some(member) = members.get_mut(name) {
+                            remove_at(&child, member, below_last, below_owned, false);
+                        }
+                    }
+                }
+            }
+        }
+        Value::Array(items) => {
+            let child = schema.items.clone().unwrap_or_default();
+            items.retain_mut(|value| {
+                let Some(element) = item::list_item(schema, value) else { return true };
+                match (last.children.get(&element), owned.children.get(&element)) {
+                    (Some(_), None) => false,
+                    (Some(below_last), Some(below_owned)) => {
+                        remove_at(&child, value, below_last, below_owned, false);
+                        true
+                    }
+                    _ => true,
+                }
+            });
+        }
+        _ => {}
+    }
+}
+
+/// In an applied configuration null says nothing.
+pub(super) fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}

@@ -1,0 +1,147 @@
+//! Field ownership and server-side apply, with the semantics of `structured-merge-diff`.
+//!
+//! `field_set` is a set of paths (FieldsV1), `compare` says what two objects differ in, `merge` merges and
+//! removes, `entries` reads and writes `metadata.managedFields`.
+
+mod compare;
+mod conflict;
+mod entries;
+mod field_set;
+mod item;
+mod merge;
+mod zero;
+
+use crate::schema::Schema;
+use crate::status::ApiError;
+use entries::{Entry, Key, Operation};
+use field_set::FieldSet;
+use serde_json::Value;
+
+/// Who writes, when, and through which resource.
+#[derive(Clone, Copy, Debug)]
+pub struct Manager<'a> {
+    /// Field manager.
+    pub name: &'a str,
+    /// `status`, `scale`, ..., or none for the resource itself.
+    pub subresource: Option<&'a str>,
+    /// Version in which the object was written.
+    pub api_version: &'a str,
+    /// RFC 3339.
+    pub time: &'a str,
+}
+
+/// Computes `metadata.managedFields` of `new`, which was created or updated (not applied) from `old`.
+///
+/// Whatever changed belongs to the writer now. With a `subresource`, only what that subresource can
+/// change should differ between the two.
+pub fn track_update(schema: &Schema, old: Option<&Value>, new: &mut Value, manager: &Manager<'_>) {
+    let mut entries = entries::read(old.unwrap_or(new));
+    let before = match old {
+        Some(old) => old.clone(),
+        None => zero::of(schema, new),
+    };
+    let changes = compare::compare(schema, &before, new);
+    let key = Key::of(manager, Operation::Update);
+    let taken = changes.modified.union(&changes.added);
+
+    let mut own =
+        entries.remove(&key).map_or_else(|| Entry::new(FieldSet::default(), manager.time), |entry| entry);
+    let mut fields = own.fields.difference(&changes.removed).union(&taken);
+    strip(&mut fields);
+    if fields != own.fields {
+        own = Entry::new(fields, manager.time);
+    }
+    for entry in entries.values_mut() {
+        entry.fields = entry.fields.difference(&taken).difference(&changes.removed);
+    }
+    entries.insert(key, own);
+    entries::write(new, &entries);
+}
+
+/// Server-side apply: merges `applied` into `live` and returns the object with its new managedFields.
+///
+/// An apply that changes nothing returns `live` as it is, times included.
+///
+/// # Errors
+/// 409 with one cause per field that another manager owns with another value, unless `force`; 422 or 400 when
+/// list items lack their keys.
+pub fn apply(
+    schema: &Schema,
+    live: Option<&Value>,
+    applied: &Value,
+    manager: &Manager<'_>,
+    force: bool,
+) -> Result<Value, ApiError> {
+    let empty = Value::Object(serde_json::Map::new());
+    let base = live.unwrap_or(&empty);
+    let mut applied = applied.clone();
+    merge::drop_nulls(&mut applied);
+    if let Some(Value::Object(metadata)) = applied.get_mut("metadata") {
+        metadata.remove("managedFields");
+    }
+    let mut entries = entries::read(base);
+    let key = Key::of(manager, Operation::Apply);
+
+    let mut merged = merge::merge(schema, base, &applied);
+    let mut fields = compare::to_set(schema, &applied)?;
+    strip(&mut fields);
+    let last = entries.remove(&key);
+    let mut union = fields.clone();
+    for entry in entries.values() {
+        union = union.union(&entry.fields);
+    }
+    if let Some(last) = &last {
+        merge::remove_abandoned(schema, &mut merged, &last.fields, &union);
+    }
+
+    let changes = compare::compare(schema, base, &merged);
+    let mut taken = changes.modified.union(&changes.added);
+    strip(&mut taken);
+    let mut conflicts = Vec::new();
+    for (other, entry) in &mut entries {
+        let contested = entry.fields.intersection(&taken);
+        if !contested.is_empty() {
+            conflicts
+                .extend(contested.paths().into_iter().map(|path| (other.clone(), entry.time.clone(), path)));
+            entry.fields = entry.fields.difference(&contested);
+        }
+        entry.fields = entry.fields.difference(&changes.removed);
+    }
+    if !force && !conflicts.is_empty() {
+        return Err(conflict::error(&conflicts));
+    }
+    let own = match last {
+        Some(last) if last.fields == fields => last,
+        _ => Entry::new(fields, manager.time),
+    };
+    entries.insert(key, own);
+    entries::write(&mut merged, &entries);
+    match live {
+        Some(live) if entries::same_apart_from_times(live, &merged) => Ok(live.clone()),
+        _ => Ok(merged),
+    }
+}
+
+/// What nobody owns: the identity of an object and what the server sets.
+const STRIPPED: [&[&str]; 14] = [
+    &["f:apiVersion"],
+    &["f:kind"],
+    &["f:metadata"],
+    &["f:metadata", "f:name"],
+    &["f:metadata", "f:namespace"],
+    &["f:metadata", "f:creationTimestamp"],
+    &["f:metadata", "f:selfLink"],
+    &["f:metadata", "f:uid"],
+    &["f:metadata", "f:clusterName"],
+    &["f:metadata", "f:generation"],
+    &["f:metadata", "f:managedFields"],
+    &["f:metadata", "f:resourceVersion"],
+    &["f:metadata", "f:deletionTimestamp"],
+    &["f:metadata", "f:deletionGracePeriodSeconds"],
+];
+
+fn strip(fields: &mut FieldSet) {
+    for path in STRIPPED {
+        fields.remove_member(path);
+    }
+}

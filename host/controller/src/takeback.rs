@@ -1,0 +1,59 @@
+//! How often a field was taken back: a war over a field is ended by leaving it alone.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A field that was taken back more often than this within [`WINDOW`] is left alone.
+const LIMIT: usize = 5;
+/// Ten minutes.
+pub(crate) const WINDOW: Duration = Duration::from_secs(600);
+
+/// Times at which fields were taken back, by UID of the object and path.
+#[derive(Default)]
+pub(crate) struct Takebacks(Mutex<HashMap<(Box<str>, String), Vec<Instant>>>);
+
+impl Takebacks {
+    /// Whether the field may be taken back once more.
+    pub(crate) fn allows(&self, uid: &str, path: &str, now: Instant) -> bool {
+        let times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = times.get(&(uid.into(), path.to_owned())).map_or(0, |times| recent(times, now).count());
+        recent < LIMIT
+    }
+
+    /// Remembers that fields were taken back, and forgets what is long past.
+    pub(crate) fn record(&self, uid: &str, paths: &[String], now: Instant) {
+        if paths.is_empty() {
+            return;
+        }
+        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        times.retain(|_, times| recent(times, now).next().is_some());
+        for path in paths {
+            times.entry((uid.into(), path.clone())).or_default().push(now);
+        }
+    }
+}
+
+fn recent(times: &[Instant], now: Instant) -> impl Iterator<Item = &Instant> {
+    times.iter().filter(move |time| now.duration_since(**time) < WINDOW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LIMIT, Takebacks, WINDOW};
+    use std::time::Instant;
+
+    #[test]
+    fn five_times_in_ten_minutes() {
+        let takebacks = Takebacks::default();
+        let now = Instant::now();
+        for _ in 0..LIMIT {
+            assert!(takebacks.allows("u", "spec.x", now));
+            takebacks.record("u", &["spec.x".to_owned()], now);
+        }
+        assert!(!takebacks.allows("u", "spec.x", now));
+        assert!(takebacks.allows("u", "spec.y", now));
+        assert!(takebacks.allows("v", "spec.x", now));
+        assert!(takebacks.allows("u", "spec.x", now + WINDOW));
+    }
+}

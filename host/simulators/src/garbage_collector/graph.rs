@@ -88,6 +88,9 @@ pub(super) struct Graph {
 
 impl Graph {
     pub(super) fn store(&mut self, node: Node) {
+        // An owner that is not one any more may have waited for this.
+        let former = self.nodes.get(&node.uid).map(|old| old.owners.clone()).unwrap_or_default();
+        self.dirty.extend(former.into_iter().map(|owner| owner.uid));
         self.unlink(&node.uid);
         for owner in &node.owners {
             self.dependents.entry(owner.uid.clone()).or_default().insert(node.uid.clone());

@@ -212,14 +212,14 @@ fn wanted_status(pod: &Pod, obstacle: Option<(&'static str, String)>) -> Option<
         old.container_statuses.iter().flatten().find_map(|status| status.state.as_ref()?.waiting.clone());
     match &obstacle {
         None if pods::is_ready(pod) && pods::phase(pod) == "Running" => return None,
-        Some((reason, message)) => {
-            if waiting.is_some_and(|old| {
+        Some((reason, message))
+            if waiting.as_ref().is_some_and(|old| {
                 old.reason.as_deref() == Some(reason) && old.message.as_ref() == Some(message)
-            }) {
-                return None;
-            }
+            }) =>
+        {
+            return None;
         }
-        None => {}
+        _ => {}
     }
     let now = Timestamp::now().to_string();
     let ready = obstacle.is_none();

@@ -8,9 +8,9 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimVol
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::events::EventType;
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, reflector, watcher};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::json;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -33,8 +33,16 @@ pub(crate) async fn run(client: Client) {
     let stream = watcher(Api::<Pod>::all(client.clone()), watcher::Config::default());
     let stream = stream.default_backoff().reflect(writer).touched_objects();
     let context = Arc::new(Context { client: client.clone(), pods });
-    Controller::new(Api::<StatefulSet>::all(client), watcher::Config::default())
-        .owns_stream(stream)
+    let controller = Controller::new(Api::<StatefulSet>::all(client), watcher::Config::default());
+    let sets = controller.store();
+    controller
+        .watches_stream(stream, move |pod: Pod| {
+            // Its controller, or the set that may adopt it.
+            let concerns = |set: &Arc<StatefulSet>| {
+                set.namespace() == pod.namespace() && ordinal(&set.name_any(), &pod).is_some()
+            };
+            sets.state().into_iter().filter(concerns).map(|set| ObjectRef::from_obj(set.as_ref())).collect::<Vec<_>>()
+        })
         .run(reconcile, retry, context)
         .for_each(|_| async {})
         .await;
@@ -166,8 +174,8 @@ async fn reconcile(set: Arc<StatefulSet>, context: Arc<Context>) -> Result<Actio
     if set.metadata.deletion_timestamp.is_some() {
         return done();
     }
-    let uid = set.uid().unwrap_or_default();
-    let owned = pods::owned_by(&context.pods, &uid);
+    adopt(&context, &set).await?;
+    let owned = pods::owned_by(&context.pods, &set.uid().unwrap_or_default());
     let revision = revision(&set);
     for step in next(&set, &revision, &owned) {
         match step {
@@ -182,6 +190,23 @@ async fn reconcile(set: Arc<StatefulSet>, context: Arc<Context>) -> Result<Actio
     }
     write_status(&context, &set, &revision, &owned).await?;
     done()
+}
+
+/// Takes in pods that the selector matches and that nobody controls: those that an older set left behind.
+async fn adopt(context: &Context, set: &StatefulSet) -> Result<(), Error> {
+    let Some(owner) = set.controller_owner_ref(&()) else { return Ok(()) };
+    let labels = set.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone()).unwrap_or_default();
+    for pod in context.pods.state() {
+        let orphaned = !pod.owner_references().iter().any(|reference| reference.controller == Some(true));
+        let selected = !labels.is_empty() && labels.iter().all(|(key, value)| pod.labels().get(key) == Some(value));
+        let ours = pod.namespace() == set.namespace() && ordinal(&set.name_any(), &pod).is_some();
+        if orphaned && selected && ours && !pods::is_terminating(&pod) {
+            let patch = json!({"metadata": {"uid": pod.uid(), "ownerReferences": [owner]}});
+            let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+            unless_gone(pod_api(context, set).patch(&pod.name_any(), &parameters, &Patch::Merge(patch)).await)?;
+        }
+    }
+    Ok(())
 }
 
 fn pod_api(context: &Context, set: &StatefulSet) -> Api<Pod> {

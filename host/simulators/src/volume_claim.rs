@@ -1,14 +1,18 @@
-//! Volumes without disks: every claim is bound, with the capacity that it asks for.
+//! Volumes without disks: every claim is bound, with the capacity that it asks for. A claim that is being deleted is
+//! held while pods mount it, as the API server's storage protection wants it.
 
-use crate::tasks::{Error, done, retry, unless_gone};
+use crate::tasks::{Error, again, done, retry, unless_gone};
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use std::sync::Arc;
+
+/// core/v1 `PVCProtectionFinalizer`: set by an admission plugin that the embedded API does not have.
+const PROTECTION: &str = "kubernetes.io/pvc-protection";
 
 const MANAGER: &str = "volume-simulator";
 
@@ -20,11 +24,14 @@ pub(crate) async fn run(client: Client) {
 }
 
 async fn reconcile(claim: Arc<PersistentVolumeClaim>, client: Arc<Client>) -> Result<Action, Error> {
+    if claim.metadata.deletion_timestamp.is_some() {
+        return release(&claim, &client).await;
+    }
     let spec = claim.spec.clone().unwrap_or_default();
     let requests = spec.resources.and_then(|resources| resources.requests);
     let status = claim.status.clone().unwrap_or_default();
     let bound = status.phase.as_deref() == Some("Bound") && status.capacity == requests;
-    if bound || claim.metadata.deletion_timestamp.is_some() {
+    if bound {
         return done();
     }
     let api: Api<PersistentVolumeClaim> =
@@ -40,5 +47,28 @@ async fn reconcile(claim: Arc<PersistentVolumeClaim>, client: Arc<Client>) -> Re
         "status": {"phase": "Bound", "accessModes": spec.access_modes, "capacity": requests},
     });
     unless_gone(api.patch_status(&claim.name_any(), &parameters, &Patch::Merge(patch)).await)?;
+    done()
+}
+
+/// Lets a claim go when no pod mounts it any more.
+async fn release(claim: &PersistentVolumeClaim, client: &Client) -> Result<Action, Error> {
+    if !claim.finalizers().iter().any(|finalizer| finalizer == PROTECTION) {
+        return done();
+    }
+    let namespace = claim.namespace().unwrap_or_default();
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+    let mounts = |pod: &Pod| {
+        let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+        let mut claims = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref());
+        claims.any(|source| source.claim_name == claim.name_any())
+    };
+    if pods.list(&ListParams::default()).await?.items.iter().any(mounts) {
+        return again();
+    }
+    let kept: Vec<&String> = claim.finalizers().iter().filter(|finalizer| *finalizer != PROTECTION).collect();
+    let patch = json!({"metadata": {"uid": claim.uid(), "finalizers": kept}});
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
+    let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    unless_gone(api.patch(&claim.name_any(), &parameters, &Patch::Merge(patch)).await)?;
     done()
 }

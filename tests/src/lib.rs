@@ -1,4 +1,12 @@
-//! What the tests of this package share.
+//! What the tests of this package share: a cluster to test against, the operator in it, and waiting without guessing.
+//!
+//! By default the cluster is the embedded API server. With `KUBEBUILDER_ASSETS` (a folder with `etcd` and
+//! `kube-apiserver`) it is a bare control plane, and with `ORASCACHE_TEST_KUBECONFIG` a cluster that runs already.
+
+pub mod cluster;
+pub mod control_plane;
+pub mod fixtures;
+pub mod tools;
 
 /// A guest that manages Greetings, and misbehaves when asked to.
 pub const GREETER: &[u8] = include_bytes!(env!("GREETER_PATH"));

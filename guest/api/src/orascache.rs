@@ -27,8 +27,8 @@ use crate::names::DEFAULT_IMAGE;
     printcolumn = r#"{"name":"Reason","type":"string","priority":1,"description":"Why the cache is or is not ready.","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
     printcolumn = r#"{"name":"Replicas","type":"integer","priority":1,"description":"Ready registry pods.","jsonPath":".status.readyReplicas"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
-    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("the name must start with a letter and hold only lower case letters, digits and '-', because a Service of the same name is made").field_path(".metadata.name"),
-    validation = Rule::new("size(self.metadata.name) <= 52").message("the name must have at most 52 characters, because the pods of its StatefulSet are labelled with it").field_path(".metadata.name")
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("the name must start with a letter and hold only lower case letters, digits and '-', because a Service of the same name is made"),
+    validation = Rule::new("size(self.metadata.name) <= 52").message("the name must have at most 52 characters, because the pods of its StatefulSet are labelled with it")
 )]
 #[x_kube(
     validation = Rule::new("self.replicas <= 1 || !self.deploy || (has(self.storage) && (has(self.storage.existingClaim) || (has(self.storage.accessModes) && 'ReadWriteMany' in self.storage.accessModes)))").message("more than one replica needs storage that several pods can write: set storage.accessModes to [ReadWriteMany], name such a claim in storage.existingClaim, or set replicas to 1"),

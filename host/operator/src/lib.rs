@@ -4,4 +4,6 @@
 pub mod cli;
 pub mod command;
 pub mod engine;
+pub mod leader;
+pub mod operator;
 pub mod output;

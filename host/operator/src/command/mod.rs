@@ -1,13 +1,17 @@
 //! One module a subcommand.
 
 mod crd;
+mod dev;
 mod inspect;
 mod render;
+mod run;
 
 use crate::cli::{Cli, Command, ComponentArgs};
 use crate::engine::{CompiledCache, EMBEDDED, Engine, Guest, Limits};
+use crate::operator;
 use anyhow::Context;
 use std::borrow::Cow;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -41,13 +45,14 @@ pub fn execute(cli: Cli) -> ExitCode {
         }
     };
     // Only one subscriber can be set, and a test may have set its own.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).try_init();
 
     let done = match cli.command {
         Command::Crd(args) => crd::execute(&args),
         Command::Inspect(args) => inspect::execute(&args),
         Command::Render(args) => render::execute(&args),
-        Command::Run(_) | Command::Dev(_) => Ok(ExitCode::SUCCESS),
+        Command::Run(args) => run::execute(&args),
+        Command::Dev(args) => dev::execute(&args),
     };
     let (code, error) = match done {
         Ok(code) => return code,
@@ -56,6 +61,11 @@ pub fn execute(cli: Cli) -> ExitCode {
     };
     eprintln!("error: {error:#}");
     ExitCode::from(code)
+}
+
+/// Runs the asynchronous part of a command.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads for the asynchronous runtime")
 }
 
 /// The bytes of the component that is to decide.

@@ -1,0 +1,102 @@
+//! The built-in kinds as discovery shows them.
+
+mod tables;
+
+use tables::RESOURCES;
+
+/// A built-in resource in one version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// API group, empty for the core group.
+    pub group: &'static str,
+    /// API version.
+    pub version: &'static str,
+    /// The kind.
+    pub kind: &'static str,
+    /// The resource name in paths.
+    pub plural: &'static str,
+    /// The resource name for one object.
+    pub singular: &'static str,
+    /// What kubectl accepts instead of the name.
+    pub short_names: &'static [&'static str],
+    /// For example `all`.
+    pub categories: &'static [&'static str],
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// What can be done with it, sorted.
+    pub verbs: &'static [&'static str],
+    /// Its subresources, sorted by name.
+    pub subresources: &'static [Subresource],
+    /// Whether `metadata.generation` counts changes of its spec.
+    pub has_generation: bool,
+    /// Discovery's hint for storage migration; empty for resources that are not stored.
+    pub storage_version_hash: &'static str,
+}
+
+/// A subresource of a [`Resource`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subresource {
+    /// For example `scale`.
+    pub name: &'static str,
+    /// API group of what is read and written through it.
+    pub group: &'static str,
+    /// API version of what is read and written through it.
+    pub version: &'static str,
+    /// Kind of what is read and written through it.
+    pub kind: &'static str,
+    /// What can be done with it, sorted.
+    pub verbs: &'static [&'static str],
+}
+
+/// All built-in resources, by group and then by plural name.
+pub fn catalogue() -> &'static [Resource] {
+    RESOURCES
+}
+
+/// Finds a built-in resource.
+pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
+    RESOURCES
+        .iter()
+        .find(|resource| resource.plural == plural && resource.group == group && resource.version == version)
+}
+
+impl Resource {
+    /// `apps/v1`, or `v1` in the core group.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// Group and kind, which is what all behaviour is chosen by: there is one version of each kind.
+    pub(crate) fn group_kind(&self) -> (&'static str, &'static str) {
+        (self.group, self.kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources_are_sorted_and_unique() {
+        let names: Vec<_> = RESOURCES.iter().map(|resource| (resource.group, resource.plural)).collect();
+        let mut sorted = names.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(names, sorted);
+    }
+
+    #[test]
+    fn verbs_and_subresources_are_sorted() {
+        for resource in RESOURCES {
+            assert!(resource.verbs.is_sorted(), "{}", resource.plural);
+            assert!(resource.subresources.is_sorted_by_key(|sub| sub.name), "{}", resource.plural);
+        }
+    }
+
+    #[test]
+    fn hashes_are_the_recorded_ones() {
+        let hash = |plural| find("apps", "v1", plural).map(|resource| resource.storage_version_hash);
+        assert_eq!(hash("controllerrevisions"), Some("85nkx63pcBU="));
+        assert_eq!(hash("statefulsets"), Some("H+vl74LkKdo="));
+    }
+}

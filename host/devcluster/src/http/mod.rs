@@ -1,0 +1,11 @@
+//! HTTP: connections, paths, queries, bodies, answers.
+
+pub mod accept;
+pub mod decode;
+mod document_paths;
+mod handler;
+pub mod path;
+pub mod query;
+pub mod reply;
+mod resource_paths;
+pub mod server;

@@ -1,0 +1,154 @@
+//! `orascache dev`: a Kubernetes API on loopback with the operator in it, and a live registry for every cache.
+
+use super::{Failed, operator, run};
+use crate::cli::DevArgs;
+use crate::output;
+use anyhow::{Context, anyhow};
+use devcluster::ApiServer;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Patch, PatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::wait;
+use kube::{Api, Client, Config, CustomResourceExt, ResourceExt};
+use orascache_api::orascache::OrasCache;
+use simulators::{RegistryChange, RegistryOptions, Simulators};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+pub(super) fn execute(args: &DevArgs) -> Result<ExitCode, Failed> {
+    let guest = Arc::new(super::load_guest(&args.component)?);
+    super::runtime()?.block_on(async {
+        let folder = tempfile::Builder::new().prefix("orascache-dev-").tempdir().context("no temporary folder")?;
+        let server = ApiServer::start(devcluster::Options { port: args.port, ..devcluster::Options::default() })
+            .await
+            .context("the Kubernetes API cannot be started")?;
+        let kubeconfig = args.kubeconfig.clone().unwrap_or_else(|| folder.path().join("kubeconfig"));
+        write_private(&kubeconfig, &server.kubeconfig())?;
+        let cluster = Cluster::start(&server, guest, &folder).await?;
+        let outcome = match &args.exec {
+            Some(command) => {
+                let announcer = tokio::spawn(announce(cluster.changes));
+                let outcome = exec(command, &kubeconfig).await;
+                announcer.abort();
+                outcome
+            }
+            None => {
+                output::print(&welcome(&kubeconfig))?;
+                let announcer = tokio::spawn(announce(cluster.changes));
+                let outcome = run::stop_requested().await.map(|()| ExitCode::SUCCESS);
+                announcer.abort();
+                outcome.map_err(Failed::from)
+            }
+        };
+        cluster.operator.shutdown().await;
+        cluster.simulators.shutdown().await;
+        server.shutdown().await;
+        outcome
+    })
+}
+
+/// Everything that runs beside the API server.
+struct Cluster {
+    operator: operator::Operator,
+    simulators: Simulators,
+    changes: UnboundedReceiver<RegistryChange>,
+}
+
+impl Cluster {
+    async fn start(server: &ApiServer, guest: Arc<crate::engine::Guest>, folder: &TempDir) -> Result<Self, Failed> {
+        let client = client_of(server, "orascache").await?;
+        install_crd(&client).await?;
+        let (sender, changes) = unbounded_channel();
+        let registries = RegistryOptions { data_dir: folder.path().join("registries"), changes: sender };
+        let options = simulators::Options { registries: Some(registries), ..simulators::Options::all() };
+        let simulators =
+            Simulators::start(client_of(server, "simulators").await?, options).await.context("no simulated cluster")?;
+        let operator = operator::start(client, guest, operator::Options::default()).await?;
+        operator.synced().await;
+        Ok(Self { operator, simulators, changes })
+    }
+}
+
+async fn client_of(server: &ApiServer, agent: &str) -> Result<Client, Failed> {
+    let kubeconfig = Kubeconfig::from_yaml(&server.kubeconfig()).context("the embedded kubeconfig is unusable")?;
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .context("the embedded kubeconfig is unusable")?;
+    if agent != "orascache" {
+        let agent = http::HeaderValue::from_str(agent).context("no user agent")?;
+        config.headers.push((http::header::USER_AGENT, agent));
+        return Ok(Client::try_from(config).context("no client")?);
+    }
+    Ok(operator::connect(config)?)
+}
+
+/// Applies the CRD and waits until the API server serves it.
+async fn install_crd(client: &Client) -> Result<(), Failed> {
+    let definition = OrasCache::crd();
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let parameters = PatchParams::apply("orascache-install").force();
+    let name = definition.name_any();
+    api.patch(&name, &parameters, &Patch::Apply(&definition)).await.context("the CRD cannot be installed")?;
+    wait::await_condition(api, &name, wait::conditions::is_crd_established())
+        .await
+        .context("the CRD is not served")?;
+    Ok(())
+}
+
+/// The file gives access to the API: nobody else needs to read it.
+fn write_private(path: &Path, text: &str) -> Result<(), Failed> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let write = || {
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+    };
+    write().with_context(|| format!("the kubeconfig {} cannot be written: choose another place with --kubeconfig", path.display())).map_err(Failed::Unusable)
+}
+
+async fn exec(command: &str, kubeconfig: &Path) -> Result<ExitCode, Failed> {
+    let kubeconfig: PathBuf = std::path::absolute(kubeconfig).unwrap_or_else(|_| kubeconfig.to_owned());
+    let mut child = tokio::process::Command::new("sh")
+        .args(["-c", command])
+        .env("KUBECONFIG", kubeconfig)
+        .kill_on_drop(true)
+        .spawn()
+        .context("sh cannot be started")?;
+    let status = tokio::select! {
+        status = child.wait() => status.context("the command cannot be waited for")?,
+        stopped = run::stop_requested() => {
+            stopped?;
+            return Err(Failed::Refused(anyhow!("stopped before the command ended")));
+        }
+    };
+    // As a shell says it: 128 and the signal's number.
+    use std::os::unix::process::ExitStatusExt;
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
+fn welcome(kubeconfig: &Path) -> String {
+    format!(
+        "A Kubernetes API runs on loopback, with the operator in it. In another terminal:\n\n  \
+         export KUBECONFIG={}\n  \
+         kubectl apply -f manifests/samples/orascache.yaml\n  \
+         kubectl get oc -w\n\n\
+         Registries are announced here. Ctrl-C ends everything.\n",
+        kubeconfig.display()
+    )
+}
+
+/// Tells of registries that come and go, on standard error: standard output belongs to commands.
+#[allow(clippy::print_stderr, reason = "for the person at the terminal")]
+async fn announce(mut changes: UnboundedReceiver<RegistryChange>) {
+    while let Some(change) = changes.recv().await {
+        match change {
+            RegistryChange::Up { namespace, pod, address, .. } => {
+                eprintln!("registry {namespace}/{pod} answers at http://{address}  (oras push --plain-http {address}/NAME:TAG FILE)");
+            }
+            RegistryChange::Down { namespace, pod } => eprintln!("registry {namespace}/{pod} is gone"),
+        }
+    }
+}

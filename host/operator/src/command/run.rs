@@ -1,0 +1,66 @@
+//! `orascache run`: the operator against a cluster.
+
+use super::{Failed, operator};
+use crate::cli::RunArgs;
+use anyhow::{Context, anyhow};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Seconds without a byte after which a connection counts as dead. The server ends watches before that.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
+    let guest = Arc::new(super::load_guest(&args.component)?);
+    super::runtime()?.block_on(async {
+        let client = client(args).await?;
+        let options = operator::Options {
+            namespace: args.namespace.clone(),
+            workers: args.workers.into(),
+            listen: Some(args.listen),
+            lease_namespace: args.lease_namespace.clone(),
+        };
+        let running = operator::start(client, guest, options).await?;
+        tracing::info!("watching; caches are reconciled as they change");
+        let outcome = tokio::select! {
+            outcome = stop_requested() => outcome.map_err(Failed::from),
+            reason = running.ended() => Err(Failed::Refused(anyhow!(reason))),
+        };
+        running.shutdown().await;
+        outcome.map(|()| ExitCode::SUCCESS)
+    })
+}
+
+async fn client(args: &RunArgs) -> Result<Client, Failed> {
+    let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
+    let config = match &args.kubeconfig {
+        Some(path) => {
+            let name = path.display().to_string();
+            let kubeconfig = Kubeconfig::read_from(path).with_context(|| format!("{name} is no kubeconfig"));
+            Config::from_custom_kubeconfig(kubeconfig.map_err(Failed::Unusable)?, &options)
+                .await
+                .with_context(|| format!("{name} cannot be used"))
+        }
+        None if args.context.is_some() => Config::from_kubeconfig(&options).await.context("that context cannot be used"),
+        None => Config::infer().await.context(
+            "there are neither in-cluster credentials nor a kubeconfig: set KUBECONFIG, give --kubeconfig, or try `orascache dev`",
+        ),
+    };
+    let mut config = config.map_err(Failed::Unusable)?;
+    config.read_timeout = Some(READ_TIMEOUT);
+    operator::connect(config).map_err(Failed::Unusable)
+}
+
+/// Ends with SIGTERM or SIGINT.
+pub(super) async fn stop_requested() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

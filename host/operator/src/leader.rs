@@ -1,0 +1,175 @@
+//! Leader election by a Lease (coordination.k8s.io/v1), with client-go's times: a claim lasts 15 seconds, is renewed
+//! every 2, and this process stops believing in it after 10 without a renewal, well before anybody else may take it.
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::{Api, Client};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Name of the Lease.
+const NAME: &str = "orascache-operator";
+/// How long a claim lasts for the others.
+const LEASE: Duration = Duration::from_secs(15);
+/// How long this process believes in its claim without a renewal.
+const RENEW_DEADLINE: Duration = Duration::from_secs(10);
+/// How often it is renewed, or asked for.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Takes part in the election until it is released.
+pub struct Leadership {
+    client: Client,
+    namespace: String,
+    holder: String,
+    valid_until: Arc<Mutex<Option<Instant>>>,
+    lost: watch::Receiver<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Leadership {
+    /// Starts to ask for the lease.
+    pub fn start(client: Client, namespace: &str, holder: &str) -> Self {
+        let valid_until = Arc::new(Mutex::new(None));
+        let (lose, lost) = watch::channel(false);
+        let api: Api<Lease> = Api::namespaced(client.clone(), namespace);
+        let task = tokio::spawn(contend(api, holder.to_owned(), valid_until.clone(), lose));
+        Self { client, namespace: namespace.to_owned(), holder: holder.to_owned(), valid_until, lost, task }
+    }
+
+    /// Whether this process leads just now, as something that can be asked before every write. A process that was
+    /// paused finds its claim expired.
+    pub fn claim(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let valid_until = self.valid_until.clone();
+        move || valid_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Ends when a claim that was held is lost.
+    pub async fn lost(&self) -> String {
+        let mut lost = self.lost.clone();
+        if lost.wait_for(|lost| *lost).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        "the leader's lease was lost; another replica takes over, and this one starts anew".to_owned()
+    }
+
+    /// Gives the lease up, so that another process need not wait for it to expire.
+    pub async fn release(self) {
+        self.task.abort();
+        let led = self.claim()();
+        *self.valid_until.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if !led {
+            return;
+        }
+        let api: Api<Lease> = Api::namespaced(self.client, &self.namespace);
+        if let Ok(Some(mut lease)) = api.get_opt(NAME).await
+            && held_by(&lease) == Some(self.holder.as_str())
+        {
+            if let Some(spec) = &mut lease.spec {
+                spec.holder_identity = None;
+                spec.lease_duration_seconds = Some(1);
+            }
+            if let Err(error) = api.replace(NAME, &PostParams::default(), &lease).await {
+                tracing::debug!(%error, "the lease was not given up; it expires by itself");
+            }
+        }
+    }
+}
+
+async fn contend(
+    api: Api<Lease>,
+    holder: String,
+    valid_until: Arc<Mutex<Option<Instant>>>,
+    lose: watch::Sender<bool>,
+) {
+    let mut seen = Seen::default();
+    let mut leads = false;
+    loop {
+        // The claim counts from before the request: the answer may have been long on its way.
+        let asked = Instant::now();
+        match tokio::time::timeout(RENEW_DEADLINE, attempt(&api, &holder, &mut seen, asked)).await {
+            Ok(Ok(true)) => {
+                if !leads {
+                    tracing::info!(holder, "this process leads");
+                }
+                leads = true;
+                *valid_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked + RENEW_DEADLINE);
+            }
+            Ok(Ok(false)) if leads => break,
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the lease cannot be renewed just now"),
+            Err(_) => tracing::warn!("the lease API does not answer"),
+        }
+        let expired = valid_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() >= until);
+        if leads && expired {
+            break;
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+    *valid_until.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    lose.send_replace(true);
+}
+
+/// When a foreign claim was seen first: clocks of machines are not compared.
+#[derive(Default)]
+struct Seen {
+    version: Option<String>,
+    since: Option<Instant>,
+}
+
+/// Renews or takes the lease; whether it is held now.
+async fn attempt(api: &Api<Lease>, holder: &str, seen: &mut Seen, now: Instant) -> Result<bool, kube::Error> {
+    let stamp = MicroTime(Timestamp::now());
+    let Some(mut lease) = api.get_opt(NAME).await? else {
+        let lease = Lease {
+            metadata: ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() },
+            spec: Some(spec(holder, &stamp, Some(stamp.clone()), 0)),
+        };
+        return taken(api.create(&PostParams::default(), &lease).await);
+    };
+    let old = lease.spec.clone().unwrap_or_default();
+    let mine = old.holder_identity.as_deref() == Some(holder);
+    if !mine && old.holder_identity.is_some() {
+        if seen.version != lease.metadata.resource_version {
+            *seen = Seen { version: lease.metadata.resource_version.clone(), since: Some(now) };
+        }
+        let lasts = Duration::from_secs(old.lease_duration_seconds.and_then(|s| u64::try_from(s).ok()).unwrap_or(15));
+        if seen.since.is_some_and(|since| now.duration_since(since) < lasts) {
+            return Ok(false);
+        }
+    }
+    let transitions = old.lease_transitions.unwrap_or(0);
+    lease.spec = Some(if mine {
+        spec(holder, &stamp, old.acquire_time, transitions)
+    } else {
+        spec(holder, &stamp, Some(stamp.clone()), transitions + 1)
+    });
+    // The resourceVersion in it makes two contenders exclude each other.
+    taken(api.replace(NAME, &PostParams::default(), &lease).await)
+}
+
+fn spec(holder: &str, now: &MicroTime, acquired: Option<MicroTime>, transitions: i32) -> LeaseSpec {
+    LeaseSpec {
+        acquire_time: acquired,
+        holder_identity: Some(holder.to_owned()),
+        lease_duration_seconds: i32::try_from(LEASE.as_secs()).ok(),
+        lease_transitions: Some(transitions),
+        renew_time: Some(now.clone()),
+        ..LeaseSpec::default()
+    }
+}
+
+fn taken(result: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn held_by(lease: &Lease) -> Option<&str> {
+    lease.spec.as_ref()?.holder_identity.as_deref()
+}

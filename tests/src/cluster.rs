@@ -1,0 +1,292 @@
+//! The cluster that a test runs against, with the CRD, simulated controllers and the operator.
+
+use crate::control_plane::ControlPlane;
+use controller::contract::Reconciler;
+use controller::{Backoff, Controller, Options};
+use devcluster::ApiServer;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::GroupVersionKind;
+use kube::runtime::wait;
+use kube::{Api, Client, Config, CustomResourceExt, ResourceExt};
+use orascache_api::orascache::OrasCache;
+use orascache_operator::engine::{CompiledCache, EMBEDDED, Engine, Guest, Limits};
+use prometheus_client::registry::Registry;
+use serde_json::Value;
+use simulators::{RegistryOptions, Simulators};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long a test waits for what must come. Only failures take that long.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+/// What stands behind the API.
+enum Backend {
+    Embedded(Box<ApiServer>),
+    ControlPlane(ControlPlane),
+    Existing,
+}
+
+/// A cluster with simulated controllers where it has none of its own, and a namespace for one test.
+pub struct Cluster {
+    backend: Backend,
+    kubeconfig: String,
+    client: Client,
+    simulators: Option<Simulators>,
+    folder: TempDir,
+    /// The namespace of this test.
+    pub namespace: String,
+}
+
+impl Cluster {
+    /// Starts or finds a cluster, as the environment says, and installs the CRD.
+    pub async fn start() -> Self {
+        Self::start_with(true).await
+    }
+
+    /// A cluster of the embedded API server, for tests that inject faults or count requests.
+    pub async fn embedded() -> Self {
+        Self::start_with(false).await
+    }
+
+    async fn start_with(may_be_real: bool) -> Self {
+        let existing = std::env::var_os("ORASCACHE_TEST_KUBECONFIG").filter(|_| may_be_real);
+        let assets = std::env::var_os("KUBEBUILDER_ASSETS").filter(|_| may_be_real);
+        let (backend, kubeconfig) = if let Some(path) = existing {
+            (Backend::Existing, std::fs::read_to_string(path).expect("the kubeconfig is readable"))
+        } else if let Some(assets) = assets {
+            let plane = ControlPlane::start(&PathBuf::from(assets));
+            let kubeconfig = plane.kubeconfig().to_owned();
+            (Backend::ControlPlane(plane), kubeconfig)
+        } else {
+            let server = ApiServer::start(devcluster::Options::default()).await.expect("the embedded API starts");
+            let kubeconfig = server.kubeconfig();
+            (Backend::Embedded(Box::new(server)), kubeconfig)
+        };
+        let client = client_of(&kubeconfig, "test").await;
+        wait_for_api(&client).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let simulators = match backend {
+            Backend::Existing => None,
+            _ => Some(simulate(client_of(&kubeconfig, "simulators").await, &folder).await),
+        };
+        install_crd(&client, &OrasCache::crd()).await;
+        let namespace = unique_namespace();
+        let body = Namespace { metadata: kube::api::ObjectMeta { name: Some(namespace.clone()), ..Default::default() }, ..Default::default() };
+        Api::all(client.clone()).create(&PostParams::default(), &body).await.expect("a namespace");
+        Self { backend, kubeconfig, client, simulators, folder, namespace }
+    }
+
+    /// A client that is not the operator's.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// The embedded API server.
+    ///
+    /// # Panics
+    /// When the cluster is another one.
+    pub fn server(&self) -> &ApiServer {
+        match &self.backend {
+            Backend::Embedded(server) => server,
+            _ => panic!("this test needs the embedded API server"),
+        }
+    }
+
+    /// A file with the kubeconfig, whose default namespace is the test's.
+    pub fn kubeconfig_file(&self) -> PathBuf {
+        let path = self.folder.path().join("kubeconfig");
+        std::fs::write(&path, &self.kubeconfig).expect("the kubeconfig is written");
+        path
+    }
+
+    /// Starts the operator with the embedded component and waits until it has looked at everything.
+    pub async fn operator(&self) -> Controller {
+        self.controller(Arc::new(guest(EMBEDDED))).await
+    }
+
+    /// Starts the generic controller with another guest.
+    pub async fn controller(&self, guest: Arc<dyn Reconciler>) -> Controller {
+        let client = client_of(&self.kubeconfig, "operator").await;
+        let options = Options {
+            backoff: Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) },
+            instance: "test".to_owned(),
+            // On a shared cluster other namespaces are none of a test's business.
+            namespace: matches!(self.backend, Backend::Existing).then(|| self.namespace.clone()),
+            ..Options::default()
+        };
+        let controller =
+            Controller::start(client, guest, options, &mut Registry::default()).await.expect("the controller starts");
+        tokio::time::timeout(PATIENCE, controller.synced()).await.expect("the controller syncs");
+        controller
+    }
+
+    /// The API of any kind in the test's namespace.
+    pub fn api(&self, api_version: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        let kind = GroupVersionKind::gvk(group, version, kind);
+        let resource = kube::core::ApiResource::from_gvk_with_plural(&kind, plural);
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+    }
+
+    /// OrasCaches of the test's namespace.
+    pub fn caches(&self) -> Api<DynamicObject> {
+        self.api("cache.converged-computing.github.io/v1alpha1", "OrasCache", "orascaches")
+    }
+
+    /// StatefulSets of the test's namespace.
+    pub fn sets(&self) -> Api<DynamicObject> {
+        self.api("apps/v1", "StatefulSet", "statefulsets")
+    }
+
+    /// Services of the test's namespace.
+    pub fn services(&self) -> Api<DynamicObject> {
+        self.api("v1", "Service", "services")
+    }
+
+    /// Applies a document like `kubectl apply --server-side` does.
+    pub async fn apply(&self, api: &Api<DynamicObject>, document: Value) -> DynamicObject {
+        let name = document["metadata"]["name"].as_str().expect("a name").to_owned();
+        let parameters = PatchParams::apply("test").force();
+        api.patch(&name, &parameters, &Patch::Apply(&document)).await.unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Merges a patch as an edit does: a manager of operation Update.
+    pub async fn edit(&self, api: &Api<DynamicObject>, name: &str, patch: Value) -> DynamicObject {
+        let parameters = PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
+        api.patch(name, &parameters, &Patch::Merge(&patch)).await.unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Waits until an object satisfies a condition, and returns it.
+    pub async fn until(
+        &self,
+        api: &Api<DynamicObject>,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        let mut last = Value::Null;
+        while Instant::now() < deadline {
+            if let Some(object) = api.get_opt(name).await.expect("the API answers") {
+                last = serde_json::to_value(object).expect("an object is JSON");
+                if holds(&last) {
+                    return last;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("{name}: not {what} in time: {last:#}");
+    }
+
+    /// Waits until there is no object of that name.
+    pub async fn until_gone(&self, api: &Api<DynamicObject>, name: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while api.get_opt(name).await.expect("the API answers").is_some() {
+            assert!(Instant::now() < deadline, "{name} is still there");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// Waits until a cache has a condition with that status and reason.
+    pub async fn until_condition(&self, name: &str, kind: &str, status: &str, reason: &str) -> Value {
+        let what = format!("{kind}={status} {reason}");
+        self.until(&self.caches(), name, &what, |cache| {
+            condition(cache, kind).is_some_and(|found| {
+                found["status"] == status
+                    && found["reason"] == reason
+                    && found["observedGeneration"] == cache["metadata"]["generation"]
+            })
+        })
+        .await
+    }
+
+    /// resourceVersions of everything that belongs to a cache: they move with every write that changes anything.
+    pub async fn versions(&self) -> Vec<String> {
+        let mut versions = Vec::new();
+        for api in [
+            self.caches(),
+            self.sets(),
+            self.services(),
+            self.api("v1", "Secret", "secrets"),
+            self.api("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+            self.api("v1", "Pod", "pods"),
+        ] {
+            let list = api.list(&Default::default()).await.expect("a list");
+            versions.extend(list.items.iter().map(|object| {
+                format!("{} {} {}", object.types.as_ref().map_or("", |t| &t.kind), object.name_any(), object.resource_version().unwrap_or_default())
+            }));
+        }
+        versions
+    }
+
+    /// Removes what the test made. Only a cluster that outlives the test needs it.
+    pub async fn finish(self) {
+        if let Backend::Existing = self.backend {
+            let api: Api<Namespace> = Api::all(self.client.clone());
+            api.delete(&self.namespace, &DeleteParams::background()).await.expect("the namespace goes");
+        }
+        if let Some(simulators) = self.simulators {
+            simulators.shutdown().await;
+        }
+        match self.backend {
+            Backend::Embedded(server) => server.shutdown().await,
+            Backend::ControlPlane(plane) => drop(plane),
+            Backend::Existing => {}
+        }
+    }
+}
+
+/// A condition of an object's status.
+pub fn condition<'o>(object: &'o Value, kind: &str) -> Option<&'o Value> {
+    object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
+}
+
+/// Loads a component without a cache on disk.
+pub fn guest(bytes: &[u8]) -> Guest {
+    let engine = Engine::new(Limits { instances: 16, ..Limits::default() }).expect("an engine");
+    engine.load(bytes, &CompiledCache::none()).expect("the component loads")
+}
+
+async fn client_of(kubeconfig: &str, agent: &'static str) -> Client {
+    // All tests of a process share one provider; the second install changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).expect("a kubeconfig");
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("a configuration");
+    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(agent)));
+    Client::try_from(config).expect("a client")
+}
+
+async fn wait_for_api(client: &Client) {
+    let deadline = Instant::now() + PATIENCE;
+    let api: Api<Namespace> = Api::all(client.clone());
+    while !matches!(api.get_opt("default").await, Ok(Some(_))) {
+        assert!(Instant::now() < deadline, "the API is not ready");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn simulate(client: Client, folder: &TempDir) -> Simulators {
+    let (changes, _) = tokio::sync::mpsc::unbounded_channel();
+    let registries = Some(RegistryOptions { data_dir: folder.path().join("registries"), changes });
+    let options = simulators::Options { registries, ..simulators::Options::all() };
+    Simulators::start(client, options).await.expect("the simulators start")
+}
+
+/// Applies a CRD and waits until it is served.
+pub async fn install_crd(client: &Client, definition: &CustomResourceDefinition) {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let name = definition.name_any();
+    api.patch(&name, &PatchParams::apply("test").force(), &Patch::Apply(definition)).await.expect("the CRD is applied");
+    wait::await_condition(api, &name, wait::conditions::is_crd_established()).await.expect("the CRD is established");
+}
+
+fn unique_namespace() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    format!("test-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
+}

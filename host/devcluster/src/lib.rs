@@ -19,7 +19,8 @@
 //! - No persistence: objects end with the server.
 //! - No controllers, except for what the API server itself does to CustomResourceDefinitions. Pods, sets,
 //!   garbage collection, namespace content and claims are the business of API clients.
-//! - No protobuf, no HTTP/2, no compression. Clients that ask for protobuf get JSON.
+//! - No HTTP/2, no compression. Protobuf bodies of built-in kinds are read; answers are JSON, also to
+//!   clients that ask for protobuf first.
 //! - No conversion between versions of a custom kind but a change of `apiVersion`; no webhooks yet.
 //! - No `exec`, `attach`, `logs`, `proxy`, `port-forward`, service account tokens, quotas, limit ranges,
 //!   priority classes, node ports, or disruption budgets on eviction. Cluster IPs are handed out once.

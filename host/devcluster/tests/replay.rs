@@ -253,13 +253,19 @@ fn compare_beginning(transcript: &Transcript, given: &Value) -> Result<(), Strin
             if missing.is_empty() { Ok(()) } else { Err(format!("missing {missing:?}")) }
         }
         "07-openapi-v3-crd" => {
+            // What clients look for there: the type, and the parameters of the write operations.
             let gvk = json!({"group": "lab.example.com", "version": "v1", "kind": "Cache"});
-            let list = &given["paths"]["/apis/lab.example.com/v1/caches"]["get"];
+            let path = "/apis/lab.example.com/v1/namespaces/{namespace}/caches/{name}";
+            let patch = &given["paths"][path]["patch"];
+            let parameters: Vec<_> =
+                patch["parameters"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
             let same = given["openapi"] == "3.0.0"
                 && given["info"] == json!({"title": "Kubernetes CRD Swagger", "version": "v0.1.0"})
-                && list["x-kubernetes-action"] == "list"
-                && list["x-kubernetes-group-version-kind"] == gvk;
-            if same { Ok(()) } else { Err(format!("{list}")) }
+                && given["components"]["schemas"]["com.example.lab.v1.Cache"]["x-kubernetes-group-version-kind"]
+                    == json!([gvk])
+                && patch["x-kubernetes-group-version-kind"] == gvk
+                && ["dryRun", "fieldManager", "fieldValidation", "force"].iter().all(|one| parameters.contains(one));
+            if same { Ok(()) } else { Err(format!("{patch}")) }
         }
         other => Err(format!("{other} was cut and nothing says how to compare it")),
     }

@@ -6,6 +6,8 @@ use apimachinery::status::ApiError;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::protobuf;
+
 /// A decoded body and the paths of fields that were given twice.
 #[derive(Debug)]
 pub struct Decoded {
@@ -21,9 +23,12 @@ pub fn decode(body: &[u8], content_type: Option<&str>, kind: &str) -> Result<Dec
     match media {
         "" | "application/json" | "*/*" => json(body, kind),
         "application/yaml" | "application/apply-patch+yaml" => yaml(body),
-        "application/vnd.kubernetes.protobuf" => Err(unsupported(
-            "the embedded API does not read protobuf; send application/json or application/yaml",
-        )),
+        "application/vnd.kubernetes.protobuf" => {
+            let value = protobuf::decode(body).map_err(|problem| {
+                ApiError::bad_request(format!("the protobuf body of a {kind} cannot be read: {problem}"))
+            })?;
+            Ok(Decoded { value, duplicates: Vec::new() })
+        }
         other => Err(unsupported(&format!(
             "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml; got {other}"
         ))),
@@ -214,6 +219,7 @@ mod tests {
             let decoded = decode(body.as_bytes(), Some("application/apply-patch+yaml"), "Cache").unwrap();
             assert_eq!(decoded.value, serde_json::json!({"kind": "Cache"}));
         }
-        assert_eq!(decode(b"", Some("application/vnd.kubernetes.protobuf"), "X").unwrap_err().code, 415);
+        assert_eq!(decode(b"", Some("application/vnd.kubernetes.protobuf"), "X").unwrap_err().code, 400);
+        assert_eq!(decode(b"", Some("text/html"), "X").unwrap_err().code, 415);
     }
 }

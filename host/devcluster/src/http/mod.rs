@@ -5,6 +5,7 @@ pub mod decode;
 mod document_paths;
 mod handler;
 pub mod path;
+mod protobuf;
 pub mod query;
 pub mod reply;
 mod resource_paths;

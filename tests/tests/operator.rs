@@ -1,0 +1,287 @@
+//! The operator over real HTTP: a cache over its life. Runs against the embedded API, a bare control plane or an
+//! existing cluster, as the environment says.
+
+use orascache_tests::cluster::{Cluster, condition};
+use orascache_tests::fixtures::{cache, http_secret};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn rolled_out(set: &Value) -> bool {
+    let status = &set["status"];
+    status["observedGeneration"] == set["metadata"]["generation"]
+        && status["readyReplicas"] == set["spec"]["replicas"]
+        && status["updatedReplicas"] == set["spec"]["replicas"]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_gets_a_registry_and_then_there_is_silence() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
+    let ready = cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    assert_eq!(ready["status"]["endpoint"], format!("demo-0.demo.{}.svc.cluster.local:5000", cluster.namespace));
+    assert_eq!(ready["status"]["readyReplicas"], 1);
+    assert_eq!(condition(&ready, "Degraded").expect("a condition")["status"], "False");
+
+    let set = cluster.until(&cluster.sets(), "demo", "rolled out", rolled_out).await;
+    let service = cluster.until(&cluster.services(), "demo", "there", |_| true).await;
+    for child in [&set, &service] {
+        let owner = &child["metadata"]["ownerReferences"][0];
+        assert_eq!((&owner["uid"], &owner["controller"]), (&ready["metadata"]["uid"], &json!(true)));
+    }
+    assert_eq!(service["spec"]["clusterIP"], "None");
+    assert_eq!(service["spec"]["selector"]["app.kubernetes.io/instance"], "demo");
+    let pod = &set["spec"]["template"]["spec"];
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(pod["automountServiceAccountToken"], false);
+
+    let before = cluster.versions().await;
+    // Nothing is awaited here: silence is what is tested.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(cluster.versions().await, before);
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_operator_writes_nothing() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    let spec = json!({"replicas": 2, "storage": {"size": "1024Mi", "accessModes": ["ReadWriteMany"]},
+        "resources": {"requests": {"cpu": "1000m", "memory": "0.5Gi"}}});
+    cluster.apply(&cluster.caches(), cache("demo", spec)).await;
+    cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    operator.shutdown().await;
+    let before = cluster.versions().await;
+    let operator = cluster.operator().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(cluster.versions().await, before);
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edited_image_rolls_the_pods() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
+    cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    let pods = cluster.api("v1", "Pod", "pods");
+    let old = cluster.until(&pods, "demo-0", "there", |_| true).await;
+    cluster.edit(&cluster.caches(), "demo", json!({"spec": {"image": "registry:3"}})).await;
+    let new = cluster
+        .until(&pods, "demo-0", "running the new image", |pod| pod["spec"]["containers"][0]["image"] == "registry:3")
+        .await;
+    assert_ne!(new["metadata"]["uid"], old["metadata"]["uid"]);
+    let ready = cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    assert_eq!(ready["status"]["image"], "registry:3");
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_deploy_the_registry_goes_and_storage_stays() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({"storage": {"size": "1Gi"}}))).await;
+    cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    let claims = cluster.api("v1", "PersistentVolumeClaim", "persistentvolumeclaims");
+    let claim = cluster.until(&claims, "demo-data", "there", |_| true).await;
+    cluster.edit(&cluster.caches(), "demo", json!({"spec": {"deploy": false}})).await;
+    let off = cluster.until_condition("demo", "Ready", "True", "RegistryNotDeployed").await;
+    cluster.until_gone(&cluster.sets(), "demo").await;
+    cluster.until_gone(&cluster.services(), "demo").await;
+    assert!(off["status"].get("endpoint").is_none());
+    cluster.edit(&cluster.caches(), "demo", json!({"spec": {"deploy": true}})).await;
+    cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    let kept = cluster.until(&claims, "demo-data", "there", |_| true).await;
+    assert_eq!(kept["metadata"]["uid"], claim["metadata"]["uid"]);
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn manual_edits_of_children_are_taken_back() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
+    cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    cluster.edit(&cluster.sets(), "demo", json!({"spec": {"replicas": 3}})).await;
+    cluster.until(&cluster.sets(), "demo", "back at one replica", |set| set["spec"]["replicas"] == 1).await;
+    // What the operator never set is left to whoever set it.
+    cluster.edit(&cluster.services(), "demo", json!({"metadata": {"labels": {"team": "a"}}})).await;
+    cluster.edit(&cluster.services(), "demo", json!({"spec": {"selector": {"app.kubernetes.io/instance": "other"}}})).await;
+    let service = cluster
+        .until(&cluster.services(), "demo", "selecting its own pods", |service| {
+            service["spec"]["selector"]["app.kubernetes.io/instance"] == "demo"
+        })
+        .await;
+    assert_eq!(service["metadata"]["labels"]["team"], "a");
+    // A child that is deleted comes back.
+    cluster.services().delete("demo", &Default::default()).await.expect("deleted");
+    cluster
+        .until(&cluster.services(), "demo", "made anew", |new| new["metadata"]["uid"] != service["metadata"]["uid"])
+        .await;
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rival_that_applies_keeps_its_field_and_is_named() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
+    cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    let rival = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "demo"}, "spec": {"replicas": 2}});
+    cluster.apply(&cluster.sets(), rival).await;
+    let degraded = cluster.until_condition("demo", "Degraded", "True", "FieldOwnedByOther").await;
+    let message = condition(&degraded, "Degraded").expect("a condition")["message"].to_string();
+    assert!(message.contains("spec.replicas") && message.contains("test"), "{message}");
+    let before = cluster.until(&cluster.sets(), "demo", "rolled out", rolled_out).await;
+    assert_eq!(before["spec"]["replicas"], 2);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let after = cluster.until(&cluster.sets(), "demo", "there", |_| true).await;
+    assert_eq!(after["metadata"]["generation"], before["metadata"]["generation"], "no write war");
+    // Other fields are still ours.
+    cluster.edit(&cluster.caches(), "demo", json!({"spec": {"image": "registry:3"}})).await;
+    cluster
+        .until(&cluster.sets(), "demo", "of the new image", |set| {
+            set["spec"]["template"]["spec"]["containers"][0]["image"] == "registry:3" && set["spec"]["replicas"] == 2
+        })
+        .await;
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_autoscaler_owns_replicas_and_a_person_does_not() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
+    cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    let scale = |manager: &str, replicas: u8| {
+        let parameters = kube::api::PatchParams { field_manager: Some(manager.to_owned()), ..Default::default() };
+        let patch = kube::api::Patch::Merge(json!({"spec": {"replicas": replicas}}));
+        let sets = cluster.sets();
+        async move { sets.patch_scale("demo", &parameters, &patch).await.expect("scaled") }
+    };
+    scale("kubectl", 2).await;
+    cluster.until(&cluster.sets(), "demo", "back at one replica", |set| set["spec"]["replicas"] == 1).await;
+    scale("horizontal-pod-autoscaler", 3).await;
+    cluster.until_condition("demo", "Degraded", "True", "FieldOwnedByOther").await;
+    let set = cluster.until(&cluster.sets(), "demo", "there", |_| true).await;
+    assert_eq!(set["spec"]["replicas"], 3);
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_cache_takes_its_children_with_it() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({"storage": {"size": "1Gi"}}))).await;
+    cluster.apply(&cluster.caches(), cache("other", json!({}))).await;
+    cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    cluster.until_condition("other", "Ready", "True", "RegistryReady").await;
+    let first = cluster.caches().get("demo").await.expect("the cache");
+    cluster.caches().delete("demo", &Default::default()).await.expect("deleted");
+    cluster.until_gone(&cluster.sets(), "demo").await;
+    cluster.until_gone(&cluster.services(), "demo").await;
+    cluster.until_gone(&cluster.api("v1", "PersistentVolumeClaim", "persistentvolumeclaims"), "demo-data").await;
+    cluster.until(&cluster.sets(), "other", "still there", |_| true).await;
+    // A new cache of the same name is another one.
+    let second = cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
+    assert_ne!(first.metadata.uid, second.metadata.uid);
+    let set = cluster.until(&cluster.sets(), "demo", "there", |_| true).await;
+    assert_eq!(set["metadata"]["ownerReferences"][0]["uid"], json!(second.metadata.uid));
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_taken_is_never_adopted() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    let foreign = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "demo"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}});
+    let foreign = cluster.apply(&cluster.services(), foreign).await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
+    let degraded = cluster.until_condition("demo", "Degraded", "True", "NameTaken").await;
+    assert!(condition(&degraded, "Degraded").expect("a condition")["message"].to_string().contains("Service demo"));
+    let untouched = cluster.services().get("demo").await.expect("the service");
+    assert_eq!(untouched.metadata.resource_version, foreign.metadata.resource_version);
+    // Once the name is free, it is used.
+    cluster.services().delete("demo", &Default::default()).await.expect("deleted");
+    cluster.until_condition("demo", "Degraded", "False", "AsExpected").await;
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_pods_share_one_secret_and_one_claim() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    let storage = json!({"size": "20Gi", "accessModes": ["ReadWriteMany"]});
+    cluster.apply(&cluster.caches(), cache("made", json!({"replicas": 2, "storage": storage}))).await;
+    cluster.apply(&cluster.caches(), cache("given", json!({"replicas": 2, "storage": storage, "secret": "mysecret"}))).await;
+    cluster.until_condition("made", "Ready", "True", "RegistryReady").await;
+    cluster.until_condition("given", "Ready", "False", "SecretNotFound").await;
+    let secrets = cluster.api("v1", "Secret", "secrets");
+    cluster.apply(&secrets, http_secret("mysecret")).await;
+    cluster.until_condition("given", "Ready", "True", "RegistryReady").await;
+
+    let generated = cluster.until(&secrets, "made-http-secret", "there", |_| true).await;
+    assert!(generated["data"]["http-secret"].as_str().is_some_and(|secret| secret.len() >= 64));
+    let environment = |set: &Value, secret: &str| {
+        let env = set["spec"]["template"]["spec"]["containers"][0]["env"].clone();
+        let wanted = json!({"name": "REGISTRY_HTTP_SECRET", "valueFrom": {"secretKeyRef": {"key": "http-secret", "name": secret}}});
+        env.as_array().is_some_and(|env| env.contains(&wanted))
+    };
+    let made = cluster.until(&cluster.sets(), "made", "there", |_| true).await;
+    assert!(environment(&made, "made-http-secret"), "{made}");
+    let given = cluster.until(&cluster.sets(), "given", "there", |_| true).await;
+    assert!(environment(&given, "mysecret"), "{given}");
+    assert_eq!(given["spec"]["template"]["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"], "given-data");
+
+    // A restart generates nothing again.
+    operator.shutdown().await;
+    let operator = cluster.operator().await;
+    let again = cluster.until(&secrets, "made-http-secret", "there", |_| true).await;
+    assert_eq!(again, generated);
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nonsense_is_refused_with_a_sentence() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    cluster.apply(&cluster.caches(), cache("good", json!({}))).await;
+    cluster.until_condition("good", "Ready", "True", "RegistryReady").await;
+    let long = "a".repeat(53);
+    for (name, spec, sentence) in [
+        ("bad", json!({"image": ""}), "spec.image in body should be at least 1 chars long"),
+        ("bad", json!({"image": "two words"}), "spec.image in body should match"),
+        ("bad", json!({"image": 3}), "must be of type string"),
+        ("bad", json!({"replicas": 2}), "more than one replica needs storage"),
+        ("bad", json!({"replicas": 0}), "should be greater than or equal to 1"),
+        ("bad", json!({"storage": {}}), "give either size"),
+        ("bad", json!({"storage": {"size": "big"}}), "spec.storage.size in body should match"),
+        ("bad", json!({"storage": {"existingClaim": "x", "accessModes": ["ReadWriteMany"]}}), "belong to a claim that is made"),
+        ("bad", json!({"secret": "s", "secrets": {"registryHttp": "x"}}), "both give the registry's HTTP secret"),
+        (long.as_str(), json!({}), "the name must have at most 52 characters"),
+        ("1bad", json!({}), "the name must start with a letter"),
+    ] {
+        let object = serde_json::from_value(cache(name, spec.clone())).expect("an object");
+        let error = cluster.caches().create(&Default::default(), &object).await.expect_err("refused").to_string();
+        assert!(error.contains(sentence), "{spec}: {error}");
+    }
+    let shrunk = cluster.apply(&cluster.caches(), cache("stored", json!({"storage": {"size": "2Gi"}}))).await;
+    assert!(shrunk.metadata.uid.is_some());
+    let patch = kube::api::Patch::Merge(json!({"spec": {"storage": {"size": "1Gi"}}}));
+    let error = cluster.caches().patch("stored", &Default::default(), &patch).await.expect_err("refused").to_string();
+    assert!(error.contains("storage cannot shrink"), "{error}");
+    cluster.until_condition("good", "Ready", "True", "RegistryReady").await;
+    operator.shutdown().await;
+    cluster.finish().await;
+}

@@ -63,7 +63,8 @@ impl Cluster {
             let kubeconfig = plane.kubeconfig().to_owned();
             (Backend::ControlPlane(plane), kubeconfig)
         } else {
-            let server = ApiServer::start(devcluster::Options::default()).await.expect("the embedded API starts");
+            let server =
+                ApiServer::start(devcluster::Options::default()).await.expect("the embedded API starts");
             let kubeconfig = server.kubeconfig();
             (Backend::Embedded(Box::new(server)), kubeconfig)
         };
@@ -76,7 +77,10 @@ impl Cluster {
         };
         install_crd(&client, &OrasCache::crd()).await;
         let namespace = unique_namespace();
-        let body = Namespace { metadata: kube::api::ObjectMeta { name: Some(namespace.clone()), ..Default::default() }, ..Default::default() };
+        let body = Namespace {
+            metadata: kube::api::ObjectMeta { name: Some(namespace.clone()), ..Default::default() },
+            ..Default::default()
+        };
         Api::all(client.clone()).create(&PostParams::default(), &body).await.expect("a namespace");
         Self { backend, kubeconfig, client, simulators, folder, namespace }
     }
@@ -119,8 +123,9 @@ impl Cluster {
             namespace: matches!(self.backend, Backend::Existing).then(|| self.namespace.clone()),
             ..Options::default()
         };
-        let controller =
-            Controller::start(client, guest, options, &mut Registry::default()).await.expect("the controller starts");
+        let controller = Controller::start(client, guest, options, &mut Registry::default())
+            .await
+            .expect("the controller starts");
         tokio::time::timeout(PATIENCE, controller.synced()).await.expect("the controller syncs");
         controller
     }
@@ -152,13 +157,18 @@ impl Cluster {
     pub async fn apply(&self, api: &Api<DynamicObject>, document: Value) -> DynamicObject {
         let name = document["metadata"]["name"].as_str().expect("a name").to_owned();
         let parameters = PatchParams::apply("test").force();
-        api.patch(&name, &parameters, &Patch::Apply(&document)).await.unwrap_or_else(|error| panic!("{name}: {error}"))
+        api.patch(&name, &parameters, &Patch::Apply(&document))
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// Merges a patch as an edit does: a manager of operation Update.
     pub async fn edit(&self, api: &Api<DynamicObject>, name: &str, patch: Value) -> DynamicObject {
-        let parameters = PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
-        api.patch(name, &parameters, &Patch::Merge(&patch)).await.unwrap_or_else(|error| panic!("{name}: {error}"))
+        let parameters =
+            PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
+        api.patch(name, &parameters, &Patch::Merge(&patch))
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// Waits until an object satisfies a condition, and returns it.
@@ -218,7 +228,12 @@ impl Cluster {
         ] {
             let list = api.list(&Default::default()).await.expect("a list");
             versions.extend(list.items.iter().map(|object| {
-                format!("{} {} {}", object.types.as_ref().map_or("", |t| &t.kind), object.name_any(), object.resource_version().unwrap_or_default())
+                format!(
+                    "{} {} {}",
+                    object.types.as_ref().map_or("", |t| &t.kind),
+                    object.name_any(),
+                    object.resource_version().unwrap_or_default()
+                )
             }));
         }
         versions
@@ -256,7 +271,9 @@ async fn client_of(kubeconfig: &str, agent: &'static str) -> Client {
     // All tests of a process share one provider; the second install changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let kubeconfig = Kubeconfig::from_yaml(kubeconfig).expect("a kubeconfig");
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("a configuration");
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .expect("a configuration");
     config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(agent)));
     Client::try_from(config).expect("a client")
 }
@@ -281,8 +298,12 @@ async fn simulate(client: Client, folder: &TempDir) -> Simulators {
 pub async fn install_crd(client: &Client, definition: &CustomResourceDefinition) {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let name = definition.name_any();
-    api.patch(&name, &PatchParams::apply("test").force(), &Patch::Apply(definition)).await.expect("the CRD is applied");
-    wait::await_condition(api, &name, wait::conditions::is_crd_established()).await.expect("the CRD is established");
+    api.patch(&name, &PatchParams::apply("test").force(), &Patch::Apply(definition))
+        .await
+        .expect("the CRD is applied");
+    wait::await_condition(api, &name, wait::conditions::is_crd_established())
+        .await
+        .expect("the CRD is established");
 }
 
 fn unique_namespace() -> String {

@@ -31,11 +31,13 @@ impl ControlPlane {
             .spawn()
             .expect("etcd starts");
         // The key signs service account tokens, of which the tests use none.
-        let key = rcgen::KeyPair::generate().expect("a key").serialize_pem();
-        let key_file = folder.path().join("sa.pem");
-        std::fs::write(&key_file, key).expect("the key is written");
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let [private, public] = ["sa.key", "sa.pub"].map(|name| folder.path().join(name));
+        std::fs::write(&private, key.serialize_pem()).expect("the key is written");
+        std::fs::write(&public, key.public_key_pem()).expect("the key is written");
         let tokens = folder.path().join("tokens.csv");
-        std::fs::write(&tokens, "loopback-test-token,admin,admin,system:masters\n").expect("the token is written");
+        std::fs::write(&tokens, "loopback-test-token,admin,admin,system:masters\n")
+            .expect("the token is written");
         let apiserver = Command::new(assets.join("kube-apiserver"))
             .arg(format!("--etcd-servers=http://127.0.0.1:{client}"))
             .arg("--bind-address=127.0.0.1")
@@ -44,8 +46,8 @@ impl ControlPlane {
             .arg(format!("--token-auth-file={}", tokens.display()))
             .arg("--authorization-mode=AlwaysAllow")
             .arg("--service-account-issuer=https://kubernetes.default.svc")
-            .arg(format!("--service-account-key-file={}", key_file.display()))
-            .arg(format!("--service-account-signing-key-file={}", key_file.display()))
+            .arg(format!("--service-account-key-file={}", public.display()))
+            .arg(format!("--service-account-signing-key-file={}", private.display()))
             .arg("--service-cluster-ip-range=10.0.0.0/24")
             .arg("--disable-admission-plugins=ServiceAccount")
             .arg("--endpoint-reconciler-type=none")
@@ -89,5 +91,8 @@ impl Drop for ControlPlane {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port").port()
+    TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port()
 }

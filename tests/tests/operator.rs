@@ -19,7 +19,10 @@ async fn a_cache_gets_a_registry_and_then_there_is_silence() {
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     let ready = cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
-    assert_eq!(ready["status"]["endpoint"], format!("demo-0.demo.{}.svc.cluster.local:5000", cluster.namespace));
+    assert_eq!(
+        ready["status"]["endpoint"],
+        format!("demo-0.demo.{}.svc.cluster.local:5000", cluster.namespace)
+    );
     assert_eq!(ready["status"]["readyReplicas"], 1);
     assert_eq!(condition(&ready, "Degraded").expect("a condition")["status"], "False");
 
@@ -70,7 +73,9 @@ async fn an_edited_image_rolls_the_pods() {
     let old = cluster.until(&pods, "demo-0", "there", |_| true).await;
     cluster.edit(&cluster.caches(), "demo", json!({"spec": {"image": "registry:3"}})).await;
     let new = cluster
-        .until(&pods, "demo-0", "running the new image", |pod| pod["spec"]["containers"][0]["image"] == "registry:3")
+        .until(&pods, "demo-0", "running the new image", |pod| {
+            pod["spec"]["containers"][0]["image"] == "registry:3"
+        })
         .await;
     assert_ne!(new["metadata"]["uid"], old["metadata"]["uid"]);
     let ready = cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
@@ -110,7 +115,13 @@ async fn manual_edits_of_children_are_taken_back() {
     cluster.until(&cluster.sets(), "demo", "back at one replica", |set| set["spec"]["replicas"] == 1).await;
     // What the operator never set is left to whoever set it.
     cluster.edit(&cluster.services(), "demo", json!({"metadata": {"labels": {"team": "a"}}})).await;
-    cluster.edit(&cluster.services(), "demo", json!({"spec": {"selector": {"app.kubernetes.io/instance": "other"}}})).await;
+    cluster
+        .edit(
+            &cluster.services(),
+            "demo",
+            json!({"spec": {"selector": {"app.kubernetes.io/instance": "other"}}}),
+        )
+        .await;
     let service = cluster
         .until(&cluster.services(), "demo", "selecting its own pods", |service| {
             service["spec"]["selector"]["app.kubernetes.io/instance"] == "demo"
@@ -120,7 +131,9 @@ async fn manual_edits_of_children_are_taken_back() {
     // A child that is deleted comes back.
     cluster.services().delete("demo", &Default::default()).await.expect("deleted");
     cluster
-        .until(&cluster.services(), "demo", "made anew", |new| new["metadata"]["uid"] != service["metadata"]["uid"])
+        .until(&cluster.services(), "demo", "made anew", |new| {
+            new["metadata"]["uid"] != service["metadata"]["uid"]
+        })
         .await;
     operator.shutdown().await;
     cluster.finish().await;
@@ -146,7 +159,8 @@ async fn a_rival_that_applies_keeps_its_field_and_is_named() {
     cluster.edit(&cluster.caches(), "demo", json!({"spec": {"image": "registry:3"}})).await;
     cluster
         .until(&cluster.sets(), "demo", "of the new image", |set| {
-            set["spec"]["template"]["spec"]["containers"][0]["image"] == "registry:3" && set["spec"]["replicas"] == 2
+            set["spec"]["template"]["spec"]["containers"][0]["image"] == "registry:3"
+                && set["spec"]["replicas"] == 2
         })
         .await;
     operator.shutdown().await;
@@ -160,7 +174,8 @@ async fn an_autoscaler_owns_replicas_and_a_person_does_not() {
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
     let scale = |manager: &str, replicas: u8| {
-        let parameters = kube::api::PatchParams { field_manager: Some(manager.to_owned()), ..Default::default() };
+        let parameters =
+            kube::api::PatchParams { field_manager: Some(manager.to_owned()), ..Default::default() };
         let patch = kube::api::Patch::Merge(json!({"spec": {"replicas": replicas}}));
         let sets = cluster.sets();
         async move { sets.patch_scale("demo", &parameters, &patch).await.expect("scaled") }
@@ -187,7 +202,9 @@ async fn a_deleted_cache_takes_its_children_with_it() {
     cluster.caches().delete("demo", &Default::default()).await.expect("deleted");
     cluster.until_gone(&cluster.sets(), "demo").await;
     cluster.until_gone(&cluster.services(), "demo").await;
-    cluster.until_gone(&cluster.api("v1", "PersistentVolumeClaim", "persistentvolumeclaims"), "demo-data").await;
+    cluster
+        .until_gone(&cluster.api("v1", "PersistentVolumeClaim", "persistentvolumeclaims"), "demo-data")
+        .await;
     cluster.until(&cluster.sets(), "other", "still there", |_| true).await;
     // A new cache of the same name is another one.
     let second = cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -207,7 +224,11 @@ async fn a_name_that_is_taken_is_never_adopted() {
     let foreign = cluster.apply(&cluster.services(), foreign).await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     let degraded = cluster.until_condition("demo", "Degraded", "True", "NameTaken").await;
-    assert!(condition(&degraded, "Degraded").expect("a condition")["message"].to_string().contains("Service demo"));
+    assert!(
+        condition(&degraded, "Degraded").expect("a condition")["message"]
+            .to_string()
+            .contains("Service demo")
+    );
     let untouched = cluster.services().get("demo").await.expect("the service");
     assert_eq!(untouched.metadata.resource_version, foreign.metadata.resource_version);
     // Once the name is free, it is used.
@@ -223,7 +244,12 @@ async fn several_pods_share_one_secret_and_one_claim() {
     let operator = cluster.operator().await;
     let storage = json!({"size": "20Gi", "accessModes": ["ReadWriteMany"]});
     cluster.apply(&cluster.caches(), cache("made", json!({"replicas": 2, "storage": storage}))).await;
-    cluster.apply(&cluster.caches(), cache("given", json!({"replicas": 2, "storage": storage, "secret": "mysecret"}))).await;
+    cluster
+        .apply(
+            &cluster.caches(),
+            cache("given", json!({"replicas": 2, "storage": storage, "secret": "mysecret"})),
+        )
+        .await;
     cluster.until_condition("made", "Ready", "True", "RegistryReady").await;
     cluster.until_condition("given", "Ready", "False", "SecretNotFound").await;
     let secrets = cluster.api("v1", "Secret", "secrets");
@@ -241,7 +267,10 @@ async fn several_pods_share_one_secret_and_one_claim() {
     assert!(environment(&made, "made-http-secret"), "{made}");
     let given = cluster.until(&cluster.sets(), "given", "there", |_| true).await;
     assert!(environment(&given, "mysecret"), "{given}");
-    assert_eq!(given["spec"]["template"]["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"], "given-data");
+    assert_eq!(
+        given["spec"]["template"]["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"],
+        "given-data"
+    );
 
     // A restart generates nothing again.
     operator.shutdown().await;
@@ -267,19 +296,29 @@ async fn nonsense_is_refused_with_a_sentence() {
         ("bad", json!({"replicas": 0}), "should be greater than or equal to 1"),
         ("bad", json!({"storage": {}}), "give either size"),
         ("bad", json!({"storage": {"size": "big"}}), "spec.storage.size in body should match"),
-        ("bad", json!({"storage": {"existingClaim": "x", "accessModes": ["ReadWriteMany"]}}), "belong to a claim that is made"),
-        ("bad", json!({"secret": "s", "secrets": {"registryHttp": "x"}}), "both give the registry's HTTP secret"),
+        (
+            "bad",
+            json!({"storage": {"existingClaim": "x", "accessModes": ["ReadWriteMany"]}}),
+            "belong to a claim that is made",
+        ),
+        (
+            "bad",
+            json!({"secret": "s", "secrets": {"registryHttp": "x"}}),
+            "both give the registry's HTTP secret",
+        ),
         (long.as_str(), json!({}), "the name must have at most 52 characters"),
         ("1bad", json!({}), "the name must start with a letter"),
     ] {
         let object = serde_json::from_value(cache(name, spec.clone())).expect("an object");
-        let error = cluster.caches().create(&Default::default(), &object).await.expect_err("refused").to_string();
+        let error =
+            cluster.caches().create(&Default::default(), &object).await.expect_err("refused").to_string();
         assert!(error.contains(sentence), "{spec}: {error}");
     }
     let shrunk = cluster.apply(&cluster.caches(), cache("stored", json!({"storage": {"size": "2Gi"}}))).await;
     assert!(shrunk.metadata.uid.is_some());
     let patch = kube::api::Patch::Merge(json!({"spec": {"storage": {"size": "1Gi"}}}));
-    let error = cluster.caches().patch("stored", &Default::default(), &patch).await.expect_err("refused").to_string();
+    let error =
+        cluster.caches().patch("stored", &Default::default(), &patch).await.expect_err("refused").to_string();
     assert!(error.contains("storage cannot shrink"), "{error}");
     cluster.until_condition("good", "Ready", "True", "RegistryReady").await;
     operator.shutdown().await;

@@ -1,8 +1,8 @@
 //! A second, unrelated guest runs in the same host, and a guest that misbehaves for one object serves the others.
 
+use orascache_tests::GREETER;
 use orascache_tests::cluster::{Cluster, guest, install_crd};
 use orascache_tests::fixtures::{greeting, greeting_crd};
-use orascache_tests::GREETER;
 use serde_json::json;
 use std::sync::Arc;
 

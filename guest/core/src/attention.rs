@@ -27,6 +27,8 @@ impl Attention {
     }
 }
 
+/// A field of a child is left to another manager; the host's reason and ours.
+pub(crate) const FIELD_OWNED_BY_OTHER: &str = "FieldOwnedByOther";
 /// The spec contradicts itself.
 const INVALID_SPEC: &str = "InvalidSpec";
 /// Several pods were asked for over a claim that one can write.
@@ -56,8 +58,8 @@ pub(crate) fn of_failures<'f>(failures: &'f [Failure]) -> impl Iterator<Item = A
                 ),
                 blocks: true,
             },
-            "FieldOwnedByOther" => {
-                Attention { reason: "FieldOwnedByOther", message: failure.message.clone(), blocks: false }
+            FIELD_OWNED_BY_OTHER => {
+                Attention { reason: FIELD_OWNED_BY_OTHER, message: failure.message.clone(), blocks: false }
             }
             reason => Attention {
                 reason: if failure.verb == "delete" { "DeleteFailed" } else { "ApplyFailed" },

@@ -1,6 +1,6 @@
 //! From what is observed to what is to be done.
 
-use crate::attention::{self, Attention};
+use crate::attention::{self, Attention, FIELD_OWNED_BY_OTHER};
 use crate::contract::{
     Description, Error, Kind, Observed, Plan, SECRET, SERVICE, STATEFUL_SET, VOLUME_CLAIM,
 };
@@ -35,6 +35,7 @@ pub fn reconcile(observed: &Observed<'_>) -> Result<Plan, Error> {
     let owned = Objects::read(observed.owned, "owned")?;
     let mut plan = Plan::default();
     let mut attention = Vec::new();
+    let mut changes_stateful_set = false;
 
     let problems = validate::problems(&primary);
     if let Some(invalid) = attention::of_problems(&problems) {
@@ -46,13 +47,20 @@ pub fn reconcile(observed: &Observed<'_>) -> Result<Plan, Error> {
         let wanted = children(&primary, stuck_claim.is_some());
         attention.extend(stuck_claim);
         if !attention.iter().any(Attention::refuses) {
-            plan_children(&primary, &wanted, &owned, &mut plan);
+            changes_stateful_set = plan_children(&primary, &wanted, &owned, &mut plan);
         }
     }
     attention.sort_by_key(|attention| !attention.blocks);
 
     let stateful_set = owned.find(STATEFUL_SET, &primary.metadata.name);
-    let facts = Facts { primary: &primary, stateful_set, attention: &attention, now: observed.now };
+    let left_to_others = attention.iter().any(|attention| attention.reason == FIELD_OWNED_BY_OTHER);
+    let facts = Facts {
+        primary: &primary,
+        stateful_set,
+        attention: &attention,
+        outdated: changes_stateful_set && !left_to_others,
+        now: observed.now,
+    };
     (plan.status, plan.events) = facts.changes();
     Ok(plan)
 }
@@ -83,7 +91,9 @@ fn children<'a>(primary: &'a Primary<'a>, keep_claim_as_it_is: bool) -> Vec<Chil
     wanted
 }
 
-fn plan_children(primary: &Primary<'_>, wanted: &[Child<'_>], owned: &Objects<'_>, plan: &mut Plan) {
+/// Plans what makes the children as wanted; returns whether the StatefulSet is among them.
+fn plan_children(primary: &Primary<'_>, wanted: &[Child<'_>], owned: &Objects<'_>, plan: &mut Plan) -> bool {
+    let mut changes_stateful_set = false;
     if primary.spec.deploy()
         && let Some((name, generated)) = desired::generated_http_secret(primary)
         && owned.find(SECRET, &name).is_none()
@@ -93,6 +103,7 @@ fn plan_children(primary: &Primary<'_>, wanted: &[Child<'_>], owned: &Objects<'_
     for child in wanted {
         let held = owned.find(child.kind, &child.name).is_some_and(|object| child.is_held_by(object));
         if !held {
+            changes_stateful_set |= child.kind == STATEFUL_SET;
             plan.apply.push(child.object.to_text());
         }
     }
@@ -107,4 +118,5 @@ fn plan_children(primary: &Primary<'_>, wanted: &[Child<'_>], owned: &Objects<'_
             plan.delete.push(object.reference(kind));
         }
     }
+    changes_stateful_set
 }

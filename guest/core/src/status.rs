@@ -16,6 +16,8 @@ pub(crate) struct Facts<'f, 'a> {
     pub(crate) stateful_set: Option<&'f Object<'a>>,
     /// The most important first.
     pub(crate) attention: &'f [Attention],
+    /// The StatefulSet is about to be changed: what its status counts are pods of the past.
+    pub(crate) outdated: bool,
     pub(crate) now: u64,
 }
 
@@ -148,14 +150,15 @@ impl Facts<'_, '_> {
 
     fn is_rolled_out(&self) -> bool {
         let wanted = self.primary.spec.replicas();
-        self.stateful_set.is_some_and(|set| {
-            let status = &set.status;
-            !set.is_being_deleted()
-                && status.observed_generation >= set.metadata.generation
-                && status.replicas == wanted
-                && status.ready_replicas == wanted
-                && status.updated_replicas == wanted
-        })
+        !self.outdated
+            && self.stateful_set.is_some_and(|set| {
+                let status = &set.status;
+                !set.is_being_deleted()
+                    && status.observed_generation >= set.metadata.generation
+                    && status.replicas == wanted
+                    && status.ready_replicas == wanted
+                    && status.updated_replicas == wanted
+            })
     }
 
     fn progress(&self) -> String {

@@ -64,6 +64,8 @@ fn ready_only_when_rolled_out() {
     let plan = world.plan();
     assert_eq!(plan.apply.len(), 1, "only the StatefulSet changes");
     world.execute(&plan);
+    assert_eq!(world.condition("Ready")["status"], "False", "the old pods are not what was asked for");
+    assert_eq!(world.condition("Ready")["observedGeneration"], 2);
     let plan = world.plan();
     world.execute(&plan);
     assert_eq!(world.condition("Ready")["status"], "False", "the old counters are of an older generation");

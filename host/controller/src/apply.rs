@@ -14,6 +14,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+/// How many objects are remembered whose apply changes nothing; there should be none.
+const SETTLED: usize = 10_000;
+
 /// How often a write is judged anew when the object changed meanwhile.
 const ATTEMPTS: usize = 4;
 
@@ -21,8 +24,8 @@ pub(crate) struct Applier {
     client: Client,
     field_manager: String,
     takebacks: Takebacks,
-    /// What an apply did not change: revision of the object and digest of what was applied, by UID.
-    settled: Mutex<HashMap<Box<str>, (Box<str>, u64)>>,
+    /// What an apply did not change: digests of the live object and of what was applied, by UID.
+    settled: Mutex<HashMap<Box<str>, (u64, u64)>>,
 }
 
 /// The API object for one kind in one namespace.
@@ -54,7 +57,8 @@ impl Applier {
         Self { client, field_manager, takebacks: Takebacks::default(), settled: Mutex::default() }
     }
 
-    /// Applies one child of the primary with this UID. Failures are what the primary should tell about.
+    /// Applies one child of the primary with this UID; returns whether anything changed. Failures are what the primary
+    /// should tell about.
     pub(crate) async fn apply(
         &self,
         cache: &Cache,
@@ -62,8 +66,8 @@ impl Applier {
         key: &Key,
         desired: &Value,
         owner: &str,
-    ) -> Result<(), Vec<Failure>> {
-        let Some(definition) = cache.kinds().get(kind) else { return Ok(()) };
+    ) -> Result<bool, Vec<Failure>> {
+        let Some(definition) = cache.kinds().get(kind) else { return Ok(false) };
         let target = ObjectRef {
             kind: definition.clone(),
             namespace: (!key.namespace.is_empty()).then(|| key.namespace.to_string()),
@@ -95,19 +99,21 @@ impl Applier {
             if let Some(live) = &live
                 && self.is_settled(live, digest)
             {
-                return left(&target, &judgement);
+                return left(&target, &judgement, false);
             }
             let mut document = judgement.desired.clone();
             pin(&mut document, live.as_ref());
-            let parameters = PatchParams::apply(&self.field_manager).force();
+            let mut parameters = PatchParams::apply(&self.field_manager);
+            // What did not exist a moment ago is not taken by force from somebody who made it meanwhile.
+            parameters.force = live.is_some();
             match api.patch(&key.name, &parameters, &Patch::Apply(&document)).await {
                 Ok(answer) => {
                     let stored = answer.store(definition, &self.field_manager);
-                    self.remember(live.as_ref(), stored.as_ref(), &judgement, digest);
+                    let changed = self.remember(live.as_ref(), stored.as_ref(), &judgement, digest);
                     if let Some(stored) = stored {
                         cache.store(kind, stored, Source::Write);
                     }
-                    return left(&target, &judgement);
+                    return left(&target, &judgement, changed);
                 }
                 Err(error) if is_conflict(&error) && attempt < ATTEMPTS => {
                     live = self.read(&api, definition, key).await.map_err(|error| failed(&error))?;
@@ -118,7 +124,7 @@ impl Applier {
                 Err(error) => return Err(failed(&error)),
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     async fn read(&self, api: &Api<Decoded>, kind: &Kind, key: &Key) -> Result<Option<Stored>, kube::Error> {
@@ -138,13 +144,17 @@ impl Applier {
 
     fn is_settled(&self, live: &Stored, digest: u64) -> bool {
         let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        settled
-            .get(&live.uid)
-            .is_some_and(|(revision, applied)| *revision == live.resource_version && *applied == digest)
+        settled.get(&live.uid).is_some_and(|(seen, applied)| *applied == digest && *seen == content(live))
     }
 
-    fn remember(&self, before: Option<&Stored>, after: Option<&Stored>, judgement: &Judgement, digest: u64) {
-        let Some(before) = before else { return };
+    fn remember(
+        &self,
+        before: Option<&Stored>,
+        after: Option<&Stored>,
+        judgement: &Judgement,
+        digest: u64,
+    ) -> bool {
+        let Some(before) = before else { return true };
         let changed = after.is_none_or(|after| after.resource_version != before.resource_version);
         let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
         if changed {
@@ -152,8 +162,12 @@ impl Applier {
             self.takebacks.record(&before.uid, &judgement.taken_back, Instant::now());
         } else {
             // The server knows better (a normalised value); asking again would not change that.
-            settled.insert(before.uid.clone(), (before.resource_version.clone(), digest));
+            if settled.len() >= SETTLED {
+                settled.clear();
+            }
+            settled.insert(before.uid.clone(), (content(before), digest));
         }
+        changed
     }
 }
 
@@ -166,9 +180,9 @@ fn pin(document: &mut Value, live: Option<&Stored>) {
     }
 }
 
-fn left(target: &ObjectRef, judgement: &Judgement) -> Result<(), Vec<Failure>> {
+fn left(target: &ObjectRef, judgement: &Judgement, changed: bool) -> Result<bool, Vec<Failure>> {
     if judgement.left.is_empty() {
-        return Ok(());
+        return Ok(changed);
     }
     let fields: Vec<String> =
         judgement.left.iter().map(|(path, manager)| format!("{path} (set by {manager})")).collect();
@@ -184,6 +198,18 @@ fn left(target: &ObjectRef, judgement: &Judgement) -> Result<(), Vec<Failure>> {
             fields.join(", ")
         ),
     }])
+}
+
+/// A digest of an object without its status and revision: what an apply could change.
+fn content(live: &Stored) -> u64 {
+    let mut object: Value = serde_json::from_str(&live.text).unwrap_or_default();
+    if let Some(members) = object.as_object_mut() {
+        members.remove("status");
+        if let Some(metadata) = members.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("resourceVersion");
+        }
+    }
+    digest(&object)
 }
 
 fn digest(value: &Value) -> u64 {

@@ -5,8 +5,11 @@
 
 use crate::contract::{Description, Kind};
 use crate::object::{Key, Stored};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// How many deletions are remembered against late answers: far more than writes can be under way.
+const BURIED: usize = 256;
 
 /// Position of a kind in [`Cache::kinds`].
 pub(crate) type KindIndex = usize;
@@ -28,6 +31,8 @@ struct State {
     primaries: HashMap<Box<str>, Key>,
     /// UIDs of objects that we deleted and whose deletion the watch has not told yet.
     gone: HashSet<Box<str>>,
+    /// UIDs whose deletion the watch told of lately: a late answer to a write does not bring them back.
+    buried: VecDeque<Box<str>>,
 }
 
 #[derive(Default)]
@@ -78,6 +83,11 @@ impl Cache {
         &self.kinds
     }
 
+    /// Whether a plan may write objects of this kind.
+    pub(crate) fn is_owned(&self, kind: KindIndex) -> bool {
+        self.owned.contains(&kind)
+    }
+
     pub(crate) fn index_of(&self, kind: &Kind) -> Option<KindIndex> {
         self.kinds.iter().position(|known| known == kind)
     }
@@ -105,6 +115,9 @@ impl Cache {
         let mut state = self.write();
         if state.gone.contains(&object.uid) && source == Source::Watch {
             // An event from before our deletion.
+            return Vec::new();
+        }
+        if source == Source::Write && state.buried.contains(&object.uid) {
             return Vec::new();
         }
         let Some(objects) = state.objects.get_mut(kind) else { return Vec::new() };
@@ -143,6 +156,10 @@ impl Cache {
     pub(crate) fn remove(&self, kind: KindIndex, object: &Stored) -> Vec<Key> {
         let mut state = self.write();
         state.gone.remove(&object.uid);
+        state.buried.push_back(object.uid.clone());
+        if state.buried.len() > BURIED {
+            state.buried.pop_front();
+        }
         let Some(objects) = state.objects.get_mut(kind) else { return Vec::new() };
         match objects.by_key.get(&object.key) {
             Some(kept) if kept.object.uid == object.uid => {}
@@ -199,11 +216,6 @@ impl Cache {
             .first()
             .map(|objects| objects.by_key.keys().cloned().collect())
             .unwrap_or_default()
-    }
-
-    /// UIDs of all primaries.
-    pub(crate) fn primary_uids(&self) -> HashSet<Box<str>> {
-        self.read().primaries.keys().cloned().collect()
     }
 
     /// Texts of the primaries of a namespace.
@@ -356,6 +368,16 @@ mod tests {
         let view = cache.view(&Key::new("n", "p")).expect("a view");
         assert_eq!(view.owned.len(), 1);
         assert!(view.owned[0].starts_with("new"));
+    }
+
+    #[test]
+    fn a_late_answer_does_not_bring_back_what_was_deleted() {
+        let cache = cache();
+        cache.store(0, object("p", "P", 10, None), Source::Watch);
+        cache.store(1, object("c", "C", 11, Some("P")), Source::Watch);
+        cache.remove(1, &object("c", "C", 12, Some("P")));
+        cache.store(1, object("c", "C", 11, Some("P")), Source::Write);
+        assert!(cache.view(&Key::new("n", "p")).expect("a view").owned.is_empty());
     }
 
     #[test]

@@ -71,7 +71,14 @@ struct Shared {
     executor: Executor,
     reconciler: Arc<dyn Reconciler>,
     metrics: Metrics,
+    may_write: MayWrite,
 }
+
+/// Whether this process may write just now.
+type MayWrite = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// How often it is looked whether this process may write by now.
+const CLAIM_CHECK: Duration = Duration::from_millis(500);
 
 impl Controller {
     /// Starts watching and working.
@@ -88,6 +95,7 @@ impl Controller {
         let version = client.apiserver_version().await.map_err(StartError::Unreachable)?;
         let streaming_lists = has_streaming_lists(&version.major, &version.minor);
         let cache = Arc::new(Cache::new(&description));
+        let may_write: MayWrite = options.may_write.into();
         let metrics = Metrics::new(&description.primary.kind.to_lowercase(), registry);
         let shared = Arc::new(Shared {
             cache: cache.clone(),
@@ -97,10 +105,11 @@ impl Controller {
                 client.clone(),
                 description.field_manager.clone(),
                 options.instance,
-                options.may_write,
+                may_write.clone(),
             ),
             reconciler,
             metrics,
+            may_write,
         });
         let mut tasks = JoinSet::new();
         let listed = watch::Sender::new(0);
@@ -119,6 +128,7 @@ impl Controller {
             tasks.spawn(informer.run(move |keys| shared.enqueue(keys)));
         }
         let (done, synced) = watch::channel(false);
+        tasks.spawn(resume(shared.clone()));
         for _ in 0..options.workers.max(1) {
             tasks.spawn(work(shared.clone(), listed.subscribe(), done.clone()));
         }
@@ -180,6 +190,19 @@ async fn work(shared: Arc<Shared>, mut listed: watch::Receiver<usize>, synced: w
     }
 }
 
+/// Looks at every primary when this process becomes one that may write.
+async fn resume(shared: Arc<Shared>) {
+    let mut could = true;
+    loop {
+        let may = (shared.may_write)();
+        if may && !could {
+            shared.enqueue(shared.cache.primaries());
+        }
+        could = may;
+        tokio::time::sleep(CLAIM_CHECK).await;
+    }
+}
+
 impl Shared {
     fn enqueue(&self, keys: Vec<Key>) {
         if keys.is_empty() {
@@ -197,11 +220,14 @@ impl Shared {
         let Some(view) = self.cache.view(key) else {
             // Deleted: nothing of it is kept for one that is made anew.
             self.queue.remove(key);
-            let alive: std::collections::HashSet<Box<str>> = self.cache.primary_uids();
-            self.failures.retain(|uid| alive.contains(uid));
+            self.failures.forget(key);
             return;
         };
-        let failures = self.failures.of(&view.uid);
+        if !(self.may_write)() {
+            // Whoever may write looks at it; when that is this process, it looks at everything.
+            return;
+        }
+        let failures = self.failures.of(key, &view.uid);
         let observed = Observed {
             primary: view.primary.clone(),
             owned: view.owned.clone(),
@@ -229,15 +255,17 @@ impl Shared {
         for failure in &outcome.failures {
             tracing::warn!(primary = %key, target = failure.target.name, kind = failure.target.kind.kind, code = failure.code, reason = failure.reason, "{}", failure.message);
         }
-        if self.failures.replace(uid, outcome.failures) {
-            // The status is to tell of it.
+        let overloaded = outcome.failures.iter().any(|failure| failure.code == 429);
+        if self.failures.replace(key, uid, outcome.failures) || outcome.changed {
+            // The status is to tell of it; and what the server made of a write may matter.
             self.queue.add(key.clone());
         }
         if let Some(why) = &outcome.incomplete {
             tracing::warn!(primary = %key, "{why}");
         }
         if failed || outcome.incomplete.is_some() {
-            self.queue.add_failed(key.clone(), None);
+            // A server that asks for patience gets at least a second.
+            self.queue.add_failed(key.clone(), overloaded.then_some(Duration::from_secs(1)));
             self.metrics.retried();
             return Ended::Error;
         }

@@ -17,7 +17,7 @@ pub(crate) struct Executor {
     field_manager: String,
     applier: Applier,
     recorder: Recorder,
-    may_write: Box<dyn Fn() -> bool + Send + Sync>,
+    may_write: std::sync::Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// What came of a plan.
@@ -27,6 +27,8 @@ pub(crate) struct Outcome {
     pub(crate) failures: Vec<Failure>,
     /// The status could not be written, or another write was not allowed just now.
     pub(crate) incomplete: Option<String>,
+    /// Whether anything was written: what the server made of it may matter to the next decision.
+    pub(crate) changed: bool,
 }
 
 impl Executor {
@@ -34,7 +36,7 @@ impl Executor {
         client: Client,
         field_manager: String,
         instance: String,
-        may_write: Box<dyn Fn() -> bool + Send + Sync>,
+        may_write: std::sync::Arc<dyn Fn() -> bool + Send + Sync>,
     ) -> Self {
         let reporter = Reporter { controller: field_manager.clone(), instance: Some(instance) };
         let recorder = Recorder::new(client.clone(), reporter);
@@ -54,17 +56,20 @@ impl Executor {
                 return outcome;
             }
             outcome.failures.extend(self.generate(cache, generated).await.err());
+            outcome.changed = true;
         }
         for text in &plan.apply {
             if !self.may_write(&mut outcome) {
                 return outcome;
             }
             match identify(cache, text) {
-                Some((kind, child, object)) => {
-                    let applied = self.applier.apply(cache, kind, &child, &object, &view.uid).await;
-                    outcome.failures.extend(applied.err().into_iter().flatten());
+                Some((kind, child, object)) if cache.is_owned(kind) => {
+                    match self.applier.apply(cache, kind, &child, &object, &view.uid).await {
+                        Ok(changed) => outcome.changed |= changed,
+                        Err(failures) => outcome.failures.extend(failures),
+                    }
                 }
-                None => {
+                _ => {
                     tracing::error!(primary = %key, "the plan applies an object of a kind that the guest did not describe; it is left out")
                 }
             }
@@ -74,12 +79,13 @@ impl Executor {
                 return outcome;
             }
             outcome.failures.extend(self.delete(cache, target).await.err());
+            outcome.changed = true;
         }
         if let Some(status) = &plan.status {
             if !self.may_write(&mut outcome) {
                 return outcome;
             }
-            if let Err(error) = self.write_status(cache, key, status).await {
+            if let Err(error) = self.write_status(cache, key, &view.uid, status).await {
                 outcome.incomplete = Some(format!("the status could not be written: {error}"));
             }
         }
@@ -189,9 +195,22 @@ impl Executor {
         }
     }
 
-    async fn write_status(&self, cache: &Cache, key: &Key, status: &str) -> Result<(), kube::Error> {
+    async fn write_status(
+        &self,
+        cache: &Cache,
+        key: &Key,
+        uid: &str,
+        status: &str,
+    ) -> Result<(), kube::Error> {
         let Some(kind) = cache.kinds().first() else { return Ok(()) };
-        let document: Value = serde_json::from_str(status).map_err(kube::Error::SerdeError)?;
+        let planned: Value = serde_json::from_str(status).map_err(kube::Error::SerdeError)?;
+        // The status of the primary that was decided about, and nothing else: not of one that was made anew.
+        let document = serde_json::json!({
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "metadata": {"name": key.name, "uid": uid},
+            "status": planned.get("status"),
+        });
         let api = apply::api(&self.client, kind, &key.namespace);
         let parameters = PatchParams::apply(&self.field_manager).force();
         match api.patch_status(&key.name, &parameters, &Patch::Apply(&document)).await {

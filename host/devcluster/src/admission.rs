@@ -54,7 +54,10 @@ pub struct User {
 
 impl Default for User {
     fn default() -> Self {
-        Self { name: "system:admin".into(), groups: vec!["system:masters".into(), "system:authenticated".into()] }
+        Self {
+            name: "system:admin".into(),
+            groups: vec!["system:masters".into(), "system:authenticated".into()],
+        }
     }
 }
 

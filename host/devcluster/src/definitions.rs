@@ -62,7 +62,9 @@ fn condition<'a>(definition: &'a Value, type_: &str) -> Option<&'a Value> {
 }
 
 fn set_condition(definition: &mut Value, type_: &str, status: &str, reason: &str, message: &str, now: &str) {
-    if condition(definition, type_).and_then(|found| found.get("status")).and_then(Value::as_str) == Some(status) {
+    if condition(definition, type_).and_then(|found| found.get("status")).and_then(Value::as_str)
+        == Some(status)
+    {
         return;
     }
     let entry = json!({
@@ -112,7 +114,8 @@ fn settled_status(catalogue: &Catalogue, name: &str, definition: &Value) -> Valu
 fn store_version(definition: &Value, settled: &mut Value) {
     let versions = definition.pointer("/spec/versions").and_then(Value::as_array);
     let stored = versions.map(Vec::as_slice).unwrap_or_default().iter().find_map(|version| {
-        (version.get("storage").and_then(Value::as_bool) == Some(true)).then(|| version.get("name").cloned())?
+        (version.get("storage").and_then(Value::as_bool) == Some(true))
+            .then(|| version.get("name").cloned())?
     });
     let Some(status) = settled.get_mut("status").and_then(Value::as_object_mut) else { return };
     let list = status.entry("storedVersions").or_insert_with(|| json!([]));
@@ -214,7 +217,8 @@ async fn release(cluster: &Cluster, name: &str) {
         finalizers.unwrap_or_default().into_iter().filter(|one| one != CLEANUP_FINALIZER).collect();
     let patch = Decoded { value: json!({"metadata": {"finalizers": others}}), duplicates: Vec::new() };
     let mut write = Write::internal(kind, None, None);
-    let result = Box::pin(update::update(cluster, &mut write, name, Change::Patch(PatchType::Merge), patch)).await;
+    let result =
+        Box::pin(update::update(cluster, &mut write, name, Change::Patch(PatchType::Merge), patch)).await;
     if let Err(error) = result {
         warn!(definition = name, %error, "the cleanup finalizer stays");
     }

@@ -120,8 +120,12 @@ impl Faults {
     fn set_watches(&self, matcher: &Matcher, to: WatchState) -> usize {
         let mut state = self.state();
         state.watches.retain(|(_, control)| !control.is_closed());
-        let matching = state.watches.iter().filter(|(request, _)| matcher.matches(request));
-        matching.map(|(_, control)| control.send_replace(to)).count()
+        let mut changed = 0;
+        for (_, control) in state.watches.iter().filter(|(request, _)| matcher.matches(request)) {
+            control.send_replace(to);
+            changed += 1;
+        }
+        changed
     }
 
     /// The fault for a request, if one is due.

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::admission::{AdmitAll, Admission};
+use crate::admission::{Admission, AdmitAll};
 use crate::cluster::Cluster;
 use crate::faults::Faults;
 use crate::http::decode::Decoded;

@@ -143,7 +143,8 @@ fn without_random_parts(text: &str) -> String {
             word.push(character);
             continue;
         }
-        let generated = ["p-", "l-", "a."].iter().find(|prefix| word.len() == 7 && word.starts_with(**prefix));
+        let generated =
+            ["p-", "l-", "a."].iter().find(|prefix| word.len() == 7 && word.starts_with(**prefix));
         match generated {
             _ if is_uid(&word) => out.push_str("UID"),
             Some(prefix) => out.push_str(&format!("{prefix}XXXXX")),
@@ -257,14 +258,20 @@ fn compare_beginning(transcript: &Transcript, given: &Value) -> Result<(), Strin
             let gvk = json!({"group": "lab.example.com", "version": "v1", "kind": "Cache"});
             let path = "/apis/lab.example.com/v1/namespaces/{namespace}/caches/{name}";
             let patch = &given["paths"][path]["patch"];
-            let parameters: Vec<_> =
-                patch["parameters"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+            let parameters: Vec<_> = patch["parameters"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| one["name"].as_str().unwrap())
+                .collect();
             let same = given["openapi"] == "3.0.0"
                 && given["info"] == json!({"title": "Kubernetes CRD Swagger", "version": "v0.1.0"})
                 && given["components"]["schemas"]["com.example.lab.v1.Cache"]["x-kubernetes-group-version-kind"]
                     == json!([gvk])
                 && patch["x-kubernetes-group-version-kind"] == gvk
-                && ["dryRun", "fieldManager", "fieldValidation", "force"].iter().all(|one| parameters.contains(one));
+                && ["dryRun", "fieldManager", "fieldValidation", "force"]
+                    .iter()
+                    .all(|one| parameters.contains(one));
             if same { Ok(()) } else { Err(format!("{patch}")) }
         }
         other => Err(format!("{other} was cut and nothing says how to compare it")),
@@ -281,7 +288,8 @@ async fn steps_before(server: &ApiServer, transcript: &Transcript) {
 
 /// The recorded watch saw an object come, change and go.
 async fn steps_during_watch(server: &ApiServer) {
-    let object = json!({"apiVersion": "lab.example.com/v1", "kind": "Cache", "metadata": {"name": "c"}, "spec": {}});
+    let object =
+        json!({"apiVersion": "lab.example.com/v1", "kind": "Cache", "metadata": {"name": "c"}, "spec": {}});
     expect(server, "POST", CACHES, &object, 201).await;
     expect(server, "PATCH", &format!("{CACHES}/c"), &json!({"spec": {"image": "i:9"}}), 200).await;
     expect(server, "DELETE", &format!("{CACHES}/c"), &Value::Null, 200).await;
@@ -313,7 +321,8 @@ async fn a_real_servers_answers_are_given() {
         }
     }
     assert!(failures.is_empty(), "{} of 54 differ:\n{}", failures.len(), failures.join("\n"));
-    let mut events = Events::open(&server, &format!("{CACHES}?watch=1&resourceVersion=0&timeoutSeconds=1")).await;
+    let mut events =
+        Events::open(&server, &format!("{CACHES}?watch=1&resourceVersion=0&timeoutSeconds=1")).await;
     assert_eq!(events.next().await, None, "the last transcript deleted everything");
     server.shutdown().await;
 }

@@ -116,8 +116,11 @@ impl Kind {
     /// A stored body as this kind shows it.
     pub fn view(&self, mut body: Value) -> Value {
         if let Some(map) = body.as_object_mut() {
-            let (api_version, kind) =
-                if self.is_events_view() { ("v1".into(), "Event") } else { (self.api_version(), &*self.kind) };
+            let (api_version, kind) = if self.is_events_view() {
+                ("v1".into(), "Event")
+            } else {
+                (self.api_version(), &*self.kind)
+            };
             map.insert("apiVersion".into(), api_version.into());
             map.insert("kind".into(), kind.into());
         }
@@ -126,8 +129,7 @@ impl Kind {
 
     /// What is stored of an object of this kind.
     pub fn to_storage(&self, object: &Value) -> Value {
-        let mut body =
-            if self.is_events_view() { builtins::event_to_core(object) } else { object.clone() };
+        let mut body = if self.is_events_view() { builtins::event_to_core(object) } else { object.clone() };
         if let Some(map) = body.as_object_mut() {
             map.remove("apiVersion");
             map.remove("kind");
@@ -166,7 +168,9 @@ impl Kind {
             Origin::Builtin(_) => {
                 format!(r#"{{"kind":"{}","apiVersion":"{}","#, self.kind, self.api_version())
             }
-            Origin::Custom(_) => format!(r#"{{"apiVersion":"{}","kind":"{}","#, self.api_version(), self.kind),
+            Origin::Custom(_) => {
+                format!(r#"{{"apiVersion":"{}","kind":"{}","#, self.api_version(), self.kind)
+            }
         };
         out.extend_from_slice(head.as_bytes());
         // Bodies are objects with at least `metadata`.

@@ -15,7 +15,8 @@ pub fn core_versions(address: &str) -> Value {
 
 /// `/apis`.
 pub fn group_list(catalogue: &Catalogue) -> Value {
-    let groups: Vec<Value> = catalogue.groups().iter().filter(|group| !group.name.is_empty()).map(group).collect();
+    let groups: Vec<Value> =
+        catalogue.groups().iter().filter(|group| !group.name.is_empty()).map(group).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
@@ -130,7 +131,11 @@ fn aggregated_resource(kind: &Kind) -> Value {
     // Built-in kinds leave out what their place already says.
     let place = |group: &str, version: &str| {
         let elsewhere = group != kind.group || version != kind.version;
-        if custom || elsewhere { (group.to_owned(), version.to_owned()) } else { (String::new(), String::new()) }
+        if custom || elsewhere {
+            (group.to_owned(), version.to_owned())
+        } else {
+            (String::new(), String::new())
+        }
     };
     let response_kind = |group: &str, version: &str, name: &str| {
         let (group, version) = place(group, version);

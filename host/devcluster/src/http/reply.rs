@@ -79,7 +79,8 @@ impl Reply {
         let status = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut body = error.to_status();
         // The token of an expired list page belongs to the list metadata.
-        let token = body.get_mut("details").and_then(Value::as_object_mut).and_then(|map| map.remove("continue"));
+        let token =
+            body.get_mut("details").and_then(Value::as_object_mut).and_then(|map| map.remove("continue"));
         if let (Some(token), Some(map)) = (token, body.as_object_mut()) {
             map.remove("details");
             map.insert("metadata".into(), serde_json::json!({"continue": token}));
@@ -109,9 +110,7 @@ impl Reply {
     pub fn into_response(self) -> Response<Body> {
         let body = match self.content {
             Content::Bytes(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
-            Content::Stream(lines) => {
-                StreamBody::new(lines.map(|line| line.map(Frame::data))).boxed_unsync()
-            }
+            Content::Stream(lines) => StreamBody::new(lines.map(|line| line.map(Frame::data))).boxed_unsync(),
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;

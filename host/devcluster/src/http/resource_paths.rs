@@ -178,11 +178,9 @@ impl Answer<'_> {
     fn require_verb(&self, verb: &str) -> Result<(), ApiError> {
         let allowed = match self.call.path.subresource.as_deref() {
             None => self.kind.verbs.iter().any(|known| known == verb),
-            Some(name) => self
-                .kind
-                .subresources
-                .iter()
-                .any(|subresource| subresource.name == name && subresource.verbs.iter().any(|known| known == verb)),
+            Some(name) => self.kind.subresources.iter().any(|subresource| {
+                subresource.name == name && subresource.verbs.iter().any(|known| known == verb)
+            }),
         };
         if allowed { Ok(()) } else { Err(method_not_allowed()) }
     }
@@ -202,7 +200,14 @@ impl Answer<'_> {
         let manager = match query.get("fieldManager") {
             Some(manager) => manager.to_owned(),
             None if apply => String::new(),
-            None => self.call.user_agent.split('/').next().filter(|name| !name.is_empty()).unwrap_or("unknown").to_owned(),
+            None => self
+                .call
+                .user_agent
+                .split('/')
+                .next()
+                .filter(|name| !name.is_empty())
+                .unwrap_or("unknown")
+                .to_owned(),
         };
         Ok(Write {
             kind: self.kind.clone(),
@@ -221,7 +226,8 @@ impl Answer<'_> {
     }
 
     fn written(&self, status: StatusCode, object: &Value, warnings: Vec<String>) -> Reply {
-        let subresource_body = matches!(self.call.path.subresource.as_deref(), Some("scale" | "binding" | "eviction"));
+        let subresource_body =
+            matches!(self.call.path.subresource.as_deref(), Some("scale" | "binding" | "eviction"));
         let shape = if subresource_body { Shape::Plain } else { self.shape };
         Reply::bytes(status, shape::value(&self.kind, object, shape, self.include)).with_warnings(warnings)
     }

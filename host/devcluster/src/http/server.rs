@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -12,6 +13,9 @@ use tracing::debug;
 
 use super::handler;
 use crate::cluster::{Cluster, stopped};
+
+/// How long open requests may take after the server was told to stop.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Listens on loopback; port 0 takes a free one.
 pub async fn listen(port: u16) -> std::io::Result<TcpListener> {
@@ -30,7 +34,7 @@ pub async fn serve(listener: TcpListener, cluster: Arc<Cluster>, mut stop: watch
                 // Too many open files, for example: others may end meanwhile.
                 Err(error) => {
                     debug!(%error, "a connection was not accepted");
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
             Some(_) = connections.join_next() => {}
@@ -38,7 +42,10 @@ pub async fn serve(listener: TcpListener, cluster: Arc<Cluster>, mut stop: watch
         }
     }
     drop(listener);
-    while connections.join_next().await.is_some() {}
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(PATIENCE, finished).await.is_err() {
+        debug!("connections that did not end are cut");
+    }
 }
 
 async fn connection(stream: TcpStream, cluster: Arc<Cluster>, mut stop: watch::Receiver<bool>) {
@@ -61,4 +68,3 @@ async fn connection(stream: TcpStream, cluster: Arc<Cluster>, mut stop: watch::R
         debug!(%error, "a connection ended early");
     }
 }
-

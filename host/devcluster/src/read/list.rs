@@ -20,7 +20,8 @@ pub fn list(
     selection: &Selection,
     query: &Query,
 ) -> Result<(ListMeta, Vec<Arc<Object>>), ApiError> {
-    let limit = query.number("limit")?.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
+    let limit =
+        query.number("limit")?.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
     let token = query.get("continue").map(Token::parse).transpose()?;
     let namespace = selection.namespace.as_deref();
     let snapshot = match &token {
@@ -114,7 +115,9 @@ fn wrong_match(given: &str, version: Option<&str>) -> ApiError {
         ("Exact" | "NotOlderThan", None) => {
             "resourceVersionMatch is forbidden unless resourceVersion is provided".to_owned()
         }
-        ("Exact", Some(_)) => "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"".to_owned(),
+        ("Exact", Some(_)) => {
+            "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"".to_owned()
+        }
         _ => format!("resourceVersionMatch {given:?} is not supported; write Exact or NotOlderThan"),
     };
     let cause = Cause::forbidden("resourceVersionMatch", &detail);

@@ -37,7 +37,9 @@ impl Token {
         decoded
             .and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok())
             .filter(|token| token.v == VERSION)
-            .ok_or_else(|| ApiError::bad_request("continue key is not valid: it must come from an earlier list"))
+            .ok_or_else(|| {
+                ApiError::bad_request("continue key is not valid: it must come from an earlier list")
+            })
     }
 
     /// The revision to show; `None` is the latest.
@@ -70,7 +72,8 @@ mod tests {
 
     #[test]
     fn tokens_of_a_real_server_are_understood() {
-        let token = Token::parse("eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MjU2LCJzdGFydCI6Ii9hXHUwMDAwIn0").unwrap();
+        let token =
+            Token::parse("eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MjU2LCJzdGFydCI6Ii9hXHUwMDAwIn0").unwrap();
         assert_eq!((token.revision(), token.last(Some("x"))), (Some(256), Key::new(Some("x"), "a")));
         assert_eq!(Token::parse("nonsense").unwrap_err().code, 400);
     }

@@ -114,7 +114,8 @@ pub fn list(
             return table::table(&metadata, Some(table::columns(kind)), rows).to_string().into();
         }
     };
-    let mut out = Vec::with_capacity(256 + objects.iter().map(|object| object.body().len() + 64).sum::<usize>());
+    let mut out =
+        Vec::with_capacity(256 + objects.iter().map(|object| object.body().len() + 64).sum::<usize>());
     let head = match &kind.origin {
         Origin::Builtin(_) => format!(r#"{{"kind":"{list_kind}","apiVersion":"{api_version}","#),
         Origin::Custom(_) => format!(r#"{{"apiVersion":"{api_version}","kind":"{list_kind}","#),

@@ -87,7 +87,9 @@ pub fn row_of_value(kind: &Kind, object: &Value, include: IncludeObject, now: &s
 }
 
 fn age(created: Option<&Value>, now: &str) -> Value {
-    created.and_then(Value::as_str).map_or_else(|| "<unknown>".into(), |created| builtins::age(created, now).into())
+    created
+        .and_then(Value::as_str)
+        .map_or_else(|| "<unknown>".into(), |created| builtins::age(created, now).into())
 }
 
 /// The value of a printer column; `null` when there is none or when it has another type.
@@ -96,7 +98,10 @@ fn cell(column: &PrinterColumn, object: &Value, now: &str) -> Value {
     let Some(first) = found.first().copied().filter(|value| !value.is_null()) else { return Value::Null };
     match column.type_.as_str() {
         "date" => age(Some(first), now),
-        "integer" => first.as_i64().or_else(|| first.as_f64().map(|number| number as i64)).map_or(Value::Null, Value::from),
+        "integer" => first
+            .as_i64()
+            .or_else(|| first.as_f64().map(|number| number as i64))
+            .map_or(Value::Null, Value::from),
         "number" => first.as_f64().map_or(Value::Null, Value::from),
         "boolean" => first.as_bool().map_or(Value::Null, Value::from),
         _ => {

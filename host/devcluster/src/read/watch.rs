@@ -82,7 +82,8 @@ pub fn watch(
     if initial.as_ref().is_some_and(|initial| initial.announce_end) {
         list::require_reached(cluster, from)?;
     }
-    let timeout = query.number("timeoutSeconds")?.filter(|seconds| *seconds > 0).map_or(LONGEST, Duration::from_secs);
+    let timeout =
+        query.number("timeoutSeconds")?.filter(|seconds| *seconds > 0).map_or(LONGEST, Duration::from_secs);
     let Some(changes) = cluster.store.subscribe(&kind.table) else {
         return Err(ApiError::not_found(kind.resource_name(), ""));
     };
@@ -213,7 +214,8 @@ impl Watch {
     }
 
     fn initial_state(&mut self, initial: &Initial) -> Vec<u8> {
-        let snapshot = self.cluster.store.list(&self.wanted.kind.table, self.wanted.selection.namespace.as_deref());
+        let snapshot =
+            self.cluster.store.list(&self.wanted.kind.table, self.wanted.selection.namespace.as_deref());
         self.cursor = snapshot.revision;
         let mut out = Vec::new();
         for object in &snapshot.objects {
@@ -283,7 +285,8 @@ impl Watch {
                 json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata})
             }
             Shape::Table => {
-                let object = json!({"apiVersion": kind.api_version(), "kind": kind.kind, "metadata": metadata});
+                let object =
+                    json!({"apiVersion": kind.api_version(), "kind": kind.kind, "metadata": metadata});
                 let row = table::row_of_value(kind, &object, self.wanted.include, &crate::clock::now());
                 self.table(&metadata, row)
             }

@@ -109,11 +109,7 @@ impl Table {
     }
 
     /// Undoes the changes after `revision`, newest first.
-    pub(super) fn list_at(
-        &self,
-        namespace: Option<&str>,
-        revision: u64,
-    ) -> Result<Vec<Arc<Object>>, TooOld> {
+    pub(super) fn list_at(&self, namespace: Option<&str>, revision: u64) -> Result<Vec<Arc<Object>>, TooOld> {
         if revision < self.compacted {
             return Err(TooOld(self.compacted));
         }

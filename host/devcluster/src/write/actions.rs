@@ -32,7 +32,8 @@ pub async fn bind(
         let why = format!("pod {name} is already assigned to node {bound:?}");
         return Err(ApiError::conflict(write.kind.resource_name(), name, &why));
     }
-    let mut conditions = pod.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut conditions =
+        pod.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
     conditions.retain(|condition| condition.get("type").and_then(Value::as_str) != Some("PodScheduled"));
     conditions.push(json!({
         "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": write.now,

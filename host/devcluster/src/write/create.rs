@@ -62,10 +62,11 @@ pub(super) async fn insert(
     if write.dry_run {
         return if cluster.store.get(&kind.table, &key).is_some() { Err(taken()) } else { Ok(object) };
     }
-    let stored = cluster.store.create(&kind.table, key, kind.to_storage(&object)).map_err(|why| match why {
-        WriteRefused::Exists => taken(),
-        WriteRefused::Missing | WriteRefused::Stale => ApiError::not_found(kind.resource_name(), &name),
-    })?;
+    let stored =
+        cluster.store.create(&kind.table, key, kind.to_storage(&object)).map_err(|why| match why {
+            WriteRefused::Exists => taken(),
+            WriteRefused::Missing | WriteRefused::Stale => ApiError::not_found(kind.resource_name(), &name),
+        })?;
     if let Some(metadata) = metadata::of(&mut object) {
         metadata.insert("resourceVersion".into(), stored.revision.to_string().into());
     }

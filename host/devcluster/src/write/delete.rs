@@ -54,7 +54,8 @@ impl DeleteOptions {
     /// Reads the body, or the query when there is no body.
     pub fn read(body: Option<Decoded>, query: &Query) -> Result<Self, ApiError> {
         let body = body.map(|decoded| decoded.value).unwrap_or_default();
-        let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text =
+            |pointer: &str| body.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
         let grace_seconds = match body.get("gracePeriodSeconds").and_then(Value::as_i64) {
             Some(seconds) => Some(seconds),
             None => query.number("gracePeriodSeconds")?.and_then(|seconds| i64::try_from(seconds).ok()),
@@ -209,8 +210,11 @@ fn marked(kind: &Kind, old: &Value, options: &DeleteOptions) -> Option<Value> {
         Propagation::Unset => {}
         Propagation::Background => finalizers.retain(|one| !matches!(*one, FOREGROUND | ORPHAN)),
         Propagation::Foreground | Propagation::Orphan => {
-            let (wanted, other) =
-                if options.propagation == Propagation::Orphan { (ORPHAN, FOREGROUND) } else { (FOREGROUND, ORPHAN) };
+            let (wanted, other) = if options.propagation == Propagation::Orphan {
+                (ORPHAN, FOREGROUND)
+            } else {
+                (FOREGROUND, ORPHAN)
+            };
             finalizers.retain(|one| *one != other);
             if !finalizers.contains(&wanted) {
                 finalizers.push(wanted);

@@ -140,9 +140,11 @@ fn check_metadata_types(object: &Value) -> Result<(), ApiError> {
             Some(other) => return wrong(&format!("metadata.{field}"), other, "map[string]string"),
         }
     }
-    for (field, go_type) in
-        [("finalizers", "[]string"), ("ownerReferences", "[]v1.OwnerReference"), ("managedFields", "[]v1.ManagedFieldsEntry")]
-    {
+    for (field, go_type) in [
+        ("finalizers", "[]string"),
+        ("ownerReferences", "[]v1.OwnerReference"),
+        ("managedFields", "[]v1.ManagedFieldsEntry"),
+    ] {
         match metadata.get(field) {
             None | Some(Value::Null | Value::Array(_)) => {}
             Some(other) => return wrong(&format!("metadata.{field}"), other, go_type),

@@ -27,7 +27,8 @@ pub(super) fn check_create(cluster: &Cluster, write: &Write, name: &str) -> Resu
     let Some(object) = cluster.store.get(&table, &Key::new(None, namespace)) else {
         return Err(ApiError::not_found(NAMESPACES, namespace));
     };
-    let terminating = object.value().pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
+    let terminating =
+        object.value().pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
     if !terminating {
         return Ok(());
     }

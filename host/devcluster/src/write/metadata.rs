@@ -29,7 +29,11 @@ pub(super) fn of(object: &mut Value) -> Option<&mut Map<String, Value>> {
 
 /// A text field of metadata; empty when it is missing.
 pub(crate) fn text<'a>(object: &'a Value, field: &str) -> &'a str {
-    object.get("metadata").and_then(|metadata| metadata.get(field)).and_then(Value::as_str).unwrap_or_default()
+    object
+        .get("metadata")
+        .and_then(|metadata| metadata.get(field))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn set(metadata: &mut Map<String, Value>, field: &str, value: &str) {
@@ -76,7 +80,9 @@ pub(super) fn settle_name(write: &Write, object: &mut Value) -> Result<String, A
 /// Gives a new object its identity.
 pub(super) fn birth(write: &Write, object: &mut Value, has_generation: bool) {
     let Some(metadata) = of(object) else { return };
-    for field in ["resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
+    for field in
+        ["resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"]
+    {
         metadata.remove(field);
     }
     set(metadata, "uid", &identity::new_uid());
@@ -153,8 +159,11 @@ pub(super) fn check_finalizers(old: &Value, new: &Value) -> Vec<Cause> {
         return Vec::new();
     }
     let before = finalizers(old);
-    let added: Vec<String> =
-        finalizers(new).into_iter().filter(|one| !before.contains(one)).map(|one| format!("{one:?}")).collect();
+    let added: Vec<String> = finalizers(new)
+        .into_iter()
+        .filter(|one| !before.contains(one))
+        .map(|one| format!("{one:?}"))
+        .collect();
     if added.is_empty() {
         return Vec::new();
     }
@@ -182,7 +191,8 @@ pub(super) fn next_generation(object: &mut Value) {
 pub(super) fn settle_managed_fields(old: &Value, new: &mut Value, subresource: bool) {
     let before = old.pointer("/metadata/managedFields");
     let Some(metadata) = of(new) else { return };
-    let given = metadata.get("managedFields").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let given =
+        metadata.get("managedFields").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let reset = matches!(given, [Value::Object(entry)] if entry.is_empty());
     if reset && !subresource {
         metadata.remove("managedFields");
@@ -223,9 +233,7 @@ mod tests {
 
     #[test]
     fn only_times_differ() {
-        let state = |time: &str, image: &str| {
-            json!({"metadata": {"name": "a", "resourceVersion": time, "managedFields": [{"manager": "m", "time": time}]}, "spec": {"image": image}})
-        };
+        let state = |time: &str, image: &str| json!({"metadata": {"name": "a", "resourceVersion": time, "managedFields": [{"manager": "m", "time": time}]}, "spec": {"image": image}});
         assert!(same_but_times(&state("1", "i"), &state("2", "i")));
         assert!(!same_but_times(&state("1", "i"), &state("1", "j")));
     }

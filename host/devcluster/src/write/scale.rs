@@ -50,14 +50,19 @@ pub fn of(kind: &Kind, object: &Value) -> Result<Value, ApiError> {
 }
 
 /// The object with the number that a request wants.
-pub(super) fn proposed(write: &Write, old: &Value, change: Change, body: &Decoded) -> Result<Value, ApiError> {
+pub(super) fn proposed(
+    write: &Write,
+    old: &Value,
+    change: Change,
+    body: &Decoded,
+) -> Result<Value, ApiError> {
     let before = of(&write.kind, old)?;
     let scale = match change {
         Change::Replace => body.value.clone(),
         Change::Patch(patch) => propose::patched(write, &before, patch, &body.value)?,
     };
     let replicas = scale.pointer("/spec/replicas").cloned().unwrap_or_else(|| 0.into());
-    if !replicas.as_i64().is_some_and(|replicas| replicas >= 0) {
+    if replicas.as_i64().is_none_or(|replicas| replicas < 0) {
         return Err(ApiError::bad_request(format!(
             "Scale in version \"v1\" cannot be handled as a Scale: spec.replicas must be a whole number that is not negative, not {replicas}"
         )));
@@ -96,7 +101,8 @@ fn builtin_selector(object: &Value) -> Option<Value> {
         .collect();
     for expression in expressions.into_iter().flatten() {
         let key = expression.get("key").and_then(Value::as_str).unwrap_or_default();
-        let values = expression.get("values").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let values =
+            expression.get("values").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let values = values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",");
         let term = match expression.get("operator").and_then(Value::as_str).unwrap_or_default() {
             "In" => format!("{key} in ({values})"),

@@ -174,7 +174,9 @@ async fn settle(
     if tracking == Tracking::Update {
         write.track(Some(old), &mut new);
     }
-    if matches!(subresource.as_deref(), None | Some("scale")) && strategy::changes_generation(&kind, old, &new) {
+    if matches!(subresource.as_deref(), None | Some("scale"))
+        && strategy::changes_generation(&kind, old, &new)
+    {
         metadata::next_generation(&mut new);
     }
     let admitted = write.admit(cluster, Operation::Update, &name, Some(new), Some(old)).await?;

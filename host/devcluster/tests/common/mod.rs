@@ -114,3 +114,32 @@ impl Events {
         }
     }
 }
+
+/// A server with the custom kind `Cache` of the transcripts.
+#[allow(dead_code)]
+pub async fn with_caches(options: devcluster::Options) -> ApiServer {
+    let server = ApiServer::start(options).await.unwrap();
+    let recorded = include_str!("../transcripts/05-crd-create.txt");
+    let body = recorded.split_once('\n').unwrap().1.split("\n\n< ").next().unwrap().to_owned();
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    assert_eq!(send(&server, "POST", path, &[], body).await.status, 201);
+    server
+}
+
+/// Where the caches of the default namespace are.
+#[allow(dead_code)]
+pub const CACHES: &str = "/apis/lab.example.com/v1/namespaces/default/caches";
+
+/// A cache to create.
+#[allow(dead_code)]
+pub fn cache(name: &str) -> Value {
+    serde_json::json!({
+        "apiVersion": "lab.example.com/v1", "kind": "Cache", "metadata": {"name": name}, "spec": {},
+    })
+}
+
+/// `metadata.resourceVersion`.
+#[allow(dead_code)]
+pub fn version(object: &Value) -> String {
+    object["metadata"]["resourceVersion"].as_str().unwrap().to_owned()
+}

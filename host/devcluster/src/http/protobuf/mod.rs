@@ -61,7 +61,8 @@ const INLINE: [&str; 7] = [
 
 /// Decodes an object in its envelope. The error says what is wrong with it.
 pub fn decode(body: &[u8]) -> Result<Value, String> {
-    let envelope = body.strip_prefix(MAGIC).ok_or("it does not start with the bytes of the Kubernetes envelope")?;
+    let envelope =
+        body.strip_prefix(MAGIC).ok_or("it does not start with the bytes of the Kubernetes envelope")?;
     let (mut api_version, mut kind, mut raw) = (String::new(), String::new(), &[][..]);
     let mut reader = Reader::new(envelope);
     while let Some((number, wire)) = reader.next()? {
@@ -81,8 +82,9 @@ pub fn decode(body: &[u8]) -> Result<Value, String> {
         }
     }
     let name = message_name(&api_version, &kind);
-    let fields = messages::find(&name)
-        .ok_or_else(|| format!("the embedded API knows no protobuf encoding of {api_version} {kind}; send JSON"))?;
+    let fields = messages::find(&name).ok_or_else(|| {
+        format!("the embedded API knows no protobuf encoding of {api_version} {kind}; send JSON")
+    })?;
     let mut object = message(fields, raw)?;
     object.insert("apiVersion".into(), api_version.into());
     object.insert("kind".into(), kind.into());
@@ -205,7 +207,8 @@ fn special_or_message(name: &str, bytes: &[u8]) -> Result<Value, String> {
         }
         let (seconds, nanos) = numbers(bytes)?;
         let nanos = i32::try_from(nanos).map_err(|_| "a time is out of range")?;
-        let time = Timestamp::new(seconds, nanos).map_err(|error| format!("a time is out of range: {error}"))?;
+        let time =
+            Timestamp::new(seconds, nanos).map_err(|error| format!("a time is out of range: {error}"))?;
         Ok(time.strftime(format).to_string().into())
     };
     match name {

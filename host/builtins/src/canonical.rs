@@ -89,7 +89,8 @@ fn definition(object: &mut Value) {
 }
 
 // Lists that Go writes even when they are empty.
-const WRITTEN_WHEN_EMPTY: [&str; 6] = ["containers", "endpoints", "conditions", "verbs", "webhooks", "versions"];
+const WRITTEN_WHEN_EMPTY: [&str; 6] =
+    ["containers", "endpoints", "conditions", "verbs", "webhooks", "versions"];
 
 // Maps that Go leaves out when they are empty. Other empty objects are structs, which mean something.
 const MAPS: [&str; 12] = [
@@ -196,7 +197,8 @@ fn quantities(value: &mut Value) {
                     quantity(value);
                 } else if QUANTITY_MAPS.contains(&key.as_str()) && value.is_object() {
                     value.as_object_mut().into_iter().flatten().for_each(|(_, value)| quantity(value));
-                } else if !matches!(key.as_str(), "metadata" | "matchLabels" | "nodeSelector" | "parameters") {
+                } else if !matches!(key.as_str(), "metadata" | "matchLabels" | "nodeSelector" | "parameters")
+                {
                     quantities(value);
                 }
             }

@@ -24,8 +24,7 @@ pub fn prepare_for_create(resource: &Resource, object: &mut Value) {
             }
         }
         ("apps", "DaemonSet") => {
-            let annotations =
-                ensure(object, "metadata").and_then(|metadata| ensure(metadata, "annotations"));
+            let annotations = ensure(object, "metadata").and_then(|metadata| ensure(metadata, "annotations"));
             if let Some(annotations) = annotations {
                 set_default(annotations, "deprecated.daemonset.template.generation", "1");
             }
@@ -50,12 +49,13 @@ pub fn prepare_for_update(resource: &Resource, new: &mut Value, old: &Value) {
         }
         ("", "Namespace") => keep_within(new, old, "spec", "finalizers"),
         ("", "Pod") => {
-            for field in ["nodeName", "tolerations", "priority", "preemptionPolicy"] {
+            for field in ["priority", "preemptionPolicy"] {
                 default_from(new, old, field);
             }
+            if let Some(spec) = ensure(new, "spec") {
+                default_tolerations(spec);
+            }
         }
-        ("batch", "Job") => keep_generated_selector(new, old),
-        ("discovery.k8s.io", "EndpointSlice") => {}
         _ => {}
     }
 }
@@ -97,6 +97,18 @@ fn definition_status(object: &Value) -> Value {
 /// The tolerations and priority that the default admission plugins give to every pod.
 fn admit_pod(object: &mut Value) {
     let Some(spec) = ensure(object, "spec") else { return };
+    default_tolerations(spec);
+    let priority = match spec.text("priorityClassName") {
+        "system-cluster-critical" => 2_000_000_000,
+        "system-node-critical" => 2_000_001_000,
+        _ => 0,
+    };
+    set_default(spec, "priority", priority);
+    set_default_text(spec, "preemptionPolicy", "PreemptLowerPriority");
+}
+
+/// Pods stay five minutes on a node that is in trouble.
+fn default_tolerations(spec: &mut Value) {
     let mut tolerations = spec.list("tolerations").to_vec();
     for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
         let tolerated = tolerations.iter().any(|toleration| {
@@ -110,13 +122,6 @@ fn admit_pod(object: &mut Value) {
         }
     }
     set(spec, "tolerations", tolerations);
-    let priority = match spec.text("priorityClassName") {
-        "system-cluster-critical" => 2_000_000_000,
-        "system-node-critical" => 2_000_001_000,
-        _ => 0,
-    };
-    set_default(spec, "priority", priority);
-    set_default_text(spec, "preemptionPolicy", "PreemptLowerPriority");
 }
 
 /// Address families of a single-stack cluster.
@@ -223,12 +228,4 @@ fn job_selector(object: &mut Value) {
             set_default(labels, label, metadata.text(source));
         }
     }
-}
-
-/// An update that leaves generated parts out means the generated ones: clients apply what they created.
-fn keep_generated_selector(new: &mut Value, old: &Value) {
-    if old.at("spec").flag("manualSelector") {
-        return;
-    }
-    default_from(new, old, "selector");
 }

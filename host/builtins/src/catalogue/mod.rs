@@ -63,7 +63,11 @@ pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Resourc
 impl Resource {
     /// `apps/v1`, or `v1` in the core group.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     /// Group and kind, which is what all behaviour is chosen by: there is one version of each kind.

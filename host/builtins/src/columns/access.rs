@@ -26,16 +26,21 @@ pub(super) const ROLE_BINDINGS: Table = Table {
 };
 
 fn subjects(row: &Row<'_>, kind: &str) -> String {
-    let named = row.object.list("subjects").iter().filter(|subject| subject.text("kind") == kind).map(|subject| {
-        match subject.text("namespace") {
-            "" => subject.text("name").to_owned(),
-            namespace => format!("{namespace}/{}", subject.text("name")),
-        }
-    });
+    let named =
+        row.object.list("subjects").iter().filter(|subject| subject.text("kind") == kind).map(|subject| {
+            match subject.text("namespace") {
+                "" => subject.text("name").to_owned(),
+                namespace => format!("{namespace}/{}", subject.text("name")),
+            }
+        });
     named.collect::<Vec<_>>().join(", ")
 }
 
 pub(super) const WEBHOOKS: Table = Table {
-    columns: &[NAME, integer("Webhooks", "Webhooks indicates the number of webhooks defined in this configuration"), AGE],
+    columns: &[
+        NAME,
+        integer("Webhooks", "Webhooks indicates the number of webhooks defined in this configuration"),
+        AGE,
+    ],
     cells: |row| vec![row.name(), row.object.list("webhooks").len().into(), row.age()],
 };

@@ -27,9 +27,7 @@ pub(super) const SECRETS: Table = Table {
         integer("Data", "Data contains the secret data."),
         AGE,
     ],
-    cells: |row| {
-        vec![row.name(), row.object.text("type").into(), size(row.object, &["data"]), row.age()]
-    },
+    cells: |row| vec![row.name(), row.object.text("type").into(), size(row.object, &["data"]), row.age()],
 };
 
 pub(super) const SERVICE_ACCOUNTS: Table = Table {
@@ -38,7 +36,11 @@ pub(super) const SERVICE_ACCOUNTS: Table = Table {
 };
 
 pub(super) const LEASES: Table = Table {
-    columns: &[NAME, text("Holder", "holderIdentity contains the identity of the holder of a current lease."), AGE],
+    columns: &[
+        NAME,
+        text("Holder", "holderIdentity contains the identity of the holder of a current lease."),
+        AGE,
+    ],
     cells: |row| vec![row.name(), row.spec.text("holderIdentity").into(), row.age()],
 };
 
@@ -46,7 +48,10 @@ pub(super) const PRIORITY_CLASSES: Table = Table {
     columns: &[
         NAME,
         integer("Value", "Value represents the integer value of this priority class."),
-        boolean("Global-Default", "Whether this is the default priority for pods without any priority class."),
+        boolean(
+            "Global-Default",
+            "Whether this is the default priority for pods without any priority class.",
+        ),
         AGE,
         text("PreemptionPolicy", "PreemptionPolicy is the policy for preempting pods with lower priority."),
     ],
@@ -97,7 +102,10 @@ pub(super) const NODES: Table = Table {
         let info = row.status.at("nodeInfo");
         let address = |kind: &str| {
             let addresses = row.status.list("addresses").iter();
-            addresses.clone().find(|address| address.text("type") == kind).map_or(NONE, |found| found.text("address"))
+            addresses
+                .clone()
+                .find(|address| address.text("type") == kind)
+                .map_or(NONE, |found| found.text("address"))
         };
         let unknown = |field| match info.text(field) {
             "" => Value::from("<unknown>"),

@@ -25,9 +25,18 @@ pub(super) const EVENTS: Table = Table {
 };
 
 fn event(row: &Row<'_>) -> Vec<Value> {
-    let event = if row.object.has("regarding") { Cow::Owned(event_to_core(row.object)) } else { Cow::Borrowed(row.object) };
+    let event = if row.object.has("regarding") {
+        Cow::Owned(event_to_core(row.object))
+    } else {
+        Cow::Borrowed(row.object)
+    };
     let first_of = |fields: &[&str]| -> String {
-        fields.iter().map(|field| event.text(field)).find(|time| !time.is_empty()).unwrap_or_default().to_owned()
+        fields
+            .iter()
+            .map(|field| event.text(field))
+            .find(|time| !time.is_empty())
+            .unwrap_or_default()
+            .to_owned()
     };
     let first = first_of(&["firstTimestamp", "eventTime"]);
     let series = event.at("series");
@@ -80,6 +89,9 @@ mod tests {
         let show = |group, object| crate::cells(crate::find(group, "v1", "events").unwrap(), object, now);
         let cells = show("events.k8s.io", &new);
         assert_eq!(cells, show("", &crate::event_to_core(&new)));
-        assert_eq!(json!(cells), json!(["10s", "Normal", "Applied", "orascache/a", "", "lab", "n", "10s", 1, "e"]));
+        assert_eq!(
+            json!(cells),
+            json!(["10s", "Normal", "Applied", "orascache/a", "", "lab", "n", "10s", 1, "e"])
+        );
     }
 }

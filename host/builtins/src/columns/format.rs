@@ -14,8 +14,10 @@ pub(super) fn or_none(text: &str) -> String {
 
 /// `a=b,c=d`, or `<none>`.
 pub(super) fn labels(owner: &Value, key: &str) -> String {
-    let pairs: Vec<String> =
-        owner.entries(key).map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
+    let pairs: Vec<String> = owner
+        .entries(key)
+        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+        .collect();
     or_none(&pairs.join(","))
 }
 

@@ -11,10 +11,14 @@ pub(super) const SERVICES: Table = Table {
         NAME,
         text("Type", "type determines how the Service is exposed."),
         text("Cluster-IP", "clusterIP is the IP address of the service."),
-        text("External-IP", "externalIPs is a list of IP addresses for which nodes will also accept traffic."),
+        text(
+            "External-IP",
+            "externalIPs is a list of IP addresses for which nodes will also accept traffic.",
+        ),
         text("Port(s)", "The list of ports that are exposed by this service."),
         AGE,
-        text("Selector", "Route service traffic to pods with label keys and values matching this selector.").wide(),
+        text("Selector", "Route service traffic to pods with label keys and values matching this selector.")
+            .wide(),
     ],
     cells: |row| {
         vec![
@@ -113,15 +117,23 @@ pub(super) const ENDPOINT_SLICES: Table = Table {
 pub(super) const INGRESSES: Table = Table {
     columns: &[
         NAME,
-        text("Class", "The name of the IngressClass resource that should be used for additional configuration"),
+        text(
+            "Class",
+            "The name of the IngressClass resource that should be used for additional configuration",
+        ),
         text("Hosts", "Hosts that incoming requests are matched against before the ingress rule"),
         text("Address", "Address is a list containing ingress points for the load-balancer"),
         text("Ports", "Ports of TLS configurations that open"),
         AGE,
     ],
     cells: |row| {
-        let hosts: Vec<String> =
-            row.spec.list("rules").iter().map(|rule| rule.text("host").to_owned()).filter(|host| !host.is_empty()).collect();
+        let hosts: Vec<String> = row
+            .spec
+            .list("rules")
+            .iter()
+            .map(|rule| rule.text("host").to_owned())
+            .filter(|host| !host.is_empty())
+            .collect();
         let hosts = if hosts.is_empty() { "*".to_owned() } else { first_three(&hosts) };
         let ports = if row.spec.list("tls").is_empty() { "80" } else { "80, 443" };
         vec![
@@ -156,6 +168,10 @@ pub(super) const INGRESS_CLASSES: Table = Table {
 };
 
 pub(super) const POLICIES: Table = Table {
-    columns: &[NAME, text("Pod-Selector", "podSelector selects the pods to which this NetworkPolicy applies."), AGE],
+    columns: &[
+        NAME,
+        text("Pod-Selector", "podSelector selects the pods to which this NetworkPolicy applies."),
+        AGE,
+    ],
     cells: |row| vec![row.name(), selector(row.spec.at("podSelector")).into(), row.age()],
 };

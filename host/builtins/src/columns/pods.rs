@@ -229,7 +229,11 @@ mod tests {
                 "0/1",
                 "ExitCode:3",
             ),
-            (json!({"phase": "Pending", "initContainerStatuses": [{"state": {"running": {}}}]}), "0/1", "Init:0/1"),
+            (
+                json!({"phase": "Pending", "initContainerStatuses": [{"state": {"running": {}}}]}),
+                "0/1",
+                "Init:0/1",
+            ),
             (
                 json!({"phase": "Succeeded", "containerStatuses": [{"state": {"terminated": {"reason": "Completed"}}}]}),
                 "0/1",

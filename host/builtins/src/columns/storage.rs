@@ -11,8 +11,14 @@ const UNSET: &str = "<unset>";
 /// `RWO,RWX`, each once and in this order.
 fn access_modes(owner: &Value) -> String {
     let given = owner.list("accessModes");
-    let modes = [("ReadWriteOnce", "RWO"), ("ReadOnlyMany", "ROX"), ("ReadWriteMany", "RWX"), ("ReadWriteOncePod", "RWOP")];
-    let short = modes.iter().filter(|(mode, _)| given.iter().any(|given| given == mode)).map(|(_, short)| *short);
+    let modes = [
+        ("ReadWriteOnce", "RWO"),
+        ("ReadOnlyMany", "ROX"),
+        ("ReadWriteMany", "RWX"),
+        ("ReadWriteOncePod", "RWOP"),
+    ];
+    let short =
+        modes.iter().filter(|(mode, _)| given.iter().any(|given| given == mode)).map(|(_, short)| *short);
     short.collect::<Vec<_>>().join(",")
 }
 
@@ -21,7 +27,11 @@ fn or_unset(text: &str) -> Value {
 }
 
 fn phase(row: &Row<'_>) -> Value {
-    if row.object.at("metadata").has("deletionTimestamp") { "Terminating".into() } else { row.status.text("phase").into() }
+    if row.object.at("metadata").has("deletionTimestamp") {
+        "Terminating".into()
+    } else {
+        row.status.text("phase").into()
+    }
 }
 
 /// The class, which used to be an annotation.
@@ -75,12 +85,19 @@ pub(super) const VOLUMES: Table = Table {
         text("VolumeAttributesClass", "VolumeAttributesClass of the pv"),
         text("Reason", "reason is a brief CamelCase string that describes any failure."),
         AGE,
-        text("VolumeMode", "volumeMode defines if a volume is intended to be used with a formatted filesystem.").wide(),
+        text(
+            "VolumeMode",
+            "volumeMode defines if a volume is intended to be used with a formatted filesystem.",
+        )
+        .wide(),
     ],
     cells: |row| {
         let claim = row.spec.at("claimRef");
-        let claim =
-            if claim.is_null() { String::new() } else { format!("{}/{}", claim.text("namespace"), claim.text("name")) };
+        let claim = if claim.is_null() {
+            String::new()
+        } else {
+            format!("{}/{}", claim.text("namespace"), claim.text("name"))
+        };
         vec![
             row.name(),
             scalar(row.spec.path(&["capacity", "storage"])).into(),
@@ -101,14 +118,24 @@ pub(super) const CLASSES: Table = Table {
     columns: &[
         NAME,
         text("Provisioner", "provisioner indicates the type of the provisioner."),
-        text("ReclaimPolicy", "reclaimPolicy controls the reclaimPolicy for dynamically provisioned volumes."),
-        text("VolumeBindingMode", "volumeBindingMode indicates how PersistentVolumeClaims should be provisioned and bound."),
-        boolean("AllowVolumeExpansion", "allowVolumeExpansion shows whether the storage class allow volume expand."),
+        text(
+            "ReclaimPolicy",
+            "reclaimPolicy controls the reclaimPolicy for dynamically provisioned volumes.",
+        ),
+        text(
+            "VolumeBindingMode",
+            "volumeBindingMode indicates how PersistentVolumeClaims should be provisioned and bound.",
+        ),
+        boolean(
+            "AllowVolumeExpansion",
+            "allowVolumeExpansion shows whether the storage class allow volume expand.",
+        ),
         AGE,
     ],
     cells: |row| {
         let metadata = row.object.at("metadata");
-        let default = metadata.at("annotations").text("storageclass.kubernetes.io/is-default-class") == "true";
+        let default =
+            metadata.at("annotations").text("storageclass.kubernetes.io/is-default-class") == "true";
         let name = if default { format!("{} (default)", metadata.text("name")).into() } else { row.name() };
         vec![
             name,

@@ -29,7 +29,13 @@ fn ready_of_desired(row: &Row<'_>) -> Value {
 }
 
 pub(super) const STATEFUL_SETS: Table = Table {
-    columns: &[NAME, text("Ready", "Number of the pod with ready state"), AGE, CONTAINERS.wide(), IMAGES.wide()],
+    columns: &[
+        NAME,
+        text("Ready", "Number of the pod with ready state"),
+        AGE,
+        CONTAINERS.wide(),
+        IMAGES.wide(),
+    ],
     cells: |row| {
         let [names, images, _] = wide(row);
         vec![row.name(), ready_of_desired(row), row.age(), names, images]
@@ -40,7 +46,10 @@ pub(super) const DEPLOYMENTS: Table = Table {
     columns: &[
         NAME,
         text("Ready", "Number of the pod with ready state"),
-        text("Up-to-date", "Total number of non-terminated pods targeted by this deployment that have the desired template spec."),
+        text(
+            "Up-to-date",
+            "Total number of non-terminated pods targeted by this deployment that have the desired template spec.",
+        ),
         text("Available", "Total number of available non-terminating pods targeted by this deployment."),
         AGE,
         CONTAINERS.wide(),
@@ -59,7 +68,10 @@ pub(super) const REPLICA_SETS: Table = Table {
         NAME,
         integer("Desired", "Replicas is the number of desired pods."),
         integer("Current", "Replicas is the most recently observed number of non-terminating pods."),
-        integer("Ready", "The number of non-terminating pods targeted by this ReplicaSet with a Ready Condition."),
+        integer(
+            "Ready",
+            "The number of non-terminating pods targeted by this ReplicaSet with a Ready Condition.",
+        ),
         AGE,
         CONTAINERS.wide(),
         IMAGES.wide(),
@@ -77,9 +89,15 @@ pub(super) const DAEMON_SETS: Table = Table {
         NAME,
         integer("Desired", "The total number of nodes that should be running the daemon pod."),
         integer("Current", "The number of nodes that are running at least 1 daemon pod and are supposed to."),
-        integer("Ready", "The number of nodes that should be running the daemon pod and have one that is ready."),
+        integer(
+            "Ready",
+            "The number of nodes that should be running the daemon pod and have one that is ready.",
+        ),
         integer("Up-to-date", "The total number of nodes that are running updated daemon pod."),
-        integer("Available", "The number of nodes that should be running the daemon pod and have one available."),
+        integer(
+            "Available",
+            "The number of nodes that should be running the daemon pod and have one available.",
+        ),
         text("Node Selector", "NodeSelector must be true for the pod to fit on a node."),
         AGE,
         CONTAINERS.wide(),
@@ -114,11 +132,12 @@ pub(super) const CONTROLLER_REVISIONS: Table = Table {
     ],
     cells: |row| {
         let owners = row.object.at("metadata").list("ownerReferences");
-        let controller = owners.iter().find(|owner| owner.flag("controller")).map_or(NONE.to_owned(), |owner| {
-            let kind = owner.text("kind").to_lowercase();
-            let group = owner.text("apiVersion").split_once('/').map(|(group, _)| format!(".{group}"));
-            format!("{kind}{}/{}", group.unwrap_or_default(), owner.text("name"))
-        });
+        let controller =
+            owners.iter().find(|owner| owner.flag("controller")).map_or(NONE.to_owned(), |owner| {
+                let kind = owner.text("kind").to_lowercase();
+                let group = owner.text("apiVersion").split_once('/').map(|(group, _)| format!(".{group}"));
+                format!("{kind}{}/{}", group.unwrap_or_default(), owner.text("name"))
+            });
         vec![row.name(), controller.into(), row.object.integer("revision").unwrap_or(0).into(), row.age()]
     },
 };
@@ -231,7 +250,10 @@ pub(super) const AUTOSCALERS: Table = Table {
     columns: &[
         NAME,
         text("Reference", "scaleTargetRef points to the target resource to scale."),
-        text("Targets", "metrics contains the specifications for which to use to calculate the desired replica count."),
+        text(
+            "Targets",
+            "metrics contains the specifications for which to use to calculate the desired replica count.",
+        ),
         text("MinPods", "minReplicas is the lower limit for the number of replicas."),
         text("MaxPods", "maxReplicas is the upper limit for the number of replicas."),
         text("Replicas", "currentReplicas is current number of replicas of pods managed by this autoscaler."),
@@ -268,18 +290,31 @@ fn targets(row: &Row<'_>) -> String {
             };
             let (spec, now) = (source(metric), current.get(index).map(source).unwrap_or_default());
             let (target, now) = (spec.at("target"), now.at("current").clone());
-            let prefix = if metric.text("type") == "Resource" { format!("{}: ", spec.text("name")) } else { String::new() };
-            let field = ["averageUtilization", "averageValue", "value"].into_iter().find(|field| target.has(field));
+            let prefix = if metric.text("type") == "Resource" {
+                format!("{}: ", spec.text("name"))
+            } else {
+                String::new()
+            };
+            let field =
+                ["averageUtilization", "averageValue", "value"].into_iter().find(|field| target.has(field));
             let Some(field) = field else { return "<unset>".to_owned() };
             let percent = if field == "averageUtilization" { "%" } else { "" };
             let average = if field == "averageValue" && prefix.is_empty() { " (avg)" } else { "" };
-            let seen = if now.has(field) { format!("{}{percent}", scalar(now.at(field))) } else { "<unknown>".to_owned() };
+            let seen = if now.has(field) {
+                format!("{}{percent}", scalar(now.at(field)))
+            } else {
+                "<unknown>".to_owned()
+            };
             format!("{prefix}{seen}/{}{percent}{average}", scalar(target.at(field)))
         })
         .collect();
     match shown.len() {
         0 => NONE.to_owned(),
         1 | 2 => joined(shown.iter().map(String::as_str)).replace(',', ", "),
-        count => format!("{} + {} more...", shown.iter().take(2).cloned().collect::<Vec<_>>().join(", "), count - 2),
+        count => format!(
+            "{} + {} more...",
+            shown.iter().take(2).cloned().collect::<Vec<_>>().join(", "),
+            count - 2
+        ),
     }
 }

@@ -9,8 +9,9 @@ const DEFAULT_MODE: i64 = 420;
 
 /// One entry of a pod's `volumes`.
 pub(super) fn pod_volume(volume: &mut Value) {
-    let has_source =
-        volume.as_object().is_some_and(|map| map.iter().any(|(key, value)| key != "name" && !value.is_null()));
+    let has_source = volume
+        .as_object()
+        .is_some_and(|map| map.iter().any(|(key, value)| key != "name" && !value.is_null()));
     if !has_source {
         set_default(volume, "emptyDir", json!({}));
     }

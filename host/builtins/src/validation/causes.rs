@@ -26,7 +26,11 @@ pub(super) fn not_found(field: String, value: &str) -> Cause {
 
 /// A text that is longer than `bytes`.
 pub(super) fn too_long(field: String, bytes: usize) -> Cause {
-    Cause { reason: "FieldValueTooLong", message: format!("Too long: may not be more than {bytes} bytes"), field }
+    Cause {
+        reason: "FieldValueTooLong",
+        message: format!("Too long: may not be more than {bytes} bytes"),
+        field,
+    }
 }
 
 /// An invalid text.

@@ -89,7 +89,9 @@ fn owners(references: &Value, path: &str, causes: &mut Vec<Cause>) {
     for reference in references.as_array().into_iter().flatten() {
         let api_version = reference.text("apiVersion");
         // Like Go: what is not a group and a version has neither.
-        if api_version.rsplit('/').next().unwrap_or_default().is_empty() || api_version.matches('/').count() > 1 {
+        if api_version.rsplit('/').next().unwrap_or_default().is_empty()
+            || api_version.matches('/').count() > 1
+        {
             causes.push(invalid(format!("{path}.apiVersion"), api_version, "version must not be empty"));
         }
         for field in ["kind", "name", "uid"] {

@@ -28,8 +28,15 @@ fn lower(c: char) -> bool {
 }
 
 /// Whether all characters are allowed, and the first and last are of the stricter sets.
-fn shaped(text: &str, first: impl Fn(char) -> bool, inner: impl Fn(char) -> bool, last: impl Fn(char) -> bool) -> bool {
-    text.chars().all(inner) && text.chars().next().is_some_and(first) && text.chars().next_back().is_some_and(last)
+fn shaped(
+    text: &str,
+    first: impl Fn(char) -> bool,
+    inner: impl Fn(char) -> bool,
+    last: impl Fn(char) -> bool,
+) -> bool {
+    text.chars().all(inner)
+        && text.chars().next().is_some_and(first)
+        && text.chars().next_back().is_some_and(last)
 }
 
 fn is_label(text: &str) -> bool {

@@ -37,7 +37,9 @@ pub(super) fn spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
         }
     }
     probes::not_negative(spec, "terminationGracePeriodSeconds", path, causes);
-    if let Some(seconds) = spec.integer("activeDeadlineSeconds").filter(|s| !(1..=i64::from(i32::MAX)).contains(s)) {
+    if let Some(seconds) =
+        spec.integer("activeDeadlineSeconds").filter(|s| !(1..=i64::from(i32::MAX)).contains(s))
+    {
         let sentence = "must be between 1 and 2147483647, inclusive";
         causes.push(Cause::invalid(format!("{path}.activeDeadlineSeconds"), &seconds.into(), sentence));
     }
@@ -57,7 +59,9 @@ fn tolerations(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
                 "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
             causes.push(invalid(operator_field(), operator, sentence));
         } else if !key.is_empty() {
-            causes.extend(names::qualified_name(key).iter().map(|wrong| invalid(format!("{path}.key"), key, wrong)));
+            causes.extend(
+                names::qualified_name(key).iter().map(|wrong| invalid(format!("{path}.key"), key, wrong)),
+            );
         }
         if toleration.has("tolerationSeconds") && effect != "NoExecute" {
             let sentence = "effect must be 'NoExecute' when `tolerationSeconds` is set";
@@ -69,7 +73,11 @@ fn tolerations(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
                 causes.extend(wrong.first().map(|wrong| invalid(operator_field(), value, wrong)));
             }
             "Exists" if !value.is_empty() => {
-                causes.push(invalid(operator_field(), value, "value must be empty when `operator` is 'Exists'"));
+                causes.push(invalid(
+                    operator_field(),
+                    value,
+                    "value must be empty when `operator` is 'Exists'",
+                ));
             }
             "Exists" | "Gt" | "Lt" => {}
             other => causes.push(unsupported(operator_field(), other, &["Equal", "Exists"])),

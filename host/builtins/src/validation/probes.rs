@@ -16,11 +16,20 @@ pub(super) fn container(container: &Value, path: &str, causes: &mut Vec<Cause>) 
         }
         let path = format!("{path}.{name}");
         handler(probe, &path, &["exec", "grpc", "httpGet", "tcpSocket"], causes);
-        for field in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] {
+        for field in
+            ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]
+        {
             not_negative(probe, field, &path, causes);
         }
-        if name != "readinessProbe" && probe.has("successThreshold") && probe.integer("successThreshold") != Some(1) {
-            causes.push(Cause::invalid(format!("{path}.successThreshold"), probe.at("successThreshold"), "must be 1"));
+        if name != "readinessProbe"
+            && probe.has("successThreshold")
+            && probe.integer("successThreshold") != Some(1)
+        {
+            causes.push(Cause::invalid(
+                format!("{path}.successThreshold"),
+                probe.at("successThreshold"),
+                "must be 1",
+            ));
         }
     }
     for hook in ["postStart", "preStop"] {
@@ -46,13 +55,15 @@ fn handler(owner: &Value, path: &str, kinds: &[&str], causes: &mut Vec<Cause>) {
         causes.push(Cause::required(path, "must specify a handler type"));
         return;
     };
-    causes.extend(
-        given.map(|other| Cause::forbidden(format!("{path}.{other}"), "may not specify more than 1 handler type")),
-    );
+    causes.extend(given.map(|other| {
+        Cause::forbidden(format!("{path}.{other}"), "may not specify more than 1 handler type")
+    }));
     let given = owner.at(kind);
     let path = format!("{path}.{kind}");
     match *kind {
-        "exec" if given.list("command").is_empty() => causes.push(Cause::required(format!("{path}.command"), "")),
+        "exec" if given.list("command").is_empty() => {
+            causes.push(Cause::required(format!("{path}.command"), ""))
+        }
         "httpGet" => {
             if given.text("path").is_empty() {
                 causes.push(Cause::required(format!("{path}.path"), ""));
@@ -80,7 +91,8 @@ pub(super) fn port_value(port: &Value, field: String, causes: &mut Vec<Cause>) {
         }
         other => {
             let number = other.as_i64().unwrap_or(0);
-            causes.extend(names::port_number(number).map(|wrong| Cause::invalid(field, &number.into(), wrong)));
+            causes
+                .extend(names::port_number(number).map(|wrong| Cause::invalid(field, &number.into(), wrong)));
         }
     }
 }

@@ -78,7 +78,8 @@ pub(crate) fn qos_class(spec: &Value) -> &'static str {
     let mut any = false;
     let mut guaranteed = true;
     for container in spec.list("initContainers").iter().chain(spec.list("containers")) {
-        let (requests, limits) = (container.path(&["resources", "requests"]), container.path(&["resources", "limits"]));
+        let (requests, limits) =
+            (container.path(&["resources", "requests"]), container.path(&["resources", "limits"]));
         for name in COMPUTE {
             let (request, limit) = (requests.at(name), limits.at(name));
             any |= positive(request) || positive(limit);
@@ -105,7 +106,10 @@ mod tests {
             requirements(&resources, "r", &mut causes);
             causes.into_iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect::<Vec<_>>()
         };
-        assert_eq!(check(json!({"limits": {"cpu": "1"}, "requests": {"cpu": "1000m", "nvidia.com/gpu": 1}})), [""; 0]);
+        assert_eq!(
+            check(json!({"limits": {"cpu": "1"}, "requests": {"cpu": "1000m", "nvidia.com/gpu": 1}})),
+            [""; 0]
+        );
         assert_eq!(
             check(json!({"limits": {"cpu": "1"}, "requests": {"cpu": "2"}})),
             ["r.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1"]

@@ -26,7 +26,9 @@ pub(super) fn label_selector(selector: &Value, path: &str, causes: &mut Vec<Caus
             other => causes.push(invalid(format!("{path}.operator"), other, "not a valid selector operator")),
         }
         let key = expression.text("key");
-        causes.extend(names::qualified_name(key).iter().map(|wrong| invalid(format!("{path}.key"), key, wrong)));
+        causes.extend(
+            names::qualified_name(key).iter().map(|wrong| invalid(format!("{path}.key"), key, wrong)),
+        );
     }
 }
 
@@ -80,9 +82,7 @@ mod tests {
     #[test]
     fn selectors_match_labels() {
         let labels = json!({"app": "s", "tier": "db"});
-        let expression = |operator: &str, values: Value| {
-            json!({"matchExpressions": [{"key": "app", "operator": operator, "values": values}]})
-        };
+        let expression = |operator: &str, values: Value| json!({"matchExpressions": [{"key": "app", "operator": operator, "values": values}]});
         for (selector, expected) in [
             (json!({"matchLabels": {"app": "s"}}), true),
             (json!({"matchLabels": {"app": "t"}}), false),

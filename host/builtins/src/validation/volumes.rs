@@ -41,7 +41,8 @@ pub(super) fn volumes(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
 
 fn source(volume: &Value, path: &str, causes: &mut Vec<Cause>) {
     let kinds = volume.as_object().into_iter().flatten();
-    let mut kinds = kinds.filter(|(key, value)| *key != "name" && !value.is_null()).map(|(key, _)| key.as_str());
+    let mut kinds =
+        kinds.filter(|(key, value)| *key != "name" && !value.is_null()).map(|(key, _)| key.as_str());
     let Some(kind) = kinds.next() else {
         causes.push(Cause::required(path, "must specify a volume type"));
         return;

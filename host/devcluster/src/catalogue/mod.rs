@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use apimachinery::builtin_schema;
 use apimachinery::schema::Schema;
-use serde_json::json;
 
 pub use custom::{PrinterColumn, kinds_of};
 pub use kind::{Kind, Origin, Subresource};
@@ -136,17 +135,11 @@ fn builtin_kind(resource: &'static builtins::Resource) -> Arc<Kind> {
                 verbs: owned(subresource.verbs),
             })
             .collect(),
-        schema: schema.unwrap_or_else(open_schema),
+        schema: schema.unwrap_or_else(|| Arc::new(Schema::any())),
         table: TableName::new(table_group, resource.plural),
         storage_version_hash: resource.storage_version_hash.to_owned(),
         origin: Origin::Builtin(resource),
     })
-}
-
-/// For kinds without a published schema: everything is allowed.
-fn open_schema() -> Arc<Schema> {
-    let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    Arc::new(Schema::from_openapi(&open).unwrap_or_else(|_| unreachable!("a constant schema")))
 }
 
 #[cfg(test)]

@@ -75,11 +75,11 @@ pub(super) fn read(object: &Value) -> BTreeMap<Key, Entry> {
     entries
 }
 
-/// Entries that own nothing are left out. An applied configuration always has one, even an empty one.
-pub(super) fn write(object: &mut Value, entries: &BTreeMap<Key, Entry>) {
+/// Entries that own nothing are left out, but for that of the configuration which is applied just now.
+pub(super) fn write(object: &mut Value, entries: &BTreeMap<Key, Entry>, applied: Option<&Key>) {
     let mut kept: Vec<(&Key, &Entry)> = entries
         .iter()
-        .filter(|(key, entry)| key.operation == Operation::Apply || !entry.fields.is_empty())
+        .filter(|(key, entry)| applied == Some(*key) || !entry.fields.is_empty())
         .collect();
     kept.sort_by(|(a, x), (b, y)| {
         (a.operation, &x.time, &a.manager, &a.api_version, &a.subresource).cmp(&(

@@ -55,7 +55,7 @@ pub fn track_update(schema: &Schema, old: Option<&Value>, new: &mut Value, manag
         entry.fields = entry.fields.difference(&taken).difference(&changes.removed);
     }
     entries.insert(key, own);
-    entries::write(new, &entries);
+    entries::write(new, &entries, None);
 }
 
 /// Server-side apply: merges `applied` into `live` and returns the object with its new managedFields.
@@ -114,8 +114,8 @@ pub fn apply(
         Some(last) if last.fields == fields => last,
         _ => Entry::new(fields, manager.time),
     };
-    entries.insert(key, own);
-    entries::write(&mut merged, &entries);
+    entries.insert(key.clone(), own);
+    entries::write(&mut merged, &entries, Some(&key));
     match live {
         Some(live) if entries::same_apart_from_times(live, &merged) => Ok(live.clone()),
         _ => Ok(merged),

@@ -1,6 +1,6 @@
 //! One module a subcommand.
 
-mod crd;
+pub mod crd;
 mod dev;
 mod inspect;
 mod render;

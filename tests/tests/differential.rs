@@ -34,10 +34,16 @@ fn spec() -> impl Strategy<Value = Value> {
         Just(json!({"requests": {"cpu": "1000m", "memory": 1024}})),
         Just(json!({"limits": {"cpu": 0.5}})),
     ]);
-    let simple = (images, proptest::option::of(any::<bool>()), proptest::option::of(-1_i64..4), proptest::option::of(text()));
+    let simple = (
+        images,
+        proptest::option::of(any::<bool>()),
+        proptest::option::of(-1_i64..4),
+        proptest::option::of(text()),
+    );
     (simple, secrets, proptest::option::of(storage()), resources).prop_map(
         |((image, deploy, replicas, secret), secrets, storage, resources)| {
-            let secrets = secrets.map(|(env, http)| without_nulls(json!({"orasEnv": env, "registryHttp": http})));
+            let secrets =
+                secrets.map(|(env, http)| without_nulls(json!({"orasEnv": env, "registryHttp": http})));
             without_nulls(json!({
                 "image": image, "deploy": deploy, "replicas": replicas, "secret": secret, "secrets": secrets,
                 "storage": storage, "resources": resources,
@@ -48,7 +54,9 @@ fn spec() -> impl Strategy<Value = Value> {
 
 fn without_nulls(value: Value) -> Value {
     match value {
-        Value::Object(members) => Value::Object(members.into_iter().filter(|(_, member)| !member.is_null()).collect()),
+        Value::Object(members) => {
+            Value::Object(members.into_iter().filter(|(_, member)| !member.is_null()).collect())
+        }
         other => other,
     }
 }
@@ -117,7 +125,9 @@ fn reference(reference: core::ObjectRef) -> contract::ObjectRef {
 fn natively(observed: &core::Observed<'_>) -> Result<contract::Plan, contract::DecideError> {
     let plan = match orascache_core::reconcile(observed) {
         Ok(plan) => plan,
-        Err(core::Error::InvalidInput(sentence)) => return Err(contract::DecideError::InvalidInput(sentence)),
+        Err(core::Error::InvalidInput(sentence)) => {
+            return Err(contract::DecideError::InvalidInput(sentence));
+        }
     };
     Ok(contract::Plan {
         generate: plan

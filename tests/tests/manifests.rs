@@ -8,7 +8,11 @@ fn check(path: &str, generated: &str) {
         std::fs::write(&path, generated).expect("the file is written");
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == generated, "{} is not what the code generates: run the tests with ORASCACHE_BLESS=1", path.display());
+    assert!(
+        written == generated,
+        "{} is not what the code generates: run the tests with ORASCACHE_BLESS=1",
+        path.display()
+    );
 }
 
 #[test]

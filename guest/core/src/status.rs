@@ -237,5 +237,5 @@ fn status_text(holds: bool) -> &'static str {
 /// Conditions of other writers do not count, but a fact of ours that is no longer true does.
 fn is_same(written: &Json<'_>, status: &Json<'_>) -> bool {
     let gone = |member: &&str| written.get(member).is_some() && status.get(member).is_none();
-    difference::holds(written, status) && !["endpoint", "image", "storage"].iter().any(|member| gone(&member))
+    difference::holds(written, status) && !["endpoint", "image", "storage"].iter().any(gone)
 }

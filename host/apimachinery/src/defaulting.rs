@@ -20,11 +20,9 @@ pub fn apply(schema: &Schema, value: &mut Value) {
                         Some(default) => {
                             members.insert(name.clone(), default.clone());
                         }
-                        None if !child.preserve_unknown => {
-                            // A null where the schema knows no null means "not given".
-                            if members.get(name) == Some(&Value::Null) {
-                                members.remove(name);
-                            }
+                        // A null where the schema knows no null means "not given".
+                        None if !child.preserve_unknown && members.get(name) == Some(&Value::Null) => {
+                            members.remove(name);
                         }
                         None => {}
                     }
@@ -34,11 +32,20 @@ pub fn apply(schema: &Schema, value: &mut Value) {
                 }
             }
             if let Some(child) = &schema.additional {
-                for (name, member) in members.iter_mut() {
-                    if !schema.properties.contains_key(name) {
-                        apply(child, member);
+                members.retain(|name, member| {
+                    if schema.properties.contains_key(name) {
+                        return true;
                     }
-                }
+                    if member.is_null() && !child.nullable {
+                        match &child.default {
+                            Some(default) => *member = default.clone(),
+                            None if !child.preserve_unknown => return false,
+                            None => {}
+                        }
+                    }
+                    apply(child, member);
+                    true
+                });
             }
         }
         Value::Array(items) => {
@@ -81,5 +88,26 @@ mod tests {
         let mut without = json!({});
         apply(&schema, &mut without);
         assert_eq!(without, json!({}));
+    }
+
+    #[test]
+    fn nulls_in_maps_are_dropped_unless_nullable() {
+        let map = |value: serde_json::Value| json!({"type": "object", "additionalProperties": value});
+        let schema = Schema::from_openapi(&json!({"type": "object", "properties": {
+            "plain": map(json!({"type": "string"})),
+            "nullable": map(json!({"type": "string", "nullable": true})),
+            "defaulted": map(json!({"type": "string", "default": "d"})),
+            "anything": map(json!(true)),
+        }}))
+        .expect("a schema");
+        let entries = json!({"a": null, "b": "c"});
+        let mut object =
+            json!({"plain": entries, "nullable": entries, "defaulted": entries, "anything": entries});
+        apply(&schema, &mut object);
+        let defaulted = json!({"a": "d", "b": "c"});
+        assert_eq!(
+            object,
+            json!({"plain": {"b": "c"}, "nullable": entries, "defaulted": defaulted, "anything": entries})
+        );
     }
 }

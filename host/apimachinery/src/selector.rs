@@ -17,42 +17,19 @@ enum Requirement {
     NotExists(String),
     In(String, Vec<String>),
     NotIn(String, Vec<String>),
+    Greater(String, i64),
+    Less(String, i64),
 }
 
 impl LabelSelector {
-    /// Reads `a=b,c!=d,e in (f,g),h notin (i),j,!k`.
+    /// Reads `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1,m<9`.
     ///
     /// # Errors
     /// 400 when the text is no selector.
     pub fn parse(text: &str) -> Result<Self, ApiError> {
-        let wrong = |part: &str| {
-            ApiError::bad_request(format!(
-                "unable to parse requirement: found {part:?}, expected: a label selector such as a=b, a in (b,c) or !a"
-            ))
-        };
-        let mut requirements = Vec::new();
-        for part in split(text) {
-            let part = part.trim();
-            if part.is_empty() {
-                continue;
-            }
-            requirements.push(if let Some(key) = part.strip_prefix('!') {
-                Requirement::NotExists(key.trim().to_owned())
-            } else if let Some((key, values)) = set_based(part, " notin ") {
-                Requirement::NotIn(key, values.ok_or_else(|| wrong(part))?)
-            } else if let Some((key, values)) = set_based(part, " in ") {
-                Requirement::In(key, values.ok_or_else(|| wrong(part))?)
-            } else if let Some((key, value)) = part.split_once("!=") {
-                Requirement::NotIn(key.trim().to_owned(), vec![value.trim().to_owned()])
-            } else if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
-                Requirement::In(key.trim().to_owned(), vec![value.trim().to_owned()])
-            } else if part.contains(char::is_whitespace) {
-                return Err(wrong(part));
-            } else {
-                Requirement::Exists(part.to_owned())
-            });
-        }
-        Ok(Self(requirements))
+        let parts = split(text);
+        let parts = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty());
+        Ok(Self(parts.map(requirement).collect::<Result<_, _>>()?))
     }
 
     /// Reads `{"matchLabels": ..., "matchExpressions": ...}`; what is not understood matches nothing.
@@ -90,6 +67,7 @@ impl LabelSelector {
     /// Whether a map of labels satisfies all requirements.
     pub fn matches_labels(&self, labels: Option<&Value>) -> bool {
         let label = |key: &str| labels.and_then(|labels| labels.get(key)).and_then(Value::as_str);
+        let number = |key: &str| label(key).and_then(|found| found.parse::<i64>().ok());
         self.0.iter().all(|requirement| match requirement {
             Requirement::Exists(key) => label(key).is_some(),
             Requirement::NotExists(key) => label(key).is_none(),
@@ -99,6 +77,8 @@ impl LabelSelector {
             Requirement::NotIn(key, values) => {
                 label(key).is_none_or(|found| !values.iter().any(|value| value == found))
             }
+            Requirement::Greater(key, bound) => number(key).is_some_and(|found| found > *bound),
+            Requirement::Less(key, bound) => number(key).is_some_and(|found| found < *bound),
         })
     }
 
@@ -108,12 +88,49 @@ impl LabelSelector {
     }
 }
 
-/// `key in (a,b)`; the values are `None` when the parentheses are missing.
-fn set_based(part: &str, operator: &str) -> Option<(String, Option<Vec<String>>)> {
-    let (key, values) = part.split_once(operator)?;
-    let inner = values.trim().strip_prefix('(').and_then(|values| values.strip_suffix(')'));
-    let values = inner.map(|inner| inner.split(',').map(|value| value.trim().to_owned()).collect());
-    Some((key.trim().to_owned(), values))
+fn requirement(part: &str) -> Result<Requirement, ApiError> {
+    let wrong = || {
+        ApiError::bad_request(format!(
+            "unable to parse requirement: found {part:?}, expected: a label selector such as a=b, a in (b,c), a>1 or !a"
+        ))
+    };
+    let value = |text: &str| {
+        let text = text.trim();
+        let is_word = !text.contains(|c: char| c.is_whitespace() || "=!<>(),".contains(c));
+        if is_word { Ok(text.to_owned()) } else { Err(wrong()) }
+    };
+    let key = |text: &str| if text.trim().is_empty() { Err(wrong()) } else { value(text) };
+    if let Some(name) = part.strip_prefix('!') {
+        return Ok(Requirement::NotExists(key(name)?));
+    }
+    if let Some((left, values)) = part.split_once('(') {
+        let (name, operator) = left.trim().rsplit_once(char::is_whitespace).ok_or_else(wrong)?;
+        let values = values.strip_suffix(')').ok_or_else(wrong)?;
+        let values = values.split(',').map(value).collect::<Result<_, _>>()?;
+        return match operator {
+            "in" => Ok(Requirement::In(key(name)?, values)),
+            "notin" => Ok(Requirement::NotIn(key(name)?, values)),
+            _ => Err(wrong()),
+        };
+    }
+    if let Some(position) = part.find(['<', '>']) {
+        let (name, bound) = (&part[..position], &part[position + 1..]);
+        let bound = value(bound)?;
+        let bound = bound.parse().map_err(|_| {
+            ApiError::bad_request(format!(
+                "unable to parse requirement: values[0]: Invalid value: {bound:?}: for 'Gt', 'Lt' operators, the value must be an integer"
+            ))
+        })?;
+        let make = if part[position..].starts_with('>') { Requirement::Greater } else { Requirement::Less };
+        return Ok(make(key(name)?, bound));
+    }
+    if let Some((name, wanted)) = part.split_once("!=") {
+        return Ok(Requirement::NotIn(key(name)?, vec![value(wanted)?]));
+    }
+    if let Some((name, wanted)) = part.split_once("==").or_else(|| part.split_once('=')) {
+        return Ok(Requirement::In(key(name)?, vec![value(wanted)?]));
+    }
+    Ok(Requirement::Exists(key(part)?))
 }
 
 /// Splits at commas that are not inside parentheses.
@@ -198,7 +215,7 @@ mod tests {
 
     #[test]
     fn label_selectors() {
-        let object = json!({"metadata": {"labels": {"a": "b", "c": "d"}}});
+        let object = json!({"metadata": {"labels": {"a": "b", "c": "d", "n": "5"}}});
         for (selector, matches) in [
             ("", true),
             ("a=b", true),
@@ -212,6 +229,14 @@ mod tests {
             ("a in (x),c", false),
             ("a notin (b)", false),
             ("x notin (b)", true),
+            ("a in(x,b)", true),
+            ("a notin(b),c", false),
+            ("n>4", true),
+            ("n > 5", false),
+            ("n>-1,n<9", true),
+            ("n<5", false),
+            ("a>1", false),
+            ("x<1", false),
         ] {
             assert_eq!(
                 LabelSelector::parse(selector).expect("valid").matches(&object),
@@ -219,8 +244,12 @@ mod tests {
                 "{selector}"
             );
         }
-        assert!(LabelSelector::parse("a in b").is_err());
-        assert!(LabelSelector::parse("a b").is_err());
+        for wrong in [
+            "a in b", "a b", "a>b", "a>=1", "a=>1", "a>", ">1", "=b", "a=b=c", "a in (b", "a)", "a of (b)",
+            "!",
+        ] {
+            assert_eq!(LabelSelector::parse(wrong).expect_err(wrong).code, 400);
+        }
         let selector = LabelSelector::from_json(&json!({"matchLabels": {"a": "b"}, "matchExpressions": [
             {"key": "c", "operator": "In", "values": ["d"]}, {"key": "e", "operator": "DoesNotExist"}]}));
         assert!(selector.matches(&object));

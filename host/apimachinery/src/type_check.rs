@@ -37,6 +37,9 @@ fn first_mismatch(schema: &Schema, value: &Value, path: &str) -> Option<(String,
         Type::Object => value.is_object(),
         Type::Array => value.is_array(),
         Type::String => value.is_string(),
+        Type::Integer if schema.bounds.format.as_deref() == Some("int32") => {
+            value.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
+        }
         Type::Integer => value.is_i64() || value.is_u64(),
         Type::Number => value.is_number(),
         Type::Boolean => value.is_boolean(),

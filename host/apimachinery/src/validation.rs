@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 pub fn validate(schema: &Schema, new: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = Vec::new();
     check(schema, new, "", &mut causes);
+    if !schema.has_rules() {
+        return causes;
+    }
     if causes.iter().any(is_blocking) {
         // CEL assumes that types and bounds hold.
         causes.push(Cause {
@@ -17,7 +20,7 @@ pub fn validate(schema: &Schema, new: &Value, old: Option<&Value>) -> Vec<Cause>
             message: "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation".to_owned(),
             field: "<nil>".to_owned(),
         });
-    } else if schema.has_rules() {
+    } else {
         causes.extend(schema.cel_rules().evaluate(schema, new, old));
     }
     causes

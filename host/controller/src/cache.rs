@@ -324,10 +324,10 @@ mod tests {
     fn children_concern_their_controller_and_related_objects_their_namespace() {
         let cache = cache();
         let p = Key::new("n", "p");
-        assert_eq!(cache.store(0, object("p", "P", 10, None), Source::Watch), [p.clone()]);
-        assert_eq!(cache.store(1, object("c", "C", 11, Some("P")), Source::Watch), [p.clone()]);
+        assert_eq!(cache.store(0, object("p", "P", 10, None), Source::Watch), vec![p.clone()]);
+        assert_eq!(cache.store(1, object("c", "C", 11, Some("P")), Source::Watch), vec![p.clone()]);
         assert_eq!(cache.store(1, object("d", "D", 12, None), Source::Watch), []);
-        assert_eq!(cache.store(2, object("s", "S", 13, None), Source::Watch), [p.clone()]);
+        assert_eq!(cache.store(2, object("s", "S", 13, None), Source::Watch), vec![p.clone()]);
         let view = cache.view(&p).expect("a view");
         assert_eq!((view.owned.len(), view.related.len()), (1, 1));
         let mine = object("t", "T", 14, Some("P"));

@@ -9,9 +9,12 @@ const LIMIT: usize = 5;
 /// Ten minutes.
 pub(crate) const WINDOW: Duration = Duration::from_secs(600);
 
-/// Times at which fields were taken back, by UID of the object and path.
+/// UID of an object, and path of a field.
+type Field = (Box<str>, String);
+
+/// Times at which fields were taken back.
 #[derive(Default)]
-pub(crate) struct Takebacks(Mutex<HashMap<(Box<str>, String), Vec<Instant>>>);
+pub(crate) struct Takebacks(Mutex<HashMap<Field, Vec<Instant>>>);
 
 impl Takebacks {
     /// Whether the field may be taken back once more.

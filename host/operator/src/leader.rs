@@ -44,7 +44,12 @@ impl Leadership {
     /// paused finds its claim expired.
     pub fn claim(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         let valid_until = self.valid_until.clone();
-        move || valid_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
+        move || {
+            valid_until
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .is_some_and(|until| Instant::now() < until)
+        }
     }
 
     /// Ends when a claim that was held is lost.
@@ -103,7 +108,10 @@ async fn contend(
             Ok(Err(error)) => tracing::warn!(%error, "the lease cannot be renewed just now"),
             Err(_) => tracing::warn!("the lease API does not answer"),
         }
-        let expired = valid_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() >= until);
+        let expired = valid_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some_and(|until| Instant::now() >= until);
         if leads && expired {
             break;
         }
@@ -136,7 +144,8 @@ async fn attempt(api: &Api<Lease>, holder: &str, seen: &mut Seen, now: Instant) 
         if seen.version != lease.metadata.resource_version {
             *seen = Seen { version: lease.metadata.resource_version.clone(), since: Some(now) };
         }
-        let lasts = Duration::from_secs(old.lease_duration_seconds.and_then(|s| u64::try_from(s).ok()).unwrap_or(15));
+        let lasts =
+            Duration::from_secs(old.lease_duration_seconds.and_then(|s| u64::try_from(s).ok()).unwrap_or(15));
         if seen.since.is_some_and(|since| now.duration_since(since) < lasts) {
             return Ok(false);
         }

@@ -55,10 +55,8 @@ pub fn connect(mut config: Config) -> anyhow::Result<Client> {
 /// When the API server does not answer or the address for the endpoints is taken.
 pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyhow::Result<Operator> {
     let instance = instance();
-    let leadership = match options.lease_namespace {
-        Some(namespace) => Some(Leadership::start(client.clone(), &namespace, &instance)),
-        None => None,
-    };
+    let leadership =
+        options.lease_namespace.map(|namespace| Leadership::start(client.clone(), &namespace, &instance));
     let may_write: Box<dyn Fn() -> bool + Send + Sync> = match &leadership {
         Some(leadership) => Box::new(leadership.claim()),
         None => Box::new(controller::always_allowed),
@@ -124,7 +122,11 @@ struct Observed {
     controller: Arc<Controller>,
 }
 
-async fn serve(address: SocketAddr, registry: Registry, controller: Arc<Controller>) -> anyhow::Result<JoinHandle<()>> {
+async fn serve(
+    address: SocketAddr,
+    registry: Registry,
+    controller: Arc<Controller>,
+) -> anyhow::Result<JoinHandle<()>> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("{address} cannot be listened on: give another one with --listen"))?;
@@ -143,7 +145,8 @@ async fn serve(address: SocketAddr, registry: Registry, controller: Arc<Controll
 
 async fn metrics(State(state): State<Observed>) -> Result<String, StatusCode> {
     let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &state.registry).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    prometheus_client::encoding::text::encode(&mut text, &state.registry)
+        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(text)
 }
 

@@ -34,6 +34,8 @@ struct Collector {
     /// What a running relist has mentioned.
     mentioned: HashMap<usize, HashSet<String>>,
     graph: Graph,
+    /// The last discovery failed, or may have been too early for a new definition.
+    rediscover: bool,
 }
 
 pub(crate) async fn run(client: Client) {
@@ -43,6 +45,7 @@ pub(crate) async fn run(client: Client) {
         unlisted: HashSet::new(),
         mentioned: HashMap::new(),
         graph: Graph::default(),
+        rediscover: false,
     };
     let definitions = Api::<CustomResourceDefinition>::all(client);
     let definitions = watcher(definitions, watcher::Config::default()).default_backoff().touched_objects();
@@ -57,9 +60,15 @@ pub(crate) async fn run(client: Client) {
                     collector.work().await;
                 }
             }
-            Some(_) = definitions.next() => collector.discover().await,
+            Some(_) = definitions.next() => {
+                collector.discover().await;
+                collector.rediscover = true;
+            }
             // Tasks that failed, and kinds that were not served yet when their definition came.
             _ = again.tick() => {
+                if collector.rediscover {
+                    collector.discover().await;
+                }
                 if collector.graph.has_tasks() && collector.unlisted.is_empty() {
                     collector.work().await;
                 }
@@ -75,9 +84,11 @@ impl Collector {
             Ok(discovered) => discovered,
             Err(error) => {
                 tracing::debug!(%error, "kinds cannot be discovered");
+                self.rediscover = true;
                 return;
             }
         };
+        self.rediscover = false;
         for group in discovered.groups() {
             for (resource, capabilities) in group.recommended_resources() {
                 if is_collected(&resource, &capabilities) && !self.actor.knows(&resource) {
@@ -150,17 +161,15 @@ impl Actor {
                 }
                 self.delete(node, PropagationPolicy::Background).await
             }
-            Task::DeleteDependent { node, foreground } => {
-                let policy =
-                    if *foreground { PropagationPolicy::Foreground } else { PropagationPolicy::Background };
-                self.delete(node, policy).await
+            Task::DeleteDependent { node, owner, others } => {
+                for other in others {
+                    if self.exists(other, &node.namespace).await? {
+                        return self.remove_owner(node, owner).await;
+                    }
+                }
+                self.delete(node, PropagationPolicy::Foreground).await
             }
-            Task::RemoveOwner { node, owner } => {
-                let kept: Vec<_> =
-                    node.owners.iter().filter(|other| other.uid != *owner).map(Owner::to_json).collect();
-                let patch = json!({"metadata": {"uid": node.uid, "resourceVersion": node.resource_version, "ownerReferences": kept}});
-                self.patch(node, patch).await
-            }
+            Task::RemoveOwner { node, owner } => self.remove_owner(node, owner).await,
             Task::RemoveFinalizer { node, finalizer } => {
                 let kept: Vec<_> = node.finalizers.iter().filter(|other| *other != finalizer).collect();
                 let patch = json!({"metadata": {"uid": node.uid, "resourceVersion": node.resource_version, "finalizers": kept}});
@@ -190,11 +199,22 @@ impl Actor {
         }
     }
 
+    async fn remove_owner(&self, node: &Node, owner: &str) -> Result<(), Error> {
+        let kept: Vec<_> =
+            node.owners.iter().filter(|other| other.uid != owner).map(Owner::to_json).collect();
+        let patch = json!({"metadata": {"uid": node.uid, "resourceVersion": node.resource_version, "ownerReferences": kept}});
+        self.patch(node, patch).await
+    }
+
     async fn delete(&self, node: &Node, policy: PropagationPolicy) -> Result<(), Error> {
         let Some(api) = self.api(node.kind, &node.namespace) else { return Ok(()) };
         let parameters = DeleteParams {
             propagation_policy: Some(policy),
-            preconditions: Some(Preconditions { uid: Some(node.uid.clone()), resource_version: None }),
+            // Of the version that was judged: by now somebody may have adopted it. Its event brings the task again.
+            preconditions: Some(Preconditions {
+                uid: Some(node.uid.clone()),
+                resource_version: Some(node.resource_version.clone()),
+            }),
             ..DeleteParams::default()
         };
         unless_gone(api.delete(&node.name, &parameters).await)

@@ -2,12 +2,11 @@
 //! terminal phase, summed up.
 
 use crate::pods;
-use crate::tasks::{Error, done, retry, unless_gone};
-use futures::StreamExt;
+use crate::tasks::{Error, done, drive, unless_gone};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::Store;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
@@ -28,12 +27,9 @@ pub(crate) async fn run(client: Client) {
     let (pods, writer) = reflector::store();
     let stream = watcher(Api::<Pod>::all(client.clone()), watcher::Config::default());
     let stream = stream.default_backoff().reflect(writer).touched_objects();
-    let context = Arc::new(Context { client: client.clone(), pods });
-    Controller::new(Api::<Job>::all(client), watcher::Config::default())
-        .owns_stream(stream)
-        .run(reconcile, retry, context)
-        .for_each(|_| async {})
-        .await;
+    let context = Context { client: client.clone(), pods };
+    let controller = Controller::new(Api::<Job>::all(client), watcher::Config::default()).owns_stream(stream);
+    drive(controller, reconcile, context).await;
 }
 
 /// Counts of a Job's pods.
@@ -57,26 +53,55 @@ fn count(pods: &[Arc<Pod>]) -> Counts {
     counts
 }
 
-/// Completion indexes (or positions) for which a pod is missing now.
-fn missing(job: &Job, pods: &[Arc<Pod>]) -> Vec<i32> {
+/// A pod that is missing now. The name is the first one that is free, not a random one: a view of the pods that lags
+/// behind leads to the same name again and not to a second pod.
+#[derive(Debug, PartialEq, Eq)]
+struct Missing {
+    name: String,
+    index: Option<i32>,
+}
+
+fn missing(job: &Job, pods: &[Arc<Pod>]) -> Vec<Missing> {
     let spec = job.spec.clone().unwrap_or_default();
     let counts = count(pods);
-    if spec.suspend == Some(true) || counts.failed > spec.backoff_limit.unwrap_or(6) {
+    if spec.suspend == Some(true) || has_failed(job, &counts) {
         return Vec::new();
     }
-    let completions = spec.completions.unwrap_or(1);
-    let room =
-        (spec.parallelism.unwrap_or(1) - counts.active).min(completions - counts.succeeded - counts.active);
-    let room = usize::try_from(room).unwrap_or(0);
+    let parallelism = spec.parallelism.unwrap_or(1);
+    let left = match spec.completions {
+        Some(completions) => completions - counts.succeeded - counts.active,
+        // A work queue: the first success says that there is nothing left to begin.
+        None if counts.succeeded > 0 => 0,
+        None => parallelism,
+    };
+    let room = usize::try_from((parallelism - counts.active).min(left)).unwrap_or(0);
+    let is_free = |name: &String| !pods.iter().any(|pod| pod.name_any() == *name);
+    let job = job.name_any();
     if spec.completion_mode.as_deref() == Some("Indexed") {
-        let taken = |index: i32| {
-            let is_alive = |pod: &&Arc<Pod>| pods::phase(pod) != "Failed";
+        let taken = |index: &i32| {
+            let is_alive = |pod: &&Arc<Pod>| pods::phase(pod) != "Failed" && !pods::is_terminating(pod);
             pods.iter().filter(is_alive).any(|pod| pod.annotations().get(INDEX) == Some(&index.to_string()))
         };
-        (0..completions).filter(|index| !taken(*index)).take(room).collect()
+        let attempt = |index: i32| {
+            let names = (0..).map(|attempt: u32| format!("{job}-{index}-{attempt}"));
+            names.into_iter().find(is_free).map(|name| Missing { name, index: Some(index) })
+        };
+        let indexes = 0..spec.completions.unwrap_or(1);
+        indexes.filter(|index| !taken(index)).take(room).filter_map(attempt).collect()
     } else {
-        let first = i32::try_from(pods.len()).unwrap_or(i32::MAX);
-        (first..).take(room).collect()
+        let names = (0..).map(|number: u32| format!("{job}-{number}")).filter(is_free);
+        names.take(room).map(|name| Missing { name, index: None }).collect()
+    }
+}
+
+fn has_failed(job: &Job, counts: &Counts) -> bool {
+    counts.failed > job.spec.as_ref().and_then(|spec| spec.backoff_limit).unwrap_or(6)
+}
+
+fn is_complete(job: &Job, counts: &Counts) -> bool {
+    match job.spec.as_ref().and_then(|spec| spec.completions) {
+        Some(completions) => counts.succeeded >= completions,
+        None => counts.succeeded > 0 && counts.active == 0,
     }
 }
 
@@ -93,17 +118,25 @@ async fn reconcile(job: Arc<Job>, context: Arc<Context>) -> Result<Action, Error
     let namespace = job.namespace().unwrap_or_default();
     let api: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
     let spec = job.spec.clone().unwrap_or_default();
-    let indexed = spec.completion_mode.as_deref() == Some("Indexed");
-    for index in missing(&job, &owned) {
-        let mut pod = pods::from_template(&*job, &spec.template, format!("{}-{index}", job.name_any()));
-        if indexed {
+    for Missing { name, index } in missing(&job, &owned) {
+        let mut pod = pods::from_template(&*job, &spec.template, name);
+        if let Some(index) = index {
             pod.annotations_mut().insert(INDEX.to_owned(), index.to_string());
             pod.labels_mut().insert(INDEX.to_owned(), index.to_string());
         }
         let parameters = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         unless_gone(api.create(&parameters, &pod).await)?;
     }
-    write_status(&context, &job, &count(&owned)).await?;
+    let counts = count(&owned);
+    if spec.suspend == Some(true) || has_failed(&job, &counts) {
+        let ended = |pod: &&Arc<Pod>| matches!(pods::phase(pod), "Succeeded" | "Failed");
+        for pod in owned.iter().filter(|pod| !ended(pod) && !pods::is_terminating(pod)) {
+            let preconditions = Some(Preconditions { uid: pod.uid(), resource_version: None });
+            let parameters = DeleteParams { preconditions, ..DeleteParams::background() };
+            unless_gone(api.delete(&pod.name_any(), &parameters).await)?;
+        }
+    }
+    write_status(&context, &job, &counts).await?;
     done()
 }
 
@@ -111,24 +144,33 @@ async fn write_status(context: &Context, job: &Job, counts: &Counts) -> Result<(
     let spec = job.spec.clone().unwrap_or_default();
     let old = job.status.clone().unwrap_or_default();
     let now = Timestamp::now().to_string();
-    let condition = |kind: &str, reason: &str, message: &str| json!([{"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now, "lastProbeTime": now}]);
-    let conditions = if counts.succeeded >= spec.completions.unwrap_or(1) {
-        Some(condition("Complete", "CompletionsReached", "Reached expected number of succeeded pods"))
-    } else if counts.failed > spec.backoff_limit.unwrap_or(6) {
-        Some(condition("Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
+    // The API refuses an end that was not announced by its criterion.
+    let conditions = |kinds: [&str; 2], reason: &str, message: &str| {
+        let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now, "lastProbeTime": now});
+        Some(kinds.map(condition))
+    };
+    let complete = is_complete(job, counts);
+    let conditions = if complete {
+        let message = "Reached expected number of succeeded pods";
+        conditions(["SuccessCriteriaMet", "Complete"], "CompletionsReached", message)
+    } else if has_failed(job, counts) && counts.active == 0 {
+        let message = "Job has reached the specified backoff limit";
+        conditions(["FailureTarget", "Failed"], "BackoffLimitExceeded", message)
     } else {
         None
     };
+    // A Job starts when it is let run.
+    let started = (spec.suspend != Some(true) || old.start_time.is_some())
+        .then(|| old.start_time.as_ref().map_or_else(|| now.clone(), |time| time.0.to_string()));
     let same = old.active.unwrap_or(0) == counts.active
         && old.succeeded.unwrap_or(0) == counts.succeeded
         && old.failed.unwrap_or(0) == counts.failed;
-    if same && conditions.is_none() && old.start_time.is_some() {
+    if same && conditions.is_none() && old.start_time.is_some() == started.is_some() {
         return Ok(());
     }
-    let started = old.start_time.map_or_else(|| now.clone(), |time| time.0.to_string());
     let patch = json!({"metadata": {"uid": job.uid()}, "status": {
         "active": counts.active, "succeeded": counts.succeeded, "failed": counts.failed, "ready": 0,
-        "startTime": started, "conditions": conditions,
+        "startTime": started, "completionTime": complete.then_some(&now), "conditions": conditions,
     }});
     let api: Api<Job> = Api::namespaced(context.client.clone(), &job.namespace().unwrap_or_default());
     let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
@@ -137,7 +179,7 @@ async fn write_status(context: &Context, job: &Job, counts: &Counts) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use super::{INDEX, count, missing};
+    use super::{INDEX, Missing, count};
     use k8s_openapi::api::batch::v1::Job;
     use k8s_openapi::api::core::v1::Pod;
     use serde_json::{Value, json};
@@ -149,25 +191,50 @@ mod tests {
         serde_json::from_value(json!({"metadata": {"name": "j"}, "spec": spec})).expect("a job")
     }
 
-    fn pod(index: u8, phase: &str) -> Arc<Pod> {
-        let pod =
-            json!({"metadata": {"annotations": {INDEX: index.to_string()}}, "status": {"phase": phase}});
+    fn missing(job: &Job, pods: &[Arc<Pod>]) -> Vec<String> {
+        super::missing(job, pods).into_iter().map(|Missing { name, .. }| name).collect()
+    }
+
+    fn indexed(index: u8, attempt: u8, phase: &str) -> Arc<Pod> {
+        let name = format!("j-{index}-{attempt}");
+        let pod = json!({
+            "metadata": {"name": name, "annotations": {INDEX: index.to_string()}}, "status": {"phase": phase},
+        });
+        Arc::new(serde_json::from_value(pod).expect("a pod"))
+    }
+
+    fn pod(number: u8, phase: &str) -> Arc<Pod> {
+        let pod = json!({"metadata": {"name": format!("j-{number}")}, "status": {"phase": phase}});
         Arc::new(serde_json::from_value(pod).expect("a pod"))
     }
 
     #[test]
     fn indexed_jobs_fill_their_gaps() {
-        let indexed = job(json!({"completionMode": "Indexed", "completions": 3, "parallelism": 2}));
-        assert_eq!(missing(&indexed, &[]), [0, 1]);
-        assert_eq!(missing(&indexed, &[pod(0, "Succeeded"), pod(2, "Pending")]), [1]);
-        assert_eq!(missing(&indexed, &[pod(0, "Failed"), pod(1, "Pending")]), [0]);
+        let job = job(json!({"completionMode": "Indexed", "completions": 3, "parallelism": 2}));
+        assert_eq!(missing(&job, &[]), ["j-0-0", "j-1-0"]);
+        assert_eq!(missing(&job, &[indexed(0, 0, "Succeeded"), indexed(2, 0, "Pending")]), ["j-1-0"]);
+        assert_eq!(missing(&job, &[indexed(0, 0, "Failed"), indexed(1, 0, "Pending")]), ["j-0-1"]);
+    }
+
+    #[test]
+    fn the_first_free_name_is_taken() {
+        let two = job(json!({"completions": 2, "parallelism": 2}));
+        assert_eq!(missing(&two, &[pod(1, "Pending")]), ["j-0"]);
+        assert_eq!(missing(&two, &[pod(0, "Failed"), pod(1, "Pending")]), ["j-2"]);
+    }
+
+    #[test]
+    fn work_queues_begin_nothing_after_the_first_success() {
+        let queue = job(json!({"parallelism": 3}));
+        assert_eq!(missing(&queue, &[]), ["j-0", "j-1", "j-2"]);
+        assert!(missing(&queue, &[pod(0, "Succeeded"), pod(1, "Pending")]).is_empty());
     }
 
     #[test]
     fn suspended_and_failed_jobs_wait() {
         assert!(missing(&job(json!({"suspend": true})), &[]).is_empty());
         assert!(missing(&job(json!({"backoffLimit": 0})), &[pod(0, "Failed")]).is_empty());
-        assert_eq!(missing(&job(json!({})), &[pod(0, "Failed")]), [1]);
+        assert_eq!(missing(&job(json!({})), &[pod(0, "Failed")]), ["j-1"]);
         assert_eq!(count(&[pod(0, "Failed"), pod(1, "Succeeded"), pod(2, "")]).active, 1);
     }
 }

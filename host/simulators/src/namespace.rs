@@ -1,8 +1,8 @@
 //! Deletion of namespaces: everything in them goes first.
 
-use crate::tasks::{Error, again, done, retry, unless_gone};
-use futures::StreamExt;
+use crate::tasks::{Error, done, drive, unless_gone};
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::core::DynamicObject;
 use kube::discovery::{Discovery, Scope, verbs};
@@ -11,12 +11,18 @@ use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) async fn run(client: Client) {
-    Controller::new(Api::<Namespace>::all(client.clone()), watcher::Config::default())
-        .run(reconcile, retry, Arc::new(client))
-        .for_each(|_| async {})
-        .await;
+    let controller = Controller::new(Api::<Namespace>::all(client.clone()), watcher::Config::default());
+    drive(controller, reconcile, client).await;
+}
+
+/// When to look again at a namespace whose content is still going: the longer it takes, the later.
+fn patience(namespace: &Namespace) -> Duration {
+    let since = namespace.metadata.deletion_timestamp.as_ref();
+    let waited = since.and_then(|time| Duration::try_from(Timestamp::now().duration_since(time.0)).ok());
+    (waited.unwrap_or_default() / 4).clamp(Duration::from_millis(200), Duration::from_secs(15))
 }
 
 async fn reconcile(namespace: Arc<Namespace>, client: Arc<Client>) -> Result<Action, Error> {
@@ -45,7 +51,7 @@ async fn reconcile(namespace: Arc<Namespace>, client: Arc<Client>) -> Result<Act
         }
     }
     if left > 0 {
-        return again();
+        return Ok(Action::requeue(patience(&namespace)));
     }
     let mut finalized = (*namespace).clone();
     finalized.metadata.managed_fields = None;

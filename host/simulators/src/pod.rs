@@ -1,35 +1,39 @@
 //! A pretend scheduler and kubelet: pods get a node and become Ready, unless what they mount or read is missing.
 
-use crate::registry::Registries;
-use crate::tasks::{Error, again, done, retry, unless_gone};
+use crate::registry::{Registries, Served};
+use crate::tasks::{Error, done, drive, unless_gone};
 use crate::{events, pods};
-use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Binding, ConfigMap, ObjectReference, PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Controller};
-use kube::runtime::events::EventType;
+use kube::runtime::events::{EventType, Recorder};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 const MANAGER: &str = "kubelet-simulator";
 /// The only node there is. It has no Node object: nothing of it can be changed.
 const NODE: &str = "dev-node";
+/// When a registry that cannot be served is tried again: nothing in the API tells.
+const REGISTRY_RETRY: Duration = Duration::from_secs(5);
 
 struct Context {
     client: Client,
     registries: Option<Registries>,
+    events: Recorder,
 }
 
 pub(crate) async fn run(client: Client, registries: Option<Registries>) {
     let controller = Controller::new(Api::<Pod>::all(client.clone()), watcher::Config::default());
     let store = controller.store();
-    let context = Arc::new(Context { client: client.clone(), registries: registries.clone() });
+    let events = events::recorder(client.clone(), MANAGER);
+    let context = Context { client: client.clone(), registries: registries.clone(), events };
     let config = watcher::Config::default;
     let waiting = |store: Store<Pod>| {
         move |namespace: Option<String>| -> Vec<ObjectRef<Pod>> {
@@ -49,7 +53,7 @@ pub(crate) async fn run(client: Client, registries: Option<Registries>) {
     let maps = watcher(Api::<PartialObjectMeta<ConfigMap>>::all(client.clone()), config()).default_backoff();
     let claims = watcher(Api::<PartialObjectMeta<PersistentVolumeClaim>>::all(client.clone()), config())
         .default_backoff();
-    let pods = controller
+    let controller = controller
         .watches_stream(secrets.touched_objects(), move |object: PartialObjectMeta<Secret>| {
             for_secrets(object.namespace())
         })
@@ -58,9 +62,8 @@ pub(crate) async fn run(client: Client, registries: Option<Registries>) {
         })
         .watches_stream(claims.touched_objects(), move |object: PartialObjectMeta<PersistentVolumeClaim>| {
             for_claims(object.namespace())
-        })
-        .run(reconcile, retry, context)
-        .for_each(|_| async {});
+        });
+    let pods = drive(controller, reconcile, context);
     match registries {
         Some(registries) => {
             tokio::join!(pods, registries.follow_deletions(client));
@@ -87,22 +90,33 @@ async fn reconcile(pod: Arc<Pod>, context: Arc<Context>) -> Result<Action, Error
         unless_gone(bind(&context.client, &pod).await)?;
         return done();
     }
-    let obstacle = obstacle(&context.client, &pod).await?;
-    let mut annotated = true;
-    if let (None, Some(registries)) = (&obstacle, &context.registries)
-        && let Some(address) = registries.serve(&context.client, &pod).await?
-    {
-        annotated = pod.annotations().get(crate::DEV_ENDPOINT_ANNOTATION) == Some(&address);
-        if !annotated {
-            let patch = json!({"metadata": {"uid": pod.uid(), "annotations": {crate::DEV_ENDPOINT_ANNOTATION: address}}});
-            unless_gone(api.patch(&pod.name_any(), &parameters(), &Patch::Merge(patch)).await)?;
+    let mut obstacle = obstacle(&context.client, &pod).await?;
+    let mut next = done();
+    if let (None, Some(registries)) = (&obstacle, &context.registries) {
+        match registries.serve(&context.client, &pod).await? {
+            Served::NotARegistry => {}
+            Served::At(address) => annotate(&api, &pod, &address).await?,
+            Served::Failed(message) => {
+                obstacle = Some(("RunContainerError", message));
+                next = Ok(Action::requeue(REGISTRY_RETRY));
+            }
         }
     }
     if let Some(status) = wanted_status(&pod, obstacle) {
         let patch = json!({"metadata": {"uid": pod.uid()}, "status": status});
         unless_gone(api.patch_status(&pod.name_any(), &parameters(), &Patch::Merge(patch)).await)?;
     }
-    if annotated { done() } else { again() }
+    next
+}
+
+/// Puts the address of its registry on a pod.
+async fn annotate(api: &Api<Pod>, pod: &Pod, address: &str) -> Result<(), Error> {
+    if pod.annotations().get(crate::DEV_ENDPOINT_ANNOTATION).is_some_and(|known| known == address) {
+        return Ok(());
+    }
+    let patch =
+        json!({"metadata": {"uid": pod.uid(), "annotations": {crate::DEV_ENDPOINT_ANNOTATION: address}}});
+    unless_gone(api.patch(&pod.name_any(), &parameters(), &Patch::Merge(patch)).await)
 }
 
 fn parameters() -> PatchParams {
@@ -123,8 +137,7 @@ async fn not_run(context: &Context, pod: &Pod) -> Result<Action, Error> {
     let api: Api<Pod> = Api::namespaced(context.client.clone(), &pod.namespace().unwrap_or_default());
     let patch = json!({"metadata": {"uid": pod.uid()}, "status": {"conditions": condition}});
     unless_gone(api.patch_status(&pod.name_any(), &parameters(), &Patch::Merge(patch)).await)?;
-    events::record(&context.client, MANAGER, pod, EventType::Normal, "NotSimulated", message.to_owned())
-        .await;
+    events::record(&context.events, pod, EventType::Normal, "NotSimulated", message.to_owned()).await;
     done()
 }
 
@@ -161,9 +174,7 @@ async fn obstacle(client: &Client, pod: &Pod) -> Result<Option<(&'static str, St
     }
     for container in &spec.containers {
         let image = container.image.as_deref().unwrap_or_default();
-        if image.contains(char::is_whitespace)
-            || image.chars().any(char::is_uppercase) && !image.contains('/')
-        {
+        if !is_image_name(image) {
             return Ok(Some((
                 "InvalidImageName",
                 format!("Failed to apply default image tag {image:?}: couldn't parse image name"),
@@ -199,6 +210,24 @@ async fn obstacle(client: &Client, pod: &Pod) -> Result<Option<(&'static str, St
         }
     }
     Ok(None)
+}
+
+/// Whether a runtime could parse an image name: tags may have capitals, repositories may not.
+fn is_image_name(image: &str) -> bool {
+    let name = image.split_once('@').map_or(image, |(name, _digest)| name);
+    // A colon before a slash is a registry's port.
+    let name = match name.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => name,
+    };
+    let repository = match name.split_once('/') {
+        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => path,
+        _ => name,
+    };
+    let plain =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "._-".contains(letter);
+    !image.contains(char::is_whitespace)
+        && repository.split('/').all(|part| !part.is_empty() && part.chars().all(plain))
 }
 
 fn missing(message: String) -> (&'static str, String) {
@@ -259,7 +288,7 @@ fn wanted_status(pod: &Pod, obstacle: Option<(&'static str, String)>) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use super::{missing, wanted_status};
+    use super::{is_image_name, missing, wanted_status};
     use k8s_openapi::api::core::v1::Pod;
     use serde_json::json;
 
@@ -268,6 +297,18 @@ mod tests {
             "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}, "status": status,
         }))
         .expect("a pod")
+    }
+
+    #[test]
+    fn capitals_are_for_tags_and_hosts() {
+        for image in
+            ["i", "i:RC1", "ghcr.io/o/i:V1", "Host.example/o/i", "localhost:5000/i", "h.io/i@sha256:00"]
+        {
+            assert!(is_image_name(image), "{image}");
+        }
+        for image in ["", "I", "ghcr.io/O/i", "o//i", "i i", ":tag"] {
+            assert!(!is_image_name(image), "{image}");
+        }
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! The StatefulSet controller: ordered or parallel pods, rolling updates from the highest ordinal down.
 
-use crate::tasks::{Error, done, is_gone, retry, unless_gone};
+use crate::tasks::{Error, done, drive, is_gone, unless_gone};
 use crate::{events, pods};
-use futures::StreamExt;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, Pod, Volume};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::runtime::controller::{Action, Controller};
-use kube::runtime::events::EventType;
+use kube::runtime::events::{EventType, Recorder};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
@@ -26,26 +25,28 @@ const POD_INDEX_LABEL: &str = "apps.kubernetes.io/pod-index";
 struct Context {
     client: Client,
     pods: Store<Pod>,
+    events: Recorder,
 }
 
 pub(crate) async fn run(client: Client) {
     let (pods, writer) = reflector::store();
     let stream = watcher(Api::<Pod>::all(client.clone()), watcher::Config::default());
     let stream = stream.default_backoff().reflect(writer).touched_objects();
-    let context = Arc::new(Context { client: client.clone(), pods });
+    let context = Context { client: client.clone(), pods, events: events::recorder(client.clone(), MANAGER) };
     let controller = Controller::new(Api::<StatefulSet>::all(client), watcher::Config::default());
     let sets = controller.store();
-    controller
-        .watches_stream(stream, move |pod: Pod| {
-            // Its controller, or the set that may adopt it.
-            let concerns = |set: &Arc<StatefulSet>| {
-                set.namespace() == pod.namespace() && ordinal(&set.name_any(), &pod).is_some()
-            };
-            sets.state().into_iter().filter(concerns).map(|set| ObjectRef::from_obj(set.as_ref())).collect::<Vec<_>>()
-        })
-        .run(reconcile, retry, context)
-        .for_each(|_| async {})
-        .await;
+    let controller = controller.watches_stream(stream, move |pod: Pod| {
+        // Its controller, or the set that may adopt it.
+        let concerns = |set: &Arc<StatefulSet>| {
+            set.namespace() == pod.namespace() && ordinal(&set.name_any(), &pod).is_some()
+        };
+        sets.state()
+            .into_iter()
+            .filter(concerns)
+            .map(|set| ObjectRef::from_obj(set.as_ref()))
+            .collect::<Vec<_>>()
+    });
+    drive(controller, reconcile, context).await;
 }
 
 /// What to do next.
@@ -177,19 +178,31 @@ async fn reconcile(set: Arc<StatefulSet>, context: Arc<Context>) -> Result<Actio
     adopt(&context, &set).await?;
     let owned = pods::owned_by(&context.pods, &set.uid().unwrap_or_default());
     let revision = revision(&set);
-    for step in next(&set, &revision, &owned) {
+    let taken = take_steps(&context, &set, &revision, &owned).await;
+    // Also when a step failed: who waits for `observedGeneration` must learn that the set was seen.
+    write_status(&context, &set, &revision, &owned).await?;
+    taken?;
+    done()
+}
+
+async fn take_steps(
+    context: &Context,
+    set: &StatefulSet,
+    revision: &str,
+    owned: &[Arc<Pod>],
+) -> Result<(), Error> {
+    for step in next(set, revision, owned) {
         match step {
-            Step::Create(ordinal) => create(&context, &set, &revision, ordinal).await?,
+            Step::Create(ordinal) => create(context, set, revision, ordinal).await?,
             Step::Delete(name) => {
                 let uid = owned.iter().find(|pod| pod.name_any() == name).and_then(|pod| pod.uid());
                 let preconditions = Some(Preconditions { uid, resource_version: None });
                 let parameters = DeleteParams { preconditions, ..DeleteParams::default() };
-                unless_gone(pod_api(&context, &set).delete(&name, &parameters).await)?;
+                unless_gone(pod_api(context, set).delete(&name, &parameters).await)?;
             }
         }
     }
-    write_status(&context, &set, &revision, &owned).await?;
-    done()
+    Ok(())
 }
 
 /// Takes in pods that the selector matches and that nobody controls: those that an older set left behind.
@@ -198,12 +211,18 @@ async fn adopt(context: &Context, set: &StatefulSet) -> Result<(), Error> {
     let labels = set.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone()).unwrap_or_default();
     for pod in context.pods.state() {
         let orphaned = !pod.owner_references().iter().any(|reference| reference.controller == Some(true));
-        let selected = !labels.is_empty() && labels.iter().all(|(key, value)| pod.labels().get(key) == Some(value));
+        let selected =
+            !labels.is_empty() && labels.iter().all(|(key, value)| pod.labels().get(key) == Some(value));
         let ours = pod.namespace() == set.namespace() && ordinal(&set.name_any(), &pod).is_some();
         if orphaned && selected && ours && !pods::is_terminating(&pod) {
-            let patch = json!({"metadata": {"uid": pod.uid(), "ownerReferences": [owner]}});
-            let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-            unless_gone(pod_api(context, set).patch(&pod.name_any(), &parameters, &Patch::Merge(patch)).await)?;
+            let mut owners = pod.owner_references().to_vec();
+            owners.push(owner.clone());
+            let patch = json!({"metadata": {"uid": pod.uid(), "resourceVersion": pod.resource_version(), "ownerReferences": owners}});
+            let parameters =
+                PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+            unless_gone(
+                pod_api(context, set).patch(&pod.name_any(), &parameters, &Patch::Merge(patch)).await,
+            )?;
         }
     }
     Ok(())
@@ -230,11 +249,12 @@ async fn create(context: &Context, set: &StatefulSet, revision: &str, ordinal: i
         Err(error) if is_gone(&error) => Ok(()),
         Err(error) => {
             let note = format!(
-                "create Pod {} in StatefulSet {} failed error: {error}",
+                "create Pod {} in StatefulSet {} failed error: {}",
                 pod.name_any(),
-                set.name_any()
+                set.name_any(),
+                events::reason_of(&error)
             );
-            events::record(&context.client, MANAGER, set, EventType::Warning, "FailedCreate", note).await;
+            events::record(&context.events, set, EventType::Warning, "FailedCreate", note).await;
             Err(error)
         }
     }

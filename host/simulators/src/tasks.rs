@@ -1,27 +1,55 @@
 //! What the controllers share: how they run and what they do about errors.
 
-use kube::runtime::controller::Action;
+use futures::StreamExt;
+use kube::Resource;
+use kube::runtime::controller::{Action, Controller, Error as Failure};
+use kube::runtime::reflector::ObjectRef;
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// An error of the API; the object is tried again.
 pub(crate) type Error = kube::Error;
+
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+const LAST_RETRY: Duration = Duration::from_secs(60);
 
 /// Nothing to do until something changes.
 pub(crate) fn done() -> Result<Action, Error> {
     Ok(Action::await_change())
 }
 
-/// Look again soon: something is on its way that causes no event.
-pub(crate) fn again() -> Result<Action, Error> {
-    Ok(Action::requeue(Duration::from_millis(200)))
+/// Runs a controller until it is dropped. An object that cannot be reconciled is tried again, each time later.
+pub(crate) async fn drive<K, C, R>(
+    controller: Controller<K>,
+    reconcile: impl FnMut(Arc<K>, Arc<C>) -> R,
+    context: C,
+) where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    R: Future<Output = Result<Action, Error>> + Send + 'static,
+{
+    let failures = Mutex::new(HashMap::<ObjectRef<K>, u32>::new());
+    let lock = || failures.lock().unwrap_or_else(PoisonError::into_inner);
+    let retry = |object: Arc<K>, error: &Error, _context: Arc<C>| {
+        let delay =
+            delay(*lock().entry(ObjectRef::from_obj(&*object)).and_modify(|count| *count += 1).or_insert(0));
+        tracing::debug!(%error, ?delay, "a simulated controller tries again");
+        Action::requeue(delay)
+    };
+    let forget = |outcome: Result<(ObjectRef<K>, Action), Failure<Error, _>>| {
+        if let Ok((object, _)) = outcome {
+            lock().remove(&object);
+        }
+        std::future::ready(())
+    };
+    controller.run(reconcile, retry, Arc::new(context)).for_each(forget).await;
 }
 
-/// After an error.
-pub(crate) fn retry<K: Debug, C>(_object: Arc<K>, error: &Error, _context: Arc<C>) -> Action {
-    tracing::debug!(%error, "a simulated controller tries again");
-    Action::requeue(Duration::from_millis(500))
+/// How long to wait after so many failures in a row.
+fn delay(failures: u32) -> Duration {
+    FIRST_RETRY.saturating_mul(2u32.saturating_pow(failures)).min(LAST_RETRY)
 }
 
 /// Whether the API says that an object is not there (any more), or is another one by now.
@@ -34,5 +62,17 @@ pub(crate) fn unless_gone<T>(result: Result<T, Error>) -> Result<(), Error> {
     match result {
         Err(error) if !is_gone(&error) => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FIRST_RETRY, LAST_RETRY, delay};
+
+    #[test]
+    fn retries_slow_down_to_a_limit() {
+        assert_eq!(delay(0), FIRST_RETRY);
+        assert_eq!(delay(3), FIRST_RETRY * 8);
+        assert_eq!(delay(u32::MAX), LAST_RETRY);
     }
 }

@@ -1,11 +1,11 @@
 //! Volumes without disks: every claim is bound, with the capacity that it asks for. A claim that is being deleted is
 //! held while pods mount it, as the API server's storage protection wants it.
 
-use crate::tasks::{Error, again, done, retry, unless_gone};
-use futures::StreamExt;
+use crate::tasks::{Error, done, drive, unless_gone};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::runtime::controller::{Action, Controller};
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
@@ -17,10 +17,26 @@ const PROTECTION: &str = "kubernetes.io/pvc-protection";
 const MANAGER: &str = "volume-simulator";
 
 pub(crate) async fn run(client: Client) {
-    Controller::new(Api::<PersistentVolumeClaim>::all(client.clone()), watcher::Config::default())
-        .run(reconcile, retry, Arc::new(client))
-        .for_each(|_| async {})
-        .await;
+    let claims = Api::<PersistentVolumeClaim>::all(client.clone());
+    let pods = Api::<Pod>::all(client.clone());
+    let controller = Controller::new(claims, watcher::Config::default());
+    let known = controller.store();
+    // A pod that goes may have been the last that held a claim.
+    let controller = controller.watches(pods, watcher::Config::default(), move |pod| {
+        let released = |claim: &ObjectRef<PersistentVolumeClaim>| {
+            known.get(claim).is_some_and(|claim| claim.metadata.deletion_timestamp.is_some())
+        };
+        let namespace = pod.namespace().unwrap_or_default();
+        let claims = mounted(&pod).map(|name| ObjectRef::new(name).within(&namespace));
+        claims.filter(released).collect::<Vec<_>>()
+    });
+    drive(controller, reconcile, client).await;
+}
+
+/// Names of the claims that a pod mounts.
+fn mounted(pod: &Pod) -> impl Iterator<Item = &str> {
+    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    volumes.filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.as_str()))
 }
 
 async fn reconcile(claim: Arc<PersistentVolumeClaim>, client: Arc<Client>) -> Result<Action, Error> {
@@ -57,13 +73,9 @@ async fn release(claim: &PersistentVolumeClaim, client: &Client) -> Result<Actio
     }
     let namespace = claim.namespace().unwrap_or_default();
     let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
-    let mounts = |pod: &Pod| {
-        let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
-        let mut claims = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref());
-        claims.any(|source| source.claim_name == claim.name_any())
-    };
+    let mounts = |pod: &Pod| mounted(pod).any(|name| name == claim.name_any());
     if pods.list(&ListParams::default()).await?.items.iter().any(mounts) {
-        return again();
+        return done();
     }
     let kept: Vec<&String> = claim.finalizers().iter().filter(|finalizer| *finalizer != PROTECTION).collect();
     let patch = json!({"metadata": {"uid": claim.uid(), "finalizers": kept}});

@@ -5,7 +5,6 @@ use super::field_set::FieldSet;
 use super::item;
 use crate::builtin_schema;
 use crate::schema::{ListType, Schema};
-use crate::status::ApiError;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -30,30 +29,24 @@ pub(super) fn is_atomic(schema: &Schema, value: &Value) -> bool {
     }
 }
 
-/// The fields that an applied configuration sets.
-pub(super) fn to_set(schema: &Schema, object: &Value) -> Result<FieldSet, ApiError> {
+/// The fields that an applied configuration sets; [`lists::check`](super::lists::check) has passed it.
+pub(super) fn to_set(schema: &Schema, object: &Value) -> FieldSet {
     let mut set = FieldSet::default();
-    fill(schema, object, true, "", &mut set)?;
-    Ok(set)
+    fill(schema, object, true, &mut set);
+    set
 }
 
-fn fill(
-    schema: &Schema,
-    value: &Value,
-    is_root: bool,
-    path: &str,
-    set: &mut FieldSet,
-) -> Result<(), ApiError> {
+fn fill(schema: &Schema, value: &Value, is_root: bool, set: &mut FieldSet) {
     if is_atomic(schema, value) {
         set.member = true;
-        return Ok(());
+        return;
     }
     match value {
         Value::Object(members) => {
             for (name, member) in members {
                 let child = below(schema, name, is_root);
                 let place = set.child(item::field(name));
-                fill(&child, member, false, &format!("{path}.{name}"), place)?;
+                fill(&child, member, false, place);
                 let is_empty_map = member.as_object().is_some_and(Map::is_empty);
                 if member.is_null() || is_empty_map || !schema.properties.contains_key(name) && !is_root {
                     place.member = true;
@@ -62,25 +55,17 @@ fn fill(
         }
         Value::Array(items) => {
             let child = schema.items.clone().unwrap_or_default();
-            for (position, value) in items.iter().enumerate() {
-                let Some(element) = item::list_item(schema, value) else {
-                    let keys = match &schema.list_type {
-                        ListType::Map(keys) => keys.join(", "),
-                        _ => String::new(),
-                    };
-                    return Err(ApiError::bad_request(format!(
-                        "failed to create typed patch object: {path}: element {position}: associative list with keys has an element that omits key field {keys:?}"
-                    )));
-                };
-                let place = set.child(element);
-                fill(&child, value, false, path, place)?;
-                place.member = true;
+            for value in items {
+                if let Some(element) = item::list_item(schema, value) {
+                    let place = set.child(element);
+                    fill(&child, value, false, place);
+                    place.member = true;
+                }
             }
         }
         _ => set.member = true,
     }
     set.tidy();
-    Ok(())
 }
 
 /// What differs between two objects.

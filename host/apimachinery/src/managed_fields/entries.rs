@@ -77,10 +77,8 @@ pub(super) fn read(object: &Value) -> BTreeMap<Key, Entry> {
 
 /// Entries that own nothing are left out, but for that of the configuration which is applied just now.
 pub(super) fn write(object: &mut Value, entries: &BTreeMap<Key, Entry>, applied: Option<&Key>) {
-    let mut kept: Vec<(&Key, &Entry)> = entries
-        .iter()
-        .filter(|(key, entry)| applied == Some(*key) || !entry.fields.is_empty())
-        .collect();
+    let mut kept: Vec<(&Key, &Entry)> =
+        entries.iter().filter(|(key, entry)| applied == Some(*key) || !entry.fields.is_empty()).collect();
     kept.sort_by(|(a, x), (b, y)| {
         (a.operation, &x.time, &a.manager, &a.api_version, &a.subresource).cmp(&(
             b.operation,

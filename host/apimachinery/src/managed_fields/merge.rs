@@ -2,7 +2,7 @@
 
 use super::compare::{below, is_atomic};
 use super::field_set::FieldSet;
-use super::item;
+use super::{item, lists};
 use crate::schema::Schema;
 use serde_json::Value;
 
@@ -30,17 +30,7 @@ fn merge_at(schema: &Schema, live: &Value, applied: &Value, is_root: bool) -> Va
         }
         (Value::Array(old), Value::Array(new)) => {
             let child = schema.items.clone().unwrap_or_default();
-            let key = |value: &Value| item::list_item(schema, value);
-            let mut merged: Vec<Value> = old
-                .iter()
-                .map(|value| match new.iter().find(|other| key(other) == key(value)) {
-                    Some(other) => merge_at(&child, value, other, false),
-                    None => value.clone(),
-                })
-                .collect();
-            merged.extend(
-                new.iter().filter(|value| !old.iter().any(|other| key(other) == key(value))).cloned(),
-            );
+            let merged = lists::merge(schema, old, new, |old, new| merge_at(&child, old, new, false));
             Value::Array(merged)
         }
         _ => applied.clone(),

@@ -1,13 +1,14 @@
 //! Field ownership and server-side apply, with the semantics of `structured-merge-diff`.
 //!
-//! `field_set` is a set of paths (FieldsV1), `compare` says what two objects differ in, `merge` merges and
-//! removes, `entries` reads and writes `metadata.managedFields`.
+//! `field_set` is a set of paths (FieldsV1), `compare` says what two objects differ in, `merge` and `lists` merge
+//! and remove, `entries` reads and writes `metadata.managedFields`.
 
 mod compare;
 mod conflict;
 mod entries;
 mod field_set;
 mod item;
+mod lists;
 mod merge;
 mod zero;
 
@@ -35,7 +36,7 @@ pub struct Manager<'a> {
 /// Whatever changed belongs to the writer now. With a `subresource`, only what that subresource can
 /// change should differ between the two.
 pub fn track_update(schema: &Schema, old: Option<&Value>, new: &mut Value, manager: &Manager<'_>) {
-    let mut entries = entries::read(old.unwrap_or(new));
+    let mut entries = entries::read(new);
     let before = match old {
         Some(old) => old.clone(),
         None => zero::of(schema, new),
@@ -44,13 +45,13 @@ pub fn track_update(schema: &Schema, old: Option<&Value>, new: &mut Value, manag
     let key = Key::of(manager, Operation::Update);
     let taken = changes.modified.union(&changes.added);
 
-    let mut own =
-        entries.remove(&key).map_or_else(|| Entry::new(FieldSet::default(), manager.time), |entry| entry);
+    let mut own = entries.remove(&key).unwrap_or_else(|| Entry::new(FieldSet::default(), manager.time));
     let mut fields = own.fields.difference(&changes.removed).union(&taken);
     strip(&mut fields);
-    if fields != own.fields {
-        own = Entry::new(fields, manager.time);
-    }
+    let mut took = taken.clone();
+    strip(&mut took);
+    let time = if took.is_empty() { own.time.clone() } else { manager.time.to_owned() };
+    own = Entry::new(fields, &time);
     for entry in entries.values_mut() {
         entry.fields = entry.fields.difference(&taken).difference(&changes.removed);
     }
@@ -63,8 +64,8 @@ pub fn track_update(schema: &Schema, old: Option<&Value>, new: &mut Value, manag
 /// An apply that changes nothing returns `live` as it is, times included.
 ///
 /// # Errors
-/// 409 with one cause per field that another manager owns with another value, unless `force`; 422 or 400 when
-/// list items lack their keys.
+/// 409 with one cause per field that another manager owns with another value, unless `force`; 400 when items of
+/// an associative list lack their keys or share one.
 pub fn apply(
     schema: &Schema,
     live: Option<&Value>,
@@ -82,8 +83,9 @@ pub fn apply(
     let mut entries = entries::read(base);
     let key = Key::of(manager, Operation::Apply);
 
+    lists::check(schema, &applied)?;
     let mut merged = merge::merge(schema, base, &applied);
-    let mut fields = compare::to_set(schema, &applied)?;
+    let mut fields = compare::to_set(schema, &applied);
     strip(&mut fields);
     let last = entries.remove(&key);
     let mut union = fields.clone();
@@ -111,7 +113,8 @@ pub fn apply(
         return Err(conflict::error(&conflicts));
     }
     let own = match last {
-        Some(last) if last.fields == fields => last,
+        // The time is that of the last change, of values too.
+        Some(last) if last.fields == fields && merged == *base => last,
         _ => Entry::new(fields, manager.time),
     };
     entries.insert(key.clone(), own);

@@ -21,10 +21,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 pub(super) fn execute(args: &DevArgs) -> Result<ExitCode, Failed> {
     let guest = Arc::new(super::load_guest(&args.component)?);
     super::runtime()?.block_on(async {
-        let folder = tempfile::Builder::new().prefix("orascache-dev-").tempdir().context("no temporary folder")?;
-        let server = ApiServer::start(devcluster::Options { port: args.port, ..devcluster::Options::default() })
-            .await
-            .context("the Kubernetes API cannot be started")?;
+        let folder =
+            tempfile::Builder::new().prefix("orascache-dev-").tempdir().context("no temporary folder")?;
+        let server =
+            ApiServer::start(devcluster::Options { port: args.port, ..devcluster::Options::default() })
+                .await
+                .context("the Kubernetes API cannot be started")?;
         let kubeconfig = args.kubeconfig.clone().unwrap_or_else(|| folder.path().join("kubeconfig"));
         write_private(&kubeconfig, &server.kubeconfig())?;
         let cluster = Cluster::start(&server, guest, &folder).await?;
@@ -58,14 +60,19 @@ struct Cluster {
 }
 
 impl Cluster {
-    async fn start(server: &ApiServer, guest: Arc<crate::engine::Guest>, folder: &TempDir) -> Result<Self, Failed> {
+    async fn start(
+        server: &ApiServer,
+        guest: Arc<crate::engine::Guest>,
+        folder: &TempDir,
+    ) -> Result<Self, Failed> {
         let client = client_of(server, "orascache").await?;
         install_crd(&client).await?;
         let (sender, changes) = unbounded_channel();
         let registries = RegistryOptions { data_dir: folder.path().join("registries"), changes: sender };
         let options = simulators::Options { registries: Some(registries), ..simulators::Options::all() };
-        let simulators =
-            Simulators::start(client_of(server, "simulators").await?, options).await.context("no simulated cluster")?;
+        let simulators = Simulators::start(client_of(server, "simulators").await?, options)
+            .await
+            .context("no simulated cluster")?;
         let operator = operator::start(client, guest, operator::Options::default()).await?;
         operator.synced().await;
         Ok(Self { operator, simulators, changes })
@@ -73,7 +80,8 @@ impl Cluster {
 }
 
 async fn client_of(server: &ApiServer, agent: &str) -> Result<Client, Failed> {
-    let kubeconfig = Kubeconfig::from_yaml(&server.kubeconfig()).context("the embedded kubeconfig is unusable")?;
+    let kubeconfig =
+        Kubeconfig::from_yaml(&server.kubeconfig()).context("the embedded kubeconfig is unusable")?;
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .context("the embedded kubeconfig is unusable")?;
@@ -103,9 +111,22 @@ fn write_private(path: &Path, text: &str) -> Result<(), Failed> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let write = || {
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?
+            .write_all(text.as_bytes())
     };
-    write().with_context(|| format!("the kubeconfig {} cannot be written: choose another place with --kubeconfig", path.display())).map_err(Failed::Unusable)
+    write()
+        .with_context(|| {
+            format!(
+                "the kubeconfig {} cannot be written: choose another place with --kubeconfig",
+                path.display()
+            )
+        })
+        .map_err(Failed::Unusable)
 }
 
 async fn exec(command: &str, kubeconfig: &Path) -> Result<ExitCode, Failed> {
@@ -146,7 +167,9 @@ async fn announce(mut changes: UnboundedReceiver<RegistryChange>) {
     while let Some(change) = changes.recv().await {
         match change {
             RegistryChange::Up { namespace, pod, address, .. } => {
-                eprintln!("registry {namespace}/{pod} answers at http://{address}  (oras push --plain-http {address}/NAME:TAG FILE)");
+                eprintln!(
+                    "registry {namespace}/{pod} answers at http://{address}  (oras push --plain-http {address}/NAME:TAG FILE)"
+                );
             }
             RegistryChange::Down { namespace, pod } => eprintln!("registry {namespace}/{pod} is gone"),
         }

@@ -45,7 +45,11 @@ pub fn execute(cli: Cli) -> ExitCode {
         }
     };
     // Only one subscriber can be set, and a test may have set its own.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
 
     let done = match cli.command {
         Command::Crd(args) => crd::execute(&args),
@@ -65,7 +69,10 @@ pub fn execute(cli: Cli) -> ExitCode {
 
 /// Runs the asynchronous part of a command.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads for the asynchronous runtime")
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no threads for the asynchronous runtime")
 }
 
 /// The bytes of the component that is to decide.

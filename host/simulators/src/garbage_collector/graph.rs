@@ -69,8 +69,8 @@ impl Node {
 pub(super) enum Task {
     /// Delete, if none of the owners exists.
     DeleteIfOrphaned { node: Node, owners: Vec<Owner> },
-    /// Its owner is being deleted.
-    DeleteDependent { node: Node, foreground: bool },
+    /// Its owner is being deleted and waits for it: delete, unless one of `others` exists, which then keeps it.
+    DeleteDependent { node: Node, owner: String, others: Vec<Owner> },
     /// Its owner leaves it behind.
     RemoveOwner { node: Node, owner: String },
     /// Nothing stands in the way any more.
@@ -158,9 +158,7 @@ impl Graph {
             };
             if dependents.iter().any(|dependent| blocks(&dependent)) {
                 let alive = dependents.iter().filter(|dependent| !dependent.deleting);
-                return alive
-                    .map(|dependent| Task::DeleteDependent { node: (*dependent).clone(), foreground: true })
-                    .collect();
+                return alive.map(|dependent| self.without_owner(dependent, &node.uid)).collect();
             }
             return vec![Task::RemoveFinalizer { node: node.clone(), finalizer: FOREGROUND.to_owned() }];
         }
@@ -171,6 +169,20 @@ impl Graph {
             return vec![Task::DeleteIfOrphaned { node: node.clone(), owners: node.owners.clone() }];
         }
         Vec::new()
+    }
+
+    /// What becomes of a dependent whose owner waits for its deletion: other owners that stay keep it.
+    fn without_owner(&self, dependent: &Node, owner: &str) -> Task {
+        let stays = |other: &Owner| {
+            let known = self.nodes.get(&other.uid);
+            other.uid != owner && known.is_some_and(|node| !node.waits_for(FOREGROUND))
+        };
+        if dependent.owners.iter().any(stays) {
+            return Task::RemoveOwner { node: dependent.clone(), owner: owner.to_owned() };
+        }
+        let unknown = |other: &&Owner| other.uid != owner && !self.nodes.contains_key(&other.uid);
+        let others = dependent.owners.iter().filter(unknown).cloned().collect();
+        Task::DeleteDependent { node: dependent.clone(), owner: owner.to_owned(), others }
     }
 
     fn unlink(&mut self, uid: &str) {
@@ -236,10 +248,30 @@ mod tests {
         let mut graph = Graph::default();
         graph.store(Node { deleting: true, finalizers: vec![FOREGROUND.into()], ..node("a", &[]) });
         graph.store(node("b", &["a"]));
-        assert!(matches!(graph.take_tasks().as_slice(), [Task::DeleteDependent { foreground: true, .. }]));
+        assert!(matches!(graph.take_tasks().as_slice(), [Task::DeleteDependent { .. }]));
         graph.remove("b");
         assert!(
             matches!(graph.take_tasks().as_slice(), [Task::RemoveFinalizer { finalizer, .. }] if finalizer == FOREGROUND)
+        );
+    }
+
+    #[test]
+    fn foreground_deletion_spares_what_another_owner_keeps() {
+        let mut graph = Graph::default();
+        graph.store(Node { deleting: true, finalizers: vec![FOREGROUND.into()], ..node("a", &[]) });
+        graph.store(node("c", &[]));
+        graph.store(node("b", &["a", "c"]));
+        let tasks = graph.take_tasks();
+        assert!(
+            matches!(tasks.as_slice(), [Task::RemoveOwner { node, owner }] if node.uid == "b" && owner == "a"),
+            "{tasks:?}"
+        );
+        graph.remove("c");
+        graph.store(node("b", &["a", "c"]));
+        let tasks = graph.take_tasks();
+        assert!(
+            matches!(tasks.as_slice(), [Task::DeleteDependent { others, .. }] if others.len() == 1),
+            "{tasks:?}"
         );
     }
 

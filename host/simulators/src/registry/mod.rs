@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use store::{Place, Stores};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::AbortHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Annotation on a registry pod with the host and port at which it is served on this machine.
 pub const DEV_ENDPOINT_ANNOTATION: &str = "cache.converged-computing.github.io/dev-endpoint";
@@ -86,7 +86,18 @@ struct Running {
     pod: String,
     place: Place,
     address: SocketAddr,
-    server: AbortHandle,
+    /// Ends the listener and its connections when this is dropped.
+    _server: DropGuard,
+}
+
+/// What became of a pod's registry.
+pub(crate) enum Served {
+    /// The pod is none.
+    NotARegistry,
+    /// It answers there.
+    At(String),
+    /// It does not, and why.
+    Failed(String),
 }
 
 impl Registries {
@@ -95,38 +106,38 @@ impl Registries {
         Ok(Self(Arc::new(Inner { stores, changes: options.changes, state: Mutex::default() })))
     }
 
-    /// Serves the registry of a pod, if it is one; returns its address.
-    pub(crate) async fn serve(&self, client: &Client, pod: &Pod) -> Result<Option<String>, Error> {
-        let (Some(uid), true) = (pod.uid(), is_registry(pod)) else { return Ok(None) };
+    /// Serves the registry of a pod, if it is one.
+    pub(crate) async fn serve(&self, client: &Client, pod: &Pod) -> Result<Served, Error> {
+        let (Some(uid), true) = (pod.uid(), is_registry(pod)) else { return Ok(Served::NotARegistry) };
         if let Some(running) = self.lock().running.get(&uid) {
-            return Ok(Some(running.address.to_string()));
+            return Ok(Served::At(running.address.to_string()));
         }
-        let Some(place) = place(client, pod, &uid).await? else { return Ok(None) };
+        let Some(place) = place(client, pod, &uid).await? else {
+            return Ok(Served::Failed("the claim of the registry's volume is gone".to_owned()));
+        };
         let router = match self.0.stores.open(&place) {
             Ok(router) => router,
             Err(error) => {
-                tracing::error!(pod = pod.name_any(), %error, "the registry's store cannot be opened");
-                return Ok(None);
+                return Ok(Served::Failed(format!("the registry's store cannot be opened: {error}")));
             }
         };
         let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
         let known = self.lock().ports.get(&(namespace.clone(), name.clone())).copied();
-        let listener = match listen(known).await {
-            Ok(listener) => listener,
+        let (listener, address) = match listen(known).await {
+            Ok(listening) => listening,
             Err(error) => {
-                tracing::error!(pod = name, %error, "no port for the registry");
-                return Ok(None);
+                return Ok(Served::Failed(format!("no port for the registry: {error}")));
             }
         };
-        let Ok(address) = listener.local_addr() else { return Ok(None) };
-        let server = tokio::spawn(serve(listener, router)).abort_handle();
+        let end = CancellationToken::new();
+        tokio::spawn(serve(listener, router, end.clone()));
         {
             let mut state = self.lock();
             state.ports.insert((namespace.clone(), name.clone()), address.port());
-            let running = Running { namespace: namespace.clone(), pod: name.clone(), place, address, server };
-            if let Some(twin) = state.running.insert(uid, running) {
-                twin.server.abort();
-            }
+            let _server = end.drop_guard();
+            let running =
+                Running { namespace: namespace.clone(), pod: name.clone(), place, address, _server };
+            state.running.insert(uid.clone(), running);
         }
         let cache = pod.labels().get(INSTANCE_LABEL).cloned().unwrap_or_default();
         // Nobody may be listening.
@@ -136,7 +147,12 @@ impl Registries {
             cache,
             address: address.to_string(),
         });
-        Ok(Some(address.to_string()))
+        // The watch may have told of the pod's deletion before there was something to end.
+        let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
+        if pods.get_metadata_opt(&pod.name_any()).await?.and_then(|live| live.uid()).as_ref() != Some(&uid) {
+            self.end(&uid);
+        }
+        Ok(Served::At(address.to_string()))
     }
 
     /// Ends registries whose pods go, and removes stores whose claims go.
@@ -159,7 +175,6 @@ impl Registries {
 
     fn end(&self, uid: &str) {
         let Some(running) = self.lock().running.remove(uid) else { return };
-        running.server.abort();
         if matches!(running.place, Place::Pod(_)) {
             self.0.stores.remove(&running.place);
         }
@@ -216,17 +231,54 @@ async fn place(client: &Client, pod: &Pod, uid: &str) -> Result<Option<Place>, E
     }
 }
 
-async fn listen(known: Option<u16>) -> std::io::Result<TcpListener> {
-    if let Some(port) = known
-        && let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
-    {
-        return Ok(listener);
-    }
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
+async fn listen(known: Option<u16>) -> std::io::Result<(TcpListener, SocketAddr)> {
+    let again = match known {
+        Some(port) => TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.ok(),
+        None => None,
+    };
+    let listener = match again {
+        Some(listener) => listener,
+        None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?,
+    };
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
-async fn serve(listener: TcpListener, router: Router) {
-    if let Err(error) = axum::serve(listener, router).await {
+async fn serve(listener: TcpListener, router: Router, end: CancellationToken) {
+    // Aborting the task would leave connections that are open to a registry that is gone.
+    let serving = axum::serve(listener, router).with_graceful_shutdown(end.cancelled_owned());
+    if let Err(error) = serving.await {
         tracing::error!(%error, "a registry stopped");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{listen, serve};
+    use axum::{Router, routing::get};
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio_util::sync::CancellationToken;
+
+    #[tokio::test]
+    async fn a_registry_that_ends_takes_its_connections_and_frees_its_port() {
+        let (listener, address) = listen(None).await.expect("a port");
+        let end = CancellationToken::new();
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let server = tokio::spawn(serve(listener, router, end.clone()));
+        let mut kept = TcpStream::connect(address).await.expect("a connection");
+        kept.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("a request");
+        let mut answer = [0; 12];
+        kept.read_exact(&mut answer).await.expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        drop(end.drop_guard());
+        let ended = async {
+            let mut rest = Vec::new();
+            kept.read_to_end(&mut rest).await.expect("the end of the connection");
+            server.await.expect("the server");
+        };
+        tokio::time::timeout(Duration::from_secs(10), ended).await.expect("an end");
+        assert_eq!(listen(Some(address.port())).await.expect("the port again").1, address);
     }
 }

@@ -1,0 +1,119 @@
+//! What one decision costs: the same Rust natively and through the component, and the boundary by itself.
+
+#![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+
+use controller::contract::{Observed, Reconciler};
+use criterion::{Criterion, criterion_group, criterion_main};
+use orascache_core::contract as core;
+use orascache_operator::engine::EMBEDDED;
+use orascache_tests::cluster::guest;
+use serde_json::{Value, json};
+use std::hint::black_box;
+use std::sync::Arc;
+
+/// A cache with everything set, its children and its status: what a converged reconcile sees.
+struct Input {
+    primary: String,
+    owned: Vec<String>,
+    related: Vec<String>,
+}
+
+fn plan(primary: &str, owned: &[String], related: &[String]) -> core::Plan {
+    let observed = core::Observed { primary, owned, related, failures: &[], now: 1_795_521_759 };
+    orascache_core::reconcile(&observed).expect("a plan")
+}
+
+fn converged() -> Input {
+    let mut primary = json!({
+        "apiVersion": "cache.converged-computing.github.io/v1alpha1", "kind": "OrasCache",
+        "metadata": {"name": "demo", "namespace": "lab", "uid": "11111111-2222-3333-4444-555555555555", "generation": 1},
+        "spec": {"image": "ghcr.io/oras-project/registry:latest", "deploy": true, "replicas": 3,
+            "secrets": {"orasEnv": "oras-env"},
+            "storage": {"size": "20Gi", "accessModes": ["ReadWriteMany"]},
+            "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
+            "nodeSelector": {"disk": "ssd"},
+            "tolerations": [{"key": "dedicated", "operator": "Equal", "value": "cache", "effect": "NoSchedule"}]},
+    });
+    let secret = |name: &str| {
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "lab", "uid": name}}).to_string()
+    };
+    let related = vec![secret("oras-env"), secret("pull"), secret("other")];
+    let mut owned: Vec<String> = Vec::new();
+    for _ in 0..4 {
+        let plan = plan(&primary.to_string(), &owned, &related);
+        let mut children: Vec<Value> = plan.generate.iter().map(|g| g.secret.as_str()).chain(plan.apply.iter().map(String::as_str)).map(|text| {
+            let mut object: Value = serde_json::from_str(text).expect("JSON");
+            object["metadata"]["uid"] = "u".into();
+            object["metadata"]["resourceVersion"] = "123456".into();
+            object["metadata"]["creationTimestamp"] = "2026-11-24T12:00:00Z".into();
+            object["metadata"]["generation"] = 1.into();
+            if object["kind"] == "StatefulSet" {
+                let replicas = object["spec"]["replicas"].clone();
+                object["status"] = json!({"observedGeneration": 1, "replicas": replicas, "readyReplicas": replicas,
+                    "updatedReplicas": replicas, "currentReplicas": replicas, "availableReplicas": replicas,
+                    "currentRevision": "demo-bcdfghjklm", "updateRevision": "demo-bcdfghjklm", "collisionCount": 0});
+            }
+            object
+        }).collect();
+        if !children.is_empty() {
+            owned = children.drain(..).map(|child| child.to_string()).collect();
+        }
+        if let Some(status) = plan.status {
+            let document: Value = serde_json::from_str(&status).expect("JSON");
+            primary["status"] = document["status"].clone();
+        }
+    }
+    let primary = primary.to_string();
+    assert!(
+        plan(&primary, &owned, &related).is_empty(),
+        "not converged: {:?}",
+        plan(&primary, &owned, &related)
+    );
+    Input { primary, owned, related }
+}
+
+fn reconcile(criterion: &mut Criterion) {
+    let guest = guest(EMBEDDED);
+    let converged = converged();
+    let bare = Input { owned: Vec::new(), related: Vec::new(), primary: converged.primary.clone() };
+    for (name, input) in [("converged", &converged), ("from nothing", &bare)] {
+        let observed = Observed {
+            primary: input.primary.as_str().into(),
+            owned: input.owned.iter().map(|text| Arc::from(text.as_str())).collect(),
+            related: input.related.iter().map(|text| Arc::from(text.as_str())).collect(),
+            failures: Vec::new(),
+            now: 1_795_521_759,
+        };
+        let mut group = criterion.benchmark_group(format!("reconcile {name}"));
+        group.bench_function("native", |bencher| {
+            bencher.iter(|| plan(black_box(&input.primary), &input.owned, &input.related));
+        });
+        group.bench_function("component", |bencher| {
+            bencher.iter(|| guest.reconcile(black_box(&observed)).expect("a plan"));
+        });
+        group.finish();
+    }
+}
+
+fn boundary(criterion: &mut Criterion) {
+    let guest = guest(EMBEDDED);
+    // Refused at the first byte, so that what is measured is the way in and out.
+    let refused = |bytes: usize| Observed {
+        primary: "x".repeat(bytes).into(),
+        owned: Vec::new(),
+        related: Vec::new(),
+        failures: Vec::new(),
+        now: 0,
+    };
+    let mut group = criterion.benchmark_group("boundary");
+    for bytes in [1, 5_000] {
+        let observed = refused(bytes);
+        group.bench_function(format!("{bytes} bytes in, an error out"), |bencher| {
+            bencher.iter(|| guest.reconcile(black_box(&observed)).expect_err("refused"));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, reconcile, boundary);
+criterion_main!(benches);

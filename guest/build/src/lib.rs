@@ -120,7 +120,8 @@ fn build(package: &str, directory: &str) -> Result<PathBuf, BuildError> {
             "--target-dir",
         ])
         .arg(&target_dir)
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld");
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld")
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", remapped_paths(&here));
     for (name, _) in env::vars_os() {
         if leaks_into_guest(&name) {
             cargo.env_remove(name);
@@ -135,6 +136,17 @@ fn build(package: &str, directory: &str) -> Result<PathBuf, BuildError> {
     }
     let file = format!("{}.wasm", package.replace('-', "_"));
     Ok(target_dir.join(TARGET).join("guest").join(file))
+}
+
+/// Panic messages name source files: without the places of this machine, every machine builds the same bytes.
+fn remapped_paths(here: &Path) -> String {
+    let home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+    let workspace = here.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+    let flag = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    let flags = [home.map(|home| flag(&home, "/cargo")), workspace.map(|workspace| flag(workspace, "/orascache"))];
+    flags.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// Flags, wrappers and profile settings are meant for the outer build.

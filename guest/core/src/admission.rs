@@ -1,72 +1,44 @@
 //! Admission: OrasCaches are checked by the rules of [`crate::validate`]; other objects pass unchanged.
 
 use crate::contract::{Error, Verdict};
-use crate::primary::{Primary, Text};
+use crate::fields::{self, Place};
+use crate::primary::Primary;
 use crate::validate;
 use orascache_api::names::{GROUP, KIND};
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-#[derive(Deserialize)]
-struct Review<'a> {
-    #[serde(borrow)]
-    request: Request<'a>,
-}
-
-#[derive(Deserialize)]
-struct Request<'a> {
-    #[serde(borrow)]
-    uid: Text<'a>,
-    #[serde(borrow)]
-    kind: RequestKind<'a>,
-    #[serde(borrow, default)]
-    operation: Text<'a>,
-    #[serde(borrow, default)]
-    object: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct RequestKind<'a> {
-    #[serde(borrow, default)]
-    group: Text<'a>,
-    #[serde(borrow)]
-    kind: Text<'a>,
-}
 
 /// Decides about one AdmissionReview (admission.k8s.io/v1).
 ///
 /// # Errors
 /// When the text is no AdmissionReview with a request.
 pub fn review(text: &str) -> Result<Verdict, Error> {
-    let review: Review<'_> = serde_json::from_str(text).map_err(|error| {
-        Error::InvalidInput(format!(
-            "this is not an AdmissionReview of admission.k8s.io/v1 with a request: {error}"
-        ))
+    let tree = fields::parse(text, "the AdmissionReview")?;
+    let request = Place::root(&tree).object("request", "request")?.ok_or_else(|| {
+        Error::InvalidInput(
+            "this is not an AdmissionReview of admission.k8s.io/v1: request is missing".to_owned(),
+        )
     })?;
-    let request = review.request;
-    let uid = request.uid.into_owned();
-    let is_cache = request.kind.group == GROUP && request.kind.kind == KIND;
-    let object =
-        request.object.filter(|_| is_cache && matches!(request.operation.as_ref(), "CREATE" | "UPDATE"));
+    let uid = request.required_text("uid")?.to_owned();
+    let kind = request.object("kind", "request.kind")?;
+    let of_kind = |name| kind.map_or(Ok(None), |kind| kind.text(name));
+    let is_cache = of_kind("group")? == Some(GROUP) && of_kind("kind")? == Some(KIND);
+    let operation = request.text("operation")?.unwrap_or_default();
+    let object = request.member("object").filter(|_| is_cache && matches!(operation, "CREATE" | "UPDATE"));
     let Some(object) = object else {
         return Ok(Verdict { uid, allowed: true, ..Verdict::default() });
     };
-    let primary = match Primary::read(object.get()) {
+    let primary = match Primary::read(object) {
         Ok(primary) => primary,
         Err(error) => return Ok(refusal(uid, error.to_string())),
     };
     // Finalizers must stay removable, whatever the spec says.
-    let problems = match primary.metadata.deletion_timestamp {
-        Some(_) => Vec::new(),
-        None => validate::problems(&primary),
-    };
+    let problems = if primary.metadata.is_being_deleted { Vec::new() } else { validate::problems(&primary) };
     if !problems.is_empty() {
         let sentences: Vec<String> =
             problems.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect();
         return Ok(refusal(uid, sentences.join("; ")));
     }
     let mut warnings = Vec::new();
-    if primary.spec.registry_http().is_some() {
+    if primary.spec.registry_http.is_some() {
         warnings.push(
             "spec.secrets.registryHttp is deprecated: put the value into a Secret under the key http-secret and name that in spec.secret"
                 .to_owned(),
@@ -116,7 +88,11 @@ mod tests {
     #[test]
     fn a_wrong_type_is_refused() {
         let verdict = review(&request(&cache(r#"{"image":3}"#))).unwrap();
-        assert!(!verdict.allowed && verdict.message.contains("expected a string"), "{}", verdict.message);
+        assert!(
+            !verdict.allowed && verdict.message.contains("spec.image must be a string, not a number"),
+            "{}",
+            verdict.message
+        );
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub(crate) fn of_references(primary: &Primary<'_>, related: &Objects<'_>) -> Vec
         found.extend(missing_oras_env(primary, related));
         return found;
     }
-    if let Some(name) = primary.spec.secret.as_deref()
+    if let Some(name) = primary.spec.secret
         && related.find(SECRET, name).is_none()
     {
         found.push(Attention {
@@ -90,7 +90,7 @@ pub(crate) fn of_references(primary: &Primary<'_>, related: &Objects<'_>) -> Vec
             blocks: true,
         });
     }
-    if let Some(name) = primary.spec.storage.as_ref().and_then(|storage| storage.existing_claim.as_deref()) {
+    if let Some(name) = primary.spec.storage.as_ref().and_then(|storage| storage.existing_claim) {
         match related.find(VOLUME_CLAIM, name) {
             None => found.push(Attention {
                 reason: "ClaimNotFound",
@@ -116,7 +116,7 @@ pub(crate) fn of_references(primary: &Primary<'_>, related: &Objects<'_>) -> Vec
 }
 
 fn missing_oras_env(primary: &Primary<'_>, related: &Objects<'_>) -> Option<Attention> {
-    let name = primary.spec.oras_env().filter(|name| related.find(SECRET, name).is_none())?;
+    let name = primary.spec.oras_env.filter(|name| related.find(SECRET, name).is_none())?;
     Some(Attention {
         reason: "SecretNotFound",
         message: format!(
@@ -130,9 +130,9 @@ fn missing_oras_env(primary: &Primary<'_>, related: &Objects<'_>) -> Option<Atte
 /// Changes of the claim that Kubernetes cannot make. The claim is left as it is then.
 pub(crate) fn of_claim(primary: &Primary<'_>, owned: &Objects<'_>) -> Option<Attention> {
     let storage = primary.spec.storage.as_ref()?;
-    let wanted_size = storage.size.as_deref()?;
+    let wanted_size = storage.size?;
     let name = desired::claim_name(primary)?;
-    let spec = owned.find(VOLUME_CLAIM, &name)?.spec.as_ref()?;
+    let spec = owned.find(VOLUME_CLAIM, &name)?.spec?;
     let size = spec
         .get("resources")
         .and_then(|r| r.get("requests"))
@@ -153,7 +153,7 @@ pub(crate) fn of_claim(primary: &Primary<'_>, owned: &Objects<'_>) -> Option<Att
         format!(
             "spec.storage.size is {wanted_size}, but claim {name} has {size} and cannot shrink. Set it to at least {size}."
         )
-    } else if let Some(wanted) = storage.storage_class_name.as_deref()
+    } else if let Some(wanted) = storage.storage_class_name
         && class.is_some_and(|class| class != wanted)
     {
         format!(
@@ -173,5 +173,5 @@ pub(crate) fn of_claim(primary: &Primary<'_>, owned: &Objects<'_>) -> Option<Att
 }
 
 fn access_modes<'o>(claim: &'o Object<'_>) -> Option<&'o Json<'o>> {
-    claim.spec.as_ref()?.get("accessModes")
+    claim.spec?.get("accessModes")
 }

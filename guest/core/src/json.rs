@@ -139,7 +139,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
                 Ok(Key(Cow::Owned(text.to_owned())))
             }
         }
-        deserializer.deserialize_str(KeyVisitor)
+        // Keys are strings whatever is asked for; asking for "any" leaves out code that says otherwise.
+        deserializer.deserialize_any(KeyVisitor)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod contract;
 mod desired;
 mod difference;
 mod digest;
+mod fields;
 pub mod json;
 mod observed;
 mod primary;

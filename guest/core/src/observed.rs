@@ -1,51 +1,27 @@
 //! What exists: children of the cache and related objects of its namespace, read as far as decisions need.
 
 use crate::contract::{Error, Kind, ObjectRef};
+use crate::fields::{self, Place};
 use crate::json::Json;
-use crate::primary::Text;
-use serde::Deserialize;
 
 /// One observed object.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub(crate) struct Object<'a> {
-    #[serde(borrow, default)]
-    api_version: Text<'a>,
-    #[serde(borrow, default)]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) metadata: ObjectMetadata<'a>,
-    #[serde(borrow, default)]
-    pub(crate) spec: Option<Json<'a>>,
+    api_version: &'a str,
+    kind: &'a str,
+    name: &'a str,
+    namespace: &'a str,
+    uid: &'a str,
+    pub(crate) generation: i64,
+    pub(crate) is_being_deleted: bool,
+    metadata: Place<'a>,
+    pub(crate) spec: Option<&'a Json<'a>>,
     /// Of a StatefulSet; other kinds have none of these members.
-    #[serde(default)]
     pub(crate) status: ObjectStatus,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ObjectMetadata<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(borrow, default)]
-    namespace: Text<'a>,
-    #[serde(borrow, default)]
-    uid: Text<'a>,
-    #[serde(default)]
-    pub(crate) generation: i64,
-    #[serde(borrow, default)]
-    pub(crate) labels: Option<Json<'a>>,
-    #[serde(borrow, default)]
-    pub(crate) annotations: Option<Json<'a>>,
-    #[serde(borrow, default)]
-    pub(crate) owner_references: Option<Json<'a>>,
-    #[serde(borrow, default)]
-    deletion_timestamp: Option<Text<'a>>,
-}
-
 /// Counters of a StatefulSet (apps/v1 StatefulSetStatus).
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Default)]
 pub(crate) struct ObjectStatus {
     pub(crate) observed_generation: i64,
     pub(crate) replicas: i64,
@@ -53,28 +29,76 @@ pub(crate) struct ObjectStatus {
     pub(crate) updated_replicas: i64,
 }
 
-impl Object<'_> {
-    pub(crate) fn is(&self, kind: Kind, name: &str) -> bool {
-        self.kind == kind.kind && self.api_version == kind.api_version && self.metadata.name == name
+impl<'a> Object<'a> {
+    fn read(tree: &'a Json<'a>) -> Result<Self, Error> {
+        let root = Place::root(tree);
+        let metadata = root
+            .object("metadata", "metadata")?
+            .ok_or_else(|| Error::InvalidInput("metadata is missing".to_owned()))?;
+        Ok(Object {
+            api_version: root.text("apiVersion")?.unwrap_or_default(),
+            kind: root.text("kind")?.unwrap_or_default(),
+            name: metadata.required_text("name")?,
+            namespace: metadata.text("namespace")?.unwrap_or_default(),
+            uid: metadata.text("uid")?.unwrap_or_default(),
+            generation: metadata.integer("generation")?.unwrap_or_default(),
+            is_being_deleted: metadata.member("deletionTimestamp").is_some(),
+            metadata,
+            spec: root.member("spec"),
+            status: match root.object("status", "status")? {
+                Some(status) => ObjectStatus::read(status)?,
+                None => ObjectStatus::default(),
+            },
+        })
     }
 
-    pub(crate) fn is_being_deleted(&self) -> bool {
-        self.metadata.deletion_timestamp.is_some()
+    /// Labels, annotations, owner references.
+    pub(crate) fn metadata(&self, name: &str) -> Option<&'a Json<'a>> {
+        self.metadata.member(name)
+    }
+
+    fn is(&self, kind: Kind, name: &str) -> bool {
+        self.kind == kind.kind && self.api_version == kind.api_version && self.name == name
     }
 
     /// A reference that means this very object.
     pub(crate) fn reference(&self, kind: Kind) -> ObjectRef {
-        let own = |text: &Text<'_>| (!text.is_empty()).then(|| text.clone().into_owned());
+        let own = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         ObjectRef {
             api_version: kind.api_version.to_owned(),
             kind: kind.kind.to_owned(),
             plural: kind.plural.to_owned(),
             namespaced: kind.namespaced,
-            namespace: own(&self.metadata.namespace),
-            name: self.metadata.name.clone().into_owned(),
-            uid: own(&self.metadata.uid),
+            namespace: own(self.namespace),
+            name: self.name.to_owned(),
+            uid: own(self.uid),
         }
     }
+}
+
+impl ObjectStatus {
+    fn read(status: Place<'_>) -> Result<Self, Error> {
+        let count = |name| status.integer(name).map(Option::unwrap_or_default);
+        Ok(ObjectStatus {
+            observed_generation: count("observedGeneration")?,
+            replicas: count("replicas")?,
+            ready_replicas: count("readyReplicas")?,
+            updated_replicas: count("updatedReplicas")?,
+        })
+    }
+}
+
+/// Parses all texts of one list of the input.
+pub(crate) fn parse_all<'a>(texts: &'a [String], list: &str) -> Result<Vec<Json<'a>>, Error> {
+    let mut trees = Vec::with_capacity(texts.len());
+    for (position, text) in texts.iter().enumerate() {
+        trees.push(fields::parse(text, "").map_err(|error| named(list, position, &error))?);
+    }
+    Ok(trees)
+}
+
+fn named(list: &str, position: usize, error: &Error) -> Error {
+    Error::InvalidInput(format!("object {position} of the {list} objects is not readable: {error}"))
 }
 
 /// Objects of one list of the input.
@@ -83,15 +107,12 @@ pub(crate) struct Objects<'a>(Vec<Object<'a>>);
 
 impl<'a> Objects<'a> {
     /// Reads all of them; `list` says in errors which list it was.
-    pub(crate) fn read(texts: &'a [String], list: &str) -> Result<Self, Error> {
-        let read = |(position, text): (usize, &'a String)| {
-            serde_json::from_str(text).map_err(|error| {
-                Error::InvalidInput(format!(
-                    "object {position} of the {list} objects is not readable: {error}"
-                ))
-            })
-        };
-        texts.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>().map(Objects)
+    pub(crate) fn read(trees: &'a [Json<'a>], list: &str) -> Result<Self, Error> {
+        let mut objects = Vec::with_capacity(trees.len());
+        for (position, tree) in trees.iter().enumerate() {
+            objects.push(Object::read(tree).map_err(|error| named(list, position, &error))?);
+        }
+        Ok(Objects(objects))
     }
 
     pub(crate) fn find(&self, kind: Kind, name: &str) -> Option<&Object<'a>> {

@@ -1,112 +1,112 @@
 //! The OrasCache as the core reads it: borrowed, and only the fields that matter.
 
 use crate::contract::Error;
+use crate::fields::Place;
 use crate::json::Json;
 use orascache_api::names::{API_VERSION, DEFAULT_IMAGE, KIND};
-use serde::Deserialize;
-use std::borrow::Cow;
 
-/// A string that borrows from the input unless it holds escapes.
-pub(crate) type Text<'a> = Cow<'a, str>;
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub(crate) struct Primary<'a> {
-    #[serde(borrow, default)]
-    api_version: Text<'a>,
-    #[serde(borrow, default)]
-    kind: Text<'a>,
-    #[serde(borrow)]
     pub(crate) metadata: Metadata<'a>,
-    #[serde(borrow, default)]
     pub(crate) spec: Spec<'a>,
-    #[serde(borrow, default)]
-    pub(crate) status: Option<Json<'a>>,
+    pub(crate) status: Option<&'a Json<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub(crate) struct Metadata<'a> {
-    #[serde(borrow)]
-    pub(crate) name: Text<'a>,
-    #[serde(borrow, default)]
-    pub(crate) namespace: Text<'a>,
-    #[serde(borrow, default)]
-    pub(crate) uid: Text<'a>,
-    #[serde(default)]
+    pub(crate) name: &'a str,
+    /// Empty when it is not known.
+    pub(crate) namespace: &'a str,
+    /// Empty when it was never in a cluster.
+    pub(crate) uid: &'a str,
     pub(crate) generation: i64,
-    #[serde(borrow, default)]
-    pub(crate) deletion_timestamp: Option<Text<'a>>,
+    pub(crate) is_being_deleted: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub(crate) struct Spec<'a> {
-    #[serde(borrow)]
-    image: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(crate) image_pull_policy: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(crate) image_pull_secrets: Option<Json<'a>>,
+    image: Option<&'a str>,
+    pub(crate) image_pull_policy: Option<&'a str>,
+    pub(crate) image_pull_secrets: Option<&'a Json<'a>>,
     deploy: Option<bool>,
-    #[serde(borrow)]
-    pub(crate) secret: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    secrets: Option<Secrets<'a>>,
+    pub(crate) secret: Option<&'a str>,
+    /// Secret for workflow steps.
+    pub(crate) oras_env: Option<&'a str>,
+    /// The HTTP secret as a literal (deprecated).
+    pub(crate) registry_http: Option<&'a str>,
     replicas: Option<i64>,
-    #[serde(borrow)]
     pub(crate) storage: Option<Storage<'a>>,
-    #[serde(borrow)]
-    pub(crate) resources: Option<Json<'a>>,
-    #[serde(borrow)]
-    pub(crate) node_selector: Option<Json<'a>>,
-    #[serde(borrow)]
-    pub(crate) tolerations: Option<Json<'a>>,
+    pub(crate) resources: Option<&'a Json<'a>>,
+    pub(crate) node_selector: Option<&'a Json<'a>>,
+    pub(crate) tolerations: Option<&'a Json<'a>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Secrets<'a> {
-    #[serde(borrow)]
-    oras_env: Option<Text<'a>>,
-    #[serde(borrow)]
-    registry_http: Option<Text<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub(crate) struct Storage<'a> {
-    #[serde(borrow)]
-    pub(crate) size: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(crate) storage_class_name: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(crate) access_modes: Option<Vec<Text<'a>>>,
-    #[serde(borrow)]
-    pub(crate) existing_claim: Option<Text<'a>>,
+    pub(crate) size: Option<&'a str>,
+    pub(crate) storage_class_name: Option<&'a str>,
+    pub(crate) access_modes: Option<Vec<&'a str>>,
+    pub(crate) existing_claim: Option<&'a str>,
 }
 
 impl<'a> Primary<'a> {
     /// Reads an OrasCache of our version.
-    pub(crate) fn read(text: &'a str) -> Result<Self, Error> {
-        let primary: Primary<'a> = serde_json::from_str(text).map_err(|error| {
-            Error::InvalidInput(format!("the primary is not a readable OrasCache: {error}"))
-        })?;
-        if primary.api_version != API_VERSION || primary.kind != KIND {
+    pub(crate) fn read(tree: &'a Json<'a>) -> Result<Self, Error> {
+        let root = Place::root(tree);
+        let (version, kind) =
+            (root.text("apiVersion")?.unwrap_or_default(), root.text("kind")?.unwrap_or_default());
+        if version != API_VERSION || kind != KIND {
             return Err(Error::InvalidInput(format!(
-                "the primary is {} {}, but this module manages {API_VERSION} {KIND}",
-                primary.api_version, primary.kind
+                "the primary is {version} {kind}, but this module manages {API_VERSION} {KIND}"
             )));
         }
-        Ok(primary)
+        let metadata = root
+            .object("metadata", "metadata")?
+            .ok_or_else(|| Error::InvalidInput("metadata of the primary is missing".to_owned()))?;
+        Ok(Primary {
+            metadata: Metadata {
+                name: metadata.required_text("name")?,
+                namespace: metadata.text("namespace")?.unwrap_or_default(),
+                uid: metadata.text("uid")?.unwrap_or_default(),
+                generation: metadata.integer("generation")?.unwrap_or_default(),
+                is_being_deleted: metadata.member("deletionTimestamp").is_some(),
+            },
+            spec: match root.object("spec", "spec")? {
+                Some(spec) => Spec::read(spec)?,
+                None => Spec::default(),
+            },
+            status: root.member("status"),
+        })
     }
 }
 
 impl<'a> Spec<'a> {
+    fn read(spec: Place<'a>) -> Result<Self, Error> {
+        let secrets = spec.object("secrets", "spec.secrets")?;
+        let secret = |name| secrets.map_or(Ok(None), |secrets| secrets.text(name));
+        Ok(Spec {
+            image: spec.text("image")?,
+            image_pull_policy: spec.text("imagePullPolicy")?,
+            image_pull_secrets: spec.member("imagePullSecrets"),
+            deploy: spec.flag("deploy")?,
+            secret: spec.text("secret")?,
+            oras_env: secret("orasEnv")?,
+            registry_http: secret("registryHttp")?,
+            replicas: spec.integer("replicas")?,
+            storage: match spec.object("storage", "spec.storage")? {
+                Some(storage) => Some(Storage::read(storage)?),
+                None => None,
+            },
+            resources: spec.member("resources"),
+            node_selector: spec.member("nodeSelector"),
+            tolerations: spec.member("tolerations"),
+        })
+    }
+
     // The defaults are those of the CRD's schema, for clusters whose CRD is older than this module.
 
-    pub(crate) fn image(&self) -> &str {
-        self.image.as_deref().unwrap_or(DEFAULT_IMAGE)
+    pub(crate) fn image(&self) -> &'a str {
+        self.image.unwrap_or(DEFAULT_IMAGE)
     }
 
     pub(crate) fn deploy(&self) -> bool {
@@ -116,24 +116,23 @@ impl<'a> Spec<'a> {
     pub(crate) fn replicas(&self) -> i64 {
         self.replicas.unwrap_or(1)
     }
-
-    /// Secret for workflow steps.
-    pub(crate) fn oras_env(&self) -> Option<&str> {
-        self.secrets.as_ref()?.oras_env.as_deref()
-    }
-
-    /// The HTTP secret as a literal (deprecated).
-    pub(crate) fn registry_http(&self) -> Option<&str> {
-        self.secrets.as_ref()?.registry_http.as_deref()
-    }
 }
 
-impl Storage<'_> {
+impl<'a> Storage<'a> {
+    fn read(storage: Place<'a>) -> Result<Self, Error> {
+        Ok(Storage {
+            size: storage.text("size")?,
+            storage_class_name: storage.text("storageClassName")?,
+            access_modes: storage.texts("accessModes")?,
+            existing_claim: storage.text("existingClaim")?,
+        })
+    }
+
     /// Access modes of the claim that is made for the cache.
-    pub(crate) fn access_modes(&self) -> Vec<&str> {
+    pub(crate) fn access_modes(&self) -> &[&'a str] {
         match &self.access_modes {
-            Some(modes) if !modes.is_empty() => modes.iter().map(AsRef::as_ref).collect(),
-            _ => vec!["ReadWriteOnce"],
+            Some(modes) if !modes.is_empty() => modes,
+            _ => &["ReadWriteOnce"],
         }
     }
 }

@@ -5,11 +5,16 @@ use crate::contract::{
     Description, Error, Kind, Observed, Plan, SECRET, SERVICE, STATEFUL_SET, VOLUME_CLAIM,
 };
 use crate::desired::{self, Child};
-use crate::observed::Objects;
+use crate::fields;
+use crate::observed::{self, Objects};
 use crate::primary::Primary;
 use crate::status::Facts;
 use crate::validate;
 use orascache_api::names::{API_VERSION, FIELD_MANAGER, KIND, PLURAL};
+
+/// How messages call the two lists of the input.
+const OWNED: &str = "owned";
+const RELATED: &str = "related";
 
 /// What this module manages.
 pub fn describe() -> Description {
@@ -27,12 +32,14 @@ pub fn describe() -> Description {
 /// # Errors
 /// When an input is not what the contract says; the sentence says which.
 pub fn reconcile(observed: &Observed<'_>) -> Result<Plan, Error> {
-    let primary = Primary::read(observed.primary)?;
-    if primary.metadata.deletion_timestamp.is_some() {
+    let tree = fields::parse(observed.primary, "the primary")?;
+    let primary = Primary::read(&tree)?;
+    if primary.metadata.is_being_deleted {
         // Owner references delete the children, in the order that the user chose.
         return Ok(Plan::default());
     }
-    let owned = Objects::read(observed.owned, "owned")?;
+    let children_trees = observed::parse_all(observed.owned, OWNED)?;
+    let owned = Objects::read(&children_trees, OWNED)?;
     let mut plan = Plan::default();
     let mut attention = Vec::new();
     let mut changes_stateful_set = false;
@@ -50,7 +57,9 @@ pub fn reconcile(observed: &Observed<'_>) -> Result<Plan, Error> {
             changes_stateful_set = plan_children(&primary, &wanted, &owned, &mut plan);
         }
     }
-    attention.sort_by_key(|attention| !attention.blocks);
+    // What blocks comes first; among equals the order of discovery stays.
+    let (blocking, others): (Vec<_>, Vec<_>) = attention.into_iter().partition(|attention| attention.blocks);
+    let attention = [blocking, others].concat();
 
     let stateful_set = owned.find(STATEFUL_SET, &primary.metadata.name);
     let left_to_others = attention.iter().any(|attention| attention.reason == FIELD_OWNED_BY_OTHER);
@@ -69,10 +78,11 @@ pub fn reconcile(observed: &Observed<'_>) -> Result<Plan, Error> {
 fn references(primary: &Primary<'_>, observed: &Observed<'_>) -> Result<Vec<Attention>, Error> {
     let spec = &primary.spec;
     let claim = spec.storage.as_ref().and_then(|storage| storage.existing_claim.as_ref());
-    if spec.secret.is_none() && spec.oras_env().is_none() && claim.is_none() {
+    if spec.secret.is_none() && spec.oras_env.is_none() && claim.is_none() {
         return Ok(Vec::new());
     }
-    let related = Objects::read(observed.related, "related")?;
+    let trees = observed::parse_all(observed.related, RELATED)?;
+    let related = Objects::read(&trees, RELATED)?;
     Ok(attention::of_references(primary, &related))
 }
 
@@ -107,14 +117,14 @@ fn plan_children(primary: &Primary<'_>, wanted: &[Child<'_>], owned: &Objects<'_
             plan.apply.push(child.object.to_text());
         }
     }
-    let name = primary.metadata.name.as_ref();
+    let name = primary.metadata.name;
     let literal_secret = desired::literal_http_secret_name(primary);
     // Only what holds no data is ever deleted. The pods go before the Service that names them.
     for (kind, name) in [(STATEFUL_SET, name), (SERVICE, name), (SECRET, literal_secret.as_str())] {
         if wanted.iter().any(|child| child.kind == kind && child.name == name) {
             continue;
         }
-        if let Some(object) = owned.find(kind, name).filter(|object| !object.is_being_deleted()) {
+        if let Some(object) = owned.find(kind, name).filter(|object| !object.is_being_deleted) {
             plan.delete.push(object.reference(kind));
         }
     }

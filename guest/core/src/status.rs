@@ -33,7 +33,7 @@ impl Facts<'_, '_> {
     /// The status that should be written, if it is not there already, and the events that tell of the change.
     pub(crate) fn changes(&self) -> (Option<String>, Vec<Event>) {
         let conditions = [self.ready(), self.progressing(), self.degraded()];
-        let written = self.primary.status.as_ref();
+        let written = self.primary.status;
         let old = |kind: &str| {
             let list = written?.get("conditions")?.as_array()?;
             list.iter().find(|condition| condition.get("type").and_then(Json::as_str) == Some(kind))
@@ -153,8 +153,8 @@ impl Facts<'_, '_> {
         !self.outdated
             && self.stateful_set.is_some_and(|set| {
                 let status = &set.status;
-                !set.is_being_deleted()
-                    && status.observed_generation >= set.metadata.generation
+                !set.is_being_deleted
+                    && status.observed_generation >= set.generation
                     && status.replicas == wanted
                     && status.ready_replicas == wanted
                     && status.updated_replicas == wanted
@@ -215,8 +215,8 @@ impl Facts<'_, '_> {
                 note: degraded.message.clone().into_owned(),
             });
         }
-        let seen = self.primary.status.as_ref().and_then(|status| status.get("observedGeneration"));
-        if self.primary.spec.registry_http().is_some()
+        let seen = self.primary.status.and_then(|status| status.get("observedGeneration"));
+        if self.primary.spec.registry_http.is_some()
             && seen != Some(&Json::Int(self.primary.metadata.generation))
         {
             events.push(Event {

@@ -2,6 +2,7 @@
 //! are repeated here for clusters whose CRD is older, and for hosts that have none.
 
 use crate::contract::Error;
+use crate::fields;
 use crate::json::Json;
 use crate::primary::{Primary, Storage};
 use crate::quantity;
@@ -21,7 +22,8 @@ pub struct Problem {
 /// # Errors
 /// When the text is not an OrasCache of this version.
 pub fn orascache(text: &str) -> Result<Vec<Problem>, Error> {
-    Primary::read(text).map(|primary| problems(&primary))
+    let tree = fields::parse(text, "the primary")?;
+    Primary::read(&tree).map(|primary| problems(&primary))
 }
 
 /// Checks everything and reports everything, so that a user corrects once.
@@ -58,7 +60,7 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
         );
     }
     if let Some(policy) = &spec.image_pull_policy
-        && !matches!(policy.as_ref(), "Always" | "IfNotPresent" | "Never")
+        && !matches!(*policy, "Always" | "IfNotPresent" | "Never")
     {
         report("spec.imagePullPolicy", format!("{policy:?} is none of Always, IfNotPresent and Never"));
     }
@@ -74,7 +76,7 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
             "more than one replica needs storage that several pods can write: set spec.storage.accessModes to [ReadWriteMany], name such a claim in spec.storage.existingClaim, or set spec.replicas to 1".to_owned(),
         );
     }
-    if spec.secret.is_some() && spec.registry_http().is_some() {
+    if spec.secret.is_some() && spec.registry_http.is_some() {
         report(
             "spec.secrets.registryHttp",
             "spec.secret gives the HTTP secret already: remove spec.secrets.registryHttp".to_owned(),
@@ -122,7 +124,7 @@ fn storage_problems(storage: &Storage<'_>, report: &mut impl FnMut(&'static str,
         );
     }
     for mode in storage.access_modes() {
-        if !matches!(mode, "ReadWriteOnce" | "ReadOnlyMany" | "ReadWriteMany" | "ReadWriteOncePod") {
+        if !matches!(*mode, "ReadWriteOnce" | "ReadOnlyMany" | "ReadWriteMany" | "ReadWriteOncePod") {
             report(
                 "spec.storage.accessModes",
                 format!(

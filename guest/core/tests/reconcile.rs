@@ -279,7 +279,7 @@ fn unusable_input_is_an_error_with_a_sentence() {
     let observe = |primary: &str, owned: &[String]| {
         reconcile(&Observed { primary, owned, related: &[], failures: &[], now: 0 }).unwrap_err().to_string()
     };
-    assert!(observe("{", &[]).contains("not a readable OrasCache"));
+    assert!(observe("{", &[]).contains("the primary is not JSON"));
     assert!(observe(r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x"}}"#, &[]).contains("v1 Pod"));
     let world = World::new(json!({}));
     assert!(observe(&world.cache.to_string(), &["[]".into()]).contains("object 0 of the owned objects"));

@@ -37,7 +37,7 @@ impl<'a> Child<'a> {
         name: Cow<'a, str>,
         content: [(&'static str, Json<'a>); N],
     ) -> Self {
-        let namespace = primary.metadata.namespace.as_ref();
+        let namespace = primary.metadata.namespace;
         let mut metadata = Json::object([
             ("name", Some(name.clone().into())),
             ("namespace", (!namespace.is_empty()).then(|| namespace.into())),
@@ -73,14 +73,10 @@ impl<'a> Child<'a> {
             (Some(observed), Some(wanted)) => difference::holds(observed, wanted),
         };
         let Some(metadata) = self.object.get("metadata") else { return false };
-        holds(observed.metadata.annotations.as_ref(), metadata.get("annotations"))
-            && holds(observed.metadata.labels.as_ref(), metadata.get("labels"))
-            && difference::holds_field(
-                "ownerReferences",
-                observed.metadata.owner_references.as_ref(),
-                metadata,
-            )
-            && holds(observed.spec.as_ref(), self.object.get("spec"))
+        holds(observed.metadata("annotations"), metadata.get("annotations"))
+            && holds(observed.metadata("labels"), metadata.get("labels"))
+            && difference::holds_field("ownerReferences", observed.metadata("ownerReferences"), metadata)
+            && holds(observed.spec, self.object.get("spec"))
     }
 }
 
@@ -88,7 +84,7 @@ impl<'a> Child<'a> {
 fn selector_labels<'a>(primary: &'a Primary<'a>) -> Json<'a> {
     Json::object([
         (labels::NAME, Some(labels::NAME_VALUE.into())),
-        (labels::INSTANCE, Some(primary.metadata.name.as_ref().into())),
+        (labels::INSTANCE, Some(primary.metadata.name.into())),
         (labels::COMPONENT, Some(labels::COMPONENT_REGISTRY.into())),
     ])
 }
@@ -105,12 +101,12 @@ fn object_labels<'a>(primary: &'a Primary<'a>) -> Json<'a> {
 /// Makes the cache the controller of a child. A document that was never in a cluster has no UID, and its
 /// rendered objects no owner.
 fn owner_references<'a>(primary: &'a Primary<'a>) -> Option<Json<'a>> {
-    let uid = primary.metadata.uid.as_ref();
+    let uid = primary.metadata.uid;
     (!uid.is_empty()).then(|| {
         Json::Array(vec![Json::object([
             ("apiVersion", Some(API_VERSION.into())),
             ("kind", Some(KIND.into())),
-            ("name", Some(primary.metadata.name.as_ref().into())),
+            ("name", Some(primary.metadata.name.into())),
             ("uid", Some(uid.into())),
             ("controller", Some(true.into())),
             ("blockOwnerDeletion", Some(true.into())),

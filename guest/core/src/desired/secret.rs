@@ -23,8 +23,8 @@ fn generated_http_secret_name(primary: &Primary<'_>) -> String {
 pub(crate) fn http_secret_source<'a>(primary: &'a Primary<'a>) -> Option<Cow<'a, str>> {
     let spec = &primary.spec;
     if let Some(name) = &spec.secret {
-        Some(name.as_ref().into())
-    } else if spec.registry_http().is_some() {
+        Some((*name).into())
+    } else if spec.registry_http.is_some() {
         Some(literal_http_secret_name(primary).into())
     } else {
         (spec.replicas() > 1).then(|| generated_http_secret_name(primary).into())
@@ -33,7 +33,7 @@ pub(crate) fn http_secret_source<'a>(primary: &'a Primary<'a>) -> Option<Cow<'a,
 
 /// The Secret for a literal, so that it does not stand in the pod.
 pub(crate) fn literal_http_secret<'a>(primary: &'a Primary<'a>) -> Option<Child<'a>> {
-    let literal = primary.spec.registry_http().filter(|_| primary.spec.secret.is_none())?;
+    let literal = primary.spec.registry_http.filter(|_| primary.spec.secret.is_none())?;
     let data = Json::object([(HTTP_SECRET_KEY, Some(base64(literal.as_bytes()).into()))]);
     let name = literal_http_secret_name(primary).into();
     Some(Child::new(primary, SECRET, name, [("type", "Opaque".into()), ("data", data)]))
@@ -42,7 +42,7 @@ pub(crate) fn literal_http_secret<'a>(primary: &'a Primary<'a>) -> Option<Child<
 /// The Secret that the host is to fill once, where several pods need one and the user gave none.
 pub(crate) fn generated_http_secret(primary: &Primary<'_>) -> Option<(String, Generated)> {
     let spec = &primary.spec;
-    if spec.secret.is_some() || spec.registry_http().is_some() || spec.replicas() <= 1 {
+    if spec.secret.is_some() || spec.registry_http.is_some() || spec.replicas() <= 1 {
         return None;
     }
     let name = generated_http_secret_name(primary);

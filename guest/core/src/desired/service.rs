@@ -19,5 +19,5 @@ pub(crate) fn service<'a>(primary: &'a Primary<'a>) -> Child<'a> {
         ("ports", Some(Json::Array(vec![port]))),
         ("selector", Some(selector_labels(primary))),
     ]);
-    Child::new(primary, SERVICE, primary.metadata.name.as_ref().into(), [("spec", spec)])
+    Child::new(primary, SERVICE, primary.metadata.name.into(), [("spec", spec)])
 }

@@ -13,7 +13,7 @@ const DATA_VOLUME: &str = "data";
 
 /// The StatefulSet of a cache. It satisfies Pod Security `restricted`.
 pub(crate) fn stateful_set<'a>(primary: &'a Primary<'a>) -> Child<'a> {
-    let name = primary.metadata.name.as_ref();
+    let name = primary.metadata.name;
     let template = Json::object([
         ("metadata", Some(Json::object([("labels", Some(object_labels(primary)))]))),
         ("spec", Some(pod_spec(primary))),
@@ -53,10 +53,10 @@ fn pod_spec<'a>(primary: &'a Primary<'a>) -> Json<'a> {
         ("automountServiceAccountToken", Some(false.into())),
         ("containers", Some(Json::Array(vec![container(primary)]))),
         ("enableServiceLinks", Some(false.into())),
-        ("imagePullSecrets", not_empty(spec.image_pull_secrets.as_ref())),
-        ("nodeSelector", not_empty(spec.node_selector.as_ref())),
+        ("imagePullSecrets", not_empty(spec.image_pull_secrets)),
+        ("nodeSelector", not_empty(spec.node_selector)),
         ("securityContext", Some(security)),
-        ("tolerations", not_empty(spec.tolerations.as_ref())),
+        ("tolerations", not_empty(spec.tolerations)),
         ("volumes", Some(Json::Array(vec![volume]))),
     ])
 }
@@ -77,12 +77,12 @@ fn container<'a>(primary: &'a Primary<'a>) -> Json<'a> {
     Json::object([
         ("env", Some(Json::Array(environment(primary)))),
         ("image", Some(spec.image().into())),
-        ("imagePullPolicy", spec.image_pull_policy.as_deref().map(Json::from)),
+        ("imagePullPolicy", spec.image_pull_policy.map(Json::from)),
         ("livenessProbe", Some(probe(10, 6))),
         ("name", Some(REGISTRY_NAME.into())),
         ("ports", Some(Json::Array(vec![port]))),
         ("readinessProbe", Some(probe(5, 3))),
-        ("resources", Some(not_empty(spec.resources.as_ref()).unwrap_or_else(default_resources))),
+        ("resources", Some(not_empty(spec.resources).unwrap_or_else(default_resources))),
         ("securityContext", Some(security)),
         // A large store is not walked at start, but a slow volume may be.
         ("startupProbe", Some(probe(2, 60))),

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 pub(crate) fn claim_name<'a>(primary: &'a Primary<'a>) -> Option<Cow<'a, str>> {
     let storage = primary.spec.storage.as_ref()?;
     Some(match &storage.existing_claim {
-        Some(name) => name.as_ref().into(),
+        Some(name) => (*name).into(),
         None => format!("{}-data", primary.metadata.name).into(),
     })
 }
@@ -18,13 +18,13 @@ pub(crate) fn claim_name<'a>(primary: &'a Primary<'a>) -> Option<Cow<'a, str>> {
 /// The claim that is made for the cache, if it wants one.
 pub(crate) fn volume_claim<'a>(primary: &'a Primary<'a>) -> Option<Child<'a>> {
     let storage = primary.spec.storage.as_ref().filter(|storage| storage.existing_claim.is_none())?;
-    let size = storage.size.as_deref()?;
-    let modes = storage.access_modes().into_iter().map(Json::from).collect();
+    let size = storage.size?;
+    let modes = storage.access_modes().iter().map(|mode| Json::from(*mode)).collect();
     let requests = Json::object([("storage", Some(size.into()))]);
     let spec = Json::object([
         ("accessModes", Some(Json::Array(modes))),
         ("resources", Some(Json::object([("requests", Some(requests))]))),
-        ("storageClassName", storage.storage_class_name.as_deref().map(Json::from)),
+        ("storageClassName", storage.storage_class_name.map(Json::from)),
     ]);
     Some(Child::new(primary, VOLUME_CLAIM, claim_name(primary)?, [("spec", spec)]))
 }

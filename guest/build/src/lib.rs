@@ -145,7 +145,8 @@ fn remapped_paths(here: &Path) -> String {
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
     let workspace = here.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
     let flag = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    let flags = [home.map(|home| flag(&home, "/cargo")), workspace.map(|workspace| flag(workspace, "/orascache"))];
+    let flags =
+        [home.map(|home| flag(&home, "/cargo")), workspace.map(|workspace| flag(workspace, "/orascache"))];
     flags.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 

@@ -186,6 +186,7 @@ async fn an_autoscaler_owns_replicas_and_a_person_does_not() {
     cluster.until_condition("demo", "Degraded", "True", "FieldOwnedByOther").await;
     let set = cluster.until(&cluster.sets(), "demo", "there", |_| true).await;
     assert_eq!(set["spec"]["replicas"], 3);
+    cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
     operator.shutdown().await;
     cluster.finish().await;
 }

@@ -6,6 +6,7 @@ use crate::contract::{
 };
 use crate::desired::{self, Child};
 use crate::fields;
+use crate::json::Json;
 use crate::observed::{self, Objects};
 use crate::primary::Primary;
 use crate::status::Facts;
@@ -68,6 +69,10 @@ pub fn reconcile(observed: &Observed<'_>) -> Result<Plan, Error> {
         stateful_set,
         attention: &attention,
         outdated: changes_stateful_set && !left_to_others,
+        replicas: match stateful_set.filter(|_| left_to_others).and_then(|set| set.spec?.get("replicas")) {
+            Some(Json::Int(replicas)) => *replicas,
+            _ => primary.spec.replicas(),
+        },
         now: observed.now,
     };
     (plan.status, plan.events) = facts.changes();

@@ -18,6 +18,8 @@ pub(crate) struct Facts<'f, 'a> {
     pub(crate) attention: &'f [Attention],
     /// The StatefulSet is about to be changed: what its status counts are pods of the past.
     pub(crate) outdated: bool,
+    /// How many pods there should be: as the cache says, or as whoever owns that field of the StatefulSet says.
+    pub(crate) replicas: i64,
     pub(crate) now: u64,
 }
 
@@ -99,7 +101,7 @@ impl Facts<'_, '_> {
                     .into(),
             );
         }
-        let wanted = self.primary.spec.replicas();
+        let wanted = self.replicas;
         if self.is_rolled_out() {
             let message = match &self.primary.spec.storage {
                 Some(_) => format!("{wanted} of {wanted} registry pods are ready."),
@@ -149,7 +151,7 @@ impl Facts<'_, '_> {
     }
 
     fn is_rolled_out(&self) -> bool {
-        let wanted = self.primary.spec.replicas();
+        let wanted = self.replicas;
         !self.outdated
             && self.stateful_set.is_some_and(|set| {
                 let status = &set.status;
@@ -162,7 +164,7 @@ impl Facts<'_, '_> {
     }
 
     fn progress(&self) -> String {
-        let wanted = self.primary.spec.replicas();
+        let wanted = self.replicas;
         let ready = self.stateful_set.map_or(0, |set| set.status.ready_replicas);
         let updated = self.stateful_set.map_or(0, |set| set.status.updated_replicas);
         format!("{ready} of {wanted} registry pods are ready, {updated} are up to date.")

@@ -257,6 +257,21 @@ fn failed_writes_are_named() {
 }
 
 #[test]
+fn a_cache_that_an_autoscaler_scales_is_ready() {
+    let mut world = World::new(spec("{}"));
+    world.settle();
+    world.children.get_mut("StatefulSet/demo").unwrap()["spec"]["replicas"] = 3.into();
+    world.failures.push(failure("StatefulSet", "FieldOwnedByOther", 409, "spec.replicas is left to hpa."));
+    world.roll_out();
+    let plan = world.plan();
+    // The host holds the apply back; the status is written.
+    world.cache["status"] = serde_json::from_str::<Value>(&plan.status.unwrap()).unwrap()["status"].clone();
+    assert_eq!(world.condition("Ready")["status"], "True");
+    assert!(world.condition("Ready")["message"].as_str().unwrap().starts_with("3 of 3"));
+    assert_eq!(world.condition("Degraded")["reason"], "FieldOwnedByOther");
+}
+
+#[test]
 fn a_cache_that_is_being_deleted_is_left_to_the_garbage_collector() {
     let mut world = World::new(spec("{}"));
     world.cache["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z".into();

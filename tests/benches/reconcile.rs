@@ -5,7 +5,7 @@
 use controller::contract::{Observed, Reconciler};
 use criterion::{Criterion, criterion_group, criterion_main};
 use orascache_core::contract as core;
-use orascache_operator::engine::EMBEDDED;
+use orascache_operator::engine::{EMBEDDED, Guest};
 use orascache_tests::cluster::guest;
 use serde_json::{Value, json};
 use std::hint::black_box;
@@ -72,8 +72,16 @@ fn converged() -> Input {
     Input { primary, owned, related }
 }
 
+/// The embedded component, or the one that `ORASCACHE_BENCH_COMPONENT` names, to compare two.
+fn subject() -> Guest {
+    match std::env::var_os("ORASCACHE_BENCH_COMPONENT") {
+        Some(path) => guest(&std::fs::read(path).expect("a component")),
+        None => guest(EMBEDDED),
+    }
+}
+
 fn reconcile(criterion: &mut Criterion) {
-    let guest = guest(EMBEDDED);
+    let guest = subject();
     let converged = converged();
     let bare = Input { owned: Vec::new(), related: Vec::new(), primary: converged.primary.clone() };
     for (name, input) in [("converged", &converged), ("from nothing", &bare)] {
@@ -96,7 +104,7 @@ fn reconcile(criterion: &mut Criterion) {
 }
 
 fn boundary(criterion: &mut Criterion) {
-    let guest = guest(EMBEDDED);
+    let guest = subject();
     // Refused at the first byte, so that what is measured is the way in and out.
     let refused = |bytes: usize| Observed {
         primary: "x".repeat(bytes).into(),

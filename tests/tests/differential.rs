@@ -33,6 +33,7 @@ fn spec() -> impl Strategy<Value = Value> {
         Just(json!({})),
         Just(json!({"requests": {"cpu": "1000m", "memory": 1024}})),
         Just(json!({"limits": {"cpu": 0.5}})),
+        Just(json!({"limits": {"cpu": u64::MAX}})),
     ]);
     let simple = (
         images,

@@ -1,6 +1,9 @@
 //! A borrowed JSON tree: small to compile, quick to build, and strings point into the input text.
+//!
+//! Numbers are whole: nothing that is decided here has another (quantities are strings, and the API server stores no
+//! others), and formatting fractions would be a tenth of the component.
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::borrow::Cow;
 use std::fmt;
@@ -14,8 +17,6 @@ pub enum Json<'a> {
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// Any other number.
-    Float(f64),
     /// A string.
     Str(Cow<'a, str>),
     /// An array.
@@ -50,14 +51,8 @@ impl<'a> Json<'a> {
     }
 
     /// An object of the members that have a value.
-    pub fn object<const N: usize>(members: [(&'static str, Option<Json<'a>>); N]) -> Json<'a> {
-        let mut kept = Vec::with_capacity(N);
-        for (key, value) in members {
-            if let Some(value) = value {
-                kept.push((Cow::Borrowed(key), value));
-            }
-        }
-        Json::Object(kept)
+    pub fn object<const N: usize>(mut members: [(&'static str, Option<Json<'a>>); N]) -> Json<'a> {
+        collect(&mut members)
     }
 
     /// Writes the value as JSON text.
@@ -71,12 +66,23 @@ impl<'a> Json<'a> {
         match self {
             Json::Null => "null",
             Json::Bool(_) => "a boolean",
-            Json::Int(_) | Json::Float(_) => "a number",
+            Json::Int(_) => "a number",
             Json::Str(_) => "a string",
             Json::Array(_) => "a list",
             Json::Object(_) => "an object",
         }
     }
+}
+
+/// One piece of code for arrays of all lengths.
+fn collect<'a>(members: &mut [(&'static str, Option<Json<'a>>)]) -> Json<'a> {
+    let mut kept = Vec::with_capacity(members.len());
+    for (key, value) in members {
+        if let Some(value) = value.take() {
+            kept.push((Cow::Borrowed(*key), value));
+        }
+    }
+    Json::Object(kept)
 }
 
 impl<'a> From<&'a str> for Json<'a> {
@@ -150,7 +156,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
     type Value = Json<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON value")
+        formatter.write_str("JSON with whole numbers")
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -165,12 +171,12 @@ impl<'de> Visitor<'de> for TreeVisitor {
         Ok(Json::Int(value))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(i64::try_from(value).map_or(Json::Float(value as f64), Json::Int))
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+        i64::try_from(value).map(Json::Int).map_err(|_| E::custom("a number is too large to be meant"))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Json::Float(value))
+    fn visit_f64<E: Error>(self, _value: f64) -> Result<Self::Value, E> {
+        Err(E::custom("a number has a fraction: write quantities as strings, for example \"500m\""))
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
@@ -204,7 +210,6 @@ impl Serialize for Json<'_> {
             Json::Null => serializer.serialize_unit(),
             Json::Bool(value) => serializer.serialize_bool(*value),
             Json::Int(value) => serializer.serialize_i64(*value),
-            Json::Float(value) => serializer.serialize_f64(*value),
             Json::Str(text) => serializer.serialize_str(text),
             Json::Array(items) => serializer.collect_seq(items),
             Json::Object(members) => {

@@ -14,7 +14,7 @@ pub fn parse(text: &str) -> Option<Quantity> {
     let negative = text.starts_with('-');
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let end = digits.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(digits.len());
-    let (number, suffix) = digits.split_at(end);
+    let (number, suffix) = (digits.get(..end)?, digits.get(end..)?);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() && fraction.is_empty() {
         return None;

@@ -54,7 +54,7 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
         report(
             "spec.image",
             format!(
-                "{:?} is not an image reference: write one like registry.example.org/name:tag",
+                "\"{}\" is not an image reference: write one like registry.example.org/name:tag",
                 spec.image()
             ),
         );
@@ -62,7 +62,7 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
     if let Some(policy) = &spec.image_pull_policy
         && !matches!(*policy, "Always" | "IfNotPresent" | "Never")
     {
-        report("spec.imagePullPolicy", format!("{policy:?} is none of Always, IfNotPresent and Never"));
+        report("spec.imagePullPolicy", format!("\"{policy}\" is none of Always, IfNotPresent and Never"));
     }
     if spec.replicas() < 1 {
         report(
@@ -111,7 +111,7 @@ fn storage_problems(storage: &Storage<'_>, report: &mut impl FnMut(&'static str,
             "size and existingClaim exclude each other: keep size for a claim that is made for the cache, or existingClaim for one that exists".to_owned(),
         ),
         (Some(size), None) if quantity::parse(size) <= quantity::parse("0") => {
-            report("spec.storage.size", format!("{size:?} is not a size: write one like 20Gi"));
+            report("spec.storage.size", format!("\"{size}\" is not a size: write one like 20Gi"));
         }
         _ => {}
     }
@@ -128,7 +128,7 @@ fn storage_problems(storage: &Storage<'_>, report: &mut impl FnMut(&'static str,
             report(
                 "spec.storage.accessModes",
                 format!(
-                    "{mode:?} is none of ReadWriteOnce, ReadOnlyMany, ReadWriteMany and ReadWriteOncePod"
+                    "\"{mode}\" is none of ReadWriteOnce, ReadOnlyMany, ReadWriteMany and ReadWriteOncePod"
                 ),
             );
         }

@@ -62,7 +62,7 @@ pub fn reconcile(observed: &Observed<'_>) -> Result<Plan, Error> {
     let (blocking, others): (Vec<_>, Vec<_>) = attention.into_iter().partition(|attention| attention.blocks);
     let attention = [blocking, others].concat();
 
-    let stateful_set = owned.find(STATEFUL_SET, &primary.metadata.name);
+    let stateful_set = owned.find(STATEFUL_SET, primary.metadata.name);
     let left_to_others = attention.iter().any(|attention| attention.reason == FIELD_OWNED_BY_OTHER);
     let facts = Facts {
         primary: &primary,

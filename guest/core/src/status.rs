@@ -78,9 +78,9 @@ impl Facts<'_, '_> {
             (
                 "metadata",
                 Some(Json::object([
-                    ("name", text(&metadata.name)),
-                    ("namespace", text(&metadata.namespace)),
-                    ("uid", text(&metadata.uid)),
+                    ("name", text(metadata.name)),
+                    ("namespace", text(metadata.namespace)),
+                    ("uid", text(metadata.uid)),
                 ])),
             ),
             ("status", Some(status)),

@@ -11,12 +11,17 @@ use kube::{Client, Resource};
 use rand::RngCore;
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Among how many recorders the primaries are spread.
+const RECORDERS: u64 = 256;
 
 pub(crate) struct Executor {
     client: Client,
     field_manager: String,
     applier: Applier,
-    recorder: Recorder,
+    /// One of them knows a primary: every recorder looks through all that it remembers at every event.
+    recorders: Vec<Recorder>,
     may_write: std::sync::Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -39,12 +44,12 @@ impl Executor {
         may_write: std::sync::Arc<dyn Fn() -> bool + Send + Sync>,
     ) -> Self {
         let reporter = Reporter { controller: field_manager.clone(), instance: Some(instance) };
-        let recorder = Recorder::new(client.clone(), reporter);
+        let recorders = (0..RECORDERS).map(|_| Recorder::new(client.clone(), reporter.clone())).collect();
         Self {
             applier: Applier::new(client.clone(), field_manager.clone()),
             client,
             field_manager,
-            recorder,
+            recorders,
             may_write,
         }
     }
@@ -248,7 +253,11 @@ impl Executor {
             action: event.action.clone(),
             secondary: None,
         };
-        if let Err(error) = self.recorder.publish(&event, &regarding).await {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let shard = usize::try_from(hasher.finish() % RECORDERS).unwrap_or_default();
+        let Some(recorder) = self.recorders.get(shard) else { return };
+        if let Err(error) = recorder.publish(&event, &regarding).await {
             tracing::warn!(primary = %key, reason = event.reason, %error, "an event could not be recorded");
         }
     }

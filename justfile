@@ -17,7 +17,7 @@ test *args="--workspace":
 
 # The same end-to-end tests against a bare control plane: a folder with etcd and kube-apiserver.
 test-control-plane assets:
-    KUBEBUILDER_ASSETS={{assets}} cargo test -p orascache-tests --test operator --test other_guest -- --test-threads=2
+    KUBEBUILDER_ASSETS={{assets}} cargo test -p orascache-tests --test operator --test other_guest --test leader -- --test-threads=2
 
 # Write generated files and snapshots anew, after looking at the difference.
 bless:

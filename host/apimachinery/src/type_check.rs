@@ -59,7 +59,8 @@ fn first_mismatch(schema: &Schema, value: &Value, path: &str) -> Option<(String,
     }
 }
 
-fn json_type(value: &Value) -> &'static str {
+/// How the Go decoder calls the type of a value.
+pub fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

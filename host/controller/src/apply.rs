@@ -38,6 +38,16 @@ pub(crate) fn api(client: &Client, kind: &Kind, namespace: &str) -> Api<Decoded>
     }
 }
 
+/// Names the object of that kind and key, whatever its UID.
+pub(crate) fn target(kind: &Kind, key: &Key) -> ObjectRef {
+    ObjectRef {
+        kind: kind.clone(),
+        namespace: (!key.namespace.is_empty()).then(|| key.namespace.to_string()),
+        name: key.name.to_string(),
+        uid: None,
+    }
+}
+
 /// A failure from an error of the client.
 pub(crate) fn failure(target: ObjectRef, verb: &str, error: &kube::Error) -> Failure {
     let (code, reason, message) = match error {
@@ -68,12 +78,7 @@ impl Applier {
         owner: &str,
     ) -> Result<bool, Vec<Failure>> {
         let Some(definition) = cache.kinds().get(kind) else { return Ok(false) };
-        let target = ObjectRef {
-            kind: definition.clone(),
-            namespace: (!key.namespace.is_empty()).then(|| key.namespace.to_string()),
-            name: key.name.to_string(),
-            uid: None,
-        };
+        let target = target(definition, key);
         let failed = |error: &kube::Error| vec![failure(target.clone(), "apply", error)];
         let api = api(&self.client, definition, &key.namespace);
         let mut live = match cache.get(kind, key) {

@@ -124,11 +124,7 @@ impl Executor {
         }
         let parameters =
             PostParams { field_manager: Some(self.field_manager.clone()), ..PostParams::default() };
-        let created = match serde_json::from_value::<Decoded>(object) {
-            Ok(object) => self.create(definition, &key, &parameters, object.into_value()).await,
-            Err(_) => return Ok(()),
-        };
-        match created {
+        match self.create(definition, &key, &parameters, &object).await {
             Ok(answer) => {
                 if let Some(stored) = answer.store(definition, &self.field_manager) {
                     cache.store(kind, stored, Source::Write);
@@ -136,12 +132,7 @@ impl Executor {
                 Ok(())
             }
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
-            Err(error) => {
-                let namespace = (!key.namespace.is_empty()).then(|| key.namespace.to_string());
-                let target =
-                    ObjectRef { kind: definition.clone(), namespace, name: key.name.to_string(), uid: None };
-                Err(apply::failure(target, "create", &error))
-            }
+            Err(error) => Err(apply::failure(apply::target(definition, &key), "create", &error)),
         }
     }
 
@@ -150,13 +141,13 @@ impl Executor {
         kind: &Kind,
         key: &Key,
         parameters: &PostParams,
-        object: Value,
+        object: &Value,
     ) -> Result<Decoded, kube::Error> {
         let path = Decoded::url_path(
             &crate::object::api_resource(kind),
             kind.namespaced.then_some(key.namespace.as_ref()),
         );
-        let body = serde_json::to_vec(&object).map_err(kube::Error::SerdeError)?;
+        let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
         let request =
             kube::core::Request::new(path).create(parameters, body).map_err(kube::Error::BuildRequest)?;
         self.client.request(request).await

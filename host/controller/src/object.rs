@@ -128,11 +128,6 @@ impl Decoded {
         Some(Stored { key, uid, resource_version, controller, text, rivals })
     }
 
-    /// The whole object.
-    pub(crate) fn into_value(self) -> Value {
-        self.value
-    }
-
     /// For messages about objects that cannot be kept.
     pub(crate) fn describe(&self) -> String {
         format!(

@@ -35,17 +35,17 @@ pub struct Operator {
     endpoints: Option<JoinHandle<()>>,
 }
 
+/// User agent of the operator.
+pub const AGENT: &str = concat!("orascache/", env!("CARGO_PKG_VERSION"));
+
 /// A client whose requests can be told from those of others.
 ///
 /// # Errors
 /// When the configuration asks for TLS that cannot be set up.
-pub fn connect(mut config: Config) -> anyhow::Result<Client> {
+pub fn connect(mut config: Config, agent: &'static str) -> anyhow::Result<Client> {
     // Two providers in one binary would make rustls refuse to choose; the second install fails and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    config.headers.push((
-        http::header::USER_AGENT,
-        http::HeaderValue::from_static(concat!("orascache/", env!("CARGO_PKG_VERSION"))),
-    ));
+    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(agent)));
     Client::try_from(config).context("the connection to the Kubernetes API cannot be set up")
 }
 

@@ -129,10 +129,7 @@ impl Store {
         let mut state = self.write();
         let revision = state.revision + 1;
         let table = state.tables.get_mut(name).ok_or(WriteRefused::Missing)?;
-        let old = table.get(key).ok_or(WriteRefused::Missing)?;
-        if old.revision != expected {
-            return Err(WriteRefused::Stale);
-        }
+        table.expect(key, expected)?;
         let object = Arc::new(Object::new(key.clone(), revision, body));
         table.put(object.clone(), self.window);
         state.revision = revision;
@@ -144,10 +141,7 @@ impl Store {
         let mut state = self.write();
         let revision = state.revision + 1;
         let table = state.tables.get_mut(name).ok_or(WriteRefused::Missing)?;
-        let old = table.get(key).ok_or(WriteRefused::Missing)?;
-        if old.revision != expected {
-            return Err(WriteRefused::Stale);
-        }
+        let old = table.expect(key, expected)?;
         let last = Arc::new(old.at_revision(revision));
         table.delete(last.clone(), self.window);
         state.revision = revision;

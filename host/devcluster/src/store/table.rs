@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{Key, Object, TooOld};
+use super::{Key, Object, TooOld, WriteRefused};
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,12 @@ impl Table {
 
     pub(super) fn get(&self, key: &Key) -> Option<Arc<Object>> {
         self.objects.get(key).cloned()
+    }
+
+    /// The object, if it has the expected revision.
+    pub(super) fn expect(&self, key: &Key, expected: u64) -> Result<Arc<Object>, WriteRefused> {
+        let object = self.get(key).ok_or(WriteRefused::Missing)?;
+        if object.revision == expected { Ok(object) } else { Err(WriteRefused::Stale) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -137,7 +143,7 @@ impl Table {
 mod tests {
     use serde_json::json;
 
-    use super::super::{Store, TableName, WriteRefused};
+    use super::super::{Store, TableName};
     use super::*;
 
     fn body(name: &str) -> serde_json::Value {

@@ -106,14 +106,7 @@ fn clean(kind: &Kind, object: &mut Value, duplicates: &[String]) -> Result<Vec<S
 /// Metadata has the same type in all kinds.
 fn check_metadata_types(object: &Value) -> Result<(), ApiError> {
     let wrong = |path: &str, value: &Value, go_type: &str| {
-        let json_type = match value {
-            Value::Null => "null",
-            Value::Bool(_) => "bool",
-            Value::Number(_) => "number",
-            Value::String(_) => "string",
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-        };
+        let json_type = type_check::json_type(value);
         Err(ApiError::bad_request(format!(
             "json: cannot unmarshal {json_type} into Go struct field ObjectMeta.{path} of type {go_type}"
         )))

@@ -65,7 +65,7 @@ impl Cluster {
         guest: Arc<crate::engine::Guest>,
         folder: &TempDir,
     ) -> Result<Self, Failed> {
-        let client = client_of(server, "orascache").await?;
+        let client = client_of(server, operator::AGENT).await?;
         install_crd(&client).await?;
         let (sender, changes) = unbounded_channel();
         let registries = RegistryOptions { data_dir: folder.path().join("registries"), changes: sender };
@@ -79,18 +79,13 @@ impl Cluster {
     }
 }
 
-async fn client_of(server: &ApiServer, agent: &str) -> Result<Client, Failed> {
+async fn client_of(server: &ApiServer, agent: &'static str) -> Result<Client, Failed> {
     let kubeconfig =
         Kubeconfig::from_yaml(&server.kubeconfig()).context("the embedded kubeconfig is unusable")?;
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .context("the embedded kubeconfig is unusable")?;
-    if agent != "orascache" {
-        let agent = http::HeaderValue::from_str(agent).context("no user agent")?;
-        config.headers.push((http::header::USER_AGENT, agent));
-        return Ok(Client::try_from(config).context("no client")?);
-    }
-    Ok(operator::connect(config)?)
+    Ok(operator::connect(config, agent)?)
 }
 
 /// Applies the CRD and waits until the API server serves it.

@@ -51,7 +51,7 @@ async fn client(args: &RunArgs) -> Result<Client, Failed> {
     };
     let mut config = config.map_err(Failed::Unusable)?;
     config.read_timeout = Some(READ_TIMEOUT);
-    operator::connect(config).map_err(Failed::Unusable)
+    operator::connect(config, operator::AGENT).map_err(Failed::Unusable)
 }
 
 /// Ends with SIGTERM or SIGINT.

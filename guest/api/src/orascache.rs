@@ -38,7 +38,7 @@ use crate::names::DEFAULT_IMAGE;
 pub struct OrasCacheSpec {
     /// Image of the registry. Any image of the distribution registry that is configured by REGISTRY_* variables.
     #[serde(default = "default_image")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"))]
+    #[schemars(length(min = 1, max = 512), regex(pattern = IMAGE_PATTERN))]
     pub image: String,
 
     /// When the node pulls the image: Always, IfNotPresent or Never. By default IfNotPresent, or Always for the tag latest.
@@ -86,6 +86,13 @@ pub struct OrasCacheSpec {
     #[schemars(length(max = 64))]
     pub tolerations: Option<Vec<Toleration>>,
 }
+
+/// Image references: an optional host, a repository, and a tag or digest or both (distribution's grammar).
+const IMAGE_PATTERN: &str = concat!(
+    r"^((localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+:[0-9]+|\[[0-9A-Fa-f:.]+\](:[0-9]+)?)/)?",
+    r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*",
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))?$",
+);
 
 fn default_image() -> String {
     DEFAULT_IMAGE.to_owned()

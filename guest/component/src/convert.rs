@@ -82,7 +82,16 @@ fn event(event: core::Event) -> types::Event {
     }
 }
 
-pub(crate) fn verdict(verdict: core::Verdict) -> admission::Verdict {
+pub(crate) fn outcome(outcome: core::Outcome) -> admission::Outcome {
+    match outcome {
+        core::Outcome::Decided(decided) => admission::Outcome::Decided(verdict(decided)),
+        core::Outcome::Need(references) => {
+            admission::Outcome::Need(references.into_iter().map(object_ref).collect())
+        }
+    }
+}
+
+fn verdict(verdict: core::Verdict) -> admission::Verdict {
     admission::Verdict {
         uid: verdict.uid,
         allowed: verdict.allowed,

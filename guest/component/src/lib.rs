@@ -51,10 +51,14 @@ impl reconciler::Guest for Component {
 impl admission::Guest for Component {
     fn review(
         review: types::Object,
-        _context: admission::Context,
+        context: admission::Context,
     ) -> Result<admission::Outcome, types::Error> {
-        orascache_core::admission::review(&review)
-            .map(|verdict| admission::Outcome::Decided(convert::verdict(verdict)))
-            .map_err(convert::error)
+        let context = orascache_core::contract::Context {
+            objects: &context.objects,
+            complete: context.complete,
+            settings: &context.settings,
+            now: context.now,
+        };
+        orascache_core::admission::review(&review, &context).map(convert::outcome).map_err(convert::error)
     }
 }

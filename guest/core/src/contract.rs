@@ -184,3 +184,25 @@ pub struct Verdict {
     /// Audit annotations.
     pub audit: Vec<(String, String)>,
 }
+
+/// What a review may depend on beside the request itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Context<'a> {
+    /// Caches of the request's namespace, JSON text.
+    pub objects: &'a [String],
+    /// Whether what was asked for with [`Outcome::Need`] has been read from the API itself.
+    pub complete: bool,
+    /// The administrator's settings, JSON text; empty for the defaults.
+    pub settings: &'a str,
+    /// Seconds since the Unix epoch.
+    pub now: u64,
+}
+
+/// What a review leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The answer.
+    Decided(Verdict),
+    /// These are not in the context: read them from the API and ask again.
+    Need(Vec<ObjectRef>),
+}

@@ -61,6 +61,7 @@ fn feed(value: &Json<'_>, hasher: &mut Fnv) {
             hasher.write_u8(3);
             hasher.write_u64(value.cast_unsigned());
         }
+        Json::OtherNumber => hasher.write_u8(4),
         Json::Str(text) => {
             hasher.write_u8(5);
             hasher.write(text.as_bytes());

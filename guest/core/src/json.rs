@@ -1,10 +1,11 @@
 //! A borrowed JSON tree: small to compile, quick to build, and strings point into the input text.
 //!
 //! Numbers are whole: nothing that is decided here has another (quantities are strings, and the API server stores no
-//! others), and formatting fractions would be a tenth of the component.
+//! others), and formatting fractions would be a tenth of the component. Other numbers are read as
+//! [`Json::OtherNumber`]: an object may hold what this build does not know, and stays whole where it is patched.
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Error, Serialize, SerializeMap, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -17,6 +18,8 @@ pub enum Json<'a> {
     Bool(bool),
     /// A whole number.
     Int(i64),
+    /// A number with a fraction, or one too large; its value is not kept and it cannot be written.
+    OtherNumber,
     /// A string.
     Str(Cow<'a, str>),
     /// An array.
@@ -55,6 +58,16 @@ impl<'a> Json<'a> {
         collect(&mut members)
     }
 
+    /// Whether a number that is not whole is in it.
+    pub fn has_other_number(&self) -> bool {
+        match self {
+            Json::OtherNumber => true,
+            Json::Array(items) => items.iter().any(Json::has_other_number),
+            Json::Object(members) => members.iter().any(|(_, value)| value.has_other_number()),
+            _ => false,
+        }
+    }
+
     /// Writes the value as JSON text.
     pub fn to_text(&self) -> String {
         // Serialising this tree into a String cannot fail: keys are strings and nothing else can err.
@@ -67,6 +80,7 @@ impl<'a> Json<'a> {
             Json::Null => "null",
             Json::Bool(_) => "a boolean",
             Json::Int(_) => "a number",
+            Json::OtherNumber => "a number with a fraction",
             Json::Str(_) => "a string",
             Json::Array(_) => "a list",
             Json::Object(_) => "an object",
@@ -156,7 +170,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
     type Value = Json<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON with whole numbers")
+        formatter.write_str("JSON")
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -171,12 +185,12 @@ impl<'de> Visitor<'de> for TreeVisitor {
         Ok(Json::Int(value))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        i64::try_from(value).map(Json::Int).map_err(|_| E::custom("a number is too large to be meant"))
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(i64::try_from(value).map_or(Json::OtherNumber, Json::Int))
     }
 
-    fn visit_f64<E: Error>(self, _value: f64) -> Result<Self::Value, E> {
-        Err(E::custom("a number has a fraction: write quantities as strings, for example \"500m\""))
+    fn visit_f64<E>(self, _value: f64) -> Result<Self::Value, E> {
+        Ok(Json::OtherNumber)
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
@@ -210,6 +224,7 @@ impl Serialize for Json<'_> {
             Json::Null => serializer.serialize_unit(),
             Json::Bool(value) => serializer.serialize_bool(*value),
             Json::Int(value) => serializer.serialize_i64(*value),
+            Json::OtherNumber => Err(S::Error::custom("a number with a fraction was to be written")),
             Json::Str(text) => serializer.serialize_str(text),
             Json::Array(items) => serializer.collect_seq(items),
             Json::Object(members) => {

@@ -16,6 +16,7 @@ mod observed;
 mod primary;
 mod quantity;
 mod reconcile;
+mod reference;
 mod status;
 mod time;
 pub mod validate;

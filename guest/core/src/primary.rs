@@ -87,7 +87,7 @@ impl<'a> Spec<'a> {
         Ok(Spec {
             image: spec.text("image")?,
             image_pull_policy: spec.text("imagePullPolicy")?,
-            image_pull_secrets: spec.member("imagePullSecrets"),
+            image_pull_secrets: whole_numbers(spec, "imagePullSecrets")?,
             deploy: spec.flag("deploy")?,
             secret: spec.text("secret")?,
             oras_env: secret("orasEnv")?,
@@ -97,9 +97,9 @@ impl<'a> Spec<'a> {
                 Some(storage) => Some(Storage::read(storage)?),
                 None => None,
             },
-            resources: spec.member("resources"),
-            node_selector: spec.member("nodeSelector"),
-            tolerations: spec.member("tolerations"),
+            resources: whole_numbers(spec, "resources")?,
+            node_selector: whole_numbers(spec, "nodeSelector")?,
+            tolerations: whole_numbers(spec, "tolerations")?,
         })
     }
 
@@ -115,6 +115,16 @@ impl<'a> Spec<'a> {
 
     pub(crate) fn replicas(&self) -> i64 {
         self.replicas.unwrap_or(1)
+    }
+}
+
+/// A member that is handed on as it is, and must be writable for that.
+fn whole_numbers<'a>(spec: Place<'a>, name: &'static str) -> Result<Option<&'a Json<'a>>, Error> {
+    match spec.member(name) {
+        Some(value) if value.has_other_number() => Err(Error::InvalidInput(format!(
+            "spec.{name} holds a number with a fraction: write quantities as strings, for example \"500m\""
+        ))),
+        other => Ok(other),
     }
 }
 

@@ -4,8 +4,9 @@
 use crate::contract::Error;
 use crate::fields;
 use crate::json::Json;
-use crate::primary::{Primary, Storage};
+use crate::primary::{Primary, Spec, Storage};
 use crate::quantity;
+use crate::reference;
 use orascache_api::names::MAX_NAME_LENGTH;
 
 /// What is wrong with one field, and what to write instead.
@@ -50,7 +51,7 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
             ),
         );
     }
-    if !is_image(spec.image()) {
+    if !reference::is_image(spec.image()) {
         report(
             "spec.image",
             format!(
@@ -135,6 +136,28 @@ fn storage_problems(storage: &Storage<'_>, report: &mut impl FnMut(&'static str,
     }
 }
 
+/// What may not change once the claim of a cache exists. The CRD says the same (CEL).
+pub(crate) fn changes(old: &Spec<'_>, new: &Spec<'_>) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let (Some(before), Some(after)) = (&old.storage, &new.storage) else { return found };
+    let (Some(old_size), Some(size)) = (before.size, after.size) else { return found };
+    if quantity::parse(size) < quantity::parse(old_size) {
+        let message = format!("storage cannot shrink: set it to at least {old_size}");
+        found.push(Problem { field: "spec.storage.size", message });
+    }
+    let mut fixed = |field, differs: bool, old: String| {
+        if differs {
+            let message = format!("this cannot change once the claim exists: set it back to {old}");
+            found.push(Problem { field, message });
+        }
+    };
+    let class = before.storage_class_name.map_or_else(|| "nothing".to_owned(), str::to_owned);
+    fixed("spec.storage.storageClassName", before.storage_class_name != after.storage_class_name, class);
+    let modes = format!("[{}]", before.access_modes().join(", "));
+    fixed("spec.storage.accessModes", before.access_modes() != after.access_modes(), modes);
+    found
+}
+
 /// An existing claim may be: what it allows is known only once it is observed.
 fn may_be_shared(storage: Option<&Storage<'_>>) -> bool {
     storage.is_some_and(|storage| {
@@ -155,12 +178,4 @@ fn is_service_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_lowercase())
         && !name.ends_with('-')
         && name.bytes().all(allowed)
-}
-
-/// The characters of an image reference; whether it exists only a node can tell.
-fn is_image(image: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@-".contains(&byte);
-    image.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && image.len() <= 512
-        && image.bytes().all(allowed)
 }

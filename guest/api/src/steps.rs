@@ -1,0 +1,91 @@
+//! Names that workflow pods and the agent in them agree on.
+
+/// Prefix of the annotations by which users ask for a step, as in workflows today.
+pub const ANNOTATION_PREFIX: &str = "oras.converged-computing.github.io/";
+
+/// Annotations, without [`ANNOTATION_PREFIX`].
+pub mod annotation {
+    /// The OrasCache to use. Required.
+    pub const CACHE: &str = "oras-cache";
+    /// An artifact to pull; `input-uri_1`, `input-uri_2`, ... name more, in numeric order.
+    pub const INPUT_URI: &str = "input-uri";
+    /// Where inputs are unpacked; by default the working directory.
+    pub const INPUT_PATH: &str = "input-path";
+    /// The artifact to push.
+    pub const OUTPUT_URI: &str = "output-uri";
+    /// File or directory to push.
+    pub const OUTPUT_PATH: &str = "output-path";
+    /// File that the command's standard output is also written to.
+    pub const OUTPUT_PIPE: &str = "output-pipe";
+    /// The container that takes part.
+    pub const CONTAINER: &str = "container";
+    /// Another registry than the cache.
+    pub const REGISTRY: &str = "registry";
+    /// Secret with [`super::env::USER`], [`super::env::PULL_PASSWORD`] and [`super::env::PUSH_PASSWORD`].
+    pub const ORAS_ENV: &str = "oras-env";
+    /// Whether a pushed directory is marked to be unpacked on pull.
+    pub const UNPACK: &str = "unpack";
+    /// Image that carries the agent.
+    pub const ORAS_CONTAINER: &str = "oras-container";
+    /// Whether the agent logs what it decides.
+    pub const DEBUG: &str = "debug";
+    /// A script that was fetched at run time once. Ignored: nothing is downloaded and run.
+    pub const ENTRYPOINT: &str = "entrypoint";
+    /// As [`ENTRYPOINT`].
+    pub const ORAS_ENTRYPOINT: &str = "oras-entrypoint";
+}
+
+/// Annotation of a pod that was rewritten. It lies outside the prefix of users, where every unknown name is refused.
+pub const INJECTED_ANNOTATION: &str = "cache.converged-computing.github.io/injected";
+/// Value of [`INJECTED_ANNOTATION`]: the version of the rewriting.
+pub const INJECTED_VERSION: &str = "v1";
+
+/// Image that carries the agent, where neither the pod nor the administrator names one.
+pub const DEFAULT_AGENT_IMAGE: &str =
+    concat!("ghcr.io/converged-computing/orascache:", env!("CARGO_PKG_VERSION"));
+/// The agent in its image, found through PATH.
+pub const AGENT_PROGRAM: &str = "orascache-agent";
+/// Volume that the agent is copied to, and where its socket lies.
+pub const AGENT_VOLUME: &str = "orascache-agent";
+/// Where [`AGENT_VOLUME`] is mounted.
+pub const AGENT_DIRECTORY: &str = "/orascache";
+/// The agent once it is installed.
+pub const AGENT_PATH: &str = "/orascache/orascache-agent";
+/// Socket of the credential proxy.
+pub const PROXY_SOCKET: &str = "/orascache/proxy.sock";
+/// Init container that copies the agent.
+pub const INSTALL_CONTAINER: &str = "oras-install";
+/// Native sidecar that adds credentials.
+pub const PROXY_CONTAINER: &str = "oras";
+
+/// Variables that the agent reads.
+pub mod env {
+    /// User name for the registry.
+    pub const USER: &str = "ORAS_USER";
+    /// Password or token for pulling.
+    pub const PULL_PASSWORD: &str = "ORAS_PULL_PASS";
+    /// Password or token for pushing.
+    pub const PUSH_PASSWORD: &str = "ORAS_PUSH_PASS";
+    /// Name of the pod, for `{pod}`.
+    pub const POD: &str = "ORASCACHE_POD";
+    /// Namespace of the pod, for `{namespace}`.
+    pub const NAMESPACE: &str = "ORASCACHE_NAMESPACE";
+    /// Name of the Job, for `{job}`.
+    pub const JOB: &str = "ORASCACHE_JOB";
+    /// Index of the pod within its Job or StatefulSet, for `{index}`.
+    pub const INDEX: &str = "ORASCACHE_INDEX";
+}
+
+/// Labels and annotations that Kubernetes puts on pods (kubernetes.io/docs/reference/labels-annotations-taints).
+pub mod well_known {
+    /// Label of a Job's pods.
+    pub const JOB_NAME: &str = "batch.kubernetes.io/job-name";
+    /// [`JOB_NAME`] before Kubernetes 1.27.
+    pub const LEGACY_JOB_NAME: &str = "job-name";
+    /// Annotation of an indexed Job's pods.
+    pub const JOB_COMPLETION_INDEX: &str = "batch.kubernetes.io/job-completion-index";
+    /// Label of a StatefulSet's pods.
+    pub const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
+    /// Annotation by which a pod says which of its containers is the one that people mean.
+    pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+}

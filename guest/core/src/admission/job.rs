@@ -1,0 +1,136 @@
+//! A Job hands its annotations to its pods. Its template is not rewritten: a rewritten one would clash with the
+//! template's immutability whenever the same manifest is applied again.
+
+use super::PREFIX;
+use super::findings::Findings;
+use super::patch::Patch;
+use super::pod::{member, member_of};
+use super::step::{Step, ours};
+use crate::json::Json;
+use std::borrow::Cow;
+
+const TEMPLATE_METADATA: &str = "/spec/template/metadata";
+
+/// The annotations of a Job's template.
+fn of_template<'a>(job: &'a Json<'a>) -> Option<&'a Json<'a>> {
+    member_of(member_of(job, "spec", "template")?, "metadata", "annotations")
+}
+
+/// The annotations under our prefix as its pods will have them: the template's, and the Job's.
+pub(crate) fn of_pods<'a>(job: &'a Json<'a>, findings: &mut Findings) -> Json<'a> {
+    let mut all: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
+    let mut keep = |key: &str, value: &Json<'a>| {
+        all.push((Cow::Owned([PREFIX, key].concat()), value.clone()));
+    };
+    for (key, value) in ours(of_template(job)) {
+        keep(key, value);
+    }
+    for (key, value) in ours(member_of(job, "metadata", "annotations")) {
+        match ours(of_template(job)).find(|(other, _)| *other == key) {
+            None => keep(key, value),
+            Some((_, same)) if same == value => {}
+            Some(_) => findings.refuse_annotation(
+                key,
+                &[" has one value on the Job and another one in spec.template: keep one of them"],
+            ),
+        }
+    }
+    Json::Object(all)
+}
+
+/// Copies the Job's annotations to its template.
+pub(crate) fn copy<'a>(job: &'a Json<'a>) -> Patch<'a> {
+    hand_on(job, member_of(job, "metadata", "annotations"))
+}
+
+/// Adds those of `source` under our prefix that the template lacks.
+fn hand_on<'a>(job: &'a Json<'a>, source: Option<&'a Json<'a>>) -> Patch<'a> {
+    let mut patch = Patch::default();
+    let template = of_template(job);
+    let missing: Vec<(Cow<'a, str>, Json<'a>)> = ours(source)
+        .filter(|(key, _)| !ours(template).any(|(other, _)| other == *key))
+        .map(|(key, value)| (Cow::Owned([PREFIX, key].concat()), value.clone()))
+        .collect();
+    if missing.is_empty() {
+        return patch;
+    }
+    let has_metadata =
+        member_of(job, "spec", "template").and_then(|template| member(template, "metadata")).is_some();
+    if template.is_some() {
+        let map = [TEMPLATE_METADATA, "/annotations"].concat();
+        for (key, value) in missing {
+            patch.set(&map, true, &key, value);
+        }
+    } else {
+        patch.set(TEMPLATE_METADATA, has_metadata, "annotations", Json::Object(missing));
+    }
+    patch
+}
+
+/// On an update the template keeps what it has: it cannot change any more, except while the Job waits for its
+/// first start.
+pub(crate) fn carry_over<'a>(job: &'a Json<'a>, old: &'a Json<'a>, findings: &mut Findings) -> Patch<'a> {
+    if may_change_template(old) {
+        return follow(job, old);
+    }
+    let annotations = member_of(job, "metadata", "annotations");
+    let differs = ours(annotations).any(|(key, value)| {
+        ours(of_template(old)).find(|(other, _)| *other == key).map(|(_, old)| old) != Some(value)
+    });
+    if differs {
+        findings.warn(&[
+            "the annotations under ", PREFIX, " are handed to a Job's pods when it is created: delete the Job and create it again for the new ones to count",
+        ]);
+    }
+    hand_on(job, of_template(old))
+}
+
+/// What the template was handed follows the Job's annotations; what it says by itself stays.
+fn follow<'a>(job: &'a Json<'a>, old: &'a Json<'a>) -> Patch<'a> {
+    let was_handed = |key: &str, value: &Json<'_>| {
+        ours(member_of(old, "metadata", "annotations")).any(|(other, old)| other == key && old == value)
+    };
+    let annotations = member_of(job, "metadata", "annotations");
+    let mut patch = copy(job);
+    for (key, value) in ours(of_template(job)).filter(|(key, value)| was_handed(key, value)) {
+        let map = [TEMPLATE_METADATA, "/annotations"].concat();
+        let name = [PREFIX, key].concat();
+        match ours(annotations).find(|(other, _)| *other == key) {
+            Some((_, new)) if new != value => patch.set(&map, true, &name, new.clone()),
+            Some(_) => {}
+            None => patch.remove(&map, &name),
+        }
+    }
+    patch
+}
+
+/// Scheduling directives and annotations of the template may change before a suspended Job has started
+/// (KEP-2926).
+fn may_change_template(old: &Json<'_>) -> bool {
+    member_of(old, "spec", "suspend") == Some(&Json::Bool(true))
+        && member_of(old, "status", "startTime").is_none()
+}
+
+/// Rules that only a Job has.
+pub(crate) fn check(job: &Json<'_>, step: &Step<'_>, findings: &mut Findings) {
+    let spec = |name| member_of(job, "spec", name);
+    let is_indexed = spec("completionMode").and_then(Json::as_str) == Some("Indexed");
+    let is_parallel = ["completions", "parallelism"]
+        .into_iter()
+        .any(|name| matches!(spec(name), Some(Json::Int(number)) if *number > 1));
+    if step.placeholders().index && !is_indexed {
+        findings.refuse(&["the placeholder {index} is the number of a pod in an indexed Job: set spec.completionMode to Indexed, or write {pod}"]);
+    }
+    let Some(output) = step.output else { return };
+    let differs = output.placeholders.index || output.placeholders.pod;
+    if !differs && (is_indexed || is_parallel) {
+        let wanted = if is_indexed { "{index}" } else { "{pod}" };
+        findings.warn(&[
+            "every pod of this Job pushes to ",
+            output.uri,
+            " and the last one wins: write ",
+            wanted,
+            " into the URI",
+        ]);
+    }
+}

@@ -1,0 +1,106 @@
+//! The cache that a step names: in the context, to be read from the API, or not there.
+
+use super::findings::Findings;
+use super::pod::Pod;
+use super::step::Step;
+use super::target;
+use crate::contract::{Context, Error, ObjectRef};
+use crate::fields;
+use crate::json::Json;
+use crate::primary::Primary;
+use orascache_api::names::{API_VERSION, KIND, PLURAL};
+use orascache_api::steps::{PROXY_CONTAINER, annotation};
+
+/// What a step needs to know about its cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cache<'a> {
+    /// Whether it has a registry.
+    pub(crate) deploys: bool,
+    /// Its Secret for steps that use a remote registry.
+    pub(crate) credentials: Option<&'a str>,
+}
+
+/// Where a cache was looked for, and what was found.
+pub(crate) enum Found<'a> {
+    Cache(Cache<'a>),
+    /// The API says that there is none.
+    Missing,
+    /// It must be read from the API first.
+    Need(ObjectRef),
+}
+
+/// Parsed objects of the context that may be the cache: a name that is not in a text is not its name.
+pub(crate) fn candidates<'a>(context: &Context<'a>, name: &str) -> Result<Vec<Json<'a>>, Error> {
+    context
+        .objects
+        .iter()
+        .filter(|text| text.contains(name))
+        .map(|text| fields::parse(text, "an object of the context"))
+        .collect()
+}
+
+/// Looks for the cache among the candidates.
+pub(crate) fn find<'a>(
+    candidates: &'a [Json<'a>],
+    context: &Context<'_>,
+    name: &str,
+    namespace: &str,
+) -> Found<'a> {
+    for tree in candidates {
+        // What cannot be read does not hide a cache that can.
+        let Ok(primary) = Primary::read(tree) else { continue };
+        let metadata = &primary.metadata;
+        // A cache that is being deleted serves nobody for long; whoever recreates it is known soon.
+        if metadata.name == name && metadata.namespace == namespace && !metadata.is_being_deleted {
+            return Found::Cache(Cache {
+                deploys: primary.spec.deploy(),
+                credentials: primary.spec.oras_env,
+            });
+        }
+    }
+    if context.complete {
+        return Found::Missing;
+    }
+    Found::Need(ObjectRef {
+        api_version: API_VERSION.to_owned(),
+        kind: KIND.to_owned(),
+        plural: PLURAL.to_owned(),
+        namespaced: true,
+        namespace: Some(namespace.to_owned()),
+        name: name.to_owned(),
+        uid: None,
+    })
+}
+
+/// Refuses a cache without a registry where the step names none. The answer is the Secret whose credentials the step
+/// needs: the one that it names, or the cache's for remote registries. The cache's own registry never sees them.
+pub(crate) fn check<'a>(
+    pod: &Pod<'_>,
+    step: &Step<'a>,
+    cache: Cache<'a>,
+    findings: &mut Findings,
+) -> Option<&'a str> {
+    if !cache.deploys && step.registry.is_none() {
+        findings.refuse_annotation(
+            annotation::REGISTRY,
+            &[
+                " is missing: ",
+                KIND,
+                " ",
+                step.cache,
+                " has no registry of its own (spec.deploy is false), so name one like ghcr.io",
+            ],
+        );
+    }
+    let credentials = step.credentials.or_else(|| cache.credentials.filter(|_| step.registry.is_some()));
+    if credentials.is_some() {
+        target::check_name(pod, PROXY_CONTAINER, findings);
+        if step.registry.is_some_and(|registry| registry.plain_http) {
+            findings.warn_annotation(
+                annotation::REGISTRY,
+                &[" begins with http://, so that credentials travel in clear text: remove http:// where the registry has TLS"],
+            );
+        }
+    }
+    credentials
+}

@@ -1,0 +1,250 @@
+//! Admission: OrasCaches are checked, pods are rewritten so that the agent runs their step, Jobs hand their
+//! annotations to their pods.
+
+mod agent;
+mod artifact;
+mod cache;
+mod carry;
+mod findings;
+mod inject;
+mod job;
+mod lookup;
+mod patch;
+mod pod;
+mod request;
+mod settings;
+mod step;
+mod target;
+
+use crate::contract::{Context, Error, Outcome, Verdict};
+use crate::fields;
+use agent::Endpoint;
+use findings::Findings;
+use lookup::Found;
+use orascache_api::names::KIND;
+use orascache_api::steps::ANNOTATION_PREFIX as PREFIX;
+use orascache_api::steps::annotation;
+use patch::Patch;
+use pod::{Pod, Stands, member, member_of};
+use request::{Operation, Request, Subject};
+use settings::Settings;
+
+/// Decides about one AdmissionReview (admission.k8s.io/v1).
+///
+/// # Errors
+/// When the text is no AdmissionReview with a request, or the context is not what the contract says.
+pub fn review(text: &str, context: &Context<'_>) -> Result<Outcome, Error> {
+    let tree = fields::parse(text, "the AdmissionReview")?;
+    let request = Request::read(&tree)?;
+    let settings_tree = Settings::parse(context.settings)?;
+    let settings = Settings::read(settings_tree.as_ref())?;
+    let mut findings = Findings::default();
+    let decision = match (request.subject, request.operation) {
+        (Subject::Cache, Operation::Create | Operation::Update) => {
+            cache::check(&request, &mut findings);
+            Decision::default()
+        }
+        (Subject::Pod, Operation::Create) => create_pod(&request, context, &settings, &mut findings)?,
+        (Subject::Pod, Operation::Update) => update_pod(&request, &mut findings),
+        (Subject::Job, Operation::Create) => create_job(&request, context, &mut findings)?,
+        (Subject::Job, Operation::Update) => update_job(&request, &mut findings),
+        _ => Decision::default(),
+    };
+    Ok(match decision {
+        Decision::Need(reference) => Outcome::Need(vec![*reference]),
+        Decision::Made { patch, note } => Outcome::Decided(verdict(&request, findings, patch, note)),
+    })
+}
+
+/// Where a review led to, as long as nothing is refused.
+enum Decision {
+    Need(Box<crate::contract::ObjectRef>),
+    Made {
+        /// JSON text.
+        patch: Option<String>,
+        /// For the audit log.
+        note: Option<&'static str>,
+    },
+}
+
+impl Default for Decision {
+    fn default() -> Self {
+        Decision::Made { patch: None, note: None }
+    }
+}
+
+impl Decision {
+    fn patch(patch: Patch<'_>, note: &'static str) -> Self {
+        let patch = patch.into_text();
+        let note = patch.is_some().then_some(note);
+        Decision::Made { patch, note }
+    }
+}
+
+/// Key of the audit annotation.
+const AUDIT_KEY: &str = "decision";
+
+fn verdict(
+    request: &Request<'_>,
+    findings: Findings,
+    patch: Option<String>,
+    note: Option<&'static str>,
+) -> Verdict {
+    let allowed = findings.problems.is_empty();
+    Verdict {
+        uid: request.uid.to_owned(),
+        allowed,
+        code: if allowed { 0 } else { 422 },
+        message: findings.problems.join("; "),
+        warnings: findings.warnings,
+        patch: patch.filter(|_| allowed),
+        audit: note
+            .filter(|_| allowed)
+            .map(|note| (AUDIT_KEY.to_owned(), note.to_owned()))
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn create_pod(
+    request: &Request<'_>,
+    context: &Context<'_>,
+    settings: &Settings<'_>,
+    findings: &mut Findings,
+) -> Result<Decision, Error> {
+    let Some(object) = request.object else { return Ok(Decision::default()) };
+    let annotations = member_of(object, "metadata", "annotations");
+    if step::ours(annotations).next().is_none() {
+        return Ok(Decision::default());
+    }
+    let Some(pod) = Pod::read(object, Stands::Itself, findings) else { return Ok(Decision::default()) };
+    if inject::is_injected(&pod) {
+        return Ok(Decision::default());
+    }
+    let Some(step) = step::read(annotations, findings) else { return Ok(Decision::default()) };
+    if step.is_idle() {
+        warn_idle(findings);
+        return Ok(Decision::default());
+    }
+    let container = inject::prepare(&pod, &step, findings);
+    let namespace = request.namespace;
+    let candidates = lookup::candidates(context, step.cache)?;
+    let cache = match lookup::find(&candidates, context, step.cache, namespace) {
+        // What is refused anyway needs no cache.
+        Found::Need(reference) if findings.problems.is_empty() => {
+            return Ok(Decision::Need(Box::new(reference)));
+        }
+        Found::Need(_) => return Ok(Decision::default()),
+        Found::Cache(cache) => cache,
+        Found::Missing => {
+            findings.refuse(&[
+                KIND,
+                " ",
+                step.cache,
+                " does not exist in namespace ",
+                namespace,
+                ": create it first, or name another one in ",
+                PREFIX,
+                annotation::CACHE,
+            ]);
+            return Ok(Decision::default());
+        }
+    };
+    let credentials = lookup::check(&pod, &step, cache, findings);
+    let Some(container) = container else { return Ok(Decision::default()) };
+    let plan = inject::Plan {
+        step: &step,
+        endpoint: match step.registry {
+            Some(registry) => Endpoint::Registry { host: registry.host, plain_http: registry.plain_http },
+            None => Endpoint::Cache { name: step.cache, namespace },
+        },
+        credentials,
+        image: step.image.unwrap_or(settings.agent_image),
+    };
+    Ok(Decision::patch(inject::patch(&pod, container, &plan), "injected"))
+}
+
+fn update_pod(request: &Request<'_>, findings: &mut Findings) -> Decision {
+    let (Some(new), Some(old)) = (request.object, request.old_object) else { return Decision::default() };
+    // Whatever is wrong with an update is not for us to say: finalizers must stay removable.
+    let unheard = &mut Findings::default();
+    let (Some(new), Some(old)) =
+        (Pod::read(new, Stands::Itself, unheard), Pod::read(old, Stands::Itself, unheard))
+    else {
+        return Decision::default();
+    };
+    if !inject::is_injected(&old) {
+        return Decision::default();
+    }
+    Decision::patch(carry::patch(&new, &old, findings), "carried over")
+}
+
+fn create_job(
+    request: &Request<'_>,
+    context: &Context<'_>,
+    findings: &mut Findings,
+) -> Result<Decision, Error> {
+    let Some(job) = request.object else { return Ok(Decision::default()) };
+    let annotations = job::of_pods(job, findings);
+    if step::ours(Some(&annotations)).next().is_none() {
+        return Ok(Decision::default());
+    }
+    let template = member_of(job, "spec", "template");
+    let pod = match template {
+        Some(template) => Pod::read(template, Stands::InTemplate, findings),
+        None => {
+            findings.refuse(&["spec.template is missing: write the pod that the Job runs"]);
+            None
+        }
+    };
+    let (Some(pod), Some(step)) = (pod, step::read(Some(&annotations), findings)) else {
+        return Ok(Decision::default());
+    };
+    if step.is_idle() {
+        warn_idle(findings);
+        return Ok(Decision::default());
+    }
+    inject::prepare(&pod, &step, findings);
+    job::check(job, &step, findings);
+    let candidates = lookup::candidates(context, step.cache)?;
+    match lookup::find(&candidates, context, step.cache, request.namespace) {
+        Found::Need(reference) if findings.problems.is_empty() => {
+            return Ok(Decision::Need(Box::new(reference)));
+        }
+        Found::Need(_) => return Ok(Decision::default()),
+        Found::Cache(cache) => {
+            lookup::check(&pod, &step, cache, findings);
+        }
+        // The Job's controller tries again and again, so that the cache may come later.
+        Found::Missing => findings.warn(&[
+            KIND,
+            " ",
+            step.cache,
+            " does not exist in namespace ",
+            request.namespace,
+            " yet: the pods of this Job are refused until it does",
+        ]),
+    }
+    Ok(Decision::patch(job::copy(job), "annotations handed to the template"))
+}
+
+fn update_job(request: &Request<'_>, findings: &mut Findings) -> Decision {
+    match (request.object, request.old_object) {
+        (Some(new), Some(old)) if member(new, "spec").is_some() => {
+            Decision::patch(job::carry_over(new, old, findings), "annotations carried over")
+        }
+        _ => Decision::default(),
+    }
+}
+
+fn warn_idle(findings: &mut Findings) {
+    findings.warn(&[
+        "the annotations under ",
+        PREFIX,
+        " ask for nothing: write ",
+        annotation::INPUT_URI,
+        " or ",
+        annotation::OUTPUT_URI,
+        ", or remove them",
+    ]);
+}

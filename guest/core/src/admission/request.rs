@@ -1,0 +1,69 @@
+//! The request of an AdmissionReview (admission.k8s.io/v1).
+
+use crate::contract::Error;
+use crate::fields::Place;
+use crate::json::Json;
+use orascache_api::names::{GROUP, KIND};
+
+/// What is done to the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Create,
+    Update,
+    /// Deletions and connections, which are none of our business.
+    Other,
+}
+
+/// What kind of object it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Cache,
+    Pod,
+    Job,
+    /// Any other kind, and all subresources.
+    Other,
+}
+
+/// As much of the request as decisions depend on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) uid: &'a str,
+    pub(crate) operation: Operation,
+    pub(crate) subject: Subject,
+    /// Where a document names none, `default` as kubectl has it.
+    pub(crate) namespace: &'a str,
+    pub(crate) object: Option<&'a Json<'a>>,
+    pub(crate) old_object: Option<&'a Json<'a>>,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn read(review: &'a Json<'a>) -> Result<Self, Error> {
+        let request = Place::root(review).object("request", "request")?.ok_or_else(|| {
+            Error::InvalidInput(
+                "this is not an AdmissionReview of admission.k8s.io/v1: request is missing".to_owned(),
+            )
+        })?;
+        let kind = request.object("kind", "request.kind")?;
+        let of_kind = |name| kind.map_or(Ok(None), |kind| kind.text(name));
+        let is_subresource = request.text("subResource")?.is_some_and(|name| !name.is_empty());
+        let subject = match (of_kind("group")?.unwrap_or_default(), of_kind("kind")?.unwrap_or_default()) {
+            _ if is_subresource => Subject::Other,
+            (GROUP, KIND) => Subject::Cache,
+            ("", "Pod") => Subject::Pod,
+            ("batch", "Job") => Subject::Job,
+            _ => Subject::Other,
+        };
+        Ok(Request {
+            uid: request.required_text("uid")?,
+            operation: match request.text("operation")?.unwrap_or_default() {
+                "CREATE" => Operation::Create,
+                "UPDATE" => Operation::Update,
+                _ => Operation::Other,
+            },
+            subject,
+            namespace: request.text("namespace")?.filter(|name| !name.is_empty()).unwrap_or("default"),
+            object: request.member("object"),
+            old_object: request.member("oldObject"),
+        })
+    }
+}

@@ -1,0 +1,250 @@
+//! What the annotations of a pod or Job ask for.
+
+use super::PREFIX;
+use super::artifact::{Artifact, Direction, Placeholders};
+use super::findings::Findings;
+use crate::json::Json;
+use crate::reference;
+use orascache_api::steps::annotation as name;
+
+/// A step: what to pull, where, and what to push.
+#[derive(Debug)]
+pub(crate) struct Step<'a> {
+    pub(crate) cache: &'a str,
+    pub(crate) container: Option<&'a str>,
+    pub(crate) registry: Option<Registry<'a>>,
+    /// Secret with credentials, as annotated.
+    pub(crate) credentials: Option<&'a str>,
+    pub(crate) inputs: Vec<Artifact<'a>>,
+    pub(crate) input_path: Option<&'a str>,
+    pub(crate) output: Option<Artifact<'a>>,
+    pub(crate) output_path: Option<&'a str>,
+    pub(crate) output_pipe: Option<&'a str>,
+    pub(crate) unpack: bool,
+    pub(crate) debug: bool,
+    /// Image that carries the agent.
+    pub(crate) image: Option<&'a str>,
+}
+
+/// A registry that is not the cache's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Registry<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) plain_http: bool,
+}
+
+impl Step<'_> {
+    /// Whether the step does anything at all.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.inputs.is_empty() && self.output.is_none() && self.output_pipe.is_none()
+    }
+
+    /// Placeholders of all its URIs.
+    pub(crate) fn placeholders(&self) -> Placeholders {
+        self.inputs
+            .iter()
+            .chain(&self.output)
+            .fold(Placeholders::default(), |all, artifact| all.union(artifact.placeholders))
+    }
+}
+
+/// The annotations under our prefix, without it.
+pub(crate) fn ours<'a>(annotations: Option<&'a Json<'a>>) -> impl Iterator<Item = (&'a str, &'a Json<'a>)> {
+    let members: &[_] = match annotations {
+        Some(Json::Object(members)) => members,
+        _ => &[],
+    };
+    members.iter().filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?, value)))
+}
+
+/// Reads the contract. `None` when something is refused; every reason is among the findings.
+pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Findings) -> Option<Step<'a>> {
+    let before = findings.problems.len();
+    let mut step = Step {
+        cache: "",
+        container: None,
+        registry: None,
+        credentials: None,
+        inputs: Vec::new(),
+        input_path: None,
+        output: None,
+        output_path: None,
+        output_pipe: None,
+        unpack: true,
+        debug: false,
+        image: None,
+    };
+    let mut inputs: Vec<(Option<u32>, Artifact<'a>)> = Vec::new();
+    for (key, value) in ours(annotations) {
+        let Some(text) = value.as_str() else {
+            findings.refuse_annotation(key, &[" must be a string, not ", value.type_name()]);
+            continue;
+        };
+        if text.trim().is_empty() {
+            findings.refuse_annotation(key, &[" is empty: give it a value or remove it"]);
+            continue;
+        }
+        match key {
+            name::CACHE => step.cache = text,
+            name::CONTAINER => step.container = Some(text),
+            name::ORAS_ENV => step.credentials = object_name(key, text, "Secret", findings),
+            name::INPUT_PATH => step.input_path = Some(text),
+            name::OUTPUT_PATH => step.output_path = output_path(key, text, findings),
+            name::OUTPUT_PIPE => step.output_pipe = Some(text),
+            name::OUTPUT_URI => step.output = Artifact::read(key, text, Direction::Push, findings),
+            name::REGISTRY => step.registry = registry(key, text, findings),
+            name::UNPACK => step.unpack = flag(key, text, findings).unwrap_or(true),
+            name::DEBUG => step.debug = flag(key, text, findings).unwrap_or(false),
+            name::ORAS_CONTAINER => step.image = image(key, text, findings),
+            name::ENTRYPOINT | name::ORAS_ENTRYPOINT => {
+                findings.warn_annotation(key, &[" is ignored: nothing is downloaded and run, so remove it"]);
+            }
+            _ => match input_number(key) {
+                Some(number) => inputs.extend(
+                    Artifact::read(key, text, Direction::Pull, findings).map(|artifact| (number, artifact)),
+                ),
+                None => findings.refuse_annotation(key, &[" is unknown", suggestion(key)]),
+            },
+        }
+    }
+    inputs.sort_by_key(|(number, _)| *number);
+    step.inputs = inputs.into_iter().map(|(_, artifact)| artifact).collect();
+    agree(&step, annotations, findings);
+    (findings.problems.len() == before).then_some(step)
+}
+
+/// Rules between annotations.
+fn agree(step: &Step<'_>, annotations: Option<&Json<'_>>, findings: &mut Findings) {
+    let says = |wanted: &str| ours(annotations).any(|(key, _)| key == wanted);
+    if step.cache.is_empty() && !says(name::CACHE) {
+        findings.refuse_annotation(name::CACHE, &[" is missing: name the OrasCache to use"]);
+    }
+    if says(name::OUTPUT_URI) && !says(name::OUTPUT_PATH) {
+        findings.refuse_annotation(
+            name::OUTPUT_PATH,
+            &[" is missing: name the file or directory that is pushed to ", PREFIX, name::OUTPUT_URI],
+        );
+    }
+    if says(name::OUTPUT_PATH) && !says(name::OUTPUT_URI) {
+        findings.warn_annotation(
+            name::OUTPUT_PATH,
+            &[" has no effect without ", PREFIX, name::OUTPUT_URI, ": nothing is pushed"],
+        );
+    }
+    if says(name::INPUT_PATH) && !ours(annotations).any(|(key, _)| input_number(key).is_some()) {
+        findings.warn_annotation(
+            name::INPUT_PATH,
+            &[" has no effect without ", PREFIX, name::INPUT_URI, ": nothing is pulled"],
+        );
+    }
+}
+
+/// `input-uri` comes first, then `input-uri_N` in numeric order. One number has one spelling, so that no two
+/// annotations claim the same place.
+fn input_number(key: &str) -> Option<Option<u32>> {
+    let rest = key.strip_prefix(name::INPUT_URI)?;
+    if rest.is_empty() {
+        return Some(None);
+    }
+    let digits = rest.strip_prefix('_')?;
+    let is_canonical = digits == "0" || !digits.starts_with('0');
+    (is_canonical && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| digits.parse().ok())
+        .flatten()
+        .map(Some)
+}
+
+fn suggestion(key: &str) -> &'static str {
+    if key.starts_with("input") {
+        ": more inputs are input-uri_1, input-uri_2 and so on, up to 4294967295 and without leading zeros"
+    } else {
+        ": write one of oras-cache, input-uri, input-uri_N, input-path, output-uri, output-path, output-pipe, container, registry, oras-env, unpack, oras-container and debug"
+    }
+}
+
+fn flag(key: &str, text: &str, findings: &mut Findings) -> Option<bool> {
+    match text {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => {
+            findings.refuse_annotation(
+                key,
+                &[" is \"", text, "\": write \"true\" or \"false\", with the quotes"],
+            );
+            None
+        }
+    }
+}
+
+fn output_path<'a>(key: &str, text: &'a str, findings: &mut Findings) -> Option<&'a str> {
+    if text.bytes().all(|byte| byte == b'/') {
+        findings.refuse_annotation(
+            key,
+            &[" is the root of the file system: name a file or a directory below it"],
+        );
+        return None;
+    }
+    Some(text)
+}
+
+fn registry<'a>(key: &str, text: &'a str, findings: &mut Findings) -> Option<Registry<'a>> {
+    let (host, plain_http) = match text.split_once("://") {
+        Some(("http", host)) => (host, true),
+        Some(("https", host)) => (host, false),
+        None => (text, false),
+        Some((scheme, _)) => {
+            findings.refuse_annotation(
+                key,
+                &[" is \"", text, "\", but ", scheme, ":// is not spoken here: write a host with an optional port, or http:// in front of it for a registry without TLS"],
+            );
+            return None;
+        }
+    };
+    if !reference::is_host(host) {
+        findings.refuse_annotation(
+            key,
+            &[" is \"", text, "\", which is not a host with an optional port: write one like ghcr.io, and put paths into the URIs"],
+        );
+        return None;
+    }
+    Some(Registry { host, plain_http })
+}
+
+fn image<'a>(key: &str, text: &'a str, findings: &mut Findings) -> Option<&'a str> {
+    if !reference::is_image(text) {
+        findings.refuse_annotation(
+            key,
+            &[
+                " is \"",
+                text,
+                "\", which is not an image reference: write one like registry.example.org/name:tag",
+            ],
+        );
+        return None;
+    }
+    Some(text)
+}
+
+/// DNS subdomain (RFC 1123), as names of Secrets are.
+fn object_name<'a>(key: &str, text: &'a str, kind: &str, findings: &mut Findings) -> Option<&'a str> {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_label = |label: &str| {
+        label.bytes().next().is_some_and(inner)
+            && label.bytes().last().is_some_and(inner)
+            && label.bytes().all(|byte| inner(byte) || byte == b'-')
+    };
+    if text.len() > 253 || !text.split('.').all(is_label) {
+        findings.refuse_annotation(
+            key,
+            &[
+                " is \"",
+                text,
+                "\", which cannot name a ",
+                kind,
+                ": use lower case letters, digits, '-' and '.'",
+            ],
+        );
+        return None;
+    }
+    Some(text)
+}

@@ -1,0 +1,209 @@
+//! Which container takes part, and whether it can.
+
+use super::PREFIX;
+use super::artifact::Placeholders;
+use super::findings::Findings;
+use super::pod::{Container, Pod, Stands, items, member, member_of, name_of};
+use super::step::Step;
+use crate::json::Json;
+use orascache_api::steps::{
+    AGENT_DIRECTORY, AGENT_PATH, AGENT_VOLUME, INSTALL_CONTAINER, annotation, env, well_known,
+};
+
+/// The container that the agent wraps.
+pub(crate) fn choose<'p, 'a>(
+    pod: &'p Pod<'a>,
+    step: &Step<'_>,
+    findings: &mut Findings,
+) -> Option<&'p Container<'a>> {
+    let names = || {
+        let names: Vec<&str> = pod.containers.iter().map(|container| container.name).collect();
+        names.join(", ")
+    };
+    match (step.container, pod.containers.as_slice()) {
+        (Some(name), _) => {
+            let found = pod.container(name);
+            if found.is_none() {
+                let is_init = pod.init_containers.iter().any(|container| container.name == name);
+                let why = if is_init { ", which is an init container" } else { ", which is not there" };
+                findings.refuse_annotation(
+                    annotation::CONTAINER,
+                    &[" names ", name, why, ": write one of ", &names()],
+                );
+            }
+            found
+        }
+        (None, [only]) => Some(only),
+        (None, []) => {
+            findings.refuse(&[
+                pod.stands.field(),
+                ".containers is empty: write the container that runs the step",
+            ]);
+            None
+        }
+        (None, _) => {
+            let found = pod.default_container().and_then(|name| pod.container(name));
+            if found.is_none() {
+                findings.refuse_annotation(
+                    annotation::CONTAINER,
+                    &[" is missing, and there are several containers: write one of ", &names()],
+                );
+            }
+            found
+        }
+    }
+}
+
+/// Whether the agent already wraps one of the containers.
+pub(crate) fn is_wrapped(container: &Container<'_>) -> bool {
+    container.command().first().and_then(Json::as_str) == Some(AGENT_PATH)
+}
+
+/// Refuses what cannot work.
+pub(crate) fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &mut Findings) {
+    let base = pod.stands.field();
+    if container.command().is_empty() {
+        findings.refuse(&[
+            base, ".containers: ", container.name, " has no command, and the entrypoint of its image is not known here: write it as command: [program, argument]",
+        ]);
+    }
+    if member_of(pod.spec, "os", "name").and_then(Json::as_str) == Some("windows") {
+        findings.refuse(&[
+            base,
+            ".os.name is windows, but the agent is a Linux program: remove the annotations under ",
+            PREFIX,
+        ]);
+    }
+    check_name(pod, INSTALL_CONTAINER, findings);
+    if items(pod.spec, "volumes").iter().any(|volume| name_of(volume) == Some(AGENT_VOLUME)) {
+        findings.refuse(&[
+            base,
+            ".volumes: the name ",
+            AGENT_VOLUME,
+            " is needed for the step: rename the volume",
+        ]);
+    }
+    for mount in items(container.tree, "volumeMounts") {
+        let path = member(mount, "mountPath").and_then(Json::as_str).unwrap_or_default();
+        if path.trim_end_matches('/') == AGENT_DIRECTORY {
+            findings.refuse(&[
+                base,
+                ".containers: ",
+                container.name,
+                " mounts a volume at ",
+                AGENT_DIRECTORY,
+                ", where the agent lies: choose another mountPath",
+            ]);
+        }
+    }
+    for variable in items(container.tree, "env") {
+        if let Some(name @ (env::POD | env::NAMESPACE | env::JOB | env::INDEX)) = name_of(variable) {
+            findings.refuse(&[
+                base,
+                ".containers: ",
+                container.name,
+                " sets ",
+                name,
+                ", which belongs to the agent: rename the variable",
+            ]);
+        }
+    }
+    check_placeholders(pod, step.placeholders(), findings);
+}
+
+/// Refuses a container that has the name of one of ours.
+pub(crate) fn check_name(pod: &Pod<'_>, name: &str, findings: &mut Findings) {
+    if pod.containers.iter().chain(&pod.init_containers).any(|container| container.name == name) {
+        let base = pod.stands.field();
+        findings.refuse(&[
+            base,
+            " has a container named ",
+            name,
+            ", which the step needs for itself: rename it",
+        ]);
+    }
+}
+
+/// What a URI is expanded with must be known when the pod runs. A Job's pods get it from the Job.
+fn check_placeholders(pod: &Pod<'_>, wanted: Placeholders, findings: &mut Findings) {
+    if pod.stands == Stands::InTemplate {
+        return;
+    }
+    if wanted.job && job_label(pod).is_none() {
+        findings.refuse(&[
+            "the placeholder {job} is the name of a Job, but this pod belongs to none: write {pod} or a name",
+        ]);
+    }
+    if wanted.index && index_field(pod).is_none() {
+        findings.refuse(&["the placeholder {index} is the number of a pod in an indexed Job or a StatefulSet, but this pod has none: write {pod} or a number"]);
+    }
+}
+
+/// Label with the Job's name.
+pub(crate) fn job_label(pod: &Pod<'_>) -> Option<&'static str> {
+    [well_known::JOB_NAME, well_known::LEGACY_JOB_NAME].into_iter().find(|label| pod.has_label(label))
+}
+
+/// Field with the pod's index, as the downward API names it.
+pub(crate) fn index_field(pod: &Pod<'_>) -> Option<(&'static str, &'static str)> {
+    if pod.annotation(well_known::JOB_COMPLETION_INDEX).is_some() {
+        Some(("annotations", well_known::JOB_COMPLETION_INDEX))
+    } else if pod.has_label(well_known::POD_INDEX) {
+        Some(("labels", well_known::POD_INDEX))
+    } else {
+        None
+    }
+}
+
+/// Warns of what will probably not do what is meant.
+pub(crate) fn warn(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &mut Findings) {
+    let base = pod.stands.field();
+    let text = |name| member(pod.spec, name).and_then(Json::as_str);
+    let is_set = |name| member(pod.spec, name) == Some(&Json::Bool(true));
+    let asks_cluster_dns = text("dnsPolicy") == Some("ClusterFirstWithHostNet");
+    if is_set("hostNetwork") && !asks_cluster_dns && step.registry.is_none() {
+        findings.warn(&[base, ".hostNetwork is true, so that names of the cluster are not resolved and the cache is not found: set ", base, ".dnsPolicy to ClusterFirstWithHostNet"]);
+    }
+    // The API server fills in Always before it asks; only Jobs and bare pods say otherwise.
+    if pod.stands == Stands::Itself
+        && text("restartPolicy").unwrap_or("Always") == "Always"
+        && step.output.is_some()
+    {
+        findings.warn(&[base, ".restartPolicy is Always: the command is started again whenever it ends, and every success pushes its output again"]);
+    }
+    if container.security("readOnlyRootFilesystem") == Some(&Json::Bool(true)) {
+        let paths = [
+            (annotation::INPUT_PATH, step.input_path.filter(|_| !step.inputs.is_empty())),
+            (annotation::OUTPUT_PIPE, step.output_pipe),
+        ];
+        for (name, path) in paths {
+            if let Some(path) = path
+                && path.starts_with('/')
+                && !is_writable(container, path)
+            {
+                findings.warn_annotation(
+                    name,
+                    &[
+                        " is ",
+                        path,
+                        ", where ",
+                        container.name,
+                        " has no volume and a read-only root file system: mount a volume there",
+                    ],
+                );
+            }
+        }
+    }
+}
+
+fn is_writable(container: &Container<'_>, path: &str) -> bool {
+    let lies_in = |folder: &str| {
+        let folder = folder.trim_end_matches('/');
+        path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    lies_in("/dev")
+        || items(container.tree, "volumeMounts").iter().any(|mount| {
+            let path = member(mount, "mountPath").and_then(Json::as_str);
+            path.is_some_and(lies_in) && member(mount, "readOnly") != Some(&Json::Bool(true))
+        })
+}

@@ -1,0 +1,164 @@
+//! Updates: the same manifest can be applied again, and nothing is refused there.
+
+mod reviewing;
+
+use orascache_core::admission;
+use orascache_core::contract::{Context, Outcome};
+use reviewing::{cache, decided, patched, wrap};
+use serde_json::{Value, json};
+
+const PREFIX: &str = "oras.converged-computing.github.io";
+
+fn outcome(object: &Value, old: Option<&Value>) -> Outcome {
+    let caches = [cache("orascache-sample")];
+    let context = Context { objects: &caches, complete: true, ..Context::default() };
+    admission::review(&wrap(object, old), &context).expect("a review")
+}
+
+fn manifest() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "step", "namespace": "lab", "annotations": {
+            format!("{PREFIX}/oras-cache"): "orascache-sample",
+            format!("{PREFIX}/oras-env"): "creds",
+            format!("{PREFIX}/registry"): "ghcr.io",
+            format!("{PREFIX}/input-uri"): "a:{pod}",
+        }},
+        "spec": {
+            "restartPolicy": "Never",
+            "volumes": [{"name": "kube-api-access", "emptyDir": {}}],
+            "containers": [
+                {"name": "app", "image": "busybox", "command": ["sh", "-c", "a -- b"], "args": ["--", "x"],
+                 "env": [{"name": "A", "value": "1"}], "volumeMounts": [{"name": "kube-api-access", "mountPath": "/k"}]},
+            ],
+        },
+    })
+}
+
+fn live() -> Value {
+    let manifest = manifest();
+    let verdict = decided(outcome(&manifest, None));
+    assert!(verdict.allowed, "{}", verdict.message);
+    patched(&manifest, &verdict)
+}
+
+/// What the API server stores after an update, as far as we have a say.
+fn updated(new: &Value, old: &Value) -> (Value, Vec<String>) {
+    let verdict = decided(outcome(new, Some(old)));
+    assert!(verdict.allowed, "nothing is refused on an update: {}", verdict.message);
+    (patched(new, &verdict), verdict.warnings)
+}
+
+#[test]
+fn applying_a_pod_again_changes_nothing() {
+    let live = live();
+    // kubectl sends what its last manifest held: the command, but not what we added.
+    let mut again = live.clone();
+    again["spec"]["containers"][0]["command"] = json!(["sh", "-c", "a -- b"]);
+    assert_eq!(updated(&again, &live), (live.clone(), Vec::new()));
+}
+
+#[test]
+fn replacing_a_pod_by_its_manifest_changes_nothing() {
+    let live = live();
+    assert_eq!(updated(&manifest(), &live), (live.clone(), Vec::new()));
+}
+
+#[test]
+fn an_update_that_leaves_the_pod_alone_is_left_alone() {
+    let live = live();
+    let mut relabelled = live.clone();
+    relabelled["metadata"]["labels"] = json!({"a": "b"});
+    let verdict = decided(outcome(&relabelled, Some(&live)));
+    assert_eq!((verdict.patch, verdict.warnings), (None, Vec::new()));
+}
+
+#[test]
+fn a_changed_command_is_for_the_api_server_to_refuse() {
+    let live = live();
+    let mut changed = live.clone();
+    changed["spec"]["containers"][0]["command"] = json!(["sh", "-c", "something else"]);
+    assert_eq!(updated(&changed, &live).0, changed);
+}
+
+#[test]
+fn changed_annotations_of_a_pod_warn() {
+    let live = live();
+    let mut changed = live.clone();
+    changed["metadata"]["annotations"][format!("{PREFIX}/input-uri")] = json!("b:1");
+    changed["metadata"]["annotations"][format!("{PREFIX}/nonsense")] = json!("");
+    let (stored, warnings) = updated(&changed, &live);
+    assert_eq!(stored, changed);
+    assert!(
+        warnings.iter().any(|warning| warning.contains("delete the pod and create it again")),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn finalizers_stay_removable_on_whatever_there_is() {
+    for broken in [json!({"spec": 3}), json!({"spec": {"containers": "x"}}), json!({})] {
+        let mut old = live();
+        old["metadata"]["finalizers"] = json!(["a/b"]);
+        let mut new = old.clone();
+        for (key, value) in broken.as_object().unwrap() {
+            new[key] = value.clone();
+        }
+        new["metadata"]["finalizers"] = json!([]);
+        assert_eq!(updated(&new, &old).0, new);
+    }
+}
+
+fn job(annotations: &Value, suspend: bool) -> Value {
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"name": "sweep", "namespace": "lab", "annotations": annotations},
+        "spec": {"suspend": suspend, "template": {"spec": {"restartPolicy": "Never", "containers": [
+            {"name": "app", "image": "busybox", "command": ["true"]},
+        ]}}},
+    })
+}
+
+fn annotations(input: &str) -> Value {
+    json!({format!("{PREFIX}/oras-cache"): "orascache-sample", format!("{PREFIX}/input-uri"): input})
+}
+
+fn live_job(suspend: bool) -> Value {
+    let job = job(&annotations("a:1"), suspend);
+    patched(&job, &decided(outcome(&job, None)))
+}
+
+#[test]
+fn applying_a_job_again_changes_nothing() {
+    let live = live_job(false);
+    assert_eq!(live["spec"]["template"]["metadata"]["annotations"], annotations("a:1"));
+    assert_eq!(updated(&live, &live), (live.clone(), Vec::new()));
+    assert_eq!(updated(&job(&annotations("a:1"), false), &live), (live.clone(), Vec::new()));
+}
+
+#[test]
+fn a_job_that_runs_keeps_its_template_and_warns() {
+    let live = live_job(false);
+    let (stored, warnings) = updated(&job(&annotations("a:2"), false), &live);
+    assert_eq!(stored["spec"]["template"], live["spec"]["template"]);
+    assert!(warnings.iter().any(|warning| warning.contains("delete the Job")), "{warnings:?}");
+}
+
+#[test]
+fn a_job_that_was_annotated_too_late_keeps_its_template() {
+    let old = job(&json!({}), false);
+    let (stored, warnings) = updated(&job(&annotations("a:1"), false), &old);
+    assert_eq!(stored["spec"], old["spec"]);
+    assert_eq!(warnings.len(), 1);
+}
+
+#[test]
+fn the_template_of_a_suspended_job_follows() {
+    let live = live_job(true);
+    let mut changed = live.clone();
+    changed["metadata"]["annotations"] =
+        json!({format!("{PREFIX}/oras-cache"): "orascache-sample", format!("{PREFIX}/output-pipe"): "log"});
+    let (stored, warnings) = updated(&changed, &live);
+    assert_eq!(stored["spec"]["template"]["metadata"]["annotations"], changed["metadata"]["annotations"]);
+    assert_eq!(warnings, Vec::<String>::new());
+}

@@ -26,7 +26,7 @@ async fn a_session_with_kubectl() {
         applied.contains("orascache-sample created") && applied.contains("pod/generate created"),
         "{applied}"
     );
-    let again = run(&format!("kubectl apply -f {samples}/orascache.yaml")).expect();
+    let again = run(&format!("kubectl apply -f {samples}/01-orascache.yaml")).expect();
     assert!(again.contains("unchanged"), "{again}");
     run("kubectl wait --for=condition=Ready --timeout=30s oc --all").expect();
 

@@ -63,6 +63,12 @@ pub(crate) fn is_image(image: &str) -> bool {
     Reference::parse(path).is_ok()
 }
 
+/// What stands before and behind `://`, if anything does.
+pub(crate) fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = text.split_once(':')?;
+    Some((scheme, rest.strip_prefix("//")?))
+}
+
 /// A host name, IPv4 address or bracketed IPv6 address with an optional port.
 pub(crate) fn is_host(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {

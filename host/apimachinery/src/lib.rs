@@ -9,6 +9,7 @@ pub mod cel;
 pub mod defaulting;
 pub mod jsonpath;
 pub mod managed_fields;
+pub mod match_condition;
 pub mod openapi_v3;
 pub mod patch;
 pub mod quantity;

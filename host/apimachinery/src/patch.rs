@@ -19,7 +19,7 @@ pub fn json_patch(object: &Value, patch: &Value) -> Result<Value, ApiError> {
         // The API server keeps the reason to itself.
         Err(_) => Err(ApiError {
             code: 422,
-            reason: "Invalid",
+            reason: "Invalid".into(),
             message: "the server rejected our request due to an error in our request".to_owned(),
             details: Value::Object(Map::new()),
         }),

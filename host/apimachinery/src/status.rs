@@ -2,6 +2,8 @@
 //!
 //! Shapes and sentences follow `k8s.io/apimachinery/pkg/api/errors`, as recorded from a real server.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 /// One reason why an object was refused, about one field (`StatusCause` of meta/v1).
@@ -21,8 +23,8 @@ pub struct Cause {
 pub struct ApiError {
     /// HTTP status code.
     pub code: u16,
-    /// Machine readable reason, for example `NotFound`.
-    pub reason: &'static str,
+    /// Machine readable reason, for example `NotFound`; empty when there is none.
+    pub reason: Cow<'static, str>,
     /// The sentence.
     pub message: String,
     /// `details` of the Status; null when there are none.
@@ -64,14 +66,14 @@ impl ResourceName<'_> {
 impl ApiError {
     /// 400 with a sentence of the caller's.
     pub fn bad_request(message: impl Into<String>) -> Self {
-        Self { code: 400, reason: "BadRequest", message: message.into(), details: Value::Null }
+        Self { code: 400, reason: "BadRequest".into(), message: message.into(), details: Value::Null }
     }
 
     /// 404 of a named object.
     pub fn not_found(resource: ResourceName<'_>, name: &str) -> Self {
         Self {
             code: 404,
-            reason: "NotFound",
+            reason: "NotFound".into(),
             message: format!("{} {name:?} not found", resource.qualified()),
             details: Value::Object(resource.details(name)),
         }
@@ -81,7 +83,7 @@ impl ApiError {
     pub fn already_exists(resource: ResourceName<'_>, name: &str) -> Self {
         Self {
             code: 409,
-            reason: "AlreadyExists",
+            reason: "AlreadyExists".into(),
             message: format!("{} {name:?} already exists", resource.qualified()),
             details: Value::Object(resource.details(name)),
         }
@@ -91,9 +93,33 @@ impl ApiError {
     pub fn conflict(resource: ResourceName<'_>, name: &str, why: &str) -> Self {
         Self {
             code: 409,
-            reason: "Conflict",
+            reason: "Conflict".into(),
             message: format!("Operation cannot be fulfilled on {} {name:?}: {why}", resource.qualified()),
             details: Value::Object(resource.details(name)),
+        }
+    }
+
+    /// 403 with the reason after the colon. The name may be empty.
+    pub fn forbidden(resource: ResourceName<'_>, name: &str, why: &str) -> Self {
+        let subject = match (resource.qualified(), name) {
+            (resource, "") => resource,
+            (resource, name) => format!("{resource} {name:?}"),
+        };
+        Self {
+            code: 403,
+            reason: "Forbidden".into(),
+            message: format!("{subject} is forbidden: {why}"),
+            details: Value::Object(resource.details(name)),
+        }
+    }
+
+    /// 500: the server could not do its part; `why` follows the colon.
+    pub fn internal(why: &str) -> Self {
+        Self {
+            code: 500,
+            reason: "InternalError".into(),
+            message: format!("Internal error occurred: {why}"),
+            details: json!({"causes": [{"message": why}]}),
         }
     }
 
@@ -109,7 +135,7 @@ impl ApiError {
         details.insert("causes".into(), causes.iter().map(Cause::to_json).collect());
         Self {
             code: 422,
-            reason: "Invalid",
+            reason: "Invalid".into(),
             message: format!("{} {name:?} is invalid: {all}", resource.qualified()),
             details: Value::Object(details),
         }
@@ -123,9 +149,11 @@ impl ApiError {
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         });
         if let Value::Object(map) = &mut status {
+            if !self.reason.is_empty() {
+                map.insert("reason".into(), self.reason.clone().into());
+            }
             if !self.details.is_null() {
                 map.insert("details".into(), self.details.clone());
             }

@@ -2,7 +2,8 @@
 //! kube-apiserver 1.36 does with their objects between decoding and storing.
 //!
 //! Pure functions over [`serde_json::Value`]. For a create the order is [`canonicalise`], [`default`],
-//! (managers are tracked), [`prepare_for_create`], [`validate_create`]; for an update likewise with
+//! (managers are tracked), [`admit_for_create`], (mutating webhooks are called, and defaults filled in again),
+//! [`prepare_for_create`], [`validate_create`]; for an update likewise with
 //! [`prepare_for_update`] and [`validate_update`]. Objects have been checked against their types before,
 //! so a field of a wrong type is ignored here rather than reported.
 //!
@@ -23,5 +24,5 @@ pub use catalogue::{Resource, Subresource, catalogue, find};
 pub use columns::{Column, age, cells, columns};
 pub use defaults::default;
 pub use events::{event_from_core, event_to_core};
-pub use prepare::{prepare_for_create, prepare_for_update};
+pub use prepare::{admit_for_create, prepare_for_create, prepare_for_update};
 pub use validation::{validate_create, validate_metadata, validate_update};

@@ -34,6 +34,13 @@ pub fn prepare_for_create(resource: &Resource, object: &mut Value) {
     }
 }
 
+/// What the admission plugins that every server has do to a new object, before webhooks see it.
+pub fn admit_for_create(resource: &Resource, object: &mut Value) {
+    if resource.group_kind() == ("", "Pod") {
+        admit_pod(object);
+    }
+}
+
 /// Keeps what an update of the main resource may not change without saying so.
 pub fn prepare_for_update(resource: &Resource, new: &mut Value, old: &Value) {
     if resource.subresources.iter().any(|subresource| subresource.name == "status") {

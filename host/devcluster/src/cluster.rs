@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::addresses::Addresses;
-use crate::admission::Admission;
+use crate::admission::{Admission, Webhooks};
 use crate::catalogue::Catalogue;
 use crate::faults::Faults;
 use crate::requests::RequestLog;
@@ -19,6 +19,8 @@ pub struct Cluster {
     catalogue: RwLock<Arc<Catalogue>>,
     /// Decides about writes.
     pub admission: Arc<dyn Admission>,
+    /// The admission webhooks.
+    pub webhooks: Webhooks,
     /// What tests inject.
     pub faults: Faults,
     /// What was asked.
@@ -50,6 +52,7 @@ impl Cluster {
             store,
             catalogue: RwLock::new(Arc::new(catalogue)),
             admission,
+            webhooks: Webhooks::default(),
             requests: RequestLog::default(),
             addresses: Addresses::default(),
             bookmark_interval,

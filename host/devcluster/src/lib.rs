@@ -3,7 +3,8 @@
 //! It is real enough for kubectl and client libraries to work with the built-in kinds of the
 //! [`builtins`] catalogue and with CustomResourceDefinitions: discovery, OpenAPI v3, create, read,
 //! update, the four patch formats, server-side apply, delete with finalizers and propagation, lists in
-//! pages, watches with history and bookmarks, tables, metadata-only views, dry run and field validation.
+//! pages, watches with history and bookmarks, tables, metadata-only views, dry run, field validation, and
+//! admission webhooks over HTTPS from the stored configurations.
 //!
 //! # Layout
 //! - `store` keeps JSON bytes per resource, one revision counter and a window of history;
@@ -11,7 +12,7 @@
 //! - `write` takes a body to a stored object, `read` takes stored objects to answers;
 //! - `documents` has discovery and OpenAPI, `http` the connections, paths and headers;
 //! - `definitions` follows up on CustomResourceDefinitions;
-//! - [`admission`] is where webhooks will be called; [`Faults`] and [`RequestLog`] are for tests.
+//! - [`admission`] calls webhooks ([`ApiServer::route_service`] says where services answer); [`Faults`] and [`RequestLog`] are for tests.
 //!
 //! # What it does not do
 //! - No authentication, no authorization: everybody is `system:admin`. It listens on loopback only and
@@ -21,7 +22,10 @@
 //!   garbage collection, namespace content and claims are the business of API clients.
 //! - No HTTP/2, no compression. Protobuf bodies of built-in kinds are read; answers are JSON, also to
 //!   clients that ask for protobuf first.
-//! - No conversion between versions of a custom kind but a change of `apiVersion`; no webhooks yet.
+//! - No conversion between versions of a custom kind but a change of `apiVersion`; no conversion webhooks.
+//! - No admission policies. Match conditions of webhooks know no `authorizer`, no cost limits, and are
+//!   compiled without types. There are no system roots: a webhook without `caBundle` is not trusted.
+//!   Webhooks of services without a route have no endpoints, whatever Services and EndpointSlices say.
 //! - No `exec`, `attach`, `logs`, `proxy`, `port-forward`, service account tokens, quotas, limit ranges,
 //!   priority classes, node ports, or disruption budgets on eviction. Cluster IPs are handed out once.
 //! - OpenAPI v2 is an empty document; what clients look for is in v3.

@@ -28,7 +28,7 @@ pub struct Options {
     pub history: usize,
     /// How often watches that allow bookmarks get one.
     pub bookmark_interval: Duration,
-    /// Decides about writes.
+    /// Decides about writes before the webhooks of the stored configurations do.
     pub admission: Arc<dyn Admission>,
 }
 
@@ -117,6 +117,17 @@ impl ApiServer {
     /// What was asked so far; it goes on counting.
     pub fn requests(&self) -> RequestLog {
         self.cluster.requests.clone()
+    }
+
+    /// Says where a service answers: webhook configurations refer to services, and there is no network that
+    /// would lead to them. Calls go to `address` but expect a certificate for `NAME.NAMESPACE.svc`.
+    pub fn route_service(&self, namespace: &str, name: &str, port: u16, address: SocketAddr) {
+        self.cluster.webhooks.route_service(namespace, name, port, address);
+    }
+
+    /// Takes the route of a service away: calls fail as if it had no endpoints.
+    pub fn remove_service_route(&self, namespace: &str, name: &str, port: u16) {
+        self.cluster.webhooks.remove_service_route(namespace, name, port);
     }
 
     /// Stops the server, ends its watches, and waits until open requests are answered.

@@ -1,7 +1,7 @@
 //! URIs of artifacts: `repository[:tag][@digest]` without a host, with placeholders.
 
 use super::findings::Findings;
-use crate::reference::Reference;
+use crate::reference::{self, Reference};
 
 /// Which placeholders a URI has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,36 +45,17 @@ impl<'a> Artifact<'a> {
         direction: Direction,
         findings: &mut Findings,
     ) -> Option<Self> {
-        if let Some((scheme, rest)) = uri.split_once("://") {
+        if let Some((scheme, rest)) = reference::split_scheme(uri) {
             let rest = rest.split_once('/').map_or(rest, |(_, path)| path);
-            findings.refuse_annotation(
-                name,
-                &[
-                    " is \"",
-                    uri,
-                    "\", but takes neither ",
-                    scheme,
-                    ":// nor a host: write ",
-                    rest,
-                    ", and name a registry other than the cache in ",
-                    super::PREFIX,
-                    "registry",
-                ],
-            );
+            findings.refuse("@% is \"%\", but takes neither %:// nor a host: write %, and name a registry other than the cache in @registry", &[name, uri, scheme, rest]);
             return None;
         }
         let (example, placeholders) = match without_placeholders(uri) {
             Ok(found) => found,
             Err(unknown) => {
-                findings.refuse_annotation(
-                    name,
-                    &[
-                        " is \"",
-                        uri,
-                        "\", but ",
-                        unknown,
-                        " is no placeholder: write {index}, {pod}, {job} or {namespace}",
-                    ],
+                findings.refuse(
+                    "@% is \"%\", but % is no placeholder: write {index}, {pod}, {job} or {namespace}",
+                    &[name, uri, unknown],
                 );
                 return None;
             }
@@ -82,36 +63,25 @@ impl<'a> Artifact<'a> {
         let reference = match Reference::parse(&example) {
             Ok(reference) => reference,
             Err(why) => {
-                findings.refuse_annotation(
-                    name,
-                    &[" is \"", uri, "\", but ", why, ": write it like flow/words:run-1, without a host"],
+                findings.refuse(
+                    "@% is \"%\", but %: write it like flow/words:run-1, without a host",
+                    &[name, uri, why],
                 );
                 return None;
             }
         };
         if direction == Direction::Push && reference.digest.is_some() {
-            findings.refuse_annotation(
-                name,
-                &[" is \"", uri, "\", but what is pushed has no digest yet: name a tag only"],
-            );
+            findings
+                .refuse("@% is \"%\", but what is pushed has no digest yet: name a tag only", &[name, uri]);
             return None;
         }
         if reference.tag.is_none() && reference.digest.is_none() {
-            findings.warn_annotation(name, &[" has no tag, so that latest is meant"]);
+            findings.warn("@% has no tag, so that latest is meant", &[name]);
         }
         if let Some((first, _)) = uri.split_once('/')
             && first.contains('.')
         {
-            findings.warn_annotation(
-                name,
-                &[
-                    " begins with ",
-                    first,
-                    ", which is taken as a part of the repository: name another registry in ",
-                    super::PREFIX,
-                    "registry",
-                ],
-            );
+            findings.warn("@% begins with %, which is taken as a part of the repository: name another registry in @registry", &[name, first]);
         }
         Some(Artifact { uri, placeholders })
     }

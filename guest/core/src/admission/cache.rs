@@ -25,20 +25,16 @@ pub(crate) fn check(request: &Request<'_>, findings: &mut Findings) {
         problems.extend(validate::changes(&old.spec, &new.spec));
     }
     for problem in problems {
-        findings.refuse(&[problem.field, ": ", &problem.message]);
+        findings.refuse("%: %", &[problem.field, &problem.message]);
     }
     if new.spec.registry_http.is_some() {
-        findings.warn(&[
-            "spec.secrets.registryHttp is deprecated: put the value into a Secret under the key http-secret and name that in spec.secret",
-        ]);
+        findings.warn("spec.secrets.registryHttp is deprecated: put the value into a Secret under the key http-secret and name that in spec.secret", &[]);
     }
     if let Some(old) = &old
         && old.spec.deploy()
         && old.spec.storage.is_none()
         && (!new.spec.deploy() || new.spec.image() != old.spec.image() || new.spec.storage.is_some())
     {
-        findings.warn(&[
-            "this cache has no storage, so that the change restarts its registry without the artifacts it holds",
-        ]);
+        findings.warn("this cache has no storage, so that the change restarts its registry without the artifacts it holds", &[]);
     }
 }

@@ -1,6 +1,6 @@
 //! What a review has to say, collected so that a user corrects once.
 
-use orascache_api::steps::ANNOTATION_PREFIX;
+use super::template::fill;
 
 /// Sentences without their final stop.
 #[derive(Debug, Default)]
@@ -12,31 +12,17 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// A reason to refuse, from its parts.
-    pub(crate) fn refuse(&mut self, parts: &[&str]) {
-        self.problems.push(parts.concat());
+    /// A reason to refuse, from a template as [`fill`] takes it.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn refuse(&mut self, template: &str, arguments: &[&str]) {
+        self.problems.push(fill(template, arguments));
     }
 
-    /// Something odd, from its parts.
-    pub(crate) fn warn(&mut self, parts: &[&str]) {
-        self.warnings.push(parts.concat());
+    /// Something odd, from a template as [`fill`] takes it.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn warn(&mut self, template: &str, arguments: &[&str]) {
+        self.warnings.push(fill(template, arguments));
     }
-
-    /// A reason to refuse that begins with the full name of an annotation.
-    pub(crate) fn refuse_annotation(&mut self, name: &str, parts: &[&str]) {
-        self.problems.push(of_annotation(name, parts));
-    }
-
-    /// Something odd that begins with the full name of an annotation.
-    pub(crate) fn warn_annotation(&mut self, name: &str, parts: &[&str]) {
-        self.warnings.push(of_annotation(name, parts));
-    }
-}
-
-fn of_annotation(name: &str, parts: &[&str]) -> String {
-    let mut sentence = [ANNOTATION_PREFIX, name].concat();
-    for part in parts {
-        sentence.push_str(part);
-    }
-    sentence
 }

@@ -7,7 +7,7 @@ use super::patch::Patch;
 use super::pod::{Container, Pod, items, member};
 use super::step::Step;
 use super::target;
-use crate::json::Json;
+use super::template::{fill, quoted};
 use orascache_api::steps::{AGENT_DIRECTORY, AGENT_VOLUME, INJECTED_ANNOTATION, INJECTED_VERSION, env};
 
 /// A step with everything that its annotations leave to others.
@@ -28,72 +28,51 @@ pub(crate) fn is_injected(pod: &Pod<'_>) -> bool {
 }
 
 /// The operations that rewrite the pod. Nothing is touched but what is listed here.
-pub(crate) fn patch<'a>(pod: &Pod<'a>, container: &Container<'a>, plan: &Plan<'a>) -> Patch<'a> {
+pub(crate) fn patch(pod: &Pod<'_>, container: &Container<'_>, plan: &Plan<'_>) -> Patch {
     let mut patch = Patch::default();
-    patch.set(
-        "/metadata/annotations",
-        pod.annotations().is_some(),
-        INJECTED_ANNOTATION,
-        INJECTED_VERSION.into(),
-    );
-    let volume = Json::object([
-        ("name", Some(AGENT_VOLUME.into())),
-        ("emptyDir", Some(Json::object([("sizeLimit", Some("64Mi".into()))]))),
-    ]);
-    let has = |object: &'a Json<'a>, list| member(object, list).is_some();
-    patch.insert("/spec/volumes", has(pod.spec, "volumes"), items(pod.spec, "volumes").len(), vec![volume]);
+    let marker = quoted(INJECTED_VERSION);
+    patch.set("/metadata/annotations", pod.annotations().is_some(), INJECTED_ANNOTATION, &marker);
+    let volume = fill(r#"{"name":"%","emptyDir":{"sizeLimit":"64Mi"}}"#, &[AGENT_VOLUME]);
+    let has_volumes = member(pod.spec, "volumes").is_some();
+    patch.insert("/spec/volumes", has_volumes, items(pod.spec, "volumes").len(), &[volume]);
 
     let variables = variables(pod, plan.step);
     let mut first = vec![agent::install_container(pod, container, plan)];
     if let Some(secret) = plan.credentials {
-        first.push(agent::proxy_container(pod, container, plan, secret, variables.clone()));
+        first.push(agent::proxy_container(pod, container, plan, secret, &variables));
     }
-    patch.insert("/spec/initContainers", has(pod.spec, "initContainers"), 0, first);
+    patch.insert("/spec/initContainers", member(pod.spec, "initContainers").is_some(), 0, &first);
 
-    let at = ["/spec/containers/", &container.index.to_string()].concat();
-    let list = |name| [&at, "/", name].concat();
-    let mount = Json::object([
-        ("name", Some(AGENT_VOLUME.into())),
-        ("mountPath", Some(AGENT_DIRECTORY.into())),
-        ("readOnly", Some(true.into())),
-    ]);
-    let length = |name| items(container.tree, name).len();
-    patch.insert(
-        &list("volumeMounts"),
-        has(container.tree, "volumeMounts"),
-        length("volumeMounts"),
-        vec![mount],
-    );
-    patch.insert(&list("env"), has(container.tree, "env"), length("env"), variables);
-    let mut command = agent::exec_command(container, plan);
-    command.extend(container.command().iter().cloned());
-    patch.replace(list("command"), Json::Array(command));
+    let at = fill("/spec/containers/%", &[&container.index.to_string()]);
+    let mount = fill(r#"{"name":"%","mountPath":"%","readOnly":true}"#, &[AGENT_VOLUME, AGENT_DIRECTORY]);
+    for (list, added) in [("volumeMounts", vec![mount]), ("env", variables)] {
+        let exists = member(container.tree, list).is_some();
+        let path = fill("%/%", &[&at, list]);
+        patch.insert(&path, exists, items(container.tree, list).len(), &added);
+    }
+    patch.replace(&fill("%/command", &[&at]), &agent::exec_command(container, plan));
     patch
 }
 
 /// The downward API for those placeholders that occur.
-fn variables<'a>(pod: &Pod<'_>, step: &Step<'_>) -> Vec<Json<'a>> {
+fn variables(pod: &Pod<'_>, step: &Step<'_>) -> Vec<String> {
     let wanted = step.placeholders();
-    let map_entry = |map: &str, key: &str| ["metadata.", map, "['", key, "']"].concat();
+    let index = target::index_field(pod);
+    let fields = [
+        (env::POD, wanted.pod.then_some(("metadata.name", ""))),
+        (env::NAMESPACE, wanted.namespace.then_some(("metadata.namespace", ""))),
+        (env::JOB, target::job_label(pod).filter(|_| wanted.job).map(|label| ("metadata.labels", label))),
+        (env::INDEX, index.filter(|_| wanted.index)),
+    ];
     let mut variables = Vec::new();
-    let mut variable = |name: &'static str, field: String| {
-        let reference = Json::object([("fieldPath", Some(field.into()))]);
-        variables.push(Json::object([
-            ("name", Some(name.into())),
-            ("valueFrom", Some(Json::object([("fieldRef", Some(reference))]))),
-        ]));
-    };
-    if wanted.pod {
-        variable(env::POD, "metadata.name".to_owned());
-    }
-    if wanted.namespace {
-        variable(env::NAMESPACE, "metadata.namespace".to_owned());
-    }
-    if let Some(label) = target::job_label(pod).filter(|_| wanted.job) {
-        variable(env::JOB, map_entry("labels", label));
-    }
-    if let Some((map, key)) = target::index_field(pod).filter(|_| wanted.index) {
-        variable(env::INDEX, map_entry(map, key));
+    for (name, field) in fields {
+        if let Some((map, key)) = field {
+            let entry = if key.is_empty() { String::new() } else { fill("['%']", &[key]) };
+            variables.push(fill(
+                r#"{"name":"%","valueFrom":{"fieldRef":{"fieldPath":"%%"}}}"#,
+                &[name, map, &entry],
+            ));
+        }
     }
     variables
 }

@@ -6,6 +6,7 @@ use super::findings::Findings;
 use super::patch::Patch;
 use super::pod::{member, member_of};
 use super::step::{Step, ours};
+use super::template::{fill, joined, quoted};
 use crate::json::Json;
 use std::borrow::Cow;
 
@@ -29,9 +30,9 @@ pub(crate) fn of_pods<'a>(job: &'a Json<'a>, findings: &mut Findings) -> Json<'a
         match ours(of_template(job)).find(|(other, _)| *other == key) {
             None => keep(key, value),
             Some((_, same)) if same == value => {}
-            Some(_) => findings.refuse_annotation(
-                key,
-                &[" has one value on the Job and another one in spec.template: keep one of them"],
+            Some(_) => findings.refuse(
+                "@% has one value on the Job and another one in spec.template: keep one of them",
+                &[key],
             ),
         }
     }
@@ -39,37 +40,36 @@ pub(crate) fn of_pods<'a>(job: &'a Json<'a>, findings: &mut Findings) -> Json<'a
 }
 
 /// Copies the Job's annotations to its template.
-pub(crate) fn copy<'a>(job: &'a Json<'a>) -> Patch<'a> {
+pub(crate) fn copy(job: &Json<'_>) -> Patch {
     hand_on(job, member_of(job, "metadata", "annotations"))
 }
 
 /// Adds those of `source` under our prefix that the template lacks.
-fn hand_on<'a>(job: &'a Json<'a>, source: Option<&'a Json<'a>>) -> Patch<'a> {
+fn hand_on(job: &Json<'_>, source: Option<&Json<'_>>) -> Patch {
     let mut patch = Patch::default();
     let template = of_template(job);
-    let missing: Vec<(Cow<'a, str>, Json<'a>)> = ours(source)
+    let missing: Vec<(String, String)> = ours(source)
         .filter(|(key, _)| !ours(template).any(|(other, _)| other == *key))
-        .map(|(key, value)| (Cow::Owned([PREFIX, key].concat()), value.clone()))
+        .map(|(key, value)| (fill("@%", &[key]), value.to_text()))
         .collect();
-    if missing.is_empty() {
-        return patch;
-    }
-    let has_metadata =
-        member_of(job, "spec", "template").and_then(|template| member(template, "metadata")).is_some();
+    let map = [TEMPLATE_METADATA, "/annotations"].concat();
     if template.is_some() {
-        let map = [TEMPLATE_METADATA, "/annotations"].concat();
         for (key, value) in missing {
-            patch.set(&map, true, &key, value);
+            patch.set(&map, true, &key, &value);
         }
-    } else {
-        patch.set(TEMPLATE_METADATA, has_metadata, "annotations", Json::Object(missing));
+    } else if !missing.is_empty() {
+        let has_metadata =
+            member_of(job, "spec", "template").and_then(|template| member(template, "metadata")).is_some();
+        let members: Vec<String> =
+            missing.iter().map(|(key, value)| fill("%:%", &[&quoted(key), value])).collect();
+        patch.set(TEMPLATE_METADATA, has_metadata, "annotations", &fill("{%}", &[&joined(&members)]));
     }
     patch
 }
 
 /// On an update the template keeps what it has: it cannot change any more, except while the Job waits for its
 /// first start.
-pub(crate) fn carry_over<'a>(job: &'a Json<'a>, old: &'a Json<'a>, findings: &mut Findings) -> Patch<'a> {
+pub(crate) fn carry_over(job: &Json<'_>, old: &Json<'_>, findings: &mut Findings) -> Patch {
     if may_change_template(old) {
         return follow(job, old);
     }
@@ -78,15 +78,13 @@ pub(crate) fn carry_over<'a>(job: &'a Json<'a>, old: &'a Json<'a>, findings: &mu
         ours(of_template(old)).find(|(other, _)| *other == key).map(|(_, old)| old) != Some(value)
     });
     if differs {
-        findings.warn(&[
-            "the annotations under ", PREFIX, " are handed to a Job's pods when it is created: delete the Job and create it again for the new ones to count",
-        ]);
+        findings.warn("the annotations under @ are handed to a Job's pods when it is created: delete the Job and create it again for the new ones to count", &[]);
     }
     hand_on(job, of_template(old))
 }
 
 /// What the template was handed follows the Job's annotations; what it says by itself stays.
-fn follow<'a>(job: &'a Json<'a>, old: &'a Json<'a>) -> Patch<'a> {
+fn follow(job: &Json<'_>, old: &Json<'_>) -> Patch {
     let was_handed = |key: &str, value: &Json<'_>| {
         ours(member_of(old, "metadata", "annotations")).any(|(other, old)| other == key && old == value)
     };
@@ -96,7 +94,7 @@ fn follow<'a>(job: &'a Json<'a>, old: &'a Json<'a>) -> Patch<'a> {
         let map = [TEMPLATE_METADATA, "/annotations"].concat();
         let name = [PREFIX, key].concat();
         match ours(annotations).find(|(other, _)| *other == key) {
-            Some((_, new)) if new != value => patch.set(&map, true, &name, new.clone()),
+            Some((_, new)) if new != value => patch.set(&map, true, &name, &new.to_text()),
             Some(_) => {}
             None => patch.remove(&map, &name),
         }
@@ -119,18 +117,15 @@ pub(crate) fn check(job: &Json<'_>, step: &Step<'_>, findings: &mut Findings) {
         .into_iter()
         .any(|name| matches!(spec(name), Some(Json::Int(number)) if *number > 1));
     if step.placeholders().index && !is_indexed {
-        findings.refuse(&["the placeholder {index} is the number of a pod in an indexed Job: set spec.completionMode to Indexed, or write {pod}"]);
+        findings.refuse("the placeholder {index} is the number of a pod in an indexed Job: set spec.completionMode to Indexed, or write {pod}", &[]);
     }
     let Some(output) = step.output else { return };
     let differs = output.placeholders.index || output.placeholders.pod;
     if !differs && (is_indexed || is_parallel) {
         let wanted = if is_indexed { "{index}" } else { "{pod}" };
-        findings.warn(&[
-            "every pod of this Job pushes to ",
-            output.uri,
-            " and the last one wins: write ",
-            wanted,
-            " into the URI",
-        ]);
+        findings.warn(
+            "every pod of this Job pushes to % and the last one wins: write % into the URI",
+            &[output.uri, wanted],
+        );
     }
 }

@@ -34,9 +34,14 @@ pub(crate) fn candidates<'a>(context: &Context<'a>, name: &str) -> Result<Vec<Js
     context
         .objects
         .iter()
-        .filter(|text| text.contains(name))
+        .filter(|text| mentions(text, name))
         .map(|text| fields::parse(text, "an object of the context"))
         .collect()
+}
+
+/// Whether a name occurs in a text. The standard library's search is a kilobyte and a half of component.
+fn mentions(text: &str, name: &str) -> bool {
+    text.as_bytes().windows(name.len().max(1)).any(|window| window == name.as_bytes())
 }
 
 /// Looks for the cache among the candidates.
@@ -81,25 +86,16 @@ pub(crate) fn check<'a>(
     findings: &mut Findings,
 ) -> Option<&'a str> {
     if !cache.deploys && step.registry.is_none() {
-        findings.refuse_annotation(
-            annotation::REGISTRY,
-            &[
-                " is missing: ",
-                KIND,
-                " ",
-                step.cache,
-                " has no registry of its own (spec.deploy is false), so name one like ghcr.io",
-            ],
+        findings.refuse(
+            "@% is missing: % % has no registry of its own (spec.deploy is false), so name one like ghcr.io",
+            &[annotation::REGISTRY, KIND, step.cache],
         );
     }
     let credentials = step.credentials.or_else(|| cache.credentials.filter(|_| step.registry.is_some()));
     if credentials.is_some() {
         target::check_name(pod, PROXY_CONTAINER, findings);
         if step.registry.is_some_and(|registry| registry.plain_http) {
-            findings.warn_annotation(
-                annotation::REGISTRY,
-                &[" begins with http://, so that credentials travel in clear text: remove http:// where the registry has TLS"],
-            );
+            findings.warn("@% begins with http://, so that credentials travel in clear text: remove http:// where the registry has TLS", &[annotation::REGISTRY]);
         }
     }
     credentials

@@ -15,6 +15,7 @@ mod request;
 mod settings;
 mod step;
 mod target;
+mod template;
 
 use crate::contract::{Context, Error, Outcome, Verdict};
 use crate::fields;
@@ -74,7 +75,7 @@ impl Default for Decision {
 }
 
 impl Decision {
-    fn patch(patch: Patch<'_>, note: &'static str) -> Self {
+    fn patch(patch: Patch, note: &'static str) -> Self {
         let patch = patch.into_text();
         let note = patch.is_some().then_some(note);
         Decision::Made { patch, note }
@@ -137,16 +138,10 @@ fn create_pod(
         Found::Need(_) => return Ok(Decision::default()),
         Found::Cache(cache) => cache,
         Found::Missing => {
-            findings.refuse(&[
-                KIND,
-                " ",
-                step.cache,
-                " does not exist in namespace ",
-                namespace,
-                ": create it first, or name another one in ",
-                PREFIX,
-                annotation::CACHE,
-            ]);
+            findings.refuse(
+                "% % does not exist in namespace %: create it first, or name another one in @%",
+                &[KIND, step.cache, namespace, annotation::CACHE],
+            );
             return Ok(Decision::default());
         }
     };
@@ -193,7 +188,7 @@ fn create_job(
     let pod = match template {
         Some(template) => Pod::read(template, Stands::InTemplate, findings),
         None => {
-            findings.refuse(&["spec.template is missing: write the pod that the Job runs"]);
+            findings.refuse("spec.template is missing: write the pod that the Job runs", &[]);
             None
         }
     };
@@ -216,14 +211,10 @@ fn create_job(
             lookup::check(&pod, &step, cache, findings);
         }
         // The Job's controller tries again and again, so that the cache may come later.
-        Found::Missing => findings.warn(&[
-            KIND,
-            " ",
-            step.cache,
-            " does not exist in namespace ",
-            request.namespace,
-            " yet: the pods of this Job are refused until it does",
-        ]),
+        Found::Missing => findings.warn(
+            "% % does not exist in namespace % yet: the pods of this Job are refused until it does",
+            &[KIND, step.cache, request.namespace],
+        ),
     }
     Ok(Decision::patch(job::copy(job), "annotations handed to the template"))
 }
@@ -238,13 +229,8 @@ fn update_job(request: &Request<'_>, findings: &mut Findings) -> Decision {
 }
 
 fn warn_idle(findings: &mut Findings) {
-    findings.warn(&[
-        "the annotations under ",
-        PREFIX,
-        " ask for nothing: write ",
-        annotation::INPUT_URI,
-        " or ",
-        annotation::OUTPUT_URI,
-        ", or remove them",
-    ]);
+    findings.warn(
+        "the annotations under @ ask for nothing: write % or %, or remove them",
+        &[annotation::INPUT_URI, annotation::OUTPUT_URI],
+    );
 }

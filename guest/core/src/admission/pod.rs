@@ -56,7 +56,7 @@ impl<'a> Pod<'a> {
     pub(crate) fn read(owner: &'a Json<'a>, stands: Stands, findings: &mut Findings) -> Option<Pod<'a>> {
         let base = stands.field();
         let Some(spec @ Json::Object(_)) = member(owner, "spec") else {
-            findings.refuse(&[base, " must be an object"]);
+            findings.refuse("% must be an object", &[base]);
             return None;
         };
         let before = findings.problems.len();
@@ -147,13 +147,13 @@ fn named_items<'a>(object: &'a Json<'a>, at: &str, list: &str, findings: &mut Fi
         None => &[],
         Some(Json::Array(items)) => items,
         Some(other) => {
-            findings.refuse(&[at, " must be a list, not ", other.type_name()]);
+            findings.refuse("% must be a list, not %", &[at, other.type_name()]);
             &[]
         }
     };
     for (index, item) in items.iter().enumerate() {
         if name_of(item).is_none() {
-            findings.refuse(&[at, "[", &index.to_string(), "] must be an object with a name"]);
+            findings.refuse("%[%] must be an object with a name", &[at, &index.to_string()]);
         }
     }
     items
@@ -164,7 +164,7 @@ fn check_container(container: &Container<'_>, at: &str, findings: &mut Findings)
         match member(container.tree, list) {
             None => {}
             Some(Json::Array(words)) if words.iter().all(|word| word.as_str().is_some()) => {}
-            Some(_) => findings.refuse(&[at, ".", list, " must be a list of strings"]),
+            Some(_) => findings.refuse("%.% must be a list of strings", &[at, list]),
         }
     }
     named_items(container.tree, &[at, ".env"].concat(), "env", findings);

@@ -77,11 +77,11 @@ pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Finding
     let mut inputs: Vec<(Option<u32>, Artifact<'a>)> = Vec::new();
     for (key, value) in ours(annotations) {
         let Some(text) = value.as_str() else {
-            findings.refuse_annotation(key, &[" must be a string, not ", value.type_name()]);
+            findings.refuse("@% must be a string, not %", &[key, value.type_name()]);
             continue;
         };
         if text.trim().is_empty() {
-            findings.refuse_annotation(key, &[" is empty: give it a value or remove it"]);
+            findings.refuse("@% is empty: give it a value or remove it", &[key]);
             continue;
         }
         match key {
@@ -97,17 +97,19 @@ pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Finding
             name::DEBUG => step.debug = flag(key, text, findings).unwrap_or(false),
             name::ORAS_CONTAINER => step.image = image(key, text, findings),
             name::ENTRYPOINT | name::ORAS_ENTRYPOINT => {
-                findings.warn_annotation(key, &[" is ignored: nothing is downloaded and run, so remove it"]);
+                findings.warn("@% is ignored: nothing is downloaded and run, so remove it", &[key]);
             }
             _ => match input_number(key) {
-                Some(number) => inputs.extend(
-                    Artifact::read(key, text, Direction::Pull, findings).map(|artifact| (number, artifact)),
-                ),
-                None => findings.refuse_annotation(key, &[" is unknown", suggestion(key)]),
+                Some(number) => {
+                    if let Some(artifact) = Artifact::read(key, text, Direction::Pull, findings) {
+                        let place = inputs.partition_point(|(other, _)| *other < number);
+                        inputs.insert(place, (number, artifact));
+                    }
+                }
+                None => findings.refuse("@% is unknown%", &[key, suggestion(key)]),
             },
         }
     }
-    inputs.sort_by_key(|(number, _)| *number);
     step.inputs = inputs.into_iter().map(|(_, artifact)| artifact).collect();
     agree(&step, annotations, findings);
     (findings.problems.len() == before).then_some(step)
@@ -117,25 +119,20 @@ pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Finding
 fn agree(step: &Step<'_>, annotations: Option<&Json<'_>>, findings: &mut Findings) {
     let says = |wanted: &str| ours(annotations).any(|(key, _)| key == wanted);
     if step.cache.is_empty() && !says(name::CACHE) {
-        findings.refuse_annotation(name::CACHE, &[" is missing: name the OrasCache to use"]);
+        findings.refuse("@% is missing: name the OrasCache to use", &[name::CACHE]);
     }
     if says(name::OUTPUT_URI) && !says(name::OUTPUT_PATH) {
-        findings.refuse_annotation(
-            name::OUTPUT_PATH,
-            &[" is missing: name the file or directory that is pushed to ", PREFIX, name::OUTPUT_URI],
+        findings.refuse(
+            "@% is missing: name the file or directory that is pushed to @%",
+            &[name::OUTPUT_PATH, name::OUTPUT_URI],
         );
     }
     if says(name::OUTPUT_PATH) && !says(name::OUTPUT_URI) {
-        findings.warn_annotation(
-            name::OUTPUT_PATH,
-            &[" has no effect without ", PREFIX, name::OUTPUT_URI, ": nothing is pushed"],
-        );
+        findings
+            .warn("@% has no effect without @%: nothing is pushed", &[name::OUTPUT_PATH, name::OUTPUT_URI]);
     }
     if says(name::INPUT_PATH) && !ours(annotations).any(|(key, _)| input_number(key).is_some()) {
-        findings.warn_annotation(
-            name::INPUT_PATH,
-            &[" has no effect without ", PREFIX, name::INPUT_URI, ": nothing is pulled"],
-        );
+        findings.warn("@% has no effect without @%: nothing is pulled", &[name::INPUT_PATH, name::INPUT_URI]);
     }
 }
 
@@ -167,10 +164,7 @@ fn flag(key: &str, text: &str, findings: &mut Findings) -> Option<bool> {
         "true" => Some(true),
         "false" => Some(false),
         _ => {
-            findings.refuse_annotation(
-                key,
-                &[" is \"", text, "\": write \"true\" or \"false\", with the quotes"],
-            );
+            findings.refuse("@% is \"%\": write \"true\" or \"false\", with the quotes", &[key, text]);
             None
         }
     }
@@ -178,33 +172,24 @@ fn flag(key: &str, text: &str, findings: &mut Findings) -> Option<bool> {
 
 fn output_path<'a>(key: &str, text: &'a str, findings: &mut Findings) -> Option<&'a str> {
     if text.bytes().all(|byte| byte == b'/') {
-        findings.refuse_annotation(
-            key,
-            &[" is the root of the file system: name a file or a directory below it"],
-        );
+        findings.refuse("@% is the root of the file system: name a file or a directory below it", &[key]);
         return None;
     }
     Some(text)
 }
 
 fn registry<'a>(key: &str, text: &'a str, findings: &mut Findings) -> Option<Registry<'a>> {
-    let (host, plain_http) = match text.split_once("://") {
+    let (host, plain_http) = match reference::split_scheme(text) {
         Some(("http", host)) => (host, true),
         Some(("https", host)) => (host, false),
         None => (text, false),
         Some((scheme, _)) => {
-            findings.refuse_annotation(
-                key,
-                &[" is \"", text, "\", but ", scheme, ":// is not spoken here: write a host with an optional port, or http:// in front of it for a registry without TLS"],
-            );
+            findings.refuse("@% is \"%\", but %:// is not spoken here: write a host with an optional port, or http:// in front of it for a registry without TLS", &[key, text, scheme]);
             return None;
         }
     };
     if !reference::is_host(host) {
-        findings.refuse_annotation(
-            key,
-            &[" is \"", text, "\", which is not a host with an optional port: write one like ghcr.io, and put paths into the URIs"],
-        );
+        findings.refuse("@% is \"%\", which is not a host with an optional port: write one like ghcr.io, and put paths into the URIs", &[key, text]);
         return None;
     }
     Some(Registry { host, plain_http })
@@ -212,13 +197,9 @@ fn registry<'a>(key: &str, text: &'a str, findings: &mut Findings) -> Option<Reg
 
 fn image<'a>(key: &str, text: &'a str, findings: &mut Findings) -> Option<&'a str> {
     if !reference::is_image(text) {
-        findings.refuse_annotation(
-            key,
-            &[
-                " is \"",
-                text,
-                "\", which is not an image reference: write one like registry.example.org/name:tag",
-            ],
+        findings.refuse(
+            "@% is \"%\", which is not an image reference: write one like registry.example.org/name:tag",
+            &[key, text],
         );
         return None;
     }
@@ -234,15 +215,9 @@ fn object_name<'a>(key: &str, text: &'a str, kind: &str, findings: &mut Findings
             && label.bytes().all(|byte| inner(byte) || byte == b'-')
     };
     if text.len() > 253 || !text.split('.').all(is_label) {
-        findings.refuse_annotation(
-            key,
-            &[
-                " is \"",
-                text,
-                "\", which cannot name a ",
-                kind,
-                ": use lower case letters, digits, '-' and '.'",
-            ],
+        findings.refuse(
+            "@% is \"%\", which cannot name a %: use lower case letters, digits, '-' and '.'",
+            &[key, text, kind],
         );
         return None;
     }

@@ -1,6 +1,5 @@
 //! Which container takes part, and whether it can.
 
-use super::PREFIX;
 use super::artifact::Placeholders;
 use super::findings::Findings;
 use super::pod::{Container, Pod, Stands, items, member, member_of, name_of};
@@ -26,27 +25,24 @@ pub(crate) fn choose<'p, 'a>(
             if found.is_none() {
                 let is_init = pod.init_containers.iter().any(|container| container.name == name);
                 let why = if is_init { ", which is an init container" } else { ", which is not there" };
-                findings.refuse_annotation(
-                    annotation::CONTAINER,
-                    &[" names ", name, why, ": write one of ", &names()],
-                );
+                findings.refuse("@% names %%: write one of %", &[annotation::CONTAINER, name, why, &names()]);
             }
             found
         }
         (None, [only]) => Some(only),
         (None, []) => {
-            findings.refuse(&[
-                pod.stands.field(),
-                ".containers is empty: write the container that runs the step",
-            ]);
+            findings.refuse(
+                "%.containers is empty: write the container that runs the step",
+                &[pod.stands.field()],
+            );
             None
         }
         (None, _) => {
             let found = pod.default_container().and_then(|name| pod.container(name));
             if found.is_none() {
-                findings.refuse_annotation(
-                    annotation::CONTAINER,
-                    &[" is missing, and there are several containers: write one of ", &names()],
+                findings.refuse(
+                    "@% is missing, and there are several containers: write one of %",
+                    &[annotation::CONTAINER, &names()],
                 );
             }
             found
@@ -63,49 +59,34 @@ pub(crate) fn is_wrapped(container: &Container<'_>) -> bool {
 pub(crate) fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &mut Findings) {
     let base = pod.stands.field();
     if container.command().is_empty() {
-        findings.refuse(&[
-            base, ".containers: ", container.name, " has no command, and the entrypoint of its image is not known here: write it as command: [program, argument]",
-        ]);
+        findings.refuse("%.containers: % has no command, and the entrypoint of its image is not known here: write it as command: [program, argument]", &[base, container.name]);
     }
     if member_of(pod.spec, "os", "name").and_then(Json::as_str) == Some("windows") {
-        findings.refuse(&[
-            base,
-            ".os.name is windows, but the agent is a Linux program: remove the annotations under ",
-            PREFIX,
-        ]);
+        findings.refuse(
+            "%.os.name is windows, but the agent is a Linux program: remove the annotations under @",
+            &[base],
+        );
     }
     check_name(pod, INSTALL_CONTAINER, findings);
     if items(pod.spec, "volumes").iter().any(|volume| name_of(volume) == Some(AGENT_VOLUME)) {
-        findings.refuse(&[
-            base,
-            ".volumes: the name ",
-            AGENT_VOLUME,
-            " is needed for the step: rename the volume",
-        ]);
+        findings
+            .refuse("%.volumes: the name % is needed for the step: rename the volume", &[base, AGENT_VOLUME]);
     }
     for mount in items(container.tree, "volumeMounts") {
         let path = member(mount, "mountPath").and_then(Json::as_str).unwrap_or_default();
         if path.trim_end_matches('/') == AGENT_DIRECTORY {
-            findings.refuse(&[
-                base,
-                ".containers: ",
-                container.name,
-                " mounts a volume at ",
-                AGENT_DIRECTORY,
-                ", where the agent lies: choose another mountPath",
-            ]);
+            findings.refuse(
+                "%.containers: % mounts a volume at %, where the agent lies: choose another mountPath",
+                &[base, container.name, AGENT_DIRECTORY],
+            );
         }
     }
     for variable in items(container.tree, "env") {
         if let Some(name @ (env::POD | env::NAMESPACE | env::JOB | env::INDEX)) = name_of(variable) {
-            findings.refuse(&[
-                base,
-                ".containers: ",
-                container.name,
-                " sets ",
-                name,
-                ", which belongs to the agent: rename the variable",
-            ]);
+            findings.refuse(
+                "%.containers: % sets %, which belongs to the agent: rename the variable",
+                &[base, container.name, name],
+            );
         }
     }
     check_placeholders(pod, step.placeholders(), findings);
@@ -115,12 +96,8 @@ pub(crate) fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, f
 pub(crate) fn check_name(pod: &Pod<'_>, name: &str, findings: &mut Findings) {
     if pod.containers.iter().chain(&pod.init_containers).any(|container| container.name == name) {
         let base = pod.stands.field();
-        findings.refuse(&[
-            base,
-            " has a container named ",
-            name,
-            ", which the step needs for itself: rename it",
-        ]);
+        findings
+            .refuse("% has a container named %, which the step needs for itself: rename it", &[base, name]);
     }
 }
 
@@ -130,12 +107,13 @@ fn check_placeholders(pod: &Pod<'_>, wanted: Placeholders, findings: &mut Findin
         return;
     }
     if wanted.job && job_label(pod).is_none() {
-        findings.refuse(&[
+        findings.refuse(
             "the placeholder {job} is the name of a Job, but this pod belongs to none: write {pod} or a name",
-        ]);
+            &[],
+        );
     }
     if wanted.index && index_field(pod).is_none() {
-        findings.refuse(&["the placeholder {index} is the number of a pod in an indexed Job or a StatefulSet, but this pod has none: write {pod} or a number"]);
+        findings.refuse("the placeholder {index} is the number of a pod in an indexed Job or a StatefulSet, but this pod has none: write {pod} or a number", &[]);
     }
 }
 
@@ -147,9 +125,9 @@ pub(crate) fn job_label(pod: &Pod<'_>) -> Option<&'static str> {
 /// Field with the pod's index, as the downward API names it.
 pub(crate) fn index_field(pod: &Pod<'_>) -> Option<(&'static str, &'static str)> {
     if pod.annotation(well_known::JOB_COMPLETION_INDEX).is_some() {
-        Some(("annotations", well_known::JOB_COMPLETION_INDEX))
+        Some(("metadata.annotations", well_known::JOB_COMPLETION_INDEX))
     } else if pod.has_label(well_known::POD_INDEX) {
-        Some(("labels", well_known::POD_INDEX))
+        Some(("metadata.labels", well_known::POD_INDEX))
     } else {
         None
     }
@@ -162,14 +140,14 @@ pub(crate) fn warn(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, fi
     let is_set = |name| member(pod.spec, name) == Some(&Json::Bool(true));
     let asks_cluster_dns = text("dnsPolicy") == Some("ClusterFirstWithHostNet");
     if is_set("hostNetwork") && !asks_cluster_dns && step.registry.is_none() {
-        findings.warn(&[base, ".hostNetwork is true, so that names of the cluster are not resolved and the cache is not found: set ", base, ".dnsPolicy to ClusterFirstWithHostNet"]);
+        findings.warn("%.hostNetwork is true, so that names of the cluster are not resolved and the cache is not found: set %.dnsPolicy to ClusterFirstWithHostNet", &[base, base]);
     }
     // The API server fills in Always before it asks; only Jobs and bare pods say otherwise.
     if pod.stands == Stands::Itself
         && text("restartPolicy").unwrap_or("Always") == "Always"
         && step.output.is_some()
     {
-        findings.warn(&[base, ".restartPolicy is Always: the command is started again whenever it ends, and every success pushes its output again"]);
+        findings.warn("%.restartPolicy is Always: the command is started again whenever it ends, and every success pushes its output again", &[base]);
     }
     if container.security("readOnlyRootFilesystem") == Some(&Json::Bool(true)) {
         let paths = [
@@ -181,15 +159,9 @@ pub(crate) fn warn(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, fi
                 && path.starts_with('/')
                 && !is_writable(container, path)
             {
-                findings.warn_annotation(
-                    name,
-                    &[
-                        " is ",
-                        path,
-                        ", where ",
-                        container.name,
-                        " has no volume and a read-only root file system: mount a volume there",
-                    ],
+                findings.warn(
+                    "@% is %, where % has no volume and a read-only root file system: mount a volume there",
+                    &[name, path, container.name],
                 );
             }
         }

@@ -34,7 +34,7 @@ pub(super) fn error(conflicts: &[(Key, String, Vec<String>)]) -> ApiError {
         .iter()
         .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}))
         .collect();
-    ApiError { code: 409, reason: "Conflict", message, details: json!({"causes": causes}) }
+    ApiError { code: 409, reason: "Conflict".into(), message, details: json!({"causes": causes}) }
 }
 
 fn describe(key: &Key, time: &str) -> String {

@@ -75,6 +75,33 @@ pub(super) fn read(object: &Value) -> BTreeMap<Key, Entry> {
     entries
 }
 
+/// The checks that the API server makes when it decodes managers.
+pub(super) fn check(object: &Value) -> Result<(), String> {
+    let list = match object.pointer("/metadata/managedFields") {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Array(list)) => list,
+        Some(_) => return Err("managedFields must be a list".to_owned()),
+    };
+    for (index, item) in list.iter().enumerate() {
+        let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default();
+        if !matches!(text("operation"), "Apply" | "Update") {
+            return Err("operation must be `Apply` or `Update`".to_owned());
+        }
+        if text("apiVersion").is_empty() {
+            return Err("apiVersion must not be empty".to_owned());
+        }
+        match text("fieldsType") {
+            "FieldsV1" => {}
+            "" => return Err(format!("missing fieldsType in managed fields entry {index}")),
+            other => return Err(format!("invalid fieldsType {other:?} in managed fields entry {index}")),
+        }
+        if item.get("fieldsV1").is_some_and(|fields| !fields.is_object() && !fields.is_null()) {
+            return Err(format!("error decoding set: fieldsV1 of entry {index} must be an object"));
+        }
+    }
+    Ok(())
+}
+
 /// Entries that own nothing are left out, but for that of the configuration which is applied just now.
 pub(super) fn write(object: &mut Value, entries: &BTreeMap<Key, Entry>, applied: Option<&Key>) {
     let mut kept: Vec<(&Key, &Entry)> =

@@ -125,6 +125,14 @@ pub fn apply(
     }
 }
 
+/// Checks the form of `metadata.managedFields`, which anybody may have written.
+///
+/// # Errors
+/// What is wrong with the first entry that cannot be read.
+pub fn check(object: &Value) -> Result<(), String> {
+    entries::check(object)
+}
+
 /// What nobody owns: the identity of an object and what the server sets.
 const STRIPPED: [&[&str]; 14] = [
     &["f:apiVersion"],

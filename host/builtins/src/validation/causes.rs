@@ -19,6 +19,15 @@ pub(super) fn duplicate(field: String, value: &Value) -> Cause {
     Cause { reason: "FieldValueDuplicate", message: format!("Duplicate value: {value}"), field }
 }
 
+/// A list of more than `limit` items.
+pub(super) fn too_many(field: String, count: usize, limit: usize) -> Cause {
+    Cause {
+        reason: "FieldValueTooMany",
+        message: format!("Too many: {count}: must have at most {limit} items"),
+        field,
+    }
+}
+
 /// A reference to something that is not there.
 pub(super) fn not_found(field: String, value: &str) -> Cause {
     Cause { reason: "FieldValueNotFound", message: format!("Not found: {value:?}"), field }

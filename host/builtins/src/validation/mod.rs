@@ -18,6 +18,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 mod volumes;
+mod webhooks;
 mod workloads;
 
 use apimachinery::status::Cause;
@@ -100,7 +101,7 @@ fn content(resource: &Resource, object: &Value, causes: &mut Vec<Cause>) {
         }
         ("rbac.authorization.k8s.io", _) => access::binding(object, resource.namespaced, causes),
         ("admissionregistration.k8s.io", kind) => {
-            access::webhooks(object, kind == "MutatingWebhookConfiguration", causes);
+            webhooks::configuration(object, kind == "MutatingWebhookConfiguration", causes);
         }
         ("apiextensions.k8s.io", _) => definitions::definition(object, causes),
         _ => {}

@@ -100,6 +100,20 @@ impl Kind {
         self.subresources.iter().any(|subresource| subresource.name == name)
     }
 
+    /// Group, version and kind of what is written through a subresource, or of the objects themselves.
+    pub fn body(&self, subresource: Option<&str>) -> (&str, &str, &str) {
+        let found = self.subresources.iter().find(|one| Some(one.name.as_str()) == subresource);
+        match found {
+            Some(Subresource { body: (group, version, kind), .. }) => (group, version, kind),
+            None => (&self.group, &self.version, &self.kind),
+        }
+    }
+
+    /// Whether what is written through a subresource is an object of this kind.
+    pub fn is_body(&self, subresource: Option<&str>) -> bool {
+        self.body(subresource) == (self.group.as_str(), self.version.as_str(), self.kind.as_str())
+    }
+
     /// Whether it was defined by a CustomResourceDefinition.
     pub fn custom(&self) -> Option<&Custom> {
         match &self.origin {

@@ -39,7 +39,7 @@ pub fn decode(body: &[u8], content_type: Option<&str>, kind: &str) -> Result<Dec
 pub fn unsupported(message: &str) -> ApiError {
     ApiError {
         code: 415,
-        reason: "UnsupportedMediaType",
+        reason: "UnsupportedMediaType".into(),
         message: message.to_owned(),
         details: Value::Object(Map::new()),
     }

@@ -89,7 +89,7 @@ fn refuse_foreign_host(parts: &Parts) -> Option<Reply> {
     let message = format!(
         "this API server answers only on loopback, but the request was for host {host:?}: use the server address of the kubeconfig"
     );
-    Some(Reply::error(&ApiError { code: 403, reason: "Forbidden", message, details: Value::Null }))
+    Some(Reply::error(&ApiError { code: 403, reason: "Forbidden".into(), message, details: Value::Null }))
 }
 
 async fn answer(
@@ -146,7 +146,7 @@ async fn read_body(body: Incoming) -> Result<Bytes, ApiError> {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(ApiError {
             code: 413,
-            reason: "RequestEntityTooLarge",
+            reason: "RequestEntityTooLarge".into(),
             message: format!("Request entity too large: limit is {LARGEST_BODY}"),
             details: Value::Null,
         }),
@@ -207,7 +207,7 @@ fn injected_error(code: u16, retry_after: Option<u32>, request: &Request) -> Rep
         }
     }
     let message = format!("an injected fault answers {} {} with {code}", request.verb, request.resource);
-    let mut reply = Reply::error(&ApiError { code, reason, message, details });
+    let mut reply = Reply::error(&ApiError { code, reason: reason.into(), message, details });
     reply.retry_after = retry_after;
     reply.status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     reply

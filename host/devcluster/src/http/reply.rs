@@ -85,12 +85,19 @@ impl Reply {
             map.remove("details");
             map.insert("metadata".into(), serde_json::json!({"continue": token}));
         }
-        Self::json(status, &body)
+        let pause = error.details.get("retryAfterSeconds").and_then(Value::as_u64);
+        let retry_after =
+            pause.filter(|seconds| *seconds > 0).and_then(|seconds| u32::try_from(seconds).ok());
+        Self { retry_after, ..Self::json(status, &body) }
     }
 
-    /// Adds warnings.
+    /// Adds warnings, each once.
     pub fn with_warnings(mut self, warnings: Vec<String>) -> Self {
-        self.warnings = warnings;
+        for warning in warnings {
+            if !warning.is_empty() && !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
         self
     }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use apimachinery::status::ApiError;
 use http::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use super::accept::{self, Shape};
 use super::decode::{self, Decoded};
 use super::handler::Call;
-use super::query::FieldValidation;
+use super::query::{FieldValidation, Query};
 use super::reply::Reply;
 use crate::catalogue::Kind;
 use crate::clock;
@@ -20,7 +21,7 @@ use crate::read::{list, watch};
 use crate::store::Key;
 use crate::write::delete::{self, DeleteOptions};
 use crate::write::update::{self, Change};
-use crate::write::{PatchType, Write, actions, create, scale};
+use crate::write::{PatchType, TIME_LIMIT, Write, actions, create, scale};
 
 /// Answers a request about a resource.
 pub async fn answer(cluster: &Arc<Cluster>, call: Call) -> Result<Reply, ApiError> {
@@ -64,16 +65,30 @@ pub async fn answer(cluster: &Arc<Cluster>, call: Call) -> Result<Reply, ApiErro
 fn not_acceptable() -> ApiError {
     ApiError {
         code: 406,
-        reason: "NotAcceptable",
+        reason: "NotAcceptable".into(),
         message: "only the following media types are accepted: application/json, application/json;as=Table;v=v1;g=meta.k8s.io, application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io".to_owned(),
         details: json!({}),
     }
 }
 
+/// The options of a write as webhooks are told them.
+fn told_options(query: &Query) -> Map<String, Value> {
+    let mut options = Map::new();
+    for field in ["fieldManager", "fieldValidation"] {
+        if let Some(given) = query.get(field) {
+            options.insert(field.to_owned(), given.into());
+        }
+    }
+    if query.get("dryRun").is_some() {
+        options.insert("dryRun".into(), json!(["All"]));
+    }
+    options
+}
+
 fn method_not_allowed() -> ApiError {
     ApiError {
         code: 405,
-        reason: "MethodNotAllowed",
+        reason: "MethodNotAllowed".into(),
         message: "the server does not allow this method on the requested resource".to_owned(),
         details: json!({}),
     }
@@ -125,20 +140,21 @@ impl Answer<'_> {
     async fn create(&self, name: Option<&str>) -> Result<Reply, ApiError> {
         let body = self.body(&self.kind.kind)?;
         let mut write = self.write("CreateOptions", false)?;
-        let (status, object) = match (name, self.call.path.subresource.as_deref()) {
+        let result = match (name, self.call.path.subresource.as_deref()) {
             (None, _) => {
                 self.require_verb("create")?;
-                let object = match actions::review(&write, &body) {
-                    Some(answer) => answer,
-                    None => create::create(self.cluster, &mut write, body).await?,
-                };
-                (StatusCode::CREATED, object)
+                match actions::review(self.cluster, &mut write, &body).await {
+                    Ok(Some(answer)) => Ok(answer),
+                    Ok(None) => create::create(self.cluster, &mut write, body).await,
+                    Err(error) => Err(error),
+                }
+                .map(|object| (StatusCode::CREATED, object))
             }
-            (Some(name), Some("binding")) => actions::bind(self.cluster, &mut write, name, body).await?,
-            (Some(name), Some("eviction")) => actions::evict(self.cluster, &mut write, name, body).await?,
+            (Some(name), Some("binding")) => actions::bind(self.cluster, &mut write, name, body).await,
+            (Some(name), Some("eviction")) => actions::evict(self.cluster, &mut write, name, body).await,
             (Some(_), _) => return Err(method_not_allowed()),
         };
-        Ok(self.written(status, &object, write.warnings))
+        Ok(self.written(result, write.warnings))
     }
 
     async fn change(&self, name: &str, change: Change) -> Result<Reply, ApiError> {
@@ -152,16 +168,16 @@ impl Answer<'_> {
         };
         let body = decode::decode(&self.call.body, content_type, &self.kind.kind)?;
         let mut write = self.write(if patch { "PatchOptions" } else { "UpdateOptions" }, apply)?;
-        let (status, object) = update::update(self.cluster, &mut write, name, change, body).await?;
-        Ok(self.written(status, &object, write.warnings))
+        let result = update::update(self.cluster, &mut write, name, change, body).await;
+        Ok(self.written(result, write.warnings))
     }
 
     async fn delete(&self, name: &str) -> Result<Reply, ApiError> {
         self.require_verb("delete")?;
         let options = self.delete_options()?;
         let mut write = self.write("DeleteOptions", false)?;
-        let (status, object) = delete::delete(self.cluster, &mut write, name, &options).await?;
-        Ok(self.written(status, &object, write.warnings))
+        let result = delete::delete(self.cluster, &mut write, name, &options).await;
+        Ok(self.written(result, write.warnings))
     }
 
     async fn delete_collection(&self) -> Result<Reply, ApiError> {
@@ -170,9 +186,15 @@ impl Answer<'_> {
         let mut write = self.write("DeleteOptions", false)?;
         let selection = Selection::read(&self.kind, self.call.path.namespace.clone(), &self.call.query)?;
         let (meta, objects) = list::list(self.cluster, &self.kind, &selection, &self.call.query)?;
-        delete::delete_collection(self.cluster, &mut write, &objects, &options).await?;
-        let body = shape::list(&self.kind, &meta, &objects, self.shape, self.include);
-        Ok(Reply::bytes(StatusCode::OK, body).with_warnings(write.warnings))
+        let result = delete::delete_collection(self.cluster, &mut write, &objects, &options).await;
+        let reply = match result {
+            Ok(()) => {
+                let body = shape::list(&self.kind, &meta, &objects, self.shape, self.include);
+                Reply::bytes(StatusCode::OK, body)
+            }
+            Err(error) => Reply::error(&error),
+        };
+        Ok(reply.with_warnings(write.warnings))
     }
 
     fn require_verb(&self, verb: &str) -> Result<(), ApiError> {
@@ -215,6 +237,9 @@ impl Answer<'_> {
             subresource: self.call.path.subresource.clone(),
             manager,
             dry_run: query.dry_run(options)?,
+            options: told_options(query),
+            deadline: Instant::now() + TIME_LIMIT,
+            exempt: false,
             validation: if options == "DeleteOptions" {
                 FieldValidation::Ignore
             } else {
@@ -225,7 +250,12 @@ impl Answer<'_> {
         })
     }
 
-    fn written(&self, status: StatusCode, object: &Value, warnings: Vec<String>) -> Reply {
+    /// The answer to a write; what was to be warned of is said also when it was refused.
+    fn written(&self, result: Result<(StatusCode, Value), ApiError>, warnings: Vec<String>) -> Reply {
+        let (status, object) = match &result {
+            Ok((status, object)) => (*status, object),
+            Err(error) => return Reply::error(error).with_warnings(warnings),
+        };
         let subresource_body =
             matches!(self.call.path.subresource.as_deref(), Some("scale" | "binding" | "eviction"));
         let shape = if subresource_body { Shape::Plain } else { self.shape };

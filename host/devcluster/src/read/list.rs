@@ -78,7 +78,7 @@ fn page_expired(last: &Key, all_namespaces: bool) -> ApiError {
 
 /// 410 `Expired`.
 pub fn expired(message: &str) -> ApiError {
-    ApiError { code: 410, reason: "Expired", message: message.to_owned(), details: Value::Null }
+    ApiError { code: 410, reason: "Expired".into(), message: message.to_owned(), details: Value::Null }
 }
 
 /// 410 as a watch or an exact list says it.
@@ -132,7 +132,7 @@ pub fn require_reached(cluster: &Cluster, revision: u64) -> Result<(), ApiError>
     }
     Err(ApiError {
         code: 504,
-        reason: "Timeout",
+        reason: "Timeout".into(),
         message: format!("Too large resource version: {revision}, current: {current}"),
         details: json!({
             "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],

@@ -4,10 +4,11 @@ use apimachinery::status::ApiError;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::admit::Subject;
 use super::delete::{self, DeleteOptions};
 use super::update::{self, Change};
 use super::{PatchType, Write, metadata};
-use crate::admission::User;
+use crate::admission::{Operation, User};
 use crate::cluster::Cluster;
 use crate::http::decode::Decoded;
 use crate::http::query::Query;
@@ -20,7 +21,8 @@ pub async fn bind(
     name: &str,
     body: Decoded,
 ) -> Result<(StatusCode, Value), ApiError> {
-    let node = body.value.pointer("/target/name").and_then(Value::as_str).unwrap_or_default();
+    let binding = admit(cluster, write, name, body.value).await?;
+    let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default();
     if node.is_empty() {
         return Err(ApiError::bad_request("a Binding must name the node in target.name"));
     }
@@ -55,7 +57,8 @@ pub async fn evict(
     name: &str,
     body: Decoded,
 ) -> Result<(StatusCode, Value), ApiError> {
-    let options = body.value.get("deleteOptions").cloned().unwrap_or_else(|| json!({}));
+    let eviction = admit(cluster, write, name, body.value).await?;
+    let options = eviction.get("deleteOptions").cloned().unwrap_or_else(|| json!({}));
     let options = Decoded { value: options, duplicates: Vec::new() };
     let options = DeleteOptions::read(Some(options), &Query::default())?;
     write.subresource = None;
@@ -67,10 +70,38 @@ fn success() -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})
 }
 
+/// Admission of what is created by an action: the body, not the object that it is about.
+async fn admit(cluster: &Cluster, write: &mut Write, name: &str, body: Value) -> Result<Value, ApiError> {
+    let (group, version, kind) = write.kind.body(write.subresource.as_deref());
+    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let mut body: Map<String, Value> = body.as_object().cloned().unwrap_or_default();
+    body.insert("apiVersion".into(), api_version.into());
+    body.insert("kind".into(), kind.into());
+    let mut body = Value::Object(body);
+    if let Some(fields) = metadata::of(&mut body) {
+        fields.entry("name").or_insert_with(|| name.into());
+    }
+    metadata::settle_namespace(write, &mut body)?;
+    let subject = Subject { operation: Operation::Create, name, old: None };
+    let body = write.mutate(cluster, &subject, Some(body)).await?.unwrap_or_default();
+    write.validate(cluster, &subject, Some(&body)).await?;
+    // What follows was admitted with it.
+    write.exempt = true;
+    Ok(body)
+}
+
 /// Answers SelfSubjectAccessReview (everything is allowed) and SelfSubjectReview.
 ///
 /// `None` when the kind is an ordinary one.
-pub fn review(write: &Write, body: &Decoded) -> Option<Value> {
+pub async fn review(cluster: &Cluster, write: &mut Write, body: &Decoded) -> Result<Option<Value>, ApiError> {
+    if !matches!(write.kind.group.as_str(), "authorization.k8s.io" | "authentication.k8s.io") {
+        return Ok(None);
+    }
+    let body = admit(cluster, write, "", body.value.clone()).await?;
+    Ok(reviewed(write, &body))
+}
+
+fn reviewed(write: &Write, body: &Value) -> Option<Value> {
     let user = User::default();
     let status = match (write.kind.group.as_str(), write.kind.kind.as_str()) {
         ("authorization.k8s.io", "SelfSubjectRulesReview") => json!({
@@ -87,7 +118,7 @@ pub fn review(write: &Write, body: &Decoded) -> Option<Value> {
         }
         _ => return None,
     };
-    let mut answer: Map<String, Value> = body.value.as_object().cloned().unwrap_or_default();
+    let mut answer: Map<String, Value> = body.as_object().cloned().unwrap_or_default();
     answer.insert("apiVersion".into(), write.kind.api_version().into());
     answer.insert("kind".into(), write.kind.kind.clone().into());
     answer.insert("status".into(), status);

@@ -3,6 +3,7 @@
 use apimachinery::status::{ApiError, Cause};
 use serde_json::Value;
 
+use super::admit::Subject;
 use super::{Write, fields, lifecycle, metadata, strategy};
 use crate::admission::Operation;
 use crate::cluster::Cluster;
@@ -35,27 +36,34 @@ pub(super) async fn insert(
     tracking: Tracking,
 ) -> Result<Value, ApiError> {
     metadata::settle_namespace(write, &mut object)?;
-    let name = metadata::settle_name(write, &mut object)?;
     if !metadata::text(&object, "resourceVersion").is_empty() {
         return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
     }
-    lifecycle::check_create(cluster, write, &name)?;
+    let given_name = metadata::text(&object, "name").to_owned();
+    lifecycle::check_create(cluster, write, &given_name)?;
     warn_of_deprecation(write);
 
     let kind = write.kind.clone();
     strategy::strip_for_create(&kind, &mut object);
     strategy::default(&kind, &mut object);
-    metadata::birth(write, &mut object, strategy::has_generation(&kind));
+    metadata::wipe(&mut object);
     if tracking == Tracking::Update {
         write.track(None, &mut object);
     }
+    strategy::admit_for_create(&kind, &mut object);
+    strategy::show_status(&kind, &mut object);
+    let subject = Subject { operation: Operation::Create, name: &given_name, old: None };
+    let mut object = write.mutate(cluster, &subject, Some(object)).await?.unwrap_or_default();
+    metadata::settle_namespace(write, &mut object)?;
+    let name = metadata::settle_name(write, &mut object)?;
+    strategy::strip_for_create(&kind, &mut object);
+    metadata::birth(write, &mut object, strategy::has_generation(&kind));
     strategy::prepare_for_create(&kind, &mut object);
     if kind.is("", "services") {
         cluster.addresses.assign(&mut object);
     }
-    let admitted = write.admit(cluster, Operation::Create, &name, Some(object), None).await?;
-    let mut object = admitted.unwrap_or_default();
     refuse(write, &name, &strategy::validate_create(&kind, &object))?;
+    write.validate(cluster, &Subject { name: &name, ..subject }, Some(&object)).await?;
 
     let key = Key::new(write.namespace.as_deref(), &name);
     let taken = || ApiError::already_exists(kind.resource_name(), &name);

@@ -2,8 +2,9 @@
 
 use apimachinery::status::{ApiError, ResourceName};
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::admit::Subject;
 use super::{Write, lifecycle, metadata};
 use crate::admission::Operation;
 use crate::catalogue::Kind;
@@ -39,7 +40,13 @@ pub struct DeleteOptions {
     uid: Option<String>,
     version: Option<String>,
     dry_run: bool,
+    /// What the client gave, as webhooks are told it.
+    given: Map<String, Value>,
 }
+
+/// The fields of `DeleteOptions` that webhooks are told about.
+const TOLD: [&str; 5] =
+    ["gracePeriodSeconds", "preconditions", "orphanDependents", "propagationPolicy", "dryRun"];
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Propagation {
@@ -77,6 +84,10 @@ impl DeleteOptions {
             None if orphan == Some(false) => Propagation::Background,
             None => Propagation::Unset,
         };
+        let given = match body.as_object() {
+            Some(body) => body.iter().filter(|(name, _)| TOLD.contains(&name.as_str())).map(own).collect(),
+            None => from_query(query, grace_seconds, orphan)?,
+        };
         let dry_run_body = body.pointer("/dryRun/0").and_then(Value::as_str) == Some("All");
         Ok(Self {
             grace_seconds,
@@ -85,6 +96,7 @@ impl DeleteOptions {
             uid: text("/preconditions/uid").map(str::to_owned),
             version: text("/preconditions/resourceVersion").map(str::to_owned),
             dry_run: dry_run_body || query.dry_run("DeleteOptions")?,
+            given,
         })
     }
 
@@ -92,6 +104,28 @@ impl DeleteOptions {
     pub fn at_once() -> Self {
         Self { grace_seconds: Some(0), ..Self::default() }
     }
+}
+
+fn own((name, value): (&String, &Value)) -> (String, Value) {
+    (name.clone(), value.clone())
+}
+
+fn from_query(
+    query: &Query,
+    grace_seconds: Option<i64>,
+    orphan: Option<bool>,
+) -> Result<Map<String, Value>, ApiError> {
+    let mut given = Map::new();
+    let mut tell = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            given.insert(name.to_owned(), value);
+        }
+    };
+    tell("gracePeriodSeconds", grace_seconds.map(Value::from));
+    tell("orphanDependents", orphan.map(Value::from));
+    tell("propagationPolicy", query.get("propagationPolicy").map(Value::from));
+    tell("dryRun", query.dry_run("DeleteOptions")?.then(|| json!(["All"])));
+    Ok(given)
 }
 
 /// Whether nothing holds the object any more: no finalizers, no grace left.
@@ -115,6 +149,17 @@ pub async fn delete(
     name: &str,
     options: &DeleteOptions,
 ) -> Result<(StatusCode, Value), ApiError> {
+    delete_as(cluster, write, name, name, options).await
+}
+
+/// Deletes one object of a request whose name is `request_name`.
+async fn delete_as(
+    cluster: &Cluster,
+    write: &mut Write,
+    request_name: &str,
+    name: &str,
+    options: &DeleteOptions,
+) -> Result<(StatusCode, Value), ApiError> {
     let kind = write.kind.clone();
     let key = Key::new(write.namespace.as_deref(), name);
     lifecycle::check_delete(write, name)?;
@@ -123,7 +168,9 @@ pub async fn delete(
         let stored = cluster.store.get(&kind.table, &key).ok_or_else(missing)?;
         let old = kind.value(&stored);
         check_preconditions(&kind, name, &old, options)?;
-        write.admit(cluster, Operation::Delete, name, None, Some(&old)).await?;
+        if !is_pending(&kind, &old, options) {
+            admit(cluster, write, request_name, &old, options).await?;
+        }
         let new = marked(&kind, &old, options);
         let done = match &new {
             None => options.dry_run || removed(cluster, &kind, &stored)?,
@@ -146,6 +193,32 @@ pub async fn delete(
         });
     }
     Err(metadata::modified(write, name))
+}
+
+/// Both kinds of admission; a deletion has nothing to change.
+async fn admit(
+    cluster: &Cluster,
+    write: &mut Write,
+    request_name: &str,
+    old: &Value,
+    options: &DeleteOptions,
+) -> Result<(), ApiError> {
+    write.dry_run = options.dry_run;
+    write.options.clone_from(&options.given);
+    if write.kind.is("", "pods") {
+        write.options.insert("gracePeriodSeconds".into(), grace_seconds(&write.kind, old, options).into());
+    }
+    let subject = Subject { operation: Operation::Delete, name: request_name, old: Some(old) };
+    write.mutate(cluster, &subject, None).await?;
+    write.validate(cluster, &subject, None).await
+}
+
+/// The object ends gracefully already, and is not asked to hurry.
+fn is_pending(kind: &Kind, old: &Value, options: &DeleteOptions) -> bool {
+    let grace = old.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
+    !metadata::text(old, "deletionTimestamp").is_empty()
+        && grace > 0
+        && grace_seconds(kind, old, options) >= grace
 }
 
 fn removed(cluster: &Cluster, kind: &Kind, stored: &Object) -> Result<bool, ApiError> {
@@ -280,7 +353,7 @@ pub async fn delete_collection(
     let namespace = write.namespace.clone();
     for object in objects {
         write.namespace = Some(object.key.namespace.clone()).filter(|namespace| !namespace.is_empty());
-        match delete(cluster, write, &object.key.name, options).await {
+        match delete_as(cluster, write, "", &object.key.name, options).await {
             Ok(_) => {}
             Err(error) if error.code == 404 => {}
             Err(error) => return Err(error),

@@ -91,6 +91,12 @@ pub(super) fn check_patched(
     Ok(())
 }
 
+/// Reads an object that a webhook has changed as one of its kind: unknown fields go without a word.
+pub(crate) fn decode_again(kind: &Kind, object: &mut Value) -> Result<(), ApiError> {
+    identify(kind, object)?;
+    clean(kind, object, &[]).map(drop)
+}
+
 fn clean(kind: &Kind, object: &mut Value, duplicates: &[String]) -> Result<Vec<String>, ApiError> {
     check_metadata_types(object)?;
     if let Origin::Builtin(resource) = &kind.origin {

@@ -17,7 +17,7 @@ pub(super) fn check_create(cluster: &Cluster, write: &Write, name: &str) -> Resu
     if write.kind.custom().is_some_and(|custom| custom.terminating) {
         return Err(ApiError {
             code: 405,
-            reason: "MethodNotAllowed",
+            reason: "MethodNotAllowed".into(),
             message: "create not allowed while custom resource definition is terminating".to_owned(),
             details: json!({"group": write.kind.group, "kind": write.kind.plural}),
         });
@@ -33,7 +33,7 @@ pub(super) fn check_create(cluster: &Cluster, write: &Write, name: &str) -> Resu
         return Ok(());
     }
     let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
-    let mut error = forbidden(write.kind.resource_name(), name, &why);
+    let mut error = ApiError::forbidden(write.kind.resource_name(), name, &why);
     if let Value::Object(details) = &mut error.details {
         let message = format!("namespace {namespace} is being terminated");
         details.insert(
@@ -47,22 +47,7 @@ pub(super) fn check_create(cluster: &Cluster, write: &Write, name: &str) -> Resu
 /// Refuses to delete the namespaces that every cluster has.
 pub(super) fn check_delete(write: &Write, name: &str) -> Result<(), ApiError> {
     if write.kind.is("", "namespaces") && IMMORTAL.contains(&name) {
-        return Err(forbidden(NAMESPACES, name, "this namespace may not be deleted"));
+        return Err(ApiError::forbidden(NAMESPACES, name, "this namespace may not be deleted"));
     }
     Ok(())
-}
-
-fn forbidden(resource: ResourceName<'_>, name: &str, why: &str) -> ApiError {
-    let mut details = json!({"name": name, "kind": resource.resource});
-    if let Value::Object(map) = &mut details
-        && !resource.group.is_empty()
-    {
-        map.insert("group".into(), resource.group.into());
-    }
-    ApiError {
-        code: 403,
-        reason: "Forbidden",
-        message: format!("{} {name:?} is forbidden: {why}", resource.qualified()),
-        details,
-    }
 }

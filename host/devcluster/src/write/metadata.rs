@@ -77,14 +77,26 @@ pub(super) fn settle_name(write: &Write, object: &mut Value) -> Result<String, A
     Ok(name)
 }
 
-/// Gives a new object its identity.
-pub(super) fn birth(write: &Write, object: &mut Value, has_generation: bool) {
+/// Removes from a new object what only the server may set.
+pub(super) fn wipe(object: &mut Value) {
     let Some(metadata) = of(object) else { return };
-    for field in
-        ["resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"]
-    {
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "resourceVersion",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "selfLink",
+        "generation",
+    ] {
         metadata.remove(field);
     }
+}
+
+/// Gives a new object its identity.
+pub(super) fn birth(write: &Write, object: &mut Value, has_generation: bool) {
+    wipe(object);
+    let Some(metadata) = of(object) else { return };
     set(metadata, "uid", &identity::new_uid());
     set(metadata, "creationTimestamp", &write.now);
     if has_generation {

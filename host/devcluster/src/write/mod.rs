@@ -1,9 +1,10 @@
 //! Writes: from a decoded body to a stored object.
 //!
-//! The order is the API server's: decode, check fields, default, track managers, prepare (reset what
-//! the client may not set), admit, validate, store.
+//! The order is the API server's: decode, check fields, default, track managers, mutating admission, prepare
+//! (reset what the client may not set), validate, validating admission, store.
 
 pub mod actions;
+mod admit;
 pub mod create;
 pub mod delete;
 mod fields;
@@ -15,17 +16,21 @@ mod strategy;
 pub mod update;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use apimachinery::managed_fields::Manager;
-use apimachinery::status::ApiError;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
 
-use crate::admission::{Operation, Request, User, Versioned};
 use crate::catalogue::Kind;
-use crate::cluster::Cluster;
 use crate::http::query::FieldValidation;
 
+pub(crate) use fields::decode_again;
 pub use propose::PatchType;
+pub(crate) use strategy::{admit_for_create, default};
+
+/// The longest that a request may take, webhooks included (`requestTimeoutUpperBound` of kube-apiserver).
+pub const TIME_LIMIT: Duration = Duration::from_secs(34);
 
 /// Everything about a write request but its body.
 pub struct Write {
@@ -39,6 +44,12 @@ pub struct Write {
     pub manager: String,
     /// Store nothing.
     pub dry_run: bool,
+    /// The options of the operation as webhooks are told them, without their kind.
+    pub options: Map<String, Value>,
+    /// When the request is given up.
+    pub deadline: Instant,
+    /// Admission is not asked: the write is the server's own, or part of a request that was admitted.
+    pub exempt: bool,
     /// What to do about unknown fields.
     pub validation: FieldValidation,
     /// When the request came.
@@ -56,6 +67,9 @@ impl Write {
             subresource: subresource.map(str::to_owned),
             manager: "kube-apiserver".to_owned(),
             dry_run: false,
+            options: Map::new(),
+            deadline: Instant::now() + TIME_LIMIT,
+            exempt: true,
             validation: FieldValidation::Ignore,
             now: crate::clock::now(),
             warnings: Vec::new(),
@@ -72,45 +86,5 @@ impl Write {
             time: &self.now,
         };
         apimachinery::managed_fields::track_update(&self.kind.schema, old, new, &manager);
-    }
-
-    /// Asks admission; a patched object's changes belong to the same manager.
-    async fn admit(
-        &mut self,
-        cluster: &Cluster,
-        operation: Operation,
-        name: &str,
-        object: Option<Value>,
-        old: Option<&Value>,
-    ) -> Result<Option<Value>, ApiError> {
-        if !cluster.admission.watches(&self.kind.group, &self.kind.plural) {
-            return Ok(object);
-        }
-        let versioned = |name: &str| Versioned {
-            group: self.kind.group.clone(),
-            version: self.kind.version.clone(),
-            name: name.to_owned(),
-        };
-        let request = Request {
-            operation,
-            kind: versioned(&self.kind.kind),
-            resource: versioned(&self.kind.plural),
-            subresource: self.subresource.clone(),
-            namespace: self.namespace.clone(),
-            name: name.to_owned(),
-            object: object.clone(),
-            old_object: old.cloned(),
-            dry_run: self.dry_run,
-            user: User::default(),
-        };
-        let admitted = cluster.admission.admit(request).await?;
-        self.warnings.extend(admitted.warnings);
-        match (object, admitted.object) {
-            (Some(before), Some(mut after)) if before != after => {
-                self.track(Some(&before), &mut after);
-                Ok(Some(after))
-            }
-            (before, _) => Ok(before),
-        }
     }
 }

@@ -61,20 +61,7 @@ pub(super) fn proposed(
         Change::Replace => body.value.clone(),
         Change::Patch(patch) => propose::patched(write, &before, patch, &body.value)?,
     };
-    let replicas = scale.pointer("/spec/replicas").cloned().unwrap_or_else(|| 0.into());
-    if replicas.as_i64().is_none_or(|replicas| replicas < 0) {
-        return Err(ApiError::bad_request(format!(
-            "Scale in version \"v1\" cannot be handled as a Scale: spec.replicas must be a whole number that is not negative, not {replicas}"
-        )));
-    }
-    let path = match &write.kind.origin {
-        Origin::Builtin(_) => ".spec.replicas",
-        Origin::Custom(custom) => {
-            custom.scale.as_ref().map_or(".spec.replicas", |paths| paths.spec_replicas.as_str())
-        }
-    };
-    let mut new = old.clone();
-    set(&mut new, path, replicas);
+    let mut new = applied(&write.kind, old.clone(), &scale)?;
     if let Some(fields) = metadata::of(&mut new) {
         for field in ["resourceVersion", "uid"] {
             if let Some(given) = scale.pointer(&format!("/metadata/{field}")) {
@@ -83,6 +70,24 @@ pub(super) fn proposed(
         }
     }
     Ok(new)
+}
+
+/// The object with the number of a `Scale`.
+pub(super) fn applied(kind: &Kind, mut object: Value, scale: &Value) -> Result<Value, ApiError> {
+    let replicas = scale.pointer("/spec/replicas").cloned().unwrap_or_else(|| 0.into());
+    if replicas.as_i64().is_none_or(|replicas| replicas < 0) {
+        return Err(ApiError::bad_request(format!(
+            "Scale in version \"v1\" cannot be handled as a Scale: spec.replicas must be a whole number that is not negative, not {replicas}"
+        )));
+    }
+    let path = match &kind.origin {
+        Origin::Builtin(_) => ".spec.replicas",
+        Origin::Custom(custom) => {
+            custom.scale.as_ref().map_or(".spec.replicas", |paths| paths.spec_replicas.as_str())
+        }
+    };
+    set(&mut object, path, replicas);
+    Ok(object)
 }
 
 fn builtin_selector(object: &Value) -> Option<Value> {

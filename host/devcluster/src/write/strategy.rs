@@ -8,7 +8,7 @@ use super::metadata;
 use crate::catalogue::{Kind, Origin};
 
 /// Fills in defaults and canonical forms.
-pub(super) fn default(kind: &Kind, object: &mut Value) {
+pub(crate) fn default(kind: &Kind, object: &mut Value) {
     match &kind.origin {
         Origin::Builtin(resource) => {
             builtins::canonicalise(resource, object);
@@ -30,6 +30,23 @@ pub(super) fn strip_for_create(kind: &Kind, object: &mut Value) {
         && let Some(map) = object.as_object_mut()
     {
         map.remove("status");
+    }
+}
+
+/// What the server's own admission plugins do to a new object.
+pub(crate) fn admit_for_create(kind: &Kind, object: &mut Value) {
+    if let Origin::Builtin(resource) = &kind.origin {
+        builtins::admit_for_create(resource, object);
+    }
+}
+
+/// Go writes the empty status of a new object, so that admission sees one. It is stripped again afterwards.
+pub(super) fn show_status(kind: &Kind, object: &mut Value) {
+    if kind.custom().is_none()
+        && status_is_apart(kind)
+        && let Some(map) = object.as_object_mut()
+    {
+        map.entry("status").or_insert_with(|| Value::Object(serde_json::Map::new()));
     }
 }
 
@@ -109,7 +126,11 @@ pub(super) fn has_generation(kind: &Kind) -> bool {
 /// Whether an update of the main resource starts a new generation.
 pub(super) fn changes_generation(kind: &Kind, old: &Value, new: &Value) -> bool {
     match &kind.origin {
-        Origin::Builtin(resource) => resource.has_generation && old.get("spec") != new.get("spec"),
+        Origin::Builtin(resource) => {
+            // Webhook configurations have no spec.
+            let differ = |field: &str| old.get(field) != new.get(field);
+            resource.has_generation && (differ("spec") || differ("webhooks"))
+        }
         Origin::Custom(_) => {
             let relevant = |object: &Value| {
                 let mut map = object.as_object().cloned().unwrap_or_default();

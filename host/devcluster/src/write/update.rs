@@ -4,6 +4,7 @@ use apimachinery::status::{ApiError, Cause};
 use http::StatusCode;
 use serde_json::Value;
 
+use super::admit::Subject;
 use super::create::{self, Tracking};
 use super::{PatchType, Write, delete, fields, metadata, propose, scale, strategy};
 use crate::admission::Operation;
@@ -174,17 +175,17 @@ async fn settle(
     if tracking == Tracking::Update {
         write.track(Some(old), &mut new);
     }
+    let mut new = mutate(cluster, write, &name, old, new).await?;
     if matches!(subresource.as_deref(), None | Some("scale"))
         && strategy::changes_generation(&kind, old, &new)
     {
         metadata::next_generation(&mut new);
     }
-    let admitted = write.admit(cluster, Operation::Update, &name, Some(new), Some(old)).await?;
-    let mut new = admitted.unwrap_or_default();
     // Binding changes what an update of a pod must not change.
     if subresource.as_deref() != Some("binding") {
         create::refuse(write, &name, &strategy::validate_update(&kind, &new, old))?;
     }
+    validate(cluster, write, &name, old, &new).await?;
 
     if let Some(fields) = metadata::of(&mut new) {
         fields.insert("resourceVersion".into(), stored.revision.to_string().into());
@@ -215,6 +216,51 @@ async fn settle(
         }
         Err(why) => retry_or_missing(write, &name, why),
     }
+}
+
+/// Mutating admission; what it may not change either is put right again.
+async fn mutate(
+    cluster: &Cluster,
+    write: &mut Write,
+    name: &str,
+    old: &Value,
+    new: Value,
+) -> Result<Value, ApiError> {
+    let kind = write.kind.clone();
+    let subject = Subject { operation: Operation::Update, name, old: Some(old) };
+    if write.subresource.as_deref() == Some("scale") {
+        let old_scale = scale::of(&kind, old)?;
+        let subject = Subject { old: Some(&old_scale), ..subject };
+        let scale = write.mutate(cluster, &subject, Some(scale::of(&kind, &new)?)).await?;
+        return scale::applied(&kind, new, &scale.unwrap_or_default());
+    }
+    let before = new.clone();
+    let mut new = write.mutate(cluster, &subject, Some(new)).await?.unwrap_or_default();
+    if new != before {
+        let subresource = write.subresource.clone();
+        metadata::settle_namespace(write, &mut new)?;
+        metadata::check_identity(write, old, &new)?;
+        metadata::carry_over(old, &mut new);
+        strategy::scope_update(&kind, subresource.as_deref(), old, &mut new);
+        strategy::prepare_for_update(&kind, subresource.as_deref(), &mut new, old);
+    }
+    Ok(new)
+}
+
+/// Validating admission.
+async fn validate(
+    cluster: &Cluster,
+    write: &mut Write,
+    name: &str,
+    old: &Value,
+    new: &Value,
+) -> Result<(), ApiError> {
+    let subject = Subject { operation: Operation::Update, name, old: Some(old) };
+    if write.subresource.as_deref() != Some("scale") {
+        return write.validate(cluster, &subject, Some(new)).await;
+    }
+    let (old, new) = (scale::of(&write.kind, old)?, scale::of(&write.kind, new)?);
+    write.validate(cluster, &Subject { old: Some(&old), ..subject }, Some(&new)).await
 }
 
 fn retry_or_missing(write: &Write, name: &str, why: WriteRefused) -> Result<Option<Value>, ApiError> {

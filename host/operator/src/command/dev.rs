@@ -149,7 +149,7 @@ fn welcome(kubeconfig: &Path) -> String {
     format!(
         "A Kubernetes API runs on loopback, with the operator in it. In another terminal:\n\n  \
          export KUBECONFIG={}\n  \
-         kubectl apply -f manifests/samples/orascache.yaml\n  \
+         kubectl apply -f manifests/samples/01-orascache.yaml\n  \
          kubectl get oc -w\n\n\
          Registries are announced here. Ctrl-C ends everything.\n",
         kubeconfig.display()

@@ -1,6 +1,7 @@
 //! Complaints of every kind, against the API server's sentences.
 
 mod pods;
+mod webhooks;
 
 use serde_json::{Value, json};
 

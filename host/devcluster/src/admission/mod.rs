@@ -1,11 +1,35 @@
-//! The seam for admission: called for every write between defaulting and validation.
+//! Admission: who is asked before a write is stored, and may change, refuse or comment on it.
 //!
-//! The default, [`AdmitAll`], does nothing. An implementation may patch the object, add warnings or
-//! refuse the request; it is asked again when the write is retried after a conflict.
+//! The order is that of kube-apiserver, whose `k8s.io/apiserver/pkg/admission/plugin/webhook` this follows:
+//! the plugins that every server has, an [`Admission`] of the embedding program, the mutating webhooks one after
+//! another (and once more those that want to see the changes of later ones); then, after validation by the kind,
+//! the validating webhooks side by side. All of it happens again when a write is retried after a conflict.
+//!
+//! The webhooks are those of the stored configurations; `configuration` reads them, `rules`, `matching` and
+//! `conditions` say which are asked, `review` is what they are asked, `client` and `services` how, `mutating`
+//! and `validating` what becomes of the answers.
+
+mod attributes;
+mod client;
+mod conditions;
+mod configuration;
+mod failure;
+mod matching;
+mod mutating;
+mod review;
+mod rules;
+mod services;
+mod tls;
+mod validating;
+mod webhooks;
 
 use apimachinery::status::ApiError;
 use futures::future::BoxFuture;
 use serde_json::Value;
+
+pub(crate) use attributes::Attributes;
+pub(crate) use configuration::Phase;
+pub(crate) use webhooks::Webhooks;
 
 /// What is done to the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,12 +98,14 @@ pub struct Request {
     pub subresource: Option<String>,
     /// The object's namespace.
     pub namespace: Option<String>,
-    /// The object's name, also when it was generated.
+    /// The object's name; empty while it is not generated, and when a collection is deleted.
     pub name: String,
-    /// The object as it would be stored; `None` for deletions.
+    /// The object as it would be stored, or the body of an action; `None` for deletions.
     pub object: Option<Value>,
     /// The object as it is stored; `None` for creations.
     pub old_object: Option<Value>,
+    /// The options of the operation, for example a `CreateOptions` of meta.k8s.io/v1.
+    pub options: Value,
     /// Nothing is stored.
     pub dry_run: bool,
     /// Who asks.
@@ -95,7 +121,7 @@ pub struct Admitted {
     pub warnings: Vec<String>,
 }
 
-/// Decides about writes.
+/// Decides about writes within the server's process, before webhooks do.
 pub trait Admission: Send + Sync {
     /// Admits the request, or refuses it with the error that the client gets.
     fn admit(&self, request: Request) -> BoxFuture<'_, Result<Admitted, ApiError>>;

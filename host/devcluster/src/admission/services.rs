@@ -1,0 +1,29 @@
+//! Where services answer: a cluster without a network has a table instead.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{PoisonError, RwLock};
+
+/// Addresses of services by namespace, name and port.
+#[derive(Default)]
+pub struct Services(RwLock<HashMap<(String, String, u16), SocketAddr>>);
+
+impl Services {
+    /// Sets where a service answers.
+    pub fn route(&self, namespace: &str, name: &str, port: u16, address: SocketAddr) {
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        table.insert((namespace.to_owned(), name.to_owned(), port), address);
+    }
+
+    /// Forgets where a service answers.
+    pub fn remove(&self, namespace: &str, name: &str, port: u16) {
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        table.remove(&(namespace.to_owned(), name.to_owned(), port));
+    }
+
+    /// Where a service answers.
+    pub fn find(&self, namespace: &str, name: &str, port: u16) -> Option<SocketAddr> {
+        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        table.get(&(namespace.to_owned(), name.to_owned(), port)).copied()
+    }
+}

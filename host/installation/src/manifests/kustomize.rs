@@ -1,0 +1,66 @@
+//! kustomization.yaml, as far as it is used here (kubectl.docs.kubernetes.io/references/kustomize/kustomization).
+
+use crate::deployment::AGENT_IMAGE_VARIABLE;
+use crate::names::{CONTAINER, OPERATOR};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Kustomization {
+    api_version: &'static str,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<String>,
+    resources: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    patches: Vec<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    replacements: Vec<Value>,
+}
+
+impl Kustomization {
+    pub(super) fn of(resources: &[&str]) -> Self {
+        Self {
+            api_version: "kustomize.config.k8s.io/v1beta1",
+            kind: "Kustomization",
+            namespace: None,
+            resources: resources.iter().map(|path| (*path).to_owned()).collect(),
+            patches: Vec::new(),
+            replacements: Vec::new(),
+        }
+    }
+
+    pub(super) fn in_namespace(mut self, namespace: &str) -> Self {
+        self.namespace = Some(namespace.to_owned());
+        self
+    }
+
+    pub(super) fn patched_by(mut self, paths: &[&str]) -> Self {
+        self.patches = paths.iter().map(|path| json!({"path": path})).collect();
+        self
+    }
+
+    pub(super) fn patched_inline(mut self, patch: &str) -> Self {
+        self.patches.push(json!({"patch": patch}));
+        self
+    }
+
+    /// Copies the image of the container, after `images` changed it, to where injected init containers get it from.
+    pub(super) fn with_agent_image(mut self) -> Self {
+        self.replacements = vec![agent_image()];
+        self
+    }
+}
+
+/// The replacement that the README tells people to repeat where they set an image.
+pub(super) fn agent_image() -> Value {
+    let container = format!("spec.template.spec.containers.[name={CONTAINER}]");
+    json!({
+        "source": {"kind": "Deployment", "name": OPERATOR, "fieldPath": format!("{container}.image")},
+        "targets": [{
+            "select": {"kind": "Deployment", "name": OPERATOR},
+            "fieldPaths": [format!("{container}.env.[name={AGENT_IMAGE_VARIABLE}].value")],
+        }],
+    })
+}

@@ -1,0 +1,17 @@
+//! The samples are written by hand; here they only become part of the tree.
+
+macro_rules! samples {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../../manifests/samples/", $name)))),*]
+    };
+}
+
+/// Names and contents.
+pub(super) const ALL: &[(&str, &str)] = samples![
+    "01-orascache.yaml",
+    "02-orascache-shared.yaml",
+    "03-remote-only.yaml",
+    "11-workflow.yaml",
+    "12-jobs.yaml",
+    "13-launcher.yaml",
+];

@@ -115,7 +115,7 @@ impl Cluster {
 
     /// Starts the generic controller with another guest.
     pub async fn controller(&self, guest: Arc<dyn Reconciler>) -> Controller {
-        let client = client_of(&self.kubeconfig, "operator").await;
+        let client = self.operator_client().await;
         let options = Options {
             backoff: Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) },
             instance: "test".to_owned(),
@@ -128,6 +128,16 @@ impl Cluster {
             .expect("the controller starts");
         tokio::time::timeout(PATIENCE, controller.synced()).await.expect("the controller syncs");
         controller
+    }
+
+    /// A client by which an operator's requests are told from those of others.
+    pub async fn operator_client(&self) -> Client {
+        client_of(&self.kubeconfig, "operator").await
+    }
+
+    /// Whether an API server of a real control plane stands behind it.
+    pub fn is_real(&self) -> bool {
+        !matches!(self.backend, Backend::Embedded(_))
     }
 
     /// The API of any kind in the test's namespace.

@@ -6,7 +6,10 @@
 pub mod cluster;
 pub mod control_plane;
 pub mod fixtures;
+pub mod pods;
+pub mod reviews;
 pub mod tools;
+pub mod webhooks;
 
 /// A guest that manages Greetings, and misbehaves when asked to.
 pub const GREETER: &[u8] = include_bytes!(env!("GREETER_PATH"));

@@ -219,10 +219,10 @@ impl Cache {
     }
 
     /// Texts of the primaries of a namespace.
-    pub(crate) fn primaries_in(&self, namespace: &str) -> Vec<Arc<str>> {
+    pub(crate) fn primaries_in(&self, namespace: &str, at_most: usize) -> Vec<Arc<str>> {
         let state = self.read();
         let primaries = state.objects.first().into_iter().flat_map(|objects| objects.in_namespace(namespace));
-        primaries.map(|object| object.text.clone()).collect()
+        primaries.take(at_most).map(|object| object.text.clone()).collect()
     }
 
     fn concerned(&self, state: &State, kind: KindIndex, object: &Stored) -> Vec<Key> {

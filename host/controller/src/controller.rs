@@ -8,6 +8,7 @@ use crate::failures::Failures;
 use crate::informer::Informer;
 use crate::metrics::{Ended, Metrics};
 use crate::object::Key;
+use crate::primaries::Primaries;
 pub use crate::queue::Backoff;
 use crate::queue::Queue;
 use crate::takeback;
@@ -60,6 +61,7 @@ pub enum StartError {
 /// A running controller. It stops when it is dropped.
 pub struct Controller {
     shared: Arc<Shared>,
+    primaries: Primaries,
     tasks: JoinSet<()>,
     synced: watch::Receiver<bool>,
 }
@@ -132,7 +134,9 @@ impl Controller {
         for _ in 0..options.workers.max(1) {
             tasks.spawn(work(shared.clone(), listed.subscribe(), done.clone()));
         }
-        Ok(Self { shared, tasks, synced })
+        let primaries =
+            Primaries { cache, client, kind: description.primary, field_manager: description.field_manager };
+        Ok(Self { shared, primaries, tasks, synced })
     }
 
     /// Waits until everything was listed and every primary was looked at once.
@@ -147,9 +151,9 @@ impl Controller {
         *self.synced.borrow()
     }
 
-    /// Primaries of a namespace as the cache has them, JSON text.
-    pub fn primaries_in(&self, namespace: &str) -> Vec<Arc<str>> {
-        self.shared.cache.primaries_in(namespace)
+    /// A view of the primaries, for those who decide about other objects.
+    pub fn primaries(&self) -> Primaries {
+        self.primaries.clone()
     }
 
     /// Lets running work end, for a few seconds at most, and stops.

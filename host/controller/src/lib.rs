@@ -16,7 +16,9 @@ mod informer;
 mod metrics;
 mod object;
 mod ownership;
+mod primaries;
 mod queue;
 mod takeback;
 
 pub use controller::{Backoff, Controller, Options, StartError, always_allowed};
+pub use primaries::Primaries;

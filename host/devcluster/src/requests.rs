@@ -1,6 +1,6 @@
 //! What was asked of the server, for tests such as "a converged cluster is silent".
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many writes are remembered one by one.
@@ -21,6 +21,8 @@ pub struct Request {
     pub namespace: Option<String>,
     /// The object's name.
     pub name: Option<String>,
+    /// The query parameter `fieldSelector`.
+    pub field_selector: Option<String>,
     /// The whole `User-Agent`.
     pub user_agent: String,
     /// A list request that continues another one.
@@ -140,6 +142,8 @@ pub struct RequestLog(Arc<Mutex<State>>);
 struct State {
     /// By the request without its namespace and name.
     counts: BTreeMap<Request, u64>,
+    /// Different requests, the first so many.
+    distinct: BTreeSet<Request>,
     writes: VecDeque<Entry>,
     numbered: u64,
 }
@@ -151,8 +155,11 @@ impl RequestLog {
 
     pub(crate) fn record(&self, request: &Request, status: u16) {
         let mut state = self.state();
-        let key = Request { namespace: None, name: None, ..request.clone() };
+        let key = Request { namespace: None, name: None, field_selector: None, ..request.clone() };
         *state.counts.entry(key).or_default() += 1;
+        if state.distinct.len() < REMEMBERED {
+            state.distinct.insert(request.clone());
+        }
         if request.is_write() {
             state.numbered += 1;
             let number = state.numbered;
@@ -167,6 +174,11 @@ impl RequestLog {
     pub fn count(&self, matcher: &Matcher) -> u64 {
         let state = self.state();
         state.counts.iter().filter(|(request, _)| matcher.matches(request)).map(|(_, count)| count).sum()
+    }
+
+    /// The different requests that matched so far; of very many only the first.
+    pub fn distinct(&self, matcher: &Matcher) -> Vec<Request> {
+        self.state().distinct.iter().filter(|request| matcher.matches(request)).cloned().collect()
     }
 
     /// The number of the latest write, to ask later what came after.

@@ -29,8 +29,12 @@ pub enum Command {
     Dev(DevArgs),
     /// Print the objects that a cache would get.
     Render(RenderArgs),
+    /// Say what admission decides about an AdmissionReview, or about Pods, Jobs and OrasCaches that were created.
+    Review(ReviewArgs),
     /// Print the CustomResourceDefinition of OrasCache.
     Crd(CrdArgs),
+    /// Print what an installation consists of, for `kubectl apply -f -`, or write it as kustomize folders.
+    Manifests(ManifestsArgs),
     /// Show what a component imports and exports, its size and its digest.
     Inspect(InspectArgs),
 }
@@ -69,6 +73,27 @@ pub struct RunArgs {
     /// Where /metrics, /healthz and /readyz are served.
     #[arg(long, default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
+
+    /// Where admission webhooks are served over TLS, for example 0.0.0.0:9443. Without it there are none.
+    #[arg(long, value_name = "ADDRESS", env = "ORASCACHE_WEBHOOK_LISTEN")]
+    pub webhook_listen: Option<SocketAddr>,
+
+    /// Namespace of the webhook's Service and of the Secret with the certificate that the operator makes for it.
+    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", default_value = "orascache-system")]
+    pub webhook_namespace: String,
+
+    /// Further DNS name or IP address of that certificate, where reviews do not come through the Service. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub webhook_name: Vec<String>,
+
+    /// Folder with tls.crt and tls.key, for example a Secret that cert-manager looks after, instead of a certificate
+    /// of the operator's own. Changed files are served without a restart.
+    #[arg(long, value_name = "DIR", env = "ORASCACHE_WEBHOOK_CERT_DIR")]
+    pub webhook_cert_dir: Option<PathBuf>,
+
+    /// Image that carries the agent, where a pod names none.
+    #[arg(long, value_name = "IMAGE", env = "ORASCACHE_AGENT_IMAGE")]
+    pub agent_image: Option<String>,
 
     /// Namespace of the Lease by which replicas elect a leader. Without it every process works.
     #[arg(long, value_name = "NAMESPACE", env = "ORASCACHE_LEASE_NAMESPACE")]
@@ -115,9 +140,79 @@ pub struct RenderArgs {
     pub output: Format,
 }
 
+/// `orascache review`
+#[derive(Args, Debug)]
+pub struct ReviewArgs {
+    /// The component that decides.
+    #[command(flatten)]
+    pub component: ComponentArgs,
+
+    /// File with an AdmissionReview, or with objects to be created, YAML or JSON; `-` for standard input.
+    #[arg(short, long, value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// File with the OrasCaches that exist, YAML or JSON. Those of the reviewed file count too.
+    #[arg(long, value_name = "FILE")]
+    pub context: Option<PathBuf>,
+
+    /// Namespace of objects that name none.
+    #[arg(short, long, default_value = "default")]
+    pub namespace: String,
+
+    /// Image that carries the agent, where a pod names none.
+    #[arg(long, value_name = "IMAGE", env = "ORASCACHE_AGENT_IMAGE")]
+    pub agent_image: Option<String>,
+
+    /// What is printed: the decisions, or the objects after the patch, or what the patch changes. Decisions go to
+    /// standard error then.
+    #[arg(short, long, value_enum, default_value_t = ReviewFormat::Text)]
+    pub output: ReviewFormat,
+}
+
+/// What `orascache review` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReviewFormat {
+    /// Decisions, messages and warnings.
+    Text,
+    /// The objects after the patch, YAML.
+    Yaml,
+    /// The objects after the patch, JSON.
+    Json,
+    /// What the patch changes, as a unified diff of YAML.
+    Diff,
+}
+
 /// `orascache crd`
 #[derive(Args, Debug)]
 pub struct CrdArgs {
+    /// Output format.
+    #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
+    pub output: Format,
+}
+
+/// `orascache manifests`
+#[derive(Args, Debug)]
+pub struct ManifestsArgs {
+    /// Namespace of the operator.
+    #[arg(short, long, default_value = installation::names::NAMESPACE)]
+    pub namespace: String,
+
+    /// Image of the operator; injected init containers run it too.
+    #[arg(long, value_name = "IMAGE", default_value = orascache_api::steps::DEFAULT_AGENT_IMAGE)]
+    pub image: String,
+
+    /// How many pods of the operator run.
+    #[arg(long, default_value_t = 2)]
+    pub replicas: u16,
+
+    /// Leave the certificate of the webhooks to cert-manager.
+    #[arg(long)]
+    pub cert_manager: bool,
+
+    /// Write a tree of kustomize folders there instead of printing the objects.
+    #[arg(long, value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+
     /// Output format.
     #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
     pub output: Format,

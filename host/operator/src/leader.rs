@@ -1,6 +1,7 @@
 //! Leader election by a Lease (coordination.k8s.io/v1), with client-go's times: a claim lasts 15 seconds, is renewed
 //! every 2, and this process stops believing in it after 10 without a renewal, well before anybody else may take it.
 
+use installation::names;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
@@ -11,8 +12,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Name of the Lease.
-const NAME: &str = "orascache-operator";
 /// How long a claim lasts for the others.
 const LEASE: Duration = Duration::from_secs(15);
 /// How long this process believes in its claim without a renewal.
@@ -70,14 +69,14 @@ impl Leadership {
             return;
         }
         let api: Api<Lease> = Api::namespaced(self.client, &self.namespace);
-        if let Ok(Some(mut lease)) = api.get_opt(NAME).await
+        if let Ok(Some(mut lease)) = api.get_opt(names::LEASE).await
             && held_by(&lease) == Some(self.holder.as_str())
         {
             if let Some(spec) = &mut lease.spec {
                 spec.holder_identity = None;
                 spec.lease_duration_seconds = Some(1);
             }
-            if let Err(error) = api.replace(NAME, &PostParams::default(), &lease).await {
+            if let Err(error) = api.replace(names::LEASE, &PostParams::default(), &lease).await {
                 tracing::debug!(%error, "the lease was not given up; it expires by itself");
             }
         }
@@ -131,9 +130,9 @@ struct Seen {
 /// Renews or takes the lease; whether it is held now.
 async fn attempt(api: &Api<Lease>, holder: &str, seen: &mut Seen, now: Instant) -> Result<bool, kube::Error> {
     let stamp = MicroTime(Timestamp::now());
-    let Some(mut lease) = api.get_opt(NAME).await? else {
+    let Some(mut lease) = api.get_opt(names::LEASE).await? else {
         let lease = Lease {
-            metadata: ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() },
+            metadata: ObjectMeta { name: Some(names::LEASE.to_owned()), ..ObjectMeta::default() },
             spec: Some(spec(holder, &stamp, Some(stamp.clone()), 0)),
         };
         return taken(api.create(&PostParams::default(), &lease).await);
@@ -157,7 +156,7 @@ async fn attempt(api: &Api<Lease>, holder: &str, seen: &mut Seen, now: Instant) 
         spec(holder, &stamp, Some(stamp.clone()), transitions + 1)
     });
     // The resourceVersion in it makes two contenders exclude each other.
-    taken(api.replace(NAME, &PostParams::default(), &lease).await)
+    taken(api.replace(names::LEASE, &PostParams::default(), &lease).await)
 }
 
 fn spec(holder: &str, now: &MicroTime, acquired: Option<MicroTime>, transitions: i32) -> LeaseSpec {

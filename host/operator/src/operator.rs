@@ -1,7 +1,9 @@
 //! The running operator: a guest, the generic controller, and the endpoints by which a cluster watches over it.
 
+use crate::admission::{self, Admission};
 use crate::engine::Guest;
 use crate::leader::Leadership;
+use crate::webhooks::{self, Webhooks};
 use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
@@ -26,12 +28,15 @@ pub struct Options {
     pub listen: Option<SocketAddr>,
     /// Namespace of the Lease; without one this process works alone.
     pub lease_namespace: Option<String>,
+    /// Where admission reviews are answered, if anywhere.
+    pub webhooks: Option<webhooks::Options>,
 }
 
 /// A running operator.
 pub struct Operator {
     controller: Arc<Controller>,
     leadership: Option<Leadership>,
+    webhooks: Option<Webhooks>,
     endpoints: Option<JoinHandle<()>>,
 }
 
@@ -69,19 +74,33 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
         may_write,
         ..controller::Options::default()
     };
-    let controller = Controller::start(client, guest, controller_options, &mut registry).await?;
+    let controller =
+        Controller::start(client.clone(), guest.clone(), controller_options, &mut registry).await?;
     let controller = Arc::new(controller);
+    let webhooks = match options.webhooks {
+        Some(options) => {
+            let settings = admission::settings(options.agent_image.as_deref());
+            let admission = Admission::new(guest, controller.primaries(), settings);
+            Some(Webhooks::start(client, admission, options, &mut registry).await?)
+        }
+        None => None,
+    };
     let endpoints = match options.listen {
         Some(address) => Some(serve(address, registry, controller.clone()).await?),
         None => None,
     };
-    Ok(Operator { controller, leadership, endpoints })
+    Ok(Operator { controller, leadership, webhooks, endpoints })
 }
 
 impl Operator {
     /// Waits until every cache was looked at once.
     pub async fn synced(&self) {
         self.controller.synced().await;
+    }
+
+    /// Where admission reviews are answered, if anywhere.
+    pub fn webhook_address(&self) -> Option<SocketAddr> {
+        self.webhooks.as_ref().map(Webhooks::address)
     }
 
     /// Ends when the operator cannot go on, with the reason.
@@ -94,6 +113,9 @@ impl Operator {
 
     /// Lets running work end and stops.
     pub async fn shutdown(self) {
+        if let Some(webhooks) = self.webhooks {
+            webhooks.shutdown().await;
+        }
         if let Some(endpoints) = self.endpoints {
             endpoints.abort();
             // Its state holds the controller.

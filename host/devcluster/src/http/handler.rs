@@ -174,6 +174,7 @@ fn summarise(parts: &Parts, path: &ResourcePath, query: &Query) -> Request {
         subresource: path.subresource.clone(),
         namespace: path.namespace.clone(),
         name: path.name.clone(),
+        field_selector: query.get("fieldSelector").map(str::to_owned),
         user_agent: header(parts, &USER_AGENT).unwrap_or_default().to_owned(),
         continues: query.get("continue").is_some(),
         dry_run: query.get("dryRun").is_some(),

@@ -1,17 +1,18 @@
 //! `orascache dev`: a Kubernetes API on loopback with the operator in it, and a live registry for every cache.
 
+mod install;
+
 use super::{Failed, operator, run};
 use crate::cli::DevArgs;
 use crate::output;
+use crate::webhooks::{self, Certificate};
 use anyhow::{Context, anyhow};
 use devcluster::ApiServer;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Patch, PatchParams};
+use installation::names;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::runtime::wait;
-use kube::{Api, Client, Config, CustomResourceExt, ResourceExt};
-use orascache_api::orascache::OrasCache;
+use kube::{Client, Config};
 use simulators::{RegistryChange, RegistryOptions, Simulators};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -66,14 +67,30 @@ impl Cluster {
         folder: &TempDir,
     ) -> Result<Self, Failed> {
         let client = client_of(server, operator::AGENT).await?;
-        install_crd(&client).await?;
+        install::definition(&client).await?;
         let (sender, changes) = unbounded_channel();
         let registries = RegistryOptions { data_dir: folder.path().join("registries"), changes: sender };
         let options = simulators::Options { registries: Some(registries), ..simulators::Options::all() };
         let simulators = Simulators::start(client_of(server, "simulators").await?, options)
             .await
             .context("no simulated cluster")?;
-        let operator = operator::start(client, guest, operator::Options::default()).await?;
+        install::webhooks(&client).await?;
+        let options = operator::Options {
+            webhooks: Some(webhooks::Options {
+                listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+                certificate: Certificate::Managed {
+                    namespace: names::NAMESPACE.to_owned(),
+                    names: Vec::new(),
+                },
+                agent_image: None,
+            }),
+            ..operator::Options::default()
+        };
+        let operator = operator::start(client.clone(), guest, options).await?;
+        if let Some(address) = operator.webhook_address() {
+            server.route_service(names::NAMESPACE, names::WEBHOOK_SERVICE, install::SERVICE_PORT, address);
+        }
+        install::trust(&client).await?;
         operator.synced().await;
         Ok(Self { operator, simulators, changes })
     }
@@ -86,19 +103,6 @@ async fn client_of(server: &ApiServer, agent: &'static str) -> Result<Client, Fa
         .await
         .context("the embedded kubeconfig is unusable")?;
     Ok(operator::connect(config, agent)?)
-}
-
-/// Applies the CRD and waits until the API server serves it.
-async fn install_crd(client: &Client) -> Result<(), Failed> {
-    let definition = OrasCache::crd();
-    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let parameters = PatchParams::apply("orascache-install").force();
-    let name = definition.name_any();
-    api.patch(&name, &parameters, &Patch::Apply(&definition)).await.context("the CRD cannot be installed")?;
-    wait::await_condition(api, &name, wait::conditions::is_crd_established())
-        .await
-        .context("the CRD is not served")?;
-    Ok(())
 }
 
 /// The file gives access to the API: nobody else needs to read it.

@@ -3,7 +3,9 @@
 pub mod crd;
 mod dev;
 mod inspect;
+mod manifests;
 mod render;
+mod review;
 mod run;
 
 use crate::cli::{Cli, Command, ComponentArgs};
@@ -54,7 +56,9 @@ pub fn execute(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Crd(args) => crd::execute(&args),
         Command::Inspect(args) => inspect::execute(&args),
+        Command::Manifests(args) => manifests::execute(&args),
         Command::Render(args) => render::execute(&args),
+        Command::Review(args) => review::execute(&args),
         Command::Run(args) => run::execute(&args),
         Command::Dev(args) => dev::execute(&args),
     };

@@ -2,6 +2,7 @@
 
 use super::{Failed, operator};
 use crate::cli::RunArgs;
+use crate::webhooks::{self, Certificate};
 use anyhow::{Context, anyhow};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -22,6 +23,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
             workers: args.workers.into(),
             listen: Some(args.listen),
             lease_namespace: args.lease_namespace.clone(),
+            webhooks: webhooks(args),
         };
         let running = operator::start(client, guest, options).await?;
         tracing::info!("watching; caches are reconciled as they change");
@@ -32,6 +34,18 @@ pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
         running.shutdown().await;
         outcome.map(|()| ExitCode::SUCCESS)
     })
+}
+
+fn webhooks(args: &RunArgs) -> Option<webhooks::Options> {
+    let certificate = match &args.webhook_cert_dir {
+        Some(folder) => Certificate::Files(folder.clone()),
+        None => Certificate::Managed {
+            namespace: args.webhook_namespace.clone(),
+            names: args.webhook_name.clone(),
+        },
+    };
+    let agent_image = args.agent_image.clone();
+    args.webhook_listen.map(|listen| webhooks::Options { listen, certificate, agent_image })
 }
 
 async fn client(args: &RunArgs) -> Result<Client, Failed> {

@@ -1,7 +1,9 @@
 //! Between the generated types of the boundary and the controller's plain ones. Nothing is decided here.
 
-use super::bindings::exports::orascache::operator::{reconciler as wit, types};
+use super::Outcome;
+use super::bindings::exports::orascache::operator::{admission, reconciler as wit, types};
 use controller::contract;
+use webhook::Verdict;
 
 pub(super) fn description(description: wit::Description) -> contract::Description {
     contract::Description {
@@ -76,6 +78,23 @@ fn event(event: types::Event) -> contract::Event {
         reason: event.reason,
         action: event.action,
         note: event.note,
+    }
+}
+
+pub(super) fn outcome(outcome: admission::Outcome) -> Outcome {
+    match outcome {
+        admission::Outcome::Need(references) => {
+            Outcome::Need(references.into_iter().map(object_ref).collect())
+        }
+        admission::Outcome::Decided(verdict) => Outcome::Decided(Verdict {
+            uid: verdict.uid,
+            allowed: verdict.allowed,
+            code: verdict.code,
+            message: verdict.message,
+            warnings: verdict.warnings,
+            patch: verdict.patch,
+            audit: verdict.audit,
+        }),
     }
 }
 

@@ -21,6 +21,10 @@ impl Guest {
         Ok(Self { instances, interface, description: convert::description(description) })
     }
 
+    pub(super) fn instances(&self) -> &Instances {
+        &self.instances
+    }
+
     /// Imports, exports, size and digest.
     pub fn interface(&self) -> &Interface {
         &self.interface

@@ -10,12 +10,14 @@ mod convert;
 mod guest;
 mod instances;
 mod load;
+mod review;
 mod settings;
 mod watchdog;
 
 pub use compiled::CompiledCache;
 pub use guest::Guest;
 pub use load::{Interface, LoadError};
+pub use review::{Outcome, ReviewContext};
 pub use settings::Limits;
 
 use std::sync::Arc;

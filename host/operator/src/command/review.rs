@@ -1,0 +1,194 @@
+//! `orascache review`: what admission says about objects, and what it makes of them.
+
+use super::Failed;
+use crate::admission;
+use crate::cli::{ReviewArgs, ReviewFormat};
+use crate::engine::{Guest, Outcome, ReviewContext};
+use crate::output::{self, Format};
+use anyhow::{Context, anyhow, bail};
+use controller::contract::{Description, Reconciler};
+use serde_json::{Value, json};
+use similar::TextDiff;
+use std::fmt::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use webhook::Verdict;
+
+/// One request with its answer.
+struct Reviewed {
+    /// For example `Pod/step`.
+    name: String,
+    object: Value,
+    patched: Value,
+    verdict: Verdict,
+}
+
+pub(super) fn execute(args: &ReviewArgs) -> Result<ExitCode, Failed> {
+    let documents = output::read_documents(&args.file).map_err(Failed::Unusable)?;
+    if documents.is_empty() {
+        let file = args.file.display();
+        return Err(Failed::Unusable(anyhow!(
+            "{file} holds nothing: write an AdmissionReview, or a Pod, a Job or an OrasCache"
+        )));
+    }
+    let guest = super::load_guest(&args.component)?;
+    let context = context(args, &documents, &guest.describe())?;
+    let mut reviewed = Vec::new();
+    for document in documents {
+        reviewed.push(review(&guest, document, &context, args).map_err(Failed::Unusable)?);
+    }
+    print(&reviewed, args.output)?;
+    let all_allowed = reviewed.iter().all(|reviewed| reviewed.verdict.allowed);
+    Ok(if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Caches of `--context`, and those of the file itself: whoever applies it applies them too.
+fn context(
+    args: &ReviewArgs,
+    documents: &[Value],
+    description: &Description,
+) -> Result<ReviewContext, Failed> {
+    let given = match &args.context {
+        Some(path) => Some(output::read_documents(path).map_err(Failed::Unusable)?),
+        None => None,
+    };
+    let primary = &description.primary;
+    let is_primary = |document: &&Value| {
+        document["kind"] == primary.kind.as_str() && document["apiVersion"] == primary.api_version.as_str()
+    };
+    let objects: Vec<Arc<str>> = given
+        .iter()
+        .flatten()
+        .chain(documents)
+        .filter(is_primary)
+        .map(|document| in_namespace(document.clone(), &args.namespace).to_string().into())
+        .collect();
+    Ok(ReviewContext {
+        objects,
+        // Without any context a cache that is not known may well exist.
+        complete: given.is_some(),
+        settings: admission::settings(args.agent_image.as_deref()),
+        now: 0,
+    })
+}
+
+fn review(
+    guest: &Guest,
+    document: Value,
+    context: &ReviewContext,
+    args: &ReviewArgs,
+) -> anyhow::Result<Reviewed> {
+    let review =
+        if document["kind"] == "AdmissionReview" { document } else { wrap(document, &args.namespace)? };
+    let object = review["request"]["object"].clone();
+    let (kind, name) = (&review["request"]["kind"]["kind"], &review["request"]["name"]);
+    let name =
+        format!("{}/{}", kind.as_str().unwrap_or("object"), name.as_str().unwrap_or("(without a name)"));
+    let verdict = match guest.review(&review.to_string(), context).with_context(|| name.clone())? {
+        Outcome::Decided(verdict) => verdict,
+        Outcome::Need(references) => {
+            let wanted: Vec<String> = references
+                .iter()
+                .map(|wanted| {
+                    let namespace = wanted.namespace.as_deref().unwrap_or_default();
+                    format!("{} {} of namespace {namespace}", wanted.kind.kind, wanted.name)
+                })
+                .collect();
+            bail!(
+                "{name}: this depends on {}, which is not known here: give it with --context FILE, and an empty FILE if there is none",
+                wanted.join(", ")
+            );
+        }
+    };
+    let patched = patched(&object, &verdict).with_context(|| format!("{name}: the component's patch"))?;
+    Ok(Reviewed { name, object, patched, verdict })
+}
+
+/// Wraps an object as the API server does when somebody creates it.
+fn wrap(document: Value, namespace: &str) -> anyhow::Result<Value> {
+    let (Some(api_version), Some(kind)) = (document["apiVersion"].as_str(), document["kind"].as_str()) else {
+        bail!(
+            "a document has no apiVersion or no kind: write an AdmissionReview, or a Pod, a Job or an OrasCache with both"
+        );
+    };
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let kind = json!({"group": group, "version": version, "kind": kind});
+    let document = in_namespace(document, namespace);
+    let name = &document["metadata"]["name"];
+    let name = if name.is_null() { &document["metadata"]["generateName"] } else { name };
+    Ok(json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "00000000-0000-0000-0000-000000000000",
+            "kind": kind,
+            "name": name,
+            "namespace": document["metadata"]["namespace"],
+            "operation": "CREATE",
+            "userInfo": {},
+            "dryRun": true,
+            "object": document,
+        },
+    }))
+}
+
+fn in_namespace(mut document: Value, namespace: &str) -> Value {
+    if let Some(metadata) = document.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.entry("namespace").or_insert_with(|| json!(namespace));
+    }
+    document
+}
+
+fn patched(object: &Value, verdict: &Verdict) -> anyhow::Result<Value> {
+    let mut object = object.clone();
+    if let Some(patch) = &verdict.patch {
+        let patch: json_patch::Patch = serde_json::from_str(patch)?;
+        json_patch::patch(&mut object, &patch)?;
+    }
+    Ok(object)
+}
+
+/// Objects go to standard output; what was decided goes there too when nothing else does.
+#[allow(clippy::print_stderr, reason = "for the person at the terminal")]
+fn print(reviewed: &[Reviewed], format: ReviewFormat) -> anyhow::Result<()> {
+    let decisions: String = reviewed.iter().map(describe).collect();
+    let objects = || -> Vec<Value> {
+        let allowed = reviewed.iter().filter(|reviewed| reviewed.verdict.allowed);
+        allowed.map(|reviewed| reviewed.patched.clone()).collect()
+    };
+    let text = match format {
+        ReviewFormat::Text => return output::print(&decisions),
+        ReviewFormat::Yaml => Format::Yaml.render_all(&objects())?,
+        ReviewFormat::Json => Format::Json.render_all(&objects())?,
+        ReviewFormat::Diff => reviewed.iter().map(diff).collect::<anyhow::Result<String>>()?,
+    };
+    eprint!("{decisions}");
+    output::print(&text)
+}
+
+fn describe(reviewed: &Reviewed) -> String {
+    let verdict = &reviewed.verdict;
+    let mut text = reviewed.name.clone();
+    // Writing to a String cannot fail.
+    let _ = match (verdict.allowed, &verdict.patch) {
+        (true, None) => writeln!(text, ": allowed, unchanged"),
+        (true, Some(_)) => writeln!(text, ": allowed, patched"),
+        (false, _) => writeln!(text, ": refused ({}): {}", verdict.code, verdict.message),
+    };
+    for warning in &verdict.warnings {
+        let _ = writeln!(text, "  warning: {warning}");
+    }
+    text
+}
+
+fn diff(reviewed: &Reviewed) -> anyhow::Result<String> {
+    if reviewed.object == reviewed.patched {
+        return Ok(String::new());
+    }
+    let (before, after) = (Format::Yaml.render(&reviewed.object)?, Format::Yaml.render(&reviewed.patched)?);
+    let name = &reviewed.name;
+    Ok(TextDiff::from_lines(&before, &after)
+        .unified_diff()
+        .header(&format!("{name} as it was"), &format!("{name} as it is stored"))
+        .to_string())
+}

@@ -1,0 +1,228 @@
+//! Verdicts as the API server reads them: `AdmissionReview` of `admission.k8s.io/v1`.
+
+use crate::review::Verdict;
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use std::borrow::Cow;
+
+/// Characters of one warning that the API server keeps when there are many
+/// (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
+const WARNING_CHARS: usize = 256;
+/// Characters of all warnings that the API server keeps (same place).
+const WARNINGS_CHARS: usize = 4 * 1024;
+/// Status of a refusal that has no usable one.
+const FORBIDDEN: u16 = 403;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "base64")]
+    patch: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "map")]
+    audit_annotations: &'a [(String, String)],
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    code: u16,
+    message: &'a str,
+    reason: &'static str,
+}
+
+/// The body of an answer.
+pub(super) fn body(verdict: &Verdict) -> Result<Bytes, serde_json::Error> {
+    let status = (!verdict.allowed).then(|| {
+        let code = Some(verdict.code).filter(|code| (400..600).contains(code)).unwrap_or(FORBIDDEN);
+        Status { code, message: &verdict.message, reason: reason(code) }
+    });
+    // The API server treats a refusal with a patch as an error of the webhook.
+    let patch = verdict.patch.as_deref().filter(|_| verdict.allowed);
+    let review = Review {
+        api_version: "admission.k8s.io/v1",
+        kind: "AdmissionReview",
+        response: Response {
+            uid: &verdict.uid,
+            allowed: verdict.allowed,
+            status,
+            warnings: warnings(&verdict.warnings),
+            patch_type: patch.map(|_| "JSONPatch"),
+            patch,
+            audit_annotations: &verdict.audit,
+        },
+    };
+    let mut buffer = Vec::with_capacity(256 + patch.map_or(0, |patch| patch.len() * 4 / 3));
+    serde_json::to_writer(&mut buffer, &review)?;
+    Ok(Bytes::from(buffer))
+}
+
+/// `metav1.StatusReason` of a code (`k8s.io/apimachinery/pkg/api/errors`); the empty one is `Unknown` there.
+fn reason(code: u16) -> &'static str {
+    match code {
+        400 => "BadRequest",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "NotFound",
+        405 => "MethodNotAllowed",
+        406 => "NotAcceptable",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "RequestEntityTooLarge",
+        415 => "UnsupportedMediaType",
+        422 => "Invalid",
+        429 => "TooManyRequests",
+        500 => "InternalError",
+        503 => "ServiceUnavailable",
+        504 => "Timeout",
+        _ => "",
+    }
+}
+
+fn base64<S: Serializer>(patch: &Option<&str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Base64Display::new(patch.unwrap_or_default().as_bytes(), &STANDARD))
+}
+
+fn map<S: Serializer>(pairs: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(pairs.len()))?;
+    for (key, value) in pairs {
+        map.serialize_entry(key, value)?;
+    }
+    map.end()
+}
+
+/// Warnings as long as the API server takes them. It drops those with control characters, so these become spaces.
+fn warnings(all: &[String]) -> Vec<Cow<'_, str>> {
+    let mut left = WARNINGS_CHARS;
+    let mut kept = Vec::with_capacity(all.len());
+    for warning in all {
+        if left == 0 {
+            break;
+        }
+        let warning = cut(warning, WARNING_CHARS.min(left));
+        left = left.saturating_sub(warning.chars().count());
+        kept.push(if warning.contains(char::is_control) {
+            Cow::Owned(warning.replace(char::is_control, " "))
+        } else {
+            warning
+        });
+    }
+    kept
+}
+
+/// At most `limit` characters of a text, the last of them an ellipsis where it was longer.
+fn cut(text: &str, limit: usize) -> Cow<'_, str> {
+    // Bytes first: most texts are short, and counting characters costs more.
+    if text.len() <= limit || text.chars().nth(limit).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut short: String = text.chars().take(limit.saturating_sub(1)).collect();
+    short.push('…');
+    Cow::Owned(short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn value(verdict: &Verdict) -> Value {
+        serde_json::from_slice(&body(verdict).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn allowed_with_everything() {
+        let verdict = Verdict {
+            uid: "705ab4f5-6393-11e8-b7cc-42010a800002".to_owned(),
+            allowed: true,
+            code: 200,
+            message: "ignored".to_owned(),
+            warnings: vec!["old".to_owned()],
+            patch: Some(r#"[{"op": "add", "path": "/spec/replicas", "value": 3}]"#.to_owned()),
+            audit: vec![("rewritten".to_owned(), "true".to_owned())],
+        };
+        // The patch and its base64 form are those of the Kubernetes documentation on admission webhooks.
+        let expected = json!({
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "response": {
+                "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+                "allowed": true,
+                "warnings": ["old"],
+                "patchType": "JSONPatch",
+                "patch": "W3sib3AiOiAiYWRkIiwgInBhdGgiOiAiL3NwZWMvcmVwbGljYXMiLCAidmFsdWUiOiAzfV0=",
+                "auditAnnotations": {"rewritten": "true"},
+            },
+        });
+        assert_eq!(value(&verdict), expected);
+    }
+
+    #[test]
+    fn allowed_is_short() {
+        let verdict = Verdict { uid: "u".to_owned(), allowed: true, ..Verdict::default() };
+        assert_eq!(
+            body(&verdict).unwrap(),
+            r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"u","allowed":true}}"#
+        );
+    }
+
+    #[test]
+    fn refused_says_why_and_has_no_patch() {
+        let mut verdict = Verdict {
+            uid: "u".to_owned(),
+            code: 422,
+            message: "say \"which\"".to_owned(),
+            patch: Some("[]".to_owned()),
+            ..Verdict::default()
+        };
+        let response = json!({"uid": "u", "allowed": false, "status": {"code": 422, "message": "say \"which\"", "reason": "Invalid"}});
+        assert_eq!(value(&verdict)["response"], response);
+        for code in [0, 200, 399, 600] {
+            verdict.code = code;
+            assert_eq!(value(&verdict)["response"]["status"]["code"], 403);
+            assert_eq!(value(&verdict)["response"]["status"]["reason"], "Forbidden");
+        }
+    }
+
+    #[test]
+    fn long_warnings_are_cut_between_characters() {
+        let exact = "ä".repeat(256);
+        let long = "ä".repeat(257);
+        let given = [exact.clone(), long];
+        let kept = warnings(&given);
+        assert_eq!(kept, [exact, format!("{}…", "ä".repeat(255))]);
+    }
+
+    #[test]
+    fn control_characters_do_not_lose_a_warning() {
+        assert_eq!(warnings(&["two\nlines\t!".to_owned()]), ["two lines !"]);
+    }
+
+    proptest! {
+        #[test]
+        fn warnings_fit(all in prop::collection::vec(".{0,600}", 0..40)) {
+            let kept = warnings(&all);
+            prop_assert!(kept.iter().all(|warning| warning.chars().count() <= 256));
+            prop_assert!(kept.iter().map(|warning| warning.chars().count()).sum::<usize>() <= 4096);
+            prop_assert!(kept.len() <= all.len());
+        }
+    }
+}

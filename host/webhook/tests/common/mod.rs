@@ -1,0 +1,228 @@
+//! A server with a scripted reviewer, and clients that trust its certificate.
+
+#![allow(dead_code)]
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use prometheus_client::registry::Registry;
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use webhook::{Certificates, Limits, ReviewError, Reviewer, Server, Verdict};
+
+/// A server that answers later than this hangs.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Does what the body says: a JSON string that names an action, or any JSON to be allowed.
+pub struct Script {
+    /// Reviews that are told to `wait` take one of these.
+    pub turns: Semaphore,
+    pub waiting: AtomicUsize,
+    pub dropped: Arc<AtomicUsize>,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self { turns: Semaphore::new(0), waiting: AtomicUsize::new(0), dropped: Arc::default() }
+    }
+}
+
+struct CountDrop(Arc<AtomicUsize>);
+
+impl Drop for CountDrop {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Reviewer for Script {
+    fn review<'a>(&'a self, review: &'a str) -> BoxFuture<'a, Result<Verdict, ReviewError>> {
+        Box::pin(async move {
+            let value: Value = serde_json::from_str(review)
+                .map_err(|error| ReviewError::Invalid(format!("this is not JSON: {error}")))?;
+            match value.as_str() {
+                Some("panic") => panic!("as told"),
+                Some("fail") => return Err(ReviewError::Failed("the API is away".to_owned())),
+                Some("wait") => {
+                    let _count = CountDrop(self.dropped.clone());
+                    self.waiting.fetch_add(1, Ordering::SeqCst);
+                    self.turns.acquire().await.unwrap().forget();
+                }
+                Some("block") => std::thread::sleep(Duration::from_secs(3)),
+                Some("refuse") => {
+                    let message = "not this one".to_owned();
+                    return Ok(Verdict { uid: "u".to_owned(), code: 403, message, ..Verdict::default() });
+                }
+                _ => {}
+            }
+            Ok(Verdict {
+                uid: value["request"]["uid"].as_str().unwrap_or("u").to_owned(),
+                allowed: true,
+                message: review.len().to_string(),
+                patch: Some("[]".to_owned()),
+                ..Verdict::default()
+            })
+        })
+    }
+}
+
+/// A self-signed certificate.
+pub struct Identity {
+    pub certificate: String,
+    pub key: String,
+    pub der: CertificateDer<'static>,
+}
+
+pub fn identity() -> Identity {
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    Identity {
+        certificate: made.cert.pem(),
+        key: made.signing_key.serialize_pem(),
+        der: made.cert.der().clone(),
+    }
+}
+
+pub struct Running {
+    pub server: Server,
+    pub script: Arc<Script>,
+    pub certificates: Arc<Certificates>,
+    pub identity: Identity,
+    pub registry: Registry,
+}
+
+pub async fn start(limits: Limits) -> Running {
+    let script = Arc::new(Script::default());
+    let identity = identity();
+    let certificates = Arc::new(Certificates::new());
+    certificates.replace_pem(identity.certificate.as_bytes(), identity.key.as_bytes()).unwrap();
+    let mut registry = Registry::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server =
+        Server::start(listener, script.clone(), certificates.clone(), limits, &mut registry).unwrap();
+    Running { server, script, certificates, identity, registry }
+}
+
+impl Running {
+    pub fn address(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    pub fn caller(&self, protocol: Protocol) -> Caller {
+        Caller::new(self.address(), protocol, std::slice::from_ref(&self.identity.der))
+    }
+
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        text
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Http1,
+    Http2,
+}
+
+pub const PROTOCOLS: [Protocol; 2] = [Protocol::Http1, Protocol::Http2];
+
+pub fn trusting(roots: &[CertificateDer<'static>]) -> ClientConfig {
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(root.clone()).unwrap();
+    }
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(store)
+        .with_no_client_auth()
+}
+
+/// A client with connections of its own.
+#[derive(Clone)]
+pub struct Caller {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    base: String,
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+impl Caller {
+    pub fn new(address: SocketAddr, protocol: Protocol, roots: &[CertificateDer<'static>]) -> Self {
+        let builder =
+            hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(trusting(roots)).https_only();
+        let connector = match protocol {
+            Protocol::Http1 => builder.enable_http1().build(),
+            Protocol::Http2 => builder.enable_http2().build(),
+        };
+        let client =
+            Client::builder(TokioExecutor::new()).http2_only(protocol == Protocol::Http2).build(connector);
+        Self { client, base: format!("https://{address}") }
+    }
+
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
+        let answer = async {
+            let response = self.client.request(request).await.map_err(|error| format!("{error:?}"))?;
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await.map_err(|error| format!("{error:?}"))?.to_bytes();
+            Ok(Answer { status: parts.status, headers: parts.headers, body })
+        };
+        tokio::time::timeout(PATIENCE, answer).await.expect("the server hangs")
+    }
+
+    pub fn request(&self, method: &str, path: &str) -> http::request::Builder {
+        Request::builder().method(method).uri(format!("{}{path}", self.base))
+    }
+
+    pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<Answer, String> {
+        let request = self.request("POST", path).header("Content-Type", "application/json");
+        self.send(request.body(Full::new(body.into())).unwrap()).await
+    }
+
+    pub async fn act(&self, action: &str) -> Result<Answer, String> {
+        self.post("/mutate?timeout=30s", json!(action).to_string()).await
+    }
+
+    pub async fn get(&self, path: &str) -> Result<Answer, String> {
+        self.send(self.request("GET", path).body(Full::default()).unwrap()).await
+    }
+}
+
+/// Waits until something is so.
+pub async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !so().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("it never happened: {what}"));
+}

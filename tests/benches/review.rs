@@ -1,0 +1,47 @@
+//! What one review costs: the same Rust natively, through the component, and with what the host does around it.
+
+#![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use orascache_core::admission;
+use orascache_core::contract::Context;
+use orascache_operator::engine::{EMBEDDED, Guest, ReviewContext};
+use orascache_tests::cluster::guest;
+use orascache_tests::{pods, reviews};
+use serde_json::Value;
+use std::hint::black_box;
+
+/// The embedded component, or the one that `ORASCACHE_BENCH_COMPONENT` names, to compare two.
+fn subject() -> Guest {
+    match std::env::var_os("ORASCACHE_BENCH_COMPONENT") {
+        Some(path) => guest(&std::fs::read(path).expect("a component")),
+        None => guest(EMBEDDED),
+    }
+}
+
+fn review(criterion: &mut Criterion) {
+    let guest = subject();
+    let asking = reviews::pod();
+    let mut bystander = asking.clone();
+    bystander["metadata"]["annotations"] = Value::Null;
+    for (name, pod) in [("a pod that is rewritten", asking), ("a bystander", bystander)] {
+        let review = reviews::review(&pod);
+        let caches = [pods::cache()];
+        let mut group = criterion.benchmark_group(format!("review of {name}, {} bytes", review.len()));
+        group.bench_function("native", |bencher| {
+            let context = Context { objects: &caches, ..Context::default() };
+            bencher.iter(|| admission::review(black_box(&review), &context).expect("an outcome"));
+        });
+        group.bench_function("component", |bencher| {
+            let context = ReviewContext {
+                objects: caches.iter().map(|text| text.as_str().into()).collect(),
+                ..ReviewContext::default()
+            };
+            bencher.iter(|| guest.review(black_box(&review), &context).expect("an outcome"));
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, review);
+criterion_main!(benches);

@@ -1,0 +1,89 @@
+//! The whole operator with its webhooks, and an API server that calls them.
+
+use crate::cluster::{Cluster, PATIENCE, guest};
+use installation::{Settings, names, webhook};
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
+};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Patch, PatchParams};
+use kube::runtime::wait;
+use kube::{Api, Client, ResourceExt};
+use orascache_operator::engine::EMBEDDED;
+use orascache_operator::operator::{self, Operator};
+use orascache_operator::webhooks::{Certificate, Options};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+/// Starts the operator as `orascache run` does, with webhooks on a free port, and has the API server call them. Returns
+/// once the API server trusts them and the operator has looked at everything.
+pub async fn operator(cluster: &Cluster) -> Operator {
+    let client = cluster.client();
+    let namespace =
+        serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names::NAMESPACE}});
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    namespaces
+        .patch(names::NAMESPACE, &PatchParams::apply("test"), &Patch::Apply(&namespace))
+        .await
+        .expect("the operator's namespace");
+    // The configurations come first, as with `kubectl apply -k`.
+    let address = free_address();
+    install(cluster, &client, address).await;
+    // The Lease is part of its work too.
+    let options = operator::Options {
+        lease_namespace: Some(names::NAMESPACE.to_owned()),
+        webhooks: Some(Options {
+            listen: address,
+            certificate: Certificate::Managed {
+                namespace: names::NAMESPACE.to_owned(),
+                names: vec!["127.0.0.1".to_owned()],
+            },
+            agent_image: None,
+        }),
+        ..operator::Options::default()
+    };
+    let operator = operator::start(cluster.operator_client().await, Arc::new(guest(EMBEDDED)), options)
+        .await
+        .expect("the operator starts");
+    trusted(&client).await;
+    tokio::time::timeout(PATIENCE, operator.synced()).await.expect("the operator syncs");
+    operator
+}
+
+/// An address that was free a moment ago.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
+/// Applies the configurations of the manifests. An API server outside of a cluster network reaches no Service: it is
+/// given the address instead.
+async fn install(cluster: &Cluster, client: &Client, address: SocketAddr) {
+    let settings = Settings::default();
+    let mut mutating = webhook::mutating(&settings);
+    let mut validating = webhook::validating(&settings);
+    if cluster.is_real() {
+        let direct = |config: &mut WebhookClientConfig| {
+            let path = config.service.take().and_then(|service| service.path).unwrap_or_default();
+            config.url = Some(format!("https://{address}{path}"));
+        };
+        mutating.webhooks.iter_mut().flatten().for_each(|webhook| direct(&mut webhook.client_config));
+        validating.webhooks.iter_mut().flatten().for_each(|webhook| direct(&mut webhook.client_config));
+    } else {
+        cluster.server().route_service(names::NAMESPACE, names::WEBHOOK_SERVICE, 443, address);
+    }
+    let parameters = PatchParams::apply("test").force();
+    let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    api.patch(&mutating.name_any(), &parameters, &Patch::Apply(&mutating)).await.expect("applied");
+    let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+    api.patch(&validating.name_any(), &parameters, &Patch::Apply(&validating)).await.expect("applied");
+}
+
+async fn trusted(client: &Client) {
+    let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    let has_bundle = |found: Option<&MutatingWebhookConfiguration>| {
+        let webhooks = found.and_then(|found| found.webhooks.as_ref());
+        webhooks.is_some_and(|all| all.iter().all(|webhook| webhook.client_config.ca_bundle.is_some()))
+    };
+    let published = wait::await_condition(api, names::OPERATOR, has_bundle);
+    tokio::time::timeout(PATIENCE, published).await.expect("published in time").expect("watched");
+}

@@ -17,13 +17,18 @@ test *args="--workspace":
 
 # The same end-to-end tests against a bare control plane: a folder with etcd and kube-apiserver.
 test-control-plane assets:
-    KUBEBUILDER_ASSETS={{assets}} cargo test -p orascache-tests --test operator --test other_guest --test leader -- --test-threads=2
+    KUBEBUILDER_ASSETS={{assets}} cargo test -p orascache-tests --test operator --test other_guest --test leader --test admission -- --test-threads=2
 
 # Write generated files and snapshots anew, after looking at the difference.
 bless:
     ORASCACHE_BLESS=1 cargo test -p orascache-tests --test manifests
+    ORASCACHE_BLESS=1 cargo test -p installation --test manifests
     INSTA_UPDATE=always cargo test -p orascache-core
 
 # The baselines of docs/performance.md.
 bench:
     cargo bench -p orascache-tests
+
+# Fuzz a target (review, reconcile) for some seconds.
+fuzz target="review" seconds="60":
+    tests/fuzz/run {{target}} {{seconds}}

@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod control_plane;
 pub mod fixtures;
 pub mod pods;
+pub mod process;
 pub mod reviews;
 pub mod tools;
 pub mod webhooks;

@@ -134,3 +134,133 @@ fn run_without_a_cluster_says_what_to_do() {
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("orascache dev"), "{}", err(&output));
 }
+
+const STEP: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: step\n  annotations:\n    oras.converged-computing.github.io/oras-cache: demo\n    oras.converged-computing.github.io/input-uri: flow/words:1\nspec:\n  restartPolicy: Never\n  containers: [{name: app, image: busybox, command: [cat, list.txt]}]\n";
+
+#[test]
+fn review_decides_about_objects_and_what_they_need() {
+    // The cache of the same file counts, as with `kubectl apply -f FILE`.
+    let both = format!("{}---\n{STEP}", CACHE);
+    let output = run(&["review", "-f", "-"], &both);
+    assert!(output.status.success(), "{}", err(&output));
+    assert_eq!(out(&output), "OrasCache/demo: allowed, unchanged\nPod/step: allowed, patched\n");
+
+    let output = run(&["review", "-f", "-"], STEP);
+    assert_eq!(output.status.code(), Some(2), "whether the cache exists is not known here");
+    assert!(err(&output).contains("OrasCache demo of namespace default"), "{}", err(&output));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let context = folder.path().join("caches.yaml");
+    std::fs::write(&context, "").expect("written");
+    let context = context.display().to_string();
+    let output = run(&["review", "-f", "-", "--context", &context], STEP);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        out(&output).starts_with("Pod/step: refused (422): OrasCache demo does not exist"),
+        "{}",
+        out(&output)
+    );
+}
+
+#[test]
+fn review_shows_what_the_patch_makes_of_an_object() {
+    let both = format!("{}---\n{STEP}", CACHE);
+    let yaml = run(&["review", "-f", "-", "-o", "json", "--agent-image", "mirror.lab/agent:1"], &both);
+    let list: Value = serde_json::from_slice(&yaml.stdout).expect("JSON");
+    assert_eq!(list["items"][1]["spec"]["initContainers"][0]["image"], "mirror.lab/agent:1");
+    assert!(err(&yaml).contains("Pod/step: allowed, patched"), "decisions go to standard error then");
+    let diff = out(&run(&["review", "-f", "-", "-o", "diff"], &both));
+    assert!(
+        diff.contains("+    - /orascache/orascache-agent\n") && !diff.contains("OrasCache/demo"),
+        "{diff}"
+    );
+    let removed: Vec<&str> =
+        diff.lines().filter(|line| line.starts_with('-') && !line.starts_with("---")).collect();
+    assert!(removed.is_empty(), "nothing is taken away: {removed:?}");
+}
+
+#[test]
+fn review_takes_an_admission_review_as_it_came() {
+    let review = serde_json::json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "u", "operation": "CREATE", "namespace": "lab", "name": "demo",
+            "kind": {"group": "cache.converged-computing.github.io", "version": "v1alpha1", "kind": "OrasCache"},
+            "object": {"apiVersion": "cache.converged-computing.github.io/v1alpha1", "kind": "OrasCache",
+                "metadata": {"name": "demo", "namespace": "lab"}, "spec": {"replicas": 2}},
+        },
+    });
+    let output = run(&["review", "-f", "-"], &review.to_string());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(out(&output).contains("spec.replicas: more than one replica needs storage"), "{}", out(&output));
+}
+
+#[test]
+fn review_says_what_it_cannot_use() {
+    for (input, wanted) in [
+        ("", "holds nothing"),
+        ("a: [", "neither YAML nor JSON"),
+        ("metadata: {name: x}", "no apiVersion or no kind"),
+        ("apiVersion: admission.k8s.io/v1\nkind: AdmissionReview\n", "request is missing"),
+    ] {
+        let output = run(&["review", "-f", "-"], input);
+        assert_eq!(output.status.code(), Some(2), "{input}");
+        assert!(err(&output).contains(wanted), "{}", err(&output));
+    }
+}
+
+#[test]
+fn manifests_prints_an_installation_or_writes_folders() {
+    let list: Value = serde_json::from_slice(&run(&["manifests", "-o", "json"], "").stdout).expect("JSON");
+    let kinds: Vec<&str> =
+        list["items"].as_array().expect("a list").iter().filter_map(|item| item["kind"].as_str()).collect();
+    for kind in [
+        "CustomResourceDefinition",
+        "ClusterRole",
+        "Deployment",
+        "MutatingWebhookConfiguration",
+        "NetworkPolicy",
+    ] {
+        assert!(kinds.contains(&kind), "{kinds:?}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("manifests").display().to_string();
+    let output = run(&["manifests", "--directory", &path, "--image", "mirror.lab/orascache:1"], "");
+    assert!(output.status.success(), "{}", err(&output));
+    let deployment =
+        std::fs::read_to_string(folder.path().join("manifests/manager/deployment.yaml")).expect("a file");
+    assert!(deployment.contains("image: mirror.lab/orascache:1\n"), "{deployment}");
+    let output = run(&["manifests", "--namespace", "default"], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("use one of its own"), "{}", err(&output));
+}
+
+#[test]
+fn the_deployment_is_started_with_arguments_that_exist() {
+    use clap::Parser;
+    for flag in [None, Some("--cert-manager")] {
+        let arguments: Vec<&str> = ["manifests", "-o", "json"].into_iter().chain(flag).collect();
+        let list: Value = serde_json::from_slice(&run(&arguments, "").stdout).expect("JSON");
+        let items = list["items"].as_array().expect("a list");
+        let deployment = items.iter().find(|item| item["kind"] == "Deployment").expect("a Deployment");
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        let words = container["args"].as_array().expect("arguments").iter().filter_map(Value::as_str);
+        // The kubelet fills variables in.
+        let words = words.map(|word| word.replace("$(AGENT_IMAGE)", "mirror.lab/agent:1"));
+        let cli = orascache_operator::cli::Cli::try_parse_from(
+            std::iter::once("orascache".to_owned()).chain(words),
+        );
+        let orascache_operator::cli::Command::Run(run) = cli.expect("arguments that exist").command else {
+            panic!("not run")
+        };
+        assert_eq!(run.webhook_listen.map(|address| address.port()), Some(9443));
+        assert_eq!(run.webhook_cert_dir.is_some(), flag.is_some());
+        assert_eq!(run.agent_image.as_deref(), Some("mirror.lab/agent:1"));
+        // Names of variables that the binary reads.
+        let help = out(&self::run(&["run", "--help"], ""));
+        for variable in container["env"].as_array().expect("variables") {
+            let name = variable["name"].as_str().expect("a name");
+            assert!(matches!(name, "AGENT_IMAGE" | "XDG_CACHE_HOME") || help.contains(name), "{name}");
+        }
+    }
+}

@@ -117,6 +117,10 @@ fn differing(configuration: &Value, bundle: &str) -> Option<Vec<Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use devcluster::ApiServer;
+    use kube::Config;
+    use kube::api::PostParams;
+    use kube::config::{KubeConfigOptions, Kubeconfig};
 
     #[test]
     fn all_webhooks_are_named_when_one_differs() {
@@ -137,5 +141,59 @@ mod tests {
         assert_eq!(differing(&has, "bmV3"), None);
         assert_eq!(differing(&json!({"webhooks": []}), "bmV3"), None);
         assert_eq!(differing(&json!({}), "bmV3"), None);
+    }
+
+    const NAME: &str = "hook";
+
+    async fn configured() -> (ApiServer, Client, Api<ValidatingWebhookConfiguration>) {
+        let server = ApiServer::start(devcluster::Options::default()).await.unwrap();
+        let kubeconfig = Kubeconfig::from_yaml(&server.kubeconfig()).unwrap();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+        let client = Client::try_from(config).unwrap();
+        let api = Api::all(client.clone());
+        let configuration = serde_json::from_value(json!({"metadata": {"name": NAME}, "webhooks": [{
+            "name": "a.example.com",
+            "admissionReviewVersions": ["v1"],
+            "sideEffects": "None",
+            "clientConfig": {"url": "https://127.0.0.1/validate"},
+        }]}));
+        api.create(&PostParams::default(), &configuration.unwrap()).await.unwrap();
+        (server, client, api)
+    }
+
+    async fn bundle(api: &Api<ValidatingWebhookConfiguration>) -> String {
+        let webhooks = api.get(NAME).await.unwrap().webhooks.unwrap();
+        let bundle = webhooks[0].client_config.ca_bundle.clone().unwrap_or_default();
+        String::from_utf8(bundle.0).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_old_bundle_does_not_replace_a_newer_one() {
+        let (_server, client, api) = configured().await;
+        let target = Target::validating(NAME);
+        let old = made();
+        let new = made();
+        // Somebody who knows a newer bundle publishes it after this one has asked the Secret.
+        let overtaken = async || {
+            let theirs = publish(&client, &target, &new, "hook", async || Ok(true)).await.unwrap();
+            assert_eq!(theirs, Published::Applied);
+            Ok(true)
+        };
+        let ours = publish(&client, &target, &old, "hook", overtaken).await.unwrap();
+        assert_eq!(ours, Published::Outdated);
+        assert_eq!(bundle(&api).await, new);
+        // And this one learns of it when it asks.
+        let ours = publish(&client, &target, &old, "hook", async || Ok(false)).await.unwrap();
+        assert_eq!(ours, Published::Outdated);
+        assert_eq!(bundle(&api).await, new);
+        let again = publish(&client, &target, &new, "hook", async || Ok(true)).await.unwrap();
+        assert_eq!(again, Published::Current);
+        let absent =
+            publish(&client, &Target::mutating(NAME), &new, "hook", async || Ok(true)).await.unwrap();
+        assert_eq!(absent, Published::Absent);
+    }
+
+    fn made() -> String {
+        rcgen::generate_simple_self_signed(["hook".to_owned()]).unwrap().cert.pem()
     }
 }

@@ -19,8 +19,6 @@ use tokio_util::sync::CancellationToken;
 
 /// What HTTP/2 calls itself in a handshake.
 pub(super) const H2: &[u8] = b"h2";
-/// Time that a connection which was told to end has for what is still running, if nothing else ends it.
-const CLOSING: Duration = Duration::from_secs(10);
 /// Requests at once on one HTTP/2 connection; Go clients open another one beyond it.
 const STREAMS: u32 = 250;
 /// What hyper may buffer of one request, and of all of one HTTP/2 connection, before it is asked for. These are
@@ -61,8 +59,6 @@ impl Shared {
             .timer(TokioTimer::new())
             // It also runs between requests, so it must not be shorter than a connection may be idle.
             .header_read_timeout(limits.idle)
-            // A client that shuts down its side after an incomplete body still reads the answer.
-            .half_close(true)
             .max_buf_size(HEADERS.max(STREAM_WINDOW as usize));
         let mut http2 = Builder::new(TokioExecutor::new()).http2_only();
         http2
@@ -148,7 +144,7 @@ impl Shared {
                         closing = true;
                         connection.as_mut().graceful_shutdown();
                     }
-                    let next = if closing { CLOSING } else { self.limits.idle };
+                    let next = if closing { self.limits.first_request } else { self.limits.idle };
                     check.as_mut().reset(tokio::time::Instant::now() + next);
                 }
             }

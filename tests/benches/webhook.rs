@@ -142,8 +142,16 @@ fn https(authority: &[u8], http2: bool) -> Http {
         .expect("protocol versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    // As an API server has it; otherwise the second frame of a request waits for the first one's acknowledgement.
+    tcp.set_nodelay(true);
     let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_only();
-    let connector = if http2 { builder.enable_http2().build() } else { builder.enable_http1().build() };
+    let connector = if http2 {
+        builder.enable_http2().wrap_connector(tcp)
+    } else {
+        builder.enable_http1().wrap_connector(tcp)
+    };
     HttpClient::builder(TokioExecutor::new()).http2_only(http2).build(connector)
 }
 

@@ -86,6 +86,10 @@ pub mod well_known {
     pub const JOB_COMPLETION_INDEX: &str = "batch.kubernetes.io/job-completion-index";
     /// Label of a StatefulSet's pods.
     pub const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
+    /// Annotation of the mirror of a static pod.
+    pub const MIRROR_POD: &str = "kubernetes.io/config.mirror";
+    /// Label of nodes with their operating system.
+    pub const OS: &str = "kubernetes.io/os";
     /// Annotation by which a pod says which of its containers is the one that people mean.
     pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 }

@@ -162,3 +162,45 @@ fn the_template_of_a_suspended_job_follows() {
     assert_eq!(stored["spec"]["template"]["metadata"]["annotations"], changed["metadata"]["annotations"]);
     assert_eq!(warnings, Vec::<String>::new());
 }
+
+#[test]
+fn what_a_template_says_by_itself_is_not_put_back() {
+    let mut manifest = job(&annotations("a:1"), false);
+    manifest["spec"]["template"]["metadata"] = json!({"annotations": {format!("{PREFIX}/debug"): "true"}});
+    let live = patched(&manifest, &decided(outcome(&manifest, None)));
+    let mut changed = live.clone();
+    changed["spec"]["template"]["metadata"]["annotations"] = annotations("a:1");
+    // The API server says that the template cannot change.
+    assert_eq!(updated(&changed, &live).0, changed);
+}
+
+#[test]
+fn an_annotation_that_leaves_a_running_job_warns() {
+    let live = live_job(false);
+    let mut changed = live.clone();
+    changed["metadata"]["annotations"] = json!({format!("{PREFIX}/oras-cache"): "orascache-sample"});
+    changed["spec"]["template"]["metadata"] = json!({});
+    let (stored, warnings) = updated(&changed, &live);
+    assert_eq!(stored["spec"]["template"], live["spec"]["template"]);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+}
+
+#[test]
+fn a_suspended_job_hears_what_its_pods_will_be_refused_for() {
+    let live = live_job(true);
+    let mut changed = live.clone();
+    changed["metadata"]["annotations"][format!("{PREFIX}/input-uri")] = json!("ftp://x/a:1");
+    changed["spec"]["template"]["metadata"]["annotations"][format!("{PREFIX}/input-uri")] =
+        json!("ftp://x/a:1");
+    let (_, warnings) = updated(&changed, &live);
+    assert!(warnings.iter().any(|warning| warning.contains("takes neither ftp://")), "{warnings:?}");
+}
+
+#[test]
+fn a_suspended_job_can_do_without_its_step() {
+    let live = live_job(true);
+    let mut changed = live.clone();
+    changed["metadata"]["annotations"] = json!({});
+    let (stored, _) = updated(&changed, &live);
+    assert_eq!(stored["spec"]["template"]["metadata"]["annotations"], json!({}));
+}

@@ -30,9 +30,12 @@ pub fn job_created() -> Vec<MatchCondition> {
     vec![condition("asks-for-a-step", format!("({job}) || ({has_template} && {template})"))]
 }
 
-/// Jobs on UPDATE: annotations of the Job are copied into its template again when a manifest is applied again.
+/// Jobs on UPDATE: annotations of the Job are copied into its template again when a manifest is applied again, and leave
+/// the template of one that has not started when they leave the Job.
 pub fn job_updated() -> Vec<MatchCondition> {
-    vec![condition("asks-for-a-step", asks_for_a_step("object.metadata")), not_being_deleted(), changed()]
+    let (asks, asked) = (asks_for_a_step("object.metadata"), asks_for_a_step("oldObject.metadata"));
+    let asks = condition("asks-for-a-step", format!("({asks}) || ({asked})"));
+    vec![asks, not_being_deleted(), changed()]
 }
 
 /// Caches on CREATE and UPDATE: only a spec can be wrong, and one that stays as it is was accepted before.

@@ -61,7 +61,9 @@ impl Admission {
             )));
         }
         let namespace = reference.namespace.as_deref().unwrap_or_default();
-        if let Some(known) = self.primaries.cached(namespace, &reference.name) {
+        // One that was being deleted may be gone, and made anew, by now.
+        let known = self.primaries.cached(namespace, &reference.name);
+        if let Some(known) = known.filter(|known| !known.contains("\"deletionTimestamp\"")) {
             return Ok(Some(known));
         }
         self.primaries.read(namespace, &reference.name).await.map_err(|error| {

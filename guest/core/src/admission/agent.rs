@@ -82,7 +82,7 @@ pub(crate) fn exec_command(container: &Container<'_>, plan: &Plan<'_>) -> String
 /// Copies the agent into its volume, before everything else.
 pub(crate) fn install_container(pod: &Pod<'_>, container: &Container<'_>, plan: &Plan<'_>) -> String {
     let words = Words(vec![quoted(AGENT_PROGRAM), quoted("install"), quoted(AGENT_DIRECTORY)]);
-    build(pod, container, plan, INSTALL_CONTAINER, &words, &resources(pod, false))
+    build(pod, container, plan, INSTALL_CONTAINER, &words, &install_resources(pod, container))
 }
 
 /// Adds credentials to requests for the declared repositories, as long as the pod runs. A native sidecar (KEP-753):
@@ -116,8 +116,10 @@ pub(crate) fn proxy_container(
             ));
         }
     }
-    let further =
-        fill(r#""restartPolicy":"Always","env":[%],%"#, &[&joined(&variables), &resources(pod, true)]);
+    let further = fill(
+        r#""restartPolicy":"Always","env":[%],%"#,
+        &[&joined(&variables), &proxy_resources(pod, container)],
+    );
     build(pod, container, plan, PROXY_CONTAINER, &words, &further)
 }
 
@@ -129,7 +131,8 @@ fn build(
     words: &Words,
     further: &str,
 ) -> String {
-    let user = match user(pod, container) {
+    let is_foreign = plan.step.image.is_some();
+    let user = match user(pod, container).or(is_foreign.then_some(USER)) {
         Some(user) => fill(r#""runAsUser":%,"#, &[&user.to_string()]),
         None => String::new(),
     };
@@ -137,42 +140,75 @@ fn build(
     fill(CONTAINER, &[name, &image, &joined(&words.0), further, &user, AGENT_VOLUME, AGENT_DIRECTORY])
 }
 
-/// The pod's own user is kept where it is not root; the image brings one where the pod names none.
+/// The pod's own user is kept where it is not root; our image brings one where the pod names none.
 fn user(pod: &Pod<'_>, container: &Container<'_>) -> Option<i64> {
     let of_pod = member_of(pod.spec, "securityContext", "runAsUser");
     match (of_pod, container.security("runAsUser")) {
-        (Some(Json::Int(user)), _) if *user != 0 => None,
+        (Some(Json::Int(user)), _) if *user != 0 => Some(*user),
         (_, Some(Json::Int(user))) if *user != 0 => Some(*user),
         (None, None) => None,
         _ => Some(USER),
     }
 }
 
-/// Requests and limits, so that quotas admit the pod. Nothing where the pod as a whole has them: they bound its containers.
+/// Bounds of CPU, memory and local storage, for requests and limits. Empty ones are left out.
+type Amounts = [[Option<String>; 3]; 2];
+
+/// What is bounded, and where.
+const BOUNDED: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
+const BOUNDS: [&str; 2] = ["requests", "limits"];
+
+/// The bounds of the init container are those of the container that it prepares. It runs before that one and alone, so
+/// that they cost nothing, and quotas and limit ranges allow to it what they allow to the other. Where there are none, small
+/// ones of ours.
+fn install_resources(pod: &Pod<'_>, container: &Container<'_>) -> String {
+    let same = BOUNDS.map(|bound| BOUNDED.map(|name| container.resource(bound, name).map(Json::to_text)));
+    resources(pod, same, [["10m", "32Mi"], ["500m", "64Mi"]])
+}
+
+/// The sidecar has bounds of those things that the wrapped container bounds, so that quotas admit the pod. They add to the
+/// pod's, so that they are small.
 ///
 /// Local storage is bounded only where every container bounds it: the kubelet takes the sum for the limit of the whole pod,
 /// and ours alone would evict it.
-fn resources(pod: &Pod<'_>, is_proxy: bool) -> String {
+fn proxy_resources(pod: &Pod<'_>, container: &Container<'_>) -> String {
+    // A guaranteed pod stays one; its limits are requests, and must not keep it from its node.
+    let amounts = if is_guaranteed(pod) {
+        [["250m", "64Mi"], ["250m", "64Mi"]]
+    } else {
+        [["50m", "64Mi"], ["1", "128Mi"]]
+    };
+    let mut small: Amounts = Default::default();
+    for ((bound, [cpu, memory]), small) in BOUNDS.into_iter().zip(amounts).zip(&mut small) {
+        let storage = all_containers(pod).all(|other| other.resource(bound, "ephemeral-storage").is_some());
+        let values = [Some(cpu), Some(memory), storage.then_some("64Mi")];
+        for ((name, value), small) in BOUNDED.into_iter().zip(values).zip(small) {
+            *small = value.filter(|_| container.resource(bound, name).is_some()).map(quoted);
+        }
+    }
+    resources(pod, small, amounts)
+}
+
+/// The member `resources` with its comma. Nothing where the pod as a whole has them: they bound its containers.
+fn resources(pod: &Pod<'_>, amounts: Amounts, otherwise: [[&str; 2]; 2]) -> String {
     if member(pod.spec, "resources").is_some() {
         return String::new();
     }
-    let bounds_storage = |bound: &str| {
-        all_containers(pod).all(|container| container.resource(bound, "ephemeral-storage").is_some())
+    let is_unbounded = amounts.iter().flatten().all(Option::is_none);
+    let amounts = if is_unbounded {
+        otherwise.map(|[cpu, memory]| [Some(quoted(cpu)), Some(quoted(memory)), None])
+    } else {
+        amounts
     };
-    let limits_storage = bounds_storage("limits");
-    let requests_storage = limits_storage || bounds_storage("requests");
-    let storage = |bounded| if bounded { r#","ephemeral-storage":"64Mi""# } else { "" };
-    // Guaranteed pods get what is between: a limit is a request there, and must not keep the pod from its node.
-    let [cpu, memory, most_cpu, most_memory] = match (is_proxy, is_guaranteed(pod)) {
-        (true, false) => ["50m", "64Mi", "1", "128Mi"],
-        (true, true) => ["250m", "64Mi", "250m", "64Mi"],
-        (false, false) => ["10m", "32Mi", "500m", "64Mi"],
-        (false, true) => ["50m", "32Mi", "50m", "32Mi"],
-    };
-    fill(
-        r#""resources":{"requests":{"cpu":"%","memory":"%"%},"limits":{"cpu":"%","memory":"%"%}},"#,
-        &[cpu, memory, storage(requests_storage), most_cpu, most_memory, storage(limits_storage)],
-    )
+    let mut bounds = Vec::new();
+    for (bound, amounts) in BOUNDS.into_iter().zip(amounts) {
+        let named = |(name, amount): (&str, Option<String>)| Some(fill(r#""%":%"#, &[name, &amount?]));
+        let amounts: Vec<String> = BOUNDED.into_iter().zip(amounts).filter_map(named).collect();
+        if !amounts.is_empty() {
+            bounds.push(fill(r#""%":{%}"#, &[bound, &joined(&amounts)]));
+        }
+    }
+    fill(r#""resources":{%},"#, &[&joined(&bounds)])
 }
 
 fn all_containers<'p, 'a>(pod: &'p Pod<'a>) -> impl Iterator<Item = &'p Container<'a>> {

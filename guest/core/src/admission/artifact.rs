@@ -46,6 +46,12 @@ impl<'a> Artifact<'a> {
         findings: &mut Findings,
     ) -> Option<Self> {
         if let Some((scheme, rest)) = reference::split_scheme(uri) {
+            // Credentials are not repeated: refusals end up in events.
+            let (uri, rest) = if rest.contains('@') {
+                ("...", rest.rsplit('@').next().unwrap_or_default())
+            } else {
+                (uri, rest)
+            };
             let rest = rest.split_once('/').map_or(rest, |(_, path)| path);
             findings.refuse("@% is \"%\", but takes neither %:// nor a host: write %, and name a registry other than the cache in @registry", &[name, uri, scheme, rest]);
             return None;

@@ -1,12 +1,17 @@
 //! Checks OrasCaches by the rules of [`crate::validate`], and says what a change will cost.
 
 use super::findings::Findings;
+use super::pod::member_of;
 use super::request::Request;
 use crate::primary::Primary;
 use crate::validate;
 
 pub(crate) fn check(request: &Request<'_>, findings: &mut Findings) {
     let Some(object) = request.object else { return };
+    // Finalizers must stay removable, whatever the spec says.
+    if member_of(object, "metadata", "deletionTimestamp").is_some() {
+        return;
+    }
     let new = match Primary::read(object) {
         Ok(new) => new,
         Err(error) => {
@@ -14,10 +19,6 @@ pub(crate) fn check(request: &Request<'_>, findings: &mut Findings) {
             return;
         }
     };
-    // Finalizers must stay removable, whatever the spec says.
-    if new.metadata.is_being_deleted {
-        return;
-    }
     // An old object that cannot be read is no reason to keep it: this may be its correction.
     let old = request.old_object.and_then(|old| Primary::read(old).ok());
     let mut problems = validate::problems(&new);

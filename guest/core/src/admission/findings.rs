@@ -11,7 +11,20 @@ pub(crate) struct Findings {
     pub(crate) warnings: Vec<String>,
 }
 
+/// More sentences than anybody reads at once.
+const MOST: usize = 10;
+
 impl Findings {
+    /// All reasons to refuse, as far as anybody reads them.
+    pub(crate) fn message(&self) -> String {
+        let shown = self.problems.get(..MOST).unwrap_or(&self.problems);
+        let mut message = shown.join("; ");
+        if let Some(more) = self.problems.len().checked_sub(MOST).filter(|more| *more > 0) {
+            message.push_str(&fill("; and % more", &[&more.to_string()]));
+        }
+        message
+    }
+
     /// A reason to refuse, from a template as [`fill`] takes it.
     #[cold]
     #[inline(never)]

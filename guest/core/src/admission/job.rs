@@ -5,7 +5,7 @@ use super::PREFIX;
 use super::findings::Findings;
 use super::patch::Patch;
 use super::pod::{member, member_of};
-use super::step::{Step, ours};
+use super::step::{self, Step, ours};
 use super::template::{fill, joined, quoted};
 use crate::json::Json;
 use std::borrow::Cow;
@@ -19,6 +19,14 @@ fn of_template<'a>(job: &'a Json<'a>) -> Option<&'a Json<'a>> {
 
 /// The annotations under our prefix as its pods will have them: the template's, and the Job's.
 pub(crate) fn of_pods<'a>(job: &'a Json<'a>, findings: &mut Findings) -> Json<'a> {
+    let said = ours(of_template(job)).count() + ours(member_of(job, "metadata", "annotations")).count();
+    if said > 2 * step::MAX_ANNOTATIONS {
+        // Enough to be refused for their number, without comparing all of them.
+        return of_template(job)
+            .or_else(|| member_of(job, "metadata", "annotations"))
+            .cloned()
+            .unwrap_or(Json::Null);
+    }
     let mut all: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
     let mut keep = |key: &str, value: &Json<'a>| {
         all.push((Cow::Owned([PREFIX, key].concat()), value.clone()));
@@ -71,16 +79,34 @@ fn hand_on(job: &Json<'_>, source: Option<&Json<'_>>) -> Patch {
 /// first start.
 pub(crate) fn carry_over(job: &Json<'_>, old: &Json<'_>, findings: &mut Findings) -> Patch {
     if may_change_template(old) {
+        // Nothing is refused on an update, but what its pods will be refused for can be said.
+        let mut later = Findings::default();
+        let annotations = of_pods(job, &mut later);
+        if ours(Some(&annotations)).next().is_some() {
+            step::read(Some(&annotations), &mut later);
+        }
+        findings.warnings.extend(later.problems);
+        findings.warnings.extend(later.warnings);
         return follow(job, old);
     }
-    let annotations = member_of(job, "metadata", "annotations");
-    let differs = ours(annotations).any(|(key, value)| {
-        ours(of_template(old)).find(|(other, _)| *other == key).map(|(_, old)| old) != Some(value)
-    });
-    if differs {
+    let same = |new: Option<&Json<'_>>, old: Option<&Json<'_>>| {
+        let within = |all: Option<&Json<'_>>, other: Option<&Json<'_>>| {
+            ours(all).all(|pair| ours(other).any(|candidate| candidate == pair))
+        };
+        within(new, old) && within(old, new)
+    };
+    let of_job = |job| member_of(job, "metadata", "annotations");
+    // A template that was annotated too late, or by hand, is as good as a change.
+    let kept = ours(of_job(job)).all(|pair| ours(of_template(old)).any(|candidate| candidate == pair));
+    if !same(of_job(job), of_job(old)) || !kept {
         findings.warn("the annotations under @ are handed to a Job's pods when it is created: delete the Job and create it again for the new ones to count", &[]);
     }
-    hand_on(job, of_template(old))
+    // What the template was handed stays; what it says by itself is between the user and the API server.
+    let handed: Vec<(Cow<'_, str>, Json<'_>)> = ours(of_template(old))
+        .filter(|pair| ours(of_job(old)).any(|candidate| candidate == *pair))
+        .map(|(key, value)| (Cow::Owned([PREFIX, key].concat()), value.clone()))
+        .collect();
+    hand_on(job, Some(&Json::Object(handed)))
 }
 
 /// What the template was handed follows the Job's annotations; what it says by itself stays.

@@ -1,9 +1,10 @@
 //! The cache that a step names: in the context, to be read from the API, or not there.
 
 use super::findings::Findings;
-use super::pod::Pod;
+use super::pod::{Pod, member_of};
 use super::step::Step;
 use super::target;
+use super::template::fill;
 use crate::contract::{Context, Error, ObjectRef};
 use crate::fields;
 use crate::json::Json;
@@ -25,6 +26,8 @@ pub(crate) enum Found<'a> {
     Cache(Cache<'a>),
     /// The API says that there is none.
     Missing,
+    /// It is there, but of no use, says the sentence.
+    Useless(String),
     /// It must be read from the API first.
     Need(ObjectRef),
 }
@@ -51,20 +54,34 @@ pub(crate) fn find<'a>(
     name: &str,
     namespace: &str,
 ) -> Found<'a> {
+    let mut useless = None;
     for tree in candidates {
-        // What cannot be read does not hide a cache that can.
-        let Ok(primary) = Primary::read(tree) else { continue };
-        let metadata = &primary.metadata;
-        // A cache that is being deleted serves nobody for long; whoever recreates it is known soon.
-        if metadata.name == name && metadata.namespace == namespace && !metadata.is_being_deleted {
-            return Found::Cache(Cache {
-                deploys: primary.spec.deploy(),
-                credentials: primary.spec.oras_env,
-            });
+        let of = |field| member_of(tree, "metadata", field).and_then(Json::as_str);
+        if of("name") != Some(name) || of("namespace") != Some(namespace) {
+            continue;
+        }
+        match Primary::read(tree) {
+            Err(error) => {
+                useless =
+                    Some(fill("% % cannot be read: %. Correct it first", &[KIND, name, &error.to_string()]));
+            }
+            Ok(primary) if primary.metadata.is_being_deleted => {
+                useless = Some(fill(
+                    "% % is being deleted: wait until it is gone and create it again, or name another one in @%",
+                    &[KIND, name, annotation::CACHE],
+                ));
+            }
+            Ok(primary) => {
+                return Found::Cache(Cache {
+                    deploys: primary.spec.deploy(),
+                    credentials: primary.spec.oras_env,
+                });
+            }
         }
     }
+    // What the host remembers may be behind: only the API's own word counts against a pod.
     if context.complete {
-        return Found::Missing;
+        return useless.map_or(Found::Missing, Found::Useless);
     }
     Found::Need(ObjectRef {
         api_version: API_VERSION.to_owned(),

@@ -96,7 +96,7 @@ fn verdict(
         uid: request.uid.to_owned(),
         allowed,
         code: if allowed { 0 } else { 422 },
-        message: findings.problems.join("; "),
+        message: findings.message(),
         warnings: findings.warnings,
         patch: patch.filter(|_| allowed),
         audit: note
@@ -137,6 +137,10 @@ fn create_pod(
         }
         Found::Need(_) => return Ok(Decision::default()),
         Found::Cache(cache) => cache,
+        Found::Useless(why) => {
+            findings.problems.push(why);
+            return Ok(Decision::default());
+        }
         Found::Missing => {
             findings.refuse(
                 "% % does not exist in namespace %: create it first, or name another one in @%",
@@ -210,6 +214,7 @@ fn create_job(
         Found::Cache(cache) => {
             lookup::check(&pod, &step, cache, findings);
         }
+        Found::Useless(why) => findings.warnings.push(why),
         // The Job's controller tries again and again, so that the cache may come later.
         Found::Missing => findings.warn(
             "% % does not exist in namespace % yet: the pods of this Job are refused until it does",

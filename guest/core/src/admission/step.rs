@@ -5,6 +5,7 @@ use super::artifact::{Artifact, Direction, Placeholders};
 use super::findings::Findings;
 use crate::json::Json;
 use crate::reference;
+use orascache_api::names::KIND;
 use orascache_api::steps::annotation as name;
 
 /// A step: what to pull, where, and what to push.
@@ -57,9 +58,19 @@ pub(crate) fn ours<'a>(annotations: Option<&'a Json<'a>>) -> impl Iterator<Item 
     members.iter().filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?, value)))
 }
 
+/// More annotations than any step needs. Every one is a request of the agent, and costs time here.
+pub(crate) const MAX_ANNOTATIONS: usize = 256;
+
 /// Reads the contract. `None` when something is refused; every reason is among the findings.
 pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Findings) -> Option<Step<'a>> {
     let before = findings.problems.len();
+    if ours(annotations).count() > MAX_ANNOTATIONS {
+        findings.refuse(
+            "there are more than % annotations under @: pull one artifact with all files instead of many",
+            &[&MAX_ANNOTATIONS.to_string()],
+        );
+        return None;
+    }
     let mut step = Step {
         cache: "",
         container: None,
@@ -85,7 +96,7 @@ pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Finding
             continue;
         }
         match key {
-            name::CACHE => step.cache = text,
+            name::CACHE => step.cache = object_name(key, text, KIND, findings).unwrap_or_default(),
             name::CONTAINER => step.container = Some(text),
             name::ORAS_ENV => step.credentials = object_name(key, text, "Secret", findings),
             name::INPUT_PATH => step.input_path = Some(text),
@@ -179,6 +190,11 @@ fn output_path<'a>(key: &str, text: &'a str, findings: &mut Findings) -> Option<
 }
 
 fn registry<'a>(key: &str, text: &'a str, findings: &mut Findings) -> Option<Registry<'a>> {
+    if text.contains('@') {
+        // The value is not repeated: it may hold a password.
+        findings.refuse("@% holds user or password: write a host with an optional port only, and name a Secret with credentials in @%", &[key, name::ORAS_ENV]);
+        return None;
+    }
     let (host, plain_http) = match reference::split_scheme(text) {
         Some(("http", host)) => (host, true),
         Some(("https", host)) => (host, false),
@@ -216,7 +232,7 @@ fn object_name<'a>(key: &str, text: &'a str, kind: &str, findings: &mut Findings
     };
     if text.len() > 253 || !text.split('.').all(is_label) {
         findings.refuse(
-            "@% is \"%\", which cannot name a %: use lower case letters, digits, '-' and '.'",
+            "@% is \"%\", which no % can be called: use lower case letters, digits, '-' and '.'",
             &[key, text, kind],
         );
         return None;

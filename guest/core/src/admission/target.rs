@@ -61,11 +61,16 @@ pub(crate) fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, f
     if container.command().is_empty() {
         findings.refuse("%.containers: % has no command, and the entrypoint of its image is not known here: write it as command: [program, argument]", &[base, container.name]);
     }
-    if member_of(pod.spec, "os", "name").and_then(Json::as_str) == Some("windows") {
+    let os = member_of(pod.spec, "os", "name");
+    let node_os = member_of(pod.spec, "nodeSelector", well_known::OS);
+    if [os, node_os].into_iter().flatten().any(|os| os.as_str() == Some("windows")) {
         findings.refuse(
-            "%.os.name is windows, but the agent is a Linux program: remove the annotations under @",
+            "% asks for Windows, but the agent is a Linux program: remove the annotations under @",
             &[base],
         );
+    }
+    if pod.annotation(well_known::MIRROR_POD).is_some() {
+        findings.refuse("this is the mirror of a static pod, which the kubelet runs as its file says: remove the annotations under @ from that file", &[]);
     }
     check_name(pod, INSTALL_CONTAINER, findings);
     if items(pod.spec, "volumes").iter().any(|volume| name_of(volume) == Some(AGENT_VOLUME)) {
@@ -74,7 +79,8 @@ pub(crate) fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, f
     }
     for mount in items(container.tree, "volumeMounts") {
         let path = member(mount, "mountPath").and_then(Json::as_str).unwrap_or_default();
-        if path.trim_end_matches('/') == AGENT_DIRECTORY {
+        // A mount below ours would need a folder in a volume that is read-only here.
+        if path.split('/').find(|part| !part.is_empty()) == AGENT_DIRECTORY.strip_prefix('/') {
             findings.refuse(
                 "%.containers: % mounts a volume at %, where the agent lies: choose another mountPath",
                 &[base, container.name, AGENT_DIRECTORY],
@@ -133,14 +139,38 @@ pub(crate) fn index_field(pod: &Pod<'_>) -> Option<(&'static str, &'static str)>
     }
 }
 
+/// The cache is found by a name that the pod's search domains complete (kubernetes.io/docs/concepts/services-networking/dns-pod-service).
+fn warn_of_dns(pod: &Pod<'_>, findings: &mut Findings) {
+    let base = pod.stands.field();
+    let policy = member(pod.spec, "dnsPolicy").and_then(Json::as_str).unwrap_or("ClusterFirst");
+    let configured = member(pod.spec, "dnsConfig");
+    let lists = |name| configured.is_some_and(|configured| !items(configured, name).is_empty());
+    let is_on_host = member(pod.spec, "hostNetwork") == Some(&Json::Bool(true));
+    if is_on_host && policy == "ClusterFirst" {
+        findings.warn("%.hostNetwork is true, so that names of the cluster are not resolved and the cache is not found: set %.dnsPolicy to ClusterFirstWithHostNet", &[base, base]);
+    } else if policy == "Default" || (policy == "None" && !(lists("nameservers") && lists("searches"))) {
+        findings.warn("%.dnsPolicy is %, so that names of the cluster are not resolved and the cache is not found: set it to ClusterFirst", &[base, policy]);
+    }
+    let dots =
+        configured.into_iter().flat_map(|configured| items(configured, "options")).find_map(|option| {
+            (name_of(option) == Some("ndots")).then(|| member(option, "value").and_then(Json::as_str))?
+        });
+    // The name has three dots.
+    if let Some(dots @ ("0" | "1" | "2" | "3")) = dots {
+        findings.warn("%.dnsConfig sets ndots to %, so that the name of the cache may not be completed and not be found: set it to at least 4", &[base, dots]);
+    }
+}
+
 /// Warns of what will probably not do what is meant.
 pub(crate) fn warn(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &mut Findings) {
     let base = pod.stands.field();
     let text = |name| member(pod.spec, name).and_then(Json::as_str);
-    let is_set = |name| member(pod.spec, name) == Some(&Json::Bool(true));
-    let asks_cluster_dns = text("dnsPolicy") == Some("ClusterFirstWithHostNet");
-    if is_set("hostNetwork") && !asks_cluster_dns && step.registry.is_none() {
-        findings.warn("%.hostNetwork is true, so that names of the cluster are not resolved and the cache is not found: set %.dnsPolicy to ClusterFirstWithHostNet", &[base, base]);
+    if step.registry.is_none() {
+        warn_of_dns(pod, findings);
+    }
+    let has_probe = |name| member(container.tree, name).is_some();
+    if !step.inputs.is_empty() && has_probe("livenessProbe") && !has_probe("startupProbe") {
+        findings.warn("%.containers: % has a livenessProbe that runs while inputs are pulled: give it a startupProbe that waits for the command", &[base, container.name]);
     }
     // The API server fills in Always before it asks; only Jobs and bare pods say otherwise.
     if pod.stands == Stands::Itself

@@ -168,6 +168,7 @@ fn review_shows_what_the_patch_makes_of_an_object() {
     let yaml = run(&["review", "-f", "-", "-o", "json", "--agent-image", "mirror.lab/agent:1"], &both);
     let list: Value = serde_json::from_slice(&yaml.stdout).expect("JSON");
     assert_eq!(list["items"][1]["spec"]["initContainers"][0]["image"], "mirror.lab/agent:1");
+    assert!(list["items"][1]["metadata"].get("namespace").is_none(), "kubectl chooses the namespace");
     assert!(err(&yaml).contains("Pod/step: allowed, patched"), "decisions go to standard error then");
     let diff = out(&run(&["review", "-f", "-", "-o", "diff"], &both));
     assert!(

@@ -78,9 +78,12 @@ fn review(
     context: &ReviewContext,
     args: &ReviewArgs,
 ) -> anyhow::Result<Reviewed> {
-    let review =
-        if document["kind"] == "AdmissionReview" { document } else { wrap(document, &args.namespace)? };
-    let object = review["request"]["object"].clone();
+    let (object, review) = if document["kind"] == "AdmissionReview" {
+        (document["request"]["object"].clone(), document)
+    } else {
+        // What is printed has no namespace that it did not have before.
+        (document.clone(), wrap(document, &args.namespace)?)
+    };
     let (kind, name) = (&review["request"]["kind"]["kind"], &review["request"]["name"]);
     let name =
         format!("{}/{}", kind.as_str().unwrap_or("object"), name.as_str().unwrap_or("(without a name)"));
@@ -153,7 +156,9 @@ fn patched(object: &Value, verdict: &Verdict) -> anyhow::Result<Value> {
 fn print(reviewed: &[Reviewed], format: ReviewFormat) -> anyhow::Result<()> {
     let decisions: String = reviewed.iter().map(describe).collect();
     let objects = || -> Vec<Value> {
-        let allowed = reviewed.iter().filter(|reviewed| reviewed.verdict.allowed);
+        // Deletions have no object.
+        let allowed =
+            reviewed.iter().filter(|reviewed| reviewed.verdict.allowed && !reviewed.patched.is_null());
         allowed.map(|reviewed| reviewed.patched.clone()).collect()
     };
     let text = match format {

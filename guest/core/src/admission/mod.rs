@@ -122,12 +122,15 @@ fn create_pod(
     if inject::is_injected(&pod) {
         return Ok(Decision::default());
     }
-    let Some(step) = step::read(annotations, findings) else { return Ok(Decision::default()) };
-    if step.is_idle() {
+    let step = step::read(annotations, findings);
+    if step.is_idle() && findings.problems.is_empty() {
         warn_idle(findings);
         return Ok(Decision::default());
     }
     let container = inject::prepare(&pod, &step, findings);
+    if step.cache.is_empty() {
+        return Ok(Decision::default());
+    }
     let namespace = request.namespace;
     let candidates = lookup::candidates(context, step.cache)?;
     let cache = match lookup::find(&candidates, context, step.cache, namespace) {
@@ -196,15 +199,17 @@ fn create_job(
             None
         }
     };
-    let (Some(pod), Some(step)) = (pod, step::read(Some(&annotations), findings)) else {
-        return Ok(Decision::default());
-    };
-    if step.is_idle() {
+    let step = step::read(Some(&annotations), findings);
+    let Some(pod) = pod else { return Ok(Decision::default()) };
+    if step.is_idle() && findings.problems.is_empty() {
         warn_idle(findings);
         return Ok(Decision::default());
     }
     inject::prepare(&pod, &step, findings);
     job::check(job, &step, findings);
+    if step.cache.is_empty() {
+        return Ok(Decision::default());
+    }
     let candidates = lookup::candidates(context, step.cache)?;
     match lookup::find(&candidates, context, step.cache, request.namespace) {
         Found::Need(reference) if findings.problems.is_empty() => {

@@ -9,7 +9,7 @@ use orascache_api::names::KIND;
 use orascache_api::steps::annotation as name;
 
 /// A step: what to pull, where, and what to push.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Step<'a> {
     pub(crate) cache: &'a str,
     pub(crate) container: Option<&'a str>,
@@ -61,30 +61,16 @@ pub(crate) fn ours<'a>(annotations: Option<&'a Json<'a>>) -> impl Iterator<Item 
 /// More annotations than any step needs. Every one is a request of the agent, and costs time here.
 pub(crate) const MAX_ANNOTATIONS: usize = 256;
 
-/// Reads the contract. `None` when something is refused; every reason is among the findings.
-pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Findings) -> Option<Step<'a>> {
-    let before = findings.problems.len();
+/// Reads the contract. What is refused is among the findings and left out, so that the rest can be checked too.
+pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Findings) -> Step<'a> {
     if ours(annotations).count() > MAX_ANNOTATIONS {
         findings.refuse(
             "there are more than % annotations under @: pull one artifact with all files instead of many",
             &[&MAX_ANNOTATIONS.to_string()],
         );
-        return None;
+        return Step::default();
     }
-    let mut step = Step {
-        cache: "",
-        container: None,
-        registry: None,
-        credentials: None,
-        inputs: Vec::new(),
-        input_path: None,
-        output: None,
-        output_path: None,
-        output_pipe: None,
-        unpack: true,
-        debug: false,
-        image: None,
-    };
+    let mut step = Step { unpack: true, ..Step::default() };
     let mut inputs: Vec<(Option<u32>, Artifact<'a>)> = Vec::new();
     for (key, value) in ours(annotations) {
         let Some(text) = value.as_str() else {
@@ -123,7 +109,7 @@ pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Finding
     }
     step.inputs = inputs.into_iter().map(|(_, artifact)| artifact).collect();
     agree(&step, annotations, findings);
-    (findings.problems.len() == before).then_some(step)
+    step
 }
 
 /// Rules between annotations.

@@ -3,6 +3,7 @@
 use devcluster::{Fault, Matcher};
 use installation::access::{self, permits};
 use installation::{Settings, rbac};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use orascache_tests::cluster::{Cluster, PATIENCE};
@@ -146,6 +147,37 @@ async fn the_same_manifest_can_be_applied_again() {
         assert!(command.starts_with("[\"/orascache/orascache-agent\",\"exec\","), "{command}");
         let sidecar = read("get pod experiment -o jsonpath='{.spec.initContainers[1].restartPolicy}'");
         assert_eq!(sidecar, "Always");
+    }
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+/// A real API server judges by its PodSecurity plugin; the embedded one has none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restricted_pod_stays_one() {
+    let cluster = Cluster::start().await;
+    let operator = webhooks::operator(&cluster).await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
+    let namespaces: Api<Namespace> = Api::all(cluster.client());
+    let restricted = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
+    let parameters = PatchParams::default();
+    namespaces.patch(&cluster.namespace, &parameters, &Patch::Merge(restricted)).await.expect("labelled");
+
+    let step = [("oras-cache", "demo"), ("input-uri", "a:1"), ("registry", "ghcr.io"), ("oras-env", "creds")];
+    let mut pod = pod("restricted", &step);
+    pod["spec"]["containers"][0]["securityContext"] = json!({
+        "allowPrivilegeEscalation": false, "runAsNonRoot": true, "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    });
+    let created = create(&pods(&cluster), pod.clone()).await.expect("admitted");
+    assert!(is_injected(&created) && created["spec"]["initContainers"][1]["name"] == "oras");
+
+    if cluster.is_real() {
+        pod["metadata"]["name"] = json!("careless");
+        pod["spec"]["containers"][0]["securityContext"]["runAsNonRoot"] = json!(false);
+        let (code, message) = refusal(create(&pods(&cluster), pod).await);
+        assert_eq!(code, 403);
+        assert!(message.contains("PodSecurity") && !message.contains("oras-install"), "{message}");
     }
     operator.shutdown().await;
     cluster.finish().await;

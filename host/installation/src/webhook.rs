@@ -112,7 +112,7 @@ pub fn mutating(settings: &Settings) -> MutatingWebhookConfiguration {
         client_config: client(settings, MUTATE_PATH),
         namespace_selector: Some(reviewed_namespaces(settings)),
         match_policy: Some("Equivalent".to_owned()),
-        // Containers that other webhooks add later matter to the choice of the one that takes part.
+        // When a later webhook changed the pod, a second look finds nothing to do, or says what was undone.
         reinvocation_policy: Some("IfNeeded".to_owned()),
         side_effects: "None".to_owned(),
         admission_review_versions: vec!["v1".to_owned()],

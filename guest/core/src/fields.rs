@@ -64,7 +64,7 @@ impl<'a> Place<'a> {
 
     /// A member as it is; null counts as absent.
     pub(crate) fn member(self, name: &str) -> Option<&'a Json<'a>> {
-        self.value.get(name).filter(|value| **value != Json::Null)
+        self.value.member(name)
     }
 
     fn mismatch(self, name: &str, wanted: &str, found: &Json<'_>) -> Error {

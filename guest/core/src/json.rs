@@ -37,6 +37,11 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// A member of an object that is there: null counts as absent.
+    pub(crate) fn member(&self, key: &str) -> Option<&Json<'a>> {
+        self.get(key).filter(|value| **value != Json::Null)
+    }
+
     /// The string, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {

@@ -180,7 +180,7 @@ fn proxy_resources(pod: &Pod<'_>, container: &Container<'_>) -> String {
     };
     let mut small: Amounts = Default::default();
     for ((bound, [cpu, memory]), small) in BOUNDS.into_iter().zip(amounts).zip(&mut small) {
-        let storage = all_containers(pod).all(|other| other.resource(bound, "ephemeral-storage").is_some());
+        let storage = pod.all_containers().all(|other| other.resource(bound, "ephemeral-storage").is_some());
         let values = [Some(cpu), Some(memory), storage.then_some("64Mi")];
         for ((name, value), small) in BOUNDED.into_iter().zip(values).zip(small) {
             *small = value.filter(|_| container.resource(bound, name).is_some()).map(quoted);
@@ -211,13 +211,9 @@ fn resources(pod: &Pod<'_>, amounts: Amounts, otherwise: [[&str; 2]; 2]) -> Stri
     fill(r#""resources":{%},"#, &[&joined(&bounds)])
 }
 
-fn all_containers<'p, 'a>(pod: &'p Pod<'a>) -> impl Iterator<Item = &'p Container<'a>> {
-    pod.containers.iter().chain(&pod.init_containers)
-}
-
 /// Whether the pod has the quality of service Guaranteed, which it must not lose.
 fn is_guaranteed(pod: &Pod<'_>) -> bool {
-    all_containers(pod).all(|container| {
+    pod.all_containers().all(|container| {
         ["cpu", "memory"].into_iter().all(|name| {
             let limit = container.resource("limits", name);
             let request = container.resource("requests", name);

@@ -12,6 +12,11 @@ use std::borrow::Cow;
 
 const TEMPLATE_METADATA: &str = "/spec/template/metadata";
 
+/// The Job's own annotations.
+fn of_job<'a>(job: &'a Json<'a>) -> Option<&'a Json<'a>> {
+    member_of(job, "metadata", "annotations")
+}
+
 /// The annotations of a Job's template.
 fn of_template<'a>(job: &'a Json<'a>) -> Option<&'a Json<'a>> {
     member_of(member_of(job, "spec", "template")?, "metadata", "annotations")
@@ -19,13 +24,10 @@ fn of_template<'a>(job: &'a Json<'a>) -> Option<&'a Json<'a>> {
 
 /// The annotations under our prefix as its pods will have them: the template's, and the Job's.
 pub(crate) fn of_pods<'a>(job: &'a Json<'a>, findings: &mut Findings) -> Json<'a> {
-    let said = ours(of_template(job)).count() + ours(member_of(job, "metadata", "annotations")).count();
+    let said = ours(of_template(job)).count() + ours(of_job(job)).count();
     if said > 2 * step::MAX_ANNOTATIONS {
         // Enough to be refused for their number, without comparing all of them.
-        return of_template(job)
-            .or_else(|| member_of(job, "metadata", "annotations"))
-            .cloned()
-            .unwrap_or(Json::Null);
+        return of_template(job).or_else(|| of_job(job)).cloned().unwrap_or(Json::Null);
     }
     let mut all: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
     let mut keep = |key: &str, value: &Json<'a>| {
@@ -34,7 +36,7 @@ pub(crate) fn of_pods<'a>(job: &'a Json<'a>, findings: &mut Findings) -> Json<'a
     for (key, value) in ours(of_template(job)) {
         keep(key, value);
     }
-    for (key, value) in ours(member_of(job, "metadata", "annotations")) {
+    for (key, value) in ours(of_job(job)) {
         match ours(of_template(job)).find(|(other, _)| *other == key) {
             None => keep(key, value),
             Some((_, same)) if same == value => {}
@@ -49,14 +51,14 @@ pub(crate) fn of_pods<'a>(job: &'a Json<'a>, findings: &mut Findings) -> Json<'a
 
 /// Copies the Job's annotations to its template.
 pub(crate) fn copy(job: &Json<'_>) -> Patch {
-    hand_on(job, member_of(job, "metadata", "annotations"))
+    hand_on(job, ours(of_job(job)))
 }
 
-/// Adds those of `source` under our prefix that the template lacks.
-fn hand_on(job: &Json<'_>, source: Option<&Json<'_>>) -> Patch {
+/// Adds those annotations, named without our prefix, that the template lacks.
+fn hand_on<'j>(job: &Json<'_>, annotations: impl Iterator<Item = (&'j str, &'j Json<'j>)>) -> Patch {
     let mut patch = Patch::default();
     let template = of_template(job);
-    let missing: Vec<(String, String)> = ours(source)
+    let missing: Vec<(String, String)> = annotations
         .filter(|(key, _)| !ours(template).any(|(other, _)| other == *key))
         .map(|(key, value)| (fill("@%", &[key]), value.to_text()))
         .collect();
@@ -95,30 +97,30 @@ pub(crate) fn carry_over(job: &Json<'_>, old: &Json<'_>, findings: &mut Findings
         };
         within(new, old) && within(old, new)
     };
-    let of_job = |job| member_of(job, "metadata", "annotations");
     // A template that was annotated too late, or by hand, is as good as a change.
     let kept = ours(of_job(job)).all(|pair| ours(of_template(old)).any(|candidate| candidate == pair));
     if !same(of_job(job), of_job(old)) || !kept {
         findings.warn("the annotations under @ are handed to a Job's pods when it is created: delete the Job and create it again for the new ones to count", &[]);
     }
     // What the template was handed stays; what it says by itself is between the user and the API server.
-    let handed: Vec<(Cow<'_, str>, Json<'_>)> = ours(of_template(old))
-        .filter(|pair| ours(of_job(old)).any(|candidate| candidate == *pair))
-        .map(|(key, value)| (Cow::Owned([PREFIX, key].concat()), value.clone()))
-        .collect();
-    hand_on(job, Some(&Json::Object(handed)))
+    hand_on(job, handed(old, of_template(old)))
+}
+
+/// Those annotations of a template that have the values of the old Job's own.
+fn handed<'j>(
+    old: &'j Json<'j>,
+    template: Option<&'j Json<'j>>,
+) -> impl Iterator<Item = (&'j str, &'j Json<'j>)> {
+    ours(template).filter(|pair| ours(of_job(old)).any(|own| own == *pair))
 }
 
 /// What the template was handed follows the Job's annotations; what it says by itself stays.
 fn follow(job: &Json<'_>, old: &Json<'_>) -> Patch {
-    let was_handed = |key: &str, value: &Json<'_>| {
-        ours(member_of(old, "metadata", "annotations")).any(|(other, old)| other == key && old == value)
-    };
-    let annotations = member_of(job, "metadata", "annotations");
+    let annotations = of_job(job);
+    let map = [TEMPLATE_METADATA, "/annotations"].concat();
     let mut patch = copy(job);
-    for (key, value) in ours(of_template(job)).filter(|(key, value)| was_handed(key, value)) {
-        let map = [TEMPLATE_METADATA, "/annotations"].concat();
-        let name = [PREFIX, key].concat();
+    for (key, value) in handed(old, of_template(job)) {
+        let name = fill("@%", &[key]);
         match ours(annotations).find(|(other, _)| *other == key) {
             Some((_, new)) if new != value => patch.set(&map, true, &name, &new.to_text()),
             Some(_) => {}

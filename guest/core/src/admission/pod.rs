@@ -33,7 +33,7 @@ pub(crate) struct Container<'a> {
 
 /// A member that is there: null counts as absent.
 pub(crate) fn member<'a>(object: &'a Json<'a>, name: &str) -> Option<&'a Json<'a>> {
-    object.get(name).filter(|value| **value != Json::Null)
+    object.member(name)
 }
 
 /// The items of a member that is a list, none where it is absent.
@@ -93,6 +93,11 @@ impl<'a> Pod<'a> {
     /// The container that the pod itself calls the one that people mean.
     pub(crate) fn default_container(&self) -> Option<&'a str> {
         self.annotation(well_known::DEFAULT_CONTAINER)
+    }
+
+    /// Containers and init containers.
+    pub(crate) fn all_containers(&self) -> impl Iterator<Item = &Container<'a>> {
+        self.containers.iter().chain(&self.init_containers)
     }
 
     pub(crate) fn container(&self, name: &str) -> Option<&Container<'a>> {

@@ -100,7 +100,7 @@ pub(crate) fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, f
 
 /// Refuses a container that has the name of one of ours.
 pub(crate) fn check_name(pod: &Pod<'_>, name: &str, findings: &mut Findings) {
-    if pod.containers.iter().chain(&pod.init_containers).any(|container| container.name == name) {
+    if pod.all_containers().any(|container| container.name == name) {
         let base = pod.stands.field();
         findings
             .refuse("% has a container named %, which the step needs for itself: rename it", &[base, name]);

@@ -1,0 +1,2 @@
+//! The program in workflow pods.
+fn main() {}

@@ -2,6 +2,7 @@
 //! the typed resource from which the CRD is generated.
 
 pub mod names;
+pub mod reference;
 pub mod steps;
 
 #[cfg(feature = "schema")]

@@ -40,6 +40,9 @@ pub const INJECTED_ANNOTATION: &str = "cache.converged-computing.github.io/injec
 /// Value of [`INJECTED_ANNOTATION`]: the version of the rewriting.
 pub const INJECTED_VERSION: &str = "v1";
 
+/// Annotation of manifests that the agent pushes: the inputs of the step, as a JSON list of references by digest.
+pub const INPUTS_ANNOTATION: &str = "cache.converged-computing.github.io/inputs";
+
 /// Image that carries the agent, where neither the pod nor the administrator names one.
 pub const DEFAULT_AGENT_IMAGE: &str =
     concat!("ghcr.io/converged-computing/orascache:", env!("CARGO_PKG_VERSION"));

@@ -16,9 +16,9 @@ mod observed;
 mod primary;
 mod quantity;
 mod reconcile;
-mod reference;
 mod status;
 mod time;
 pub mod validate;
 
+use orascache_api::reference;
 pub use reconcile::{describe, reconcile};

@@ -8,15 +8,18 @@ const MAX_TAG: usize = 128;
 
 /// A repository with what selects a manifest in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reference<'a> {
-    pub(crate) repository: &'a str,
-    pub(crate) tag: Option<&'a str>,
-    pub(crate) digest: Option<&'a str>,
+pub struct Reference<'a> {
+    /// Path of the repository, without the host.
+    pub repository: &'a str,
+    /// Behind the colon.
+    pub tag: Option<&'a str>,
+    /// Behind the `@`, as `algorithm:hex`.
+    pub digest: Option<&'a str>,
 }
 
 impl<'a> Reference<'a> {
     /// Takes a reference without a host apart; what is wrong with it otherwise, as the rest of a sentence.
-    pub(crate) fn parse(text: &'a str) -> Result<Self, &'static str> {
+    pub fn parse(text: &'a str) -> Result<Self, &'static str> {
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
             None => (text, None),
@@ -50,7 +53,7 @@ impl<'a> Reference<'a> {
 }
 
 /// Whether this can be an image: a reference with an optional host in front.
-pub(crate) fn is_image(image: &str) -> bool {
+pub fn is_image(image: &str) -> bool {
     let path = match image.split_once('/') {
         Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => {
             if !is_host(host) {
@@ -64,13 +67,13 @@ pub(crate) fn is_image(image: &str) -> bool {
 }
 
 /// What stands before and behind `://`, if anything does.
-pub(crate) fn split_scheme(text: &str) -> Option<(&str, &str)> {
+pub fn split_scheme(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
     Some((scheme, rest.strip_prefix("//")?))
 }
 
 /// A host name, IPv4 address or bracketed IPv6 address with an optional port.
-pub(crate) fn is_host(text: &str) -> bool {
+pub fn is_host(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, rest)) => {
             let is_hex = |byte: u8| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.';
@@ -121,7 +124,7 @@ fn is_tag(text: &str) -> bool {
 }
 
 /// `algorithm:encoded` (OCI image-spec, descriptor). Lengths are checked where they are known.
-fn is_digest(text: &str) -> bool {
+pub fn is_digest(text: &str) -> bool {
     let Some((algorithm, encoded)) = text.split_once(':') else { return false };
     let hex = |length| {
         encoded.len() == length && encoded.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

@@ -1,0 +1,150 @@
+//! Digests of content, and content that is checked against them while it is read.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use sha2::{Digest as _, Sha256, Sha512};
+
+/// `algorithm:hex` (OCI image-spec, descriptor). SHA-256 and SHA-512 can be computed here.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest(String);
+
+impl Digest {
+    /// Takes a digest that came from outside.
+    pub fn parse(text: &str) -> Option<Self> {
+        orascache_api::reference::is_digest(text).then(|| Digest(text.to_owned()))
+    }
+
+    /// SHA-256 of bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Digest(format!("sha256:{}", hex(&Sha256::digest(bytes))))
+    }
+
+    /// As it stands in a descriptor.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether bytes have this digest.
+    pub fn matches(&self, bytes: &[u8]) -> bool {
+        let mut hasher = Hasher::of(self);
+        hasher.update(bytes);
+        hasher.finish() == *self
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+enum Hasher {
+    Sha256(Sha256),
+    Sha512(Sha512),
+}
+
+impl Hasher {
+    fn of(digest: &Digest) -> Self {
+        if digest.0.starts_with("sha512:") {
+            Hasher::Sha512(Sha512::new())
+        } else {
+            Hasher::Sha256(Sha256::new())
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Hasher::Sha256(hasher) => hasher.update(bytes),
+            Hasher::Sha512(hasher) => hasher.update(bytes),
+        }
+    }
+
+    fn finish(self) -> Digest {
+        match self {
+            Hasher::Sha256(hasher) => Digest(format!("sha256:{}", hex(&hasher.finalize()))),
+            Hasher::Sha512(hasher) => Digest(format!("sha512:{}", hex(&hasher.finalize()))),
+        }
+    }
+}
+
+/// Passes content on and says at its end, as an error of kind `InvalidData`, when it was not what the digest promises.
+pub struct VerifyingReader<R> {
+    inner: R,
+    wanted: Digest,
+    size: u64,
+    seen: u64,
+    hasher: Option<Hasher>,
+}
+
+impl<R: Read> VerifyingReader<R> {
+    /// Checks what `inner` yields against a digest and a size in bytes.
+    pub fn new(inner: R, wanted: Digest, size: u64) -> Self {
+        let hasher = Some(Hasher::of(&wanted));
+        VerifyingReader { inner, wanted, size, seen: 0, hasher }
+    }
+}
+
+impl<R: Read> Read for VerifyingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        if let (Some(hasher), Some(bytes)) = (&mut self.hasher, buffer.get(..count)) {
+            hasher.update(bytes);
+        }
+        self.seen += count as u64;
+        if self.seen > self.size {
+            let sentence = format!("{} has more than the {} bytes of its descriptor", self.wanted, self.size);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
+        }
+        if count == 0
+            && !buffer.is_empty()
+            && let Some(hasher) = self.hasher.take()
+        {
+            let is = hasher.finish();
+            if is != self.wanted {
+                let sentence = format!("the content of {} is damaged: its digest is {is}", self.wanted);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
+            }
+        }
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From FIPS 180-2, appendix B.1 and C.1.
+    const ABC: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    const ABC_512: &str = "sha512:ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f";
+
+    fn read(content: &str, digest: &str, size: u64) -> io::Result<String> {
+        let digest = Digest::parse(digest).unwrap();
+        let mut text = String::new();
+        VerifyingReader::new(content.as_bytes(), digest, size).read_to_string(&mut text).map(|_| text)
+    }
+
+    #[test]
+    fn whole_content_passes() {
+        assert_eq!(read("abc", ABC, 3).unwrap(), "abc");
+        assert_eq!(read("abc", ABC_512, 3).unwrap(), "abc");
+        assert_eq!(Digest::of(b"abc").as_str(), ABC);
+        assert!(Digest::parse(ABC_512).unwrap().matches(b"abc"));
+    }
+
+    #[test]
+    fn damage_shows_at_the_end_and_surplus_at_once() {
+        assert!(read("abd", ABC, 3).unwrap_err().to_string().contains("is damaged"));
+        assert!(read("abcd", ABC, 3).unwrap_err().to_string().contains("more than the 3 bytes"));
+        assert!(read("ab", ABC, 3).unwrap_err().to_string().contains("is damaged"));
+    }
+}

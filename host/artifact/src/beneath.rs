@@ -1,0 +1,50 @@
+//! Opening things in a directory by one name, without following links.
+//!
+//! [`Dir`] keeps paths inside but follows links there. A link must not be followed here at all, and one name at a time
+//! needs no support of the kernel for that beyond `O_NOFOLLOW`.
+
+use cap_std::fs::{Dir, File};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+fn open(dir: &Dir, name: &OsStr, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+    let bytes = name.as_bytes();
+    if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "this is not the name of an entry of a directory",
+        ));
+    }
+    loop {
+        match rustix::fs::openat(dir.as_fd(), name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, mode) {
+            Err(Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// Opens the directory `name` in `dir`. A link fails with `NotADirectory`.
+pub(crate) fn directory(dir: &Dir, name: &OsStr) -> io::Result<Dir> {
+    let fd = open(dir, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
+    Ok(Dir::from_std_file(fd.into()))
+}
+
+/// Opens the file `name` in `dir` for reading. Does not wait for the other end of a FIFO.
+pub(crate) fn file(dir: &Dir, name: &OsStr) -> io::Result<std::fs::File> {
+    Ok(open(dir, name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty())?.into())
+}
+
+/// Makes the file `name` in `dir`, for its owner only. An existing one fails with `AlreadyExists`.
+pub(crate) fn create(dir: &Dir, name: &OsStr) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+    Ok(File::from_std(open(dir, name, flags, Mode::RUSR | Mode::WUSR)?.into()))
+}
+
+/// Sets the permission bits of what is open. Unlike a mode given at creation, this does not depend on the umask.
+pub(crate) fn set_mode(open: impl AsFd, mode: u32) -> io::Result<()> {
+    Ok(rustix::fs::fchmod(open, Mode::from_bits_truncate(mode & 0o777))?)
+}

@@ -1,0 +1,97 @@
+//! Compressing an archive on one thread while another one makes it.
+
+use super::error::{Halt, PackError};
+use super::stream::{Stream, Totals, WAITING};
+use super::tree::Archive;
+use flate2::{Compression, GzBuilder};
+use sha2::{Digest, Sha256};
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::thread;
+
+/// Level of compression. Measured on two busy cores, in MB/s of the archive and per cent of its size:
+///
+/// | level | source code | libraries | numbers (f64) | zeros, and how much smaller |
+/// |---|---|---|---|---|
+/// | 1 | 88, 22.2 % | 54, 46.5 % | 17, 104.7 % | 333, 104 times |
+/// | 2 | 57, 17.4 % | 26, 38.2 % | 14, 94.2 % | 366, 1029 times |
+/// | 3 | 50, 15.9 % | 26, 37.1 % | 12, 94.2 % | 356, 1029 times |
+/// | 6 | 32, 14.6 % | 17, 36.1 % | 12, 94.2 % | 318, 1029 times |
+///
+/// A cache is near, so that time counts more than size. And at level 1 not even zeros come near the 300th part from
+/// which on a pull refuses an archive ([`crate::Limits`]).
+const LEVEL: Compression = Compression::new(1);
+
+/// Largest compressed archive that is kept in memory.
+const KEPT: usize = 4 << 20;
+
+/// Writes the archive, compressed, to `sink`.
+pub(super) fn run<W: Write + Send>(archive: &Archive<'_>, sink: W) -> Result<(Totals, W), Halt> {
+    thread::scope(|scope| {
+        let (full, fulls) = sync_channel(WAITING);
+        let (empty, empties) = channel();
+        let thread = thread::Builder::new().name("artifact-gzip".to_owned());
+        let compressing = thread
+            .spawn_scoped(scope, move || compress(&fulls, &empty, sink))
+            .map_err(|source| PackError::Thread { path: archive.path.to_owned(), source })?;
+        let written = archive.write(Stream::new(full, empties, archive.hashed));
+        let compressed = match compressing.join() {
+            Ok(compressed) => compressed,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        let totals = written?;
+        // The only sinks are memory and a channel, which fails once nobody reads it.
+        let sink = compressed.map_err(|_| Halt::Unwanted)?;
+        Ok((totals, sink))
+    })
+}
+
+fn compress<W: Write>(fulls: &Receiver<Vec<u8>>, empty: &Sender<Vec<u8>>, sink: W) -> io::Result<W> {
+    // 255 is "unknown" in RFC 1952: the archive is the same on every system.
+    let mut encoder = GzBuilder::new().mtime(0).operating_system(255).write(sink, LEVEL);
+    while let Ok(chunk) = fulls.recv() {
+        encoder.write_all(&chunk)?;
+        // Nobody takes back the last chunks.
+        let _ = empty.send(chunk);
+    }
+    encoder.finish()
+}
+
+/// Hashes and counts what it is given, and keeps it while it is small.
+pub(super) struct Kept {
+    hash: Sha256,
+    size: u64,
+    bytes: Option<Vec<u8>>,
+}
+
+impl Kept {
+    pub(super) fn new() -> Self {
+        Self { hash: Sha256::new(), size: 0, bytes: Some(Vec::new()) }
+    }
+
+    /// Bytes so far.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Digest, and all bytes if they are few.
+    pub(super) fn finish(self) -> ([u8; 32], Option<Vec<u8>>) {
+        (self.hash.finalize().into(), self.bytes)
+    }
+}
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hash.update(bytes);
+        self.size += bytes.len() as u64;
+        match &mut self.bytes {
+            Some(kept) if kept.len() + bytes.len() <= KEPT => kept.extend_from_slice(bytes),
+            _ => self.bytes = None,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Going to a directory, one name at a time and through no link.
+
+use crate::beneath;
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, Permissions, PermissionsExt};
+use std::ffi::{OsStr, OsString};
+use std::io::{self, ErrorKind};
+
+/// The directory last gone to. Entries of an archive mostly lie where the one before them did.
+pub(super) struct Cursor<'a> {
+    root: &'a Dir,
+    parts: Vec<OsString>,
+    dir: Option<Dir>,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(root: &'a Dir) -> Self {
+        Self { root, parts: Vec::new(), dir: None }
+    }
+
+    /// Goes to a directory that is there. A link or file on the way fails with `NotADirectory`.
+    pub(super) fn go<T: AsRef<OsStr>>(&mut self, parts: &[T]) -> io::Result<&Dir> {
+        self.walk(parts, beneath::directory)
+    }
+
+    /// Goes to a directory, and makes what is missing on the way, with mode 0755.
+    pub(super) fn make<T: AsRef<OsStr>>(&mut self, parts: &[T]) -> io::Result<&Dir> {
+        self.walk(parts, |dir, name| match beneath::directory(dir, name) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let made = make(dir, name)?;
+                beneath::set_mode(&made, 0o755)?;
+                Ok(made)
+            }
+            other => other,
+        })
+    }
+
+    fn walk<T: AsRef<OsStr>>(
+        &mut self,
+        parts: &[T],
+        step: impl Fn(&Dir, &OsStr) -> io::Result<Dir>,
+    ) -> io::Result<&Dir> {
+        let on_the_way = self.parts.len() <= parts.len()
+            && self.parts.iter().zip(parts).all(|(here, there)| here == there.as_ref());
+        if !on_the_way {
+            self.parts.clear();
+            self.dir = None;
+        }
+        for part in parts.iter().skip(self.parts.len()) {
+            let next = step(self.dir.as_ref().unwrap_or(self.root), part.as_ref())?;
+            self.dir = Some(next);
+            self.parts.push(part.as_ref().to_owned());
+        }
+        Ok(self.dir.as_ref().unwrap_or(self.root))
+    }
+}
+
+/// Makes a directory for its owner only, and opens it. An existing one fails with `AlreadyExists`.
+pub(super) fn make(dir: &Dir, name: &OsStr) -> io::Result<Dir> {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    dir.create_dir_with(name, &builder)?;
+    match beneath::directory(dir, name) {
+        // A umask may take the owner's rights as well.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            dir.set_permissions(name, Permissions::from_mode(0o700))?;
+            beneath::directory(dir, name)
+        }
+        other => other,
+    }
+}

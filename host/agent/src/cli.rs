@@ -1,0 +1,164 @@
+//! The command line.
+
+use crate::{people, proxy};
+use clap::{ArgAction, Args, Parser, Subcommand};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Name of the subcommand that runs a step.
+pub const EXEC: &str = "exec";
+/// Where the kubelet reads a container's last words (core/v1 Container, terminationMessagePath).
+pub const DEFAULT_TERMINATION_MESSAGE: &str = "/dev/termination-log";
+/// In front of another path for them.
+const TERMINATION_MESSAGE: &[u8] = b"--termination-message=";
+
+/// Runs steps of workflows with artifacts from a registry.
+#[derive(Debug, Parser)]
+#[command(name = "orascache-agent", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Pulls the inputs, runs the command, and pushes the output when it ended well.
+    ///
+    /// The exit code is that of the command: 126 if it cannot be executed, 127 if it was not found, 128 and the number
+    /// of the signal that ended it. Other codes are 97 for a bad request, 98 when an input could not be pulled, and 99
+    /// when the output could not be saved or pushed.
+    Exec(Box<Step>),
+    /// Pulls an artifact into a directory.
+    Pull(Box<people::Pull>),
+    /// Pushes files and directories as an artifact.
+    Push(Box<people::Push>),
+    /// Serves a registry on a Unix socket, for the artifacts of one step, with the credentials of ORAS_USER, ORAS_PULL_PASS
+    /// and ORAS_PUSH_PASS.
+    Proxy(Box<proxy::Proxy>),
+    /// Copies this program into a directory.
+    Install {
+        /// Directory that the copy is put into. It must exist.
+        directory: PathBuf,
+    },
+}
+
+/// A step of a workflow.
+#[derive(Args, Debug)]
+pub struct Step {
+    /// The registry, as http://host:port or https://host:port.
+    #[arg(long, value_name = "URL", require_equals = true)]
+    pub registry: String,
+    /// Unix socket of the credential proxy.
+    #[arg(long, value_name = "SOCKET", require_equals = true)]
+    pub proxy: Option<PathBuf>,
+    /// Artifact to pull, as repository[:tag][@digest]; may be repeated. {pod}, {namespace}, {job} and {index} are
+    /// replaced.
+    #[arg(long = "input", value_name = "URI", require_equals = true)]
+    pub inputs: Vec<String>,
+    /// Directory that inputs are pulled into; by default the working directory.
+    #[arg(long, value_name = "PATH", require_equals = true)]
+    pub input_path: Option<PathBuf>,
+    /// Artifact to push, as repository[:tag].
+    #[arg(long, value_name = "URI", require_equals = true, requires = "output_path")]
+    pub output: Option<String>,
+    /// File or directory to push.
+    #[arg(long, value_name = "PATH", require_equals = true)]
+    pub output_path: Option<PathBuf>,
+    /// File that the command's standard output is also written to.
+    #[arg(long, value_name = "PATH", require_equals = true)]
+    pub output_pipe: Option<PathBuf>,
+    /// Whether a pushed directory is marked to be unpacked on pull.
+    #[arg(long, value_name = "BOOLEAN", require_equals = true, default_value_t = true, action = ArgAction::Set)]
+    pub unpack: bool,
+    /// Whether to log what is decided.
+    #[arg(long, value_name = "BOOLEAN", require_equals = true, default_value_t = false, action = ArgAction::Set)]
+    pub debug: bool,
+    /// File for the reason why a step failed without its command's doing.
+    #[arg(long, value_name = "PATH", require_equals = true, default_value = DEFAULT_TERMINATION_MESSAGE)]
+    pub termination_message: PathBuf,
+    /// How many seconds nothing may move before a transfer is given up.
+    #[arg(long, value_name = "SECONDS", require_equals = true, default_value_t = 120)]
+    pub patience: u32,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub words: Vec<OsString>,
+}
+
+/// Where last words go, as far as arguments say so that may otherwise be wrong.
+pub fn termination_message(arguments: &[OsString]) -> &Path {
+    let of_agent = arguments.iter().take_while(|word| word.as_os_str() != "--");
+    let named = of_agent.filter_map(|word| word.as_bytes().strip_prefix(TERMINATION_MESSAGE)).last();
+    Path::new(named.map_or(OsStr::new(DEFAULT_TERMINATION_MESSAGE), OsStr::from_bytes))
+}
+
+/// What is wrong with arguments, as one sentence: without the usage that follows it.
+pub fn sentence(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let said = text.split("\nUsage:").next().unwrap_or_default();
+    let said = said.split("\nFor more information").next().unwrap_or_default();
+    let words: Vec<&str> = said.split_whitespace().collect();
+    let said = words.join(" ");
+    format!("wrong arguments: {}", said.strip_prefix("error: ").unwrap_or(&said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn words(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    fn refused(arguments: &[&str]) -> String {
+        sentence(&Cli::try_parse_from(arguments).unwrap_err())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_step_is_read() {
+        let arguments = [
+            "orascache-agent",
+            "exec",
+            "--registry=http://a:5000",
+            "--input=x:1",
+            "--input=y",
+            "--unpack=false",
+            "--debug=true",
+            "--",
+            "sh",
+            "--",
+            "",
+            "--input=z",
+        ];
+        let Command::Exec(step) = Cli::try_parse_from(arguments).unwrap().command else { panic!() };
+        assert_eq!(step.inputs, ["x:1", "y"]);
+        assert_eq!((step.unpack, step.debug, step.patience), (false, true, 120));
+        assert_eq!(step.words, words(&["sh", "--", "", "--input=z"]));
+        assert_eq!(step.termination_message, Path::new("/dev/termination-log"));
+    }
+
+    #[test]
+    fn wrong_arguments_become_a_sentence() {
+        let said = refused(&["orascache-agent", "exec", "--registry=a"]);
+        assert!(said.starts_with("wrong arguments: the following required arguments"), "{said}");
+        assert!(said.contains("<COMMAND>") && !said.contains("Usage") && !said.contains('\n'), "{said}");
+        let said = refused(&["orascache-agent", "exec", "--registry=a", "--unpack=x", "--", "true"]);
+        assert!(said.contains("invalid value 'x' for '--unpack=<BOOLEAN>'"), "{said}");
+        let said = refused(&["orascache-agent", "exec", "--registry=a", "--output=x", "--", "true"]);
+        assert!(said.contains("--output-path=<PATH>"), "{said}");
+    }
+
+    #[test]
+    fn last_words_are_found_in_arguments_that_are_wrong() {
+        let arguments =
+            words(&["a", "exec", "--x", "--termination-message=/y", "--", "--termination-message=/z"]);
+        assert_eq!(termination_message(&arguments), Path::new("/y"));
+        assert_eq!(termination_message(&words(&["a", "exec"])), Path::new(DEFAULT_TERMINATION_MESSAGE));
+    }
+}

@@ -1,0 +1,203 @@
+//! What signals mean while a step runs. No handler is ever installed: signals stay blocked, and one thread fetches them.
+
+use crate::cancel::Cancel;
+use crate::log::Log;
+use nix::libc::{SI_KERNEL, signalfd_siginfo};
+use nix::sys::signal::{SigSet, Signal, kill, raise};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::Pid;
+use rustix::process::{WaitOptions, WaitStatus, wait};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// Signals that say that this program itself is broken. They do their default.
+const OURS: [Signal; 6] =
+    [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL, Signal::SIGTRAP, Signal::SIGSYS];
+/// Signals by which somebody asks for the end.
+const ENDING: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP];
+/// Signals that a terminal sends to a whole process group. A hang-up is not among them: it goes to the leader of the
+/// session alone.
+const OF_GROUPS: [Signal; 6] =
+    [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGWINCH];
+
+/// Where a step is, as far as signals care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The command has not been started. The signal is the one that asked to leave it at that.
+    Before(Option<Signal>),
+    /// The command runs. Its id is its own as long as the phase says so: it is reaped under the same lock.
+    Running(Pid),
+    /// The command has ended, and the step is brought to its end.
+    After,
+}
+
+#[derive(Debug)]
+struct Shared {
+    phase: Mutex<Phase>,
+    cancel: Cancel,
+    log: Log,
+}
+
+/// The signals of a step, and who gets them.
+#[derive(Debug)]
+pub struct Signals {
+    shared: Arc<Shared>,
+}
+
+/// A signal asked for the end before the command was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cancelled(pub Signal);
+
+/// Blocks the signals that [`Signals::start`] fetches. It must come before the first thread, since threads inherit it.
+pub fn block() -> io::Result<SigSet> {
+    let mut set = SigSet::all();
+    for signal in OURS {
+        set.remove(signal);
+    }
+    set.thread_block()?;
+    Ok(set)
+}
+
+impl Signals {
+    /// Starts the thread that fetches the blocked signals.
+    pub fn start(blocked: SigSet, log: Log) -> io::Result<Self> {
+        let mut fetched = blocked;
+        // Whoever waits for children learns of their end by waiting.
+        fetched.remove(Signal::SIGCHLD);
+        let source = SignalFd::with_flags(&fetched, SfdFlags::SFD_CLOEXEC)?;
+        let shared =
+            Arc::new(Shared { phase: Mutex::new(Phase::Before(None)), cancel: Cancel::default(), log });
+        let acting = shared.clone();
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            loop {
+                match source.read_signal() {
+                    Ok(Some(info)) => acting.receive(&info),
+                    Ok(None) => {}
+                    Err(error) => {
+                        return acting.log.info(format_args!("signals are not passed on any more: {error}"));
+                    }
+                }
+            }
+        })?;
+        Ok(Signals { shared })
+    }
+
+    /// Set when a signal asks for the end before the command is started.
+    pub fn cancel(&self) -> &Cancel {
+        &self.shared.cancel
+    }
+
+    /// The signal that asked for the end before the command was started.
+    pub fn cancelled(&self) -> Option<Cancelled> {
+        match *self.shared.phase() {
+            Phase::Before(signal) => signal.map(Cancelled),
+            Phase::Running(_) | Phase::After => None,
+        }
+    }
+
+    /// Starts the command, unless a signal asked not to. No signal falls between the two: one that comes meanwhile goes
+    /// to the command. `start` returns its id.
+    pub fn begin<E>(&self, start: impl FnOnce() -> Result<Pid, E>) -> Result<Result<(), E>, Cancelled> {
+        let mut phase = self.shared.phase();
+        if let Phase::Before(Some(signal)) = *phase {
+            return Err(Cancelled(signal));
+        }
+        Ok(start().map(|command| *phase = Phase::Running(command)))
+    }
+
+    /// Reaps one child that has ended. Returns its status if it was the command, which gets no signals from then on.
+    pub fn reap(&self) -> io::Result<Option<WaitStatus>> {
+        let mut phase = self.shared.phase();
+        let Some((child, status)) = wait(WaitOptions::NOHANG)? else { return Ok(None) };
+        if *phase != Phase::Running(Pid::from_raw(child.as_raw_nonzero().get())) {
+            return Ok(None);
+        }
+        *phase = Phase::After;
+        Ok(Some(status))
+    }
+}
+
+impl Shared {
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn receive(&self, info: &signalfd_siginfo) {
+        let number = i32::try_from(info.ssi_signo).unwrap_or_default();
+        let Ok(signal) = Signal::try_from(number) else {
+            return self
+                .log
+                .debug(format_args!("signal {number} is a real-time signal, which is not passed on"));
+        };
+        let is_from_terminal = info.ssi_code == SI_KERNEL && OF_GROUPS.contains(&signal);
+        self.act(signal, is_from_terminal);
+        // The shell that waits for this process group expects all of it to stop, and lets all of it go on again.
+        if is_from_terminal && signal == Signal::SIGTSTP {
+            self.stop();
+        }
+    }
+
+    /// Does what SIGTSTP does by default: unlike SIGSTOP, it stops nobody whom no shell would wake.
+    fn stop(&self) {
+        let set = SigSet::from(Signal::SIGTSTP);
+        let stopped =
+            set.thread_unblock().and_then(|()| raise(Signal::SIGTSTP)).and_then(|()| set.thread_block());
+        if let Err(error) = stopped {
+            self.log.info(format_args!("cannot stop as the terminal asks: {error}"));
+        }
+    }
+
+    fn act(&self, signal: Signal, is_from_terminal: bool) {
+        let mut phase = self.phase();
+        match *phase {
+            Phase::Before(None) if ENDING.contains(&signal) => {
+                *phase = Phase::Before(Some(signal));
+                self.cancel.cancel();
+            }
+            // The command is in our process group, so that it has got it already.
+            Phase::Running(_) if is_from_terminal => {}
+            Phase::Running(command) => match kill(command, signal) {
+                Ok(()) => self.log.debug(format_args!("passed {signal} on to the command")),
+                Err(error) => self.log.info(format_args!("cannot pass {signal} on to the command: {error}")),
+            },
+            Phase::After if ENDING.contains(&signal) => {
+                self.log.info(format_args!(
+                    "{signal} came when the command had ended; its output is still saved"
+                ));
+            }
+            Phase::Before(_) | Phase::After => self.log.debug(format_args!("{signal} changes nothing now")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signals() -> Signals {
+        let shared =
+            Shared { phase: Mutex::new(Phase::Before(None)), cancel: Cancel::default(), log: Log::default() };
+        Signals { shared: Arc::new(shared) }
+    }
+
+    #[test]
+    fn before_the_command_only_a_signal_that_asks_for_the_end_cancels() {
+        let signals = signals();
+        signals.shared.act(Signal::SIGUSR1, false);
+        signals.shared.act(Signal::SIGWINCH, true);
+        assert_eq!((signals.cancelled(), signals.cancel().is_cancelled()), (None, false));
+        signals.shared.act(Signal::SIGTERM, false);
+        signals.shared.act(Signal::SIGINT, false);
+        assert!(signals.cancel().is_cancelled());
+        let begun = signals.begin(|| -> Result<Pid, ()> { panic!("started") });
+        assert_eq!(begun, Err(Cancelled(Signal::SIGTERM)));
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_started_leaves_the_phase_alone() {
+        let signals = signals();
+        assert_eq!(signals.begin(|| Err("no")), Ok(Err("no")));
+        assert_eq!(*signals.shared.phase(), Phase::Before(None));
+    }
+}

@@ -6,6 +6,7 @@
 pub mod cluster;
 pub mod control_plane;
 pub mod fixtures;
+pub mod node;
 pub mod pods;
 pub mod process;
 pub mod reviews;

@@ -127,15 +127,28 @@ pub(crate) fn find<'e, E: std::error::Error + 'static>(
         if let Some(found) = error.downcast_ref::<E>() {
             return Some(found);
         }
-        // An io::Error hides its payload from source().
-        if let Some(found) = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(|io| io.get_ref())
-            .and_then(|inner| inner.downcast_ref())
+        // An io::Error hides its payload from source(), and that may be another one.
+        if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
+            && let Some(found) = find(inner)
         {
             return Some(found);
         }
         next = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn errors_are_found_below_others() {
+        let innermost = rustls::Error::DecryptError;
+        // As hyper-rustls nests them.
+        let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, innermost.clone()));
+        assert_eq!(find::<rustls::Error>(&error), Some(&innermost));
+        assert!(find::<rustls::Error>(&io::Error::other("x")).is_none());
+    }
 }

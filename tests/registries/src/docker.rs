@@ -13,8 +13,18 @@ pub struct DockerRegistry {
     folder: TempDir,
     address: SocketAddr,
     child: Option<Child>,
+    options: Options,
+}
+
+/// What is special about one.
+#[derive(Debug, Default)]
+struct Options {
+    /// Users and passwords, if it wants any.
+    htpasswd: Option<String>,
     /// Bytes of the disk that it has for itself, if it has one.
     disk: Option<u64>,
+    /// Whether it speaks TLS.
+    tls: bool,
 }
 
 /// How long the process may take to listen.
@@ -23,12 +33,12 @@ const START: Duration = Duration::from_secs(30);
 impl DockerRegistry {
     /// Starts one without authentication, or none where it is not installed, which is said.
     pub fn start() -> Option<Self> {
-        Self::configured("", None)
+        Self::configured(Options::default())
     }
 
     /// Starts one that wants a user and a password (RFC 7617), as an htpasswd file with bcrypt has them.
     pub fn with_password(htpasswd: &str) -> Option<Self> {
-        Self::configured(htpasswd, None)
+        Self::configured(Options { htpasswd: Some(htpasswd.to_owned()), ..Options::default() })
     }
 
     /// Starts one whose data lies on a disk of so many bytes, which nobody else sees. None, which is said, where user namespaces
@@ -37,29 +47,43 @@ impl DockerRegistry {
         if !super::namespaces() {
             return None;
         }
-        Self::configured("", Some(bytes))
+        Self::configured(Options { disk: Some(bytes), ..Options::default() })
     }
 
-    fn configured(htpasswd: &str, disk: Option<u64>) -> Option<Self> {
+    /// Starts one that speaks TLS, with a certificate that nobody trusts who is not told to. None, which is said, where `openssl`
+    /// is not installed.
+    pub fn with_tls() -> Option<Self> {
+        if !super::installed("openssl") {
+            return None;
+        }
+        Self::configured(Options { tls: true, ..Options::default() })
+    }
+
+    fn configured(options: Options) -> Option<Self> {
         if !super::installed("docker-registry") {
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder");
         let address = super::free_address();
-        let auth = if htpasswd.is_empty() {
-            String::new()
-        } else {
+        let mut auth = String::new();
+        if let Some(htpasswd) = &options.htpasswd {
             let file = folder.path().join("htpasswd");
             std::fs::write(&file, htpasswd).expect("a file of passwords");
-            format!("auth:\n  htpasswd:\n    realm: test\n    path: {}\n", file.display())
-        };
+            auth = format!("auth:\n  htpasswd:\n    realm: test\n    path: {}\n", file.display());
+        }
+        let mut tls = String::new();
+        if options.tls {
+            make_certificate(folder.path());
+            let (certificate, key) = (folder.path().join(CERTIFICATE), folder.path().join(KEY));
+            tls = format!("  tls:\n    certificate: {}\n    key: {}\n", certificate.display(), key.display());
+        }
         let data = folder.path().join("data");
         let config = format!(
-            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\nhttp:\n  addr: {address}\n{auth}",
+            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\nhttp:\n  addr: {address}\n{tls}{auth}",
             data.display()
         );
         std::fs::write(folder.path().join("config.yml"), config).expect("a configuration");
-        let mut registry = DockerRegistry { folder, address, child: None, disk };
+        let mut registry = DockerRegistry { folder, address, child: None, options };
         registry.restart();
         Some(registry)
     }
@@ -79,6 +103,11 @@ impl DockerRegistry {
         self.folder.path().join("data")
     }
 
+    /// The certificate of one that speaks TLS, in PEM.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join(CERTIFICATE)
+    }
+
     /// Ends it as a crash does.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -94,14 +123,34 @@ impl DockerRegistry {
     /// When it does not listen in time.
     pub fn restart(&mut self) {
         self.kill();
-        self.child =
-            Some(spawn(&self.folder.path().join("config.yml"), self.disk.map(|bytes| (self.data(), bytes))));
+        self.child = Some(spawn(
+            &self.folder.path().join("config.yml"),
+            self.options.disk.map(|bytes| (self.data(), bytes)),
+        ));
         let deadline = Instant::now() + START;
         while TcpStream::connect(self.address).is_err() {
             assert!(Instant::now() < deadline, "docker-registry does not listen on {}", self.address);
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+const CERTIFICATE: &str = "certificate.pem";
+const KEY: &str = "key.pem";
+/// What the certificate says (openssl-req(1), x509v3_config(5)). It is no authority: rustls takes none for a server's.
+const REQUEST: &str = "[req]\ndistinguished_name = name\nprompt = no\n[name]\nCN = registry\n[server]\nbasicConstraints = critical, CA:FALSE\nsubjectAltName = IP:127.0.0.1\n";
+
+fn make_certificate(folder: &Path) {
+    std::fs::write(folder.join("request.conf"), REQUEST).expect("a configuration");
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+        .args(["-days", "2", "-config", "request.conf", "-extensions", "server"])
+        .args(["-keyout", KEY, "-out", CERTIFICATE])
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    assert!(made.is_ok_and(|status| status.success()), "openssl makes no certificate");
 }
 
 fn spawn(config: &Path, disk: Option<(PathBuf, u64)>) -> Child {

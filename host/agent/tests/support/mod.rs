@@ -73,9 +73,10 @@ impl Agent {
         Agent::step("127.0.0.1:9", words)
     }
 
-    /// As [`Agent::exec`], with the registry at this host and port.
+    /// As [`Agent::exec`], with the registry at this host and port, or URL.
     pub fn step<S: AsRef<OsStr>>(host: &str, words: impl IntoIterator<Item = S>) -> Self {
-        let mut agent = Agent::new(["exec", &format!("--registry=http://{host}")]);
+        let scheme = if host.contains("://") { "" } else { "http://" };
+        let mut agent = Agent::new(["exec", &format!("--registry={scheme}{host}")]);
         let mut message = OsString::from("--termination-message=");
         message.push(agent.message());
         agent.command.arg(message);

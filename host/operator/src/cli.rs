@@ -45,6 +45,18 @@ pub struct ComponentArgs {
     /// A component to use instead of the embedded one.
     #[arg(long, value_name = "FILE", env = "ORASCACHE_RUN_COMPONENT")]
     pub component: Option<PathBuf>,
+
+    /// Memory that an instance of the component may use, in MiB.
+    #[arg(long, value_name = "MIB", env = "ORASCACHE_COMPONENT_MEMORY", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub component_memory: u16,
+
+    /// How long a call of the component may take, in milliseconds. It is stopped at the next tenth of a second.
+    #[arg(long, value_name = "MS", env = "ORASCACHE_COMPONENT_DEADLINE", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=600_000))]
+    pub component_deadline: u32,
+
+    /// Calls after which an instance of the component is replaced. With 1 every call has a fresh one.
+    #[arg(long, value_name = "CALLS", env = "ORASCACHE_COMPONENT_CALLS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub component_calls: u32,
 }
 
 /// `orascache run`
@@ -66,7 +78,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub context: Option<String>,
 
-    /// How many caches are reconciled at the same time.
+    /// How many primaries (OrasCaches, with the embedded component) are reconciled at the same time.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub workers: u16,
 
@@ -118,6 +130,10 @@ pub struct DevArgs {
     /// Port of the Kubernetes API on loopback; a free one by default.
     #[arg(long)]
     pub port: Option<u16>,
+
+    /// File with CustomResourceDefinitions to install before the operator starts: those of --component. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub crd: Vec<PathBuf>,
 }
 
 /// `orascache render`

@@ -7,10 +7,13 @@ use crate::cli::DevArgs;
 use crate::output;
 use crate::webhooks::{self, Certificate};
 use anyhow::{Context, anyhow};
+use controller::contract::{Kind, Reconciler};
 use devcluster::ApiServer;
 use installation::names;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::{Client, Config, CustomResourceExt};
+use orascache_api::orascache::OrasCache;
 use simulators::{RegistryChange, RegistryOptions, Simulators};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,6 +24,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 pub(super) fn execute(args: &DevArgs) -> Result<ExitCode, Failed> {
     let guest = Arc::new(super::load_guest(&args.component)?);
+    let definitions = install::read_definitions(&args.crd)?;
     super::runtime()?.block_on(async {
         let folder =
             tempfile::Builder::new().prefix("orascache-dev-").tempdir().context("no temporary folder")?;
@@ -30,7 +34,8 @@ pub(super) fn execute(args: &DevArgs) -> Result<ExitCode, Failed> {
                 .context("the Kubernetes API cannot be started")?;
         let kubeconfig = args.kubeconfig.clone().unwrap_or_else(|| folder.path().join("kubeconfig"));
         write_private(&kubeconfig, &server.kubeconfig())?;
-        let cluster = Cluster::start(&server, guest, &folder).await?;
+        let managed = guest.describe();
+        let cluster = Cluster::start(&server, guest, &definitions, &folder).await?;
         let outcome = match &args.exec {
             Some(command) => {
                 let announcer = tokio::spawn(announce(cluster.changes));
@@ -39,7 +44,7 @@ pub(super) fn execute(args: &DevArgs) -> Result<ExitCode, Failed> {
                 outcome
             }
             None => {
-                output::print(&welcome(&kubeconfig))?;
+                output::print(&welcome(&kubeconfig, &managed.primary))?;
                 let announcer = tokio::spawn(announce(cluster.changes));
                 let outcome = run::stop_requested().await.map(|()| ExitCode::SUCCESS);
                 announcer.abort();
@@ -64,19 +69,31 @@ impl Cluster {
     async fn start(
         server: &ApiServer,
         guest: Arc<crate::engine::Guest>,
+        definitions: &[CustomResourceDefinition],
         folder: &TempDir,
     ) -> Result<Self, Failed> {
         let client = client_of(server, operator::AGENT).await?;
-        install::definition(&client).await?;
+        let description = guest.describe();
+        // Another component has a CRD of its own, and what it reviews is up to whoever installs it.
+        let manages_caches = install::manages_caches(&description);
+        if manages_caches {
+            install::definition(&client, &OrasCache::crd()).await?;
+        }
+        for definition in definitions {
+            install::definition(&client, definition).await?;
+        }
+        install::require_kinds(&client, &description).await?;
         let (sender, changes) = unbounded_channel();
         let registries = RegistryOptions { data_dir: folder.path().join("registries"), changes: sender };
         let options = simulators::Options { registries: Some(registries), ..simulators::Options::all() };
         let simulators = Simulators::start(client_of(server, "simulators").await?, options)
             .await
             .context("no simulated cluster")?;
-        install::webhooks(&client).await?;
+        if manages_caches {
+            install::webhooks(&client).await?;
+        }
         let options = operator::Options {
-            webhooks: Some(webhooks::Options {
+            webhooks: manages_caches.then(|| webhooks::Options {
                 listen: SocketAddr::from(([127, 0, 0, 1], 0)),
                 certificate: Certificate::Managed {
                     namespace: names::NAMESPACE.to_owned(),
@@ -90,7 +107,9 @@ impl Cluster {
         if let Some(address) = operator.webhook_address() {
             server.route_service(names::NAMESPACE, names::WEBHOOK_SERVICE, install::SERVICE_PORT, address);
         }
-        install::trust(&client).await?;
+        if manages_caches {
+            install::trust(&client).await?;
+        }
         operator.synced().await;
         Ok(Self { operator, simulators, changes })
     }
@@ -149,13 +168,16 @@ async fn exec(command: &str, kubeconfig: &Path) -> Result<ExitCode, Failed> {
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
-fn welcome(kubeconfig: &Path) -> String {
+fn welcome(kubeconfig: &Path, primary: &Kind) -> String {
+    let (next, announced) = if install::is_cache(primary) {
+        let next = "kubectl apply -f manifests/samples/01-orascache.yaml\n  kubectl get oc -w".to_owned();
+        (next, "Registries are announced here. ")
+    } else {
+        (format!("kubectl get {} --all-namespaces -w", primary.plural), "")
+    };
     format!(
         "A Kubernetes API runs on loopback, with the operator in it. In another terminal:\n\n  \
-         export KUBECONFIG={}\n  \
-         kubectl apply -f manifests/samples/01-orascache.yaml\n  \
-         kubectl get oc -w\n\n\
-         Registries are announced here. Ctrl-C ends everything.\n",
+         export KUBECONFIG={}\n  {next}\n\n{announced}Ctrl-C ends everything.\n",
         kubeconfig.display()
     )
 }

@@ -16,6 +16,7 @@ use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 /// Why a command did not succeed.
@@ -91,10 +92,20 @@ fn component_bytes(file: Option<&Path>) -> Result<Cow<'static, [u8]>, Failed> {
     }
 }
 
+/// The bounds that were asked for.
+fn limits(args: &ComponentArgs) -> Limits {
+    Limits {
+        memory: usize::from(args.component_memory) << 20,
+        call: Duration::from_millis(args.component_deadline.into()),
+        calls_per_instance: args.component_calls,
+        ..Limits::default()
+    }
+}
+
 /// Loads the component that is to decide.
 fn load_guest(args: &ComponentArgs) -> Result<Guest, Failed> {
     let bytes = component_bytes(args.component.as_deref())?;
-    let engine = Engine::new(Limits::default()).context("no engine")?;
+    let engine = Engine::new(limits(args)).context("no engine")?;
     let name = args
         .component
         .as_ref()

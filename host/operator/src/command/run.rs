@@ -4,6 +4,7 @@ use super::{Failed, operator};
 use crate::cli::RunArgs;
 use crate::webhooks::{self, Certificate};
 use anyhow::{Context, anyhow};
+use controller::contract::Reconciler;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use std::process::ExitCode;
@@ -25,8 +26,9 @@ pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
             lease_namespace: args.lease_namespace.clone(),
             webhooks: webhooks(args),
         };
+        let kind = guest.describe().primary.kind;
         let running = operator::start(client, guest, options).await?;
-        tracing::info!("watching; caches are reconciled as they change");
+        tracing::info!(kind, "watching; objects of this kind are reconciled as they change");
         let outcome = tokio::select! {
             outcome = stop_requested() => outcome.map_err(Failed::from),
             reason = running.ended() => Err(Failed::Refused(anyhow!(reason))),

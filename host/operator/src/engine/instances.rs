@@ -21,15 +21,17 @@ pub(super) struct Bounds {
 impl ResourceLimiter for Bounds {
     fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired > self.memory {
+        // A component may have several memories; the bound is for all of them.
+        let used = self.used.saturating_sub(current).saturating_add(desired);
+        if used > self.memory {
             // A guest that is merely told "no" would panic without a word about why.
-            wasmtime::bail!("it wanted {desired} bytes of memory, but may use {}", self.memory);
+            wasmtime::bail!("it wanted {used} bytes of memory, but may use {}", self.memory);
         }
-        self.used = desired;
+        self.used = used;
         Ok(true)
     }
 

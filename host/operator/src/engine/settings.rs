@@ -6,7 +6,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 /// Bounds of what a guest may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Linear memory of one instance, in bytes.
+    /// Linear memory of one instance, in bytes: all its memories together.
     pub memory: usize,
     /// How long one call may take. It is noticed at the next tick.
     pub call: Duration,
@@ -33,17 +33,25 @@ impl Default for Limits {
     }
 }
 
+/// Core modules, and with them memories and tables, that a component may consist of. Ours is one; a language that brings
+/// its engine along has more (QuickJS with stubs for WASI: 11 modules, 3 memories, 3 tables).
+const MODULES: u32 = 16;
+/// Linear memories among them.
+const MEMORIES: u32 = 4;
+
 /// Bytes of an instance's memory that are cleared by writing rather than by giving the pages back.
 const KEPT_RESIDENT: usize = 64 << 10;
 
 pub(super) fn config(limits: &Limits) -> Config {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(limits.instances)
-        .total_core_instances(limits.instances * 4)
-        .total_memories(limits.instances)
-        .total_tables(limits.instances * 4)
+        .total_core_instances(limits.instances * MODULES)
+        .total_memories(limits.instances * MEMORIES)
+        .total_tables(limits.instances * MODULES)
         .max_memory_size(limits.memory)
-        .max_memories_per_component(1)
+        .max_core_instances_per_component(MODULES)
+        .max_memories_per_component(MEMORIES)
+        .max_tables_per_component(MODULES)
         .linear_memory_keep_resident(KEPT_RESIDENT)
         .pagemap_scan(Enabled::Auto);
 

@@ -1,0 +1,117 @@
+// The same mirror in JavaScript: a ConfigMapMirror names ConfigMaps of its namespace, and gets a copy of each under
+// another name. Pure: the same input gives the same plan. There is no clock, no network and no randomness here.
+
+const CONFIG_MAP = { apiVersion: "v1", kind: "ConfigMap", plural: "configmaps", namespaced: true };
+
+// On every copy: a digest of what was applied, so that a key which leaves the source leaves the copy too.
+const APPLIED = "lab.example.com/applied";
+
+export const types = {};
+
+export const reconciler = {
+  describe: () => ({
+    primary: { apiVersion: "lab.example.com/v1", kind: "ConfigMapMirror", plural: "configmapmirrors", namespaced: true },
+    owned: [CONFIG_MAP],
+    related: [CONFIG_MAP],
+    fieldManager: "configmap-mirror",
+  }),
+
+  reconcile(observed) {
+    const mirror = parse("the ConfigMapMirror", observed.primary);
+    const plan = { generate: [], apply: [], delete: [], status: null, events: [], requeueAfter: null };
+    if (mirror.metadata.deletionTimestamp) return plan;
+    const copies = byName(observed.owned);
+    const others = byName(observed.related);
+    const status = { observedGeneration: mirror.metadata.generation, copies: 0, missing: [], taken: [] };
+    if (observed.failures.length) status.failures = observed.failures.map((failure) => failure.message);
+    const wanted = new Set();
+    for (const source of [...mirror.spec.sources].sort()) {
+      const name = mirror.spec.prefix + source;
+      wanted.add(name);
+      const original = others.get(source);
+      if (!original) status.missing.push(source);
+      else if (others.has(name)) status.taken.push(name);
+      else if (isCurrent(copies.get(name), original)) status.copies += 1;
+      else plan.apply.push(JSON.stringify(copyOf(original, name, mirror)));
+    }
+    for (const [name, copy] of copies) {
+      if (wanted.has(name) || copy.metadata.deletionTimestamp) continue;
+      const { namespace, uid } = copy.metadata;
+      plan.delete.push({ kind: CONFIG_MAP, namespace, name, uid });
+    }
+    const told = mirror.status?.taken ?? [];
+    for (const name of status.taken.filter((name) => !told.includes(name))) {
+      const note = `ConfigMap ${name} exists and is not a copy of this mirror: remove it, or set another spec.prefix.`;
+      plan.events.push({ severity: "warning", reason: "NameTaken", action: "Copy", note });
+    }
+    if (!isSubset(status, mirror.status) || (mirror.status.failures && !status.failures)) {
+      const { apiVersion, kind } = mirror;
+      plan.status = JSON.stringify({ apiVersion, kind, metadata: { name: mirror.metadata.name }, status });
+    }
+    return plan;
+  },
+};
+
+export const admission = {
+  review(review) {
+    const uid = parse("the review", review).request?.uid ?? "";
+    const verdict = { uid, allowed: true, code: 200, message: "", warnings: [], patch: null, audit: [] };
+    return { tag: "decided", val: verdict };
+  },
+};
+
+function copyOf(original, name, mirror) {
+  const { apiVersion, kind, metadata } = mirror;
+  const owner = { apiVersion, kind, name: metadata.name, uid: metadata.uid, controller: true };
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: {
+      name,
+      namespace: metadata.namespace,
+      annotations: { [APPLIED]: digest(original) },
+      ownerReferences: [owner],
+    },
+    ...content(original),
+  };
+}
+
+function content({ data = {}, binaryData = {} }) {
+  return { data, binaryData };
+}
+
+function isCurrent(copy, original) {
+  return (
+    copy?.metadata.annotations?.[APPLIED] === digest(original) && isSubset(content(original), content(copy))
+  );
+}
+
+// Whether everything that is wanted is there. What others added is theirs.
+function isSubset(want, have) {
+  if (Array.isArray(want)) return JSON.stringify(want) === JSON.stringify(have);
+  if (want === null || typeof want !== "object") return want === have;
+  return have != null && Object.keys(want).every((key) => isSubset(want[key], have[key]));
+}
+
+// FNV-1a, 32 bits, of the sorted content.
+function digest(original) {
+  const sorted = (map) => Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1));
+  const { data, binaryData } = content(original);
+  let hash = 0x811c9dc5;
+  for (const character of JSON.stringify([sorted(data), sorted(binaryData)])) {
+    hash = Math.imul(hash ^ character.codePointAt(0), 0x01000193) >>> 0;
+  }
+  return hash.toString(16).padStart(8, "0");
+}
+
+function byName(texts) {
+  return new Map(texts.map((text) => parse("a ConfigMap", text)).map((map) => [map.metadata.name, map]));
+}
+
+function parse(what, text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw { tag: "invalid-input", val: `${what} cannot be read: ${error.message}` };
+  }
+}

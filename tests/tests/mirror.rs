@@ -1,0 +1,296 @@
+//! The example guests that users copy: built as docs/writing-a-guest.md says, run by the unchanged host over real HTTP.
+//! Both, in Rust and in JavaScript, keep the same promises.
+
+use clap::Parser;
+use controller::contract::Reconciler;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DeleteParams, DynamicObject, ListParams};
+use kube::{Api, ResourceExt};
+use orascache_operator::cli::Cli;
+use orascache_operator::engine::Guest;
+use orascache_tests::cluster::{Cluster, PATIENCE, guest, install_crd};
+use orascache_tests::tools::installed;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// Flags, wrappers and profiles of the build that runs this test are not a user's.
+fn is_cargos_own(name: &str) -> bool {
+    let kept = matches!(name, "CARGO_HOME" | "CARGO_NET_OFFLINE" | "CARGO_HTTP_CAINFO");
+    (name.starts_with("CARGO") && !kept)
+        || name.starts_with("RUSTC")
+        || matches!(name, "RUSTFLAGS" | "CLIPPY_ARGS")
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest/examples").canonicalize().expect("the folder")
+}
+
+/// A folder of the target directory.
+fn target(name: &str) -> PathBuf {
+    // CARGO_TARGET_TMPDIR is `<target>/tmp`.
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target directory").join(name)
+}
+
+fn as_a_user(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_cargos_own) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The component in Rust; its dependencies are those that the embedded one was built with.
+fn built_with_cargo() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let directory = target("guest");
+        let status = as_a_user("cargo")
+            .args(["build", "--profile", "guest", "--target", "wasm32-unknown-unknown"])
+            .arg("--target-dir")
+            .arg(&directory)
+            .current_dir(examples().join("mirror"))
+            .status()
+            .expect("cargo runs");
+        assert!(status.success(), "the example does not build");
+        directory.join("wasm32-unknown-unknown/guest/configmap_mirror.wasm")
+    })
+}
+
+/// The component in JavaScript, where its toolchain can be installed.
+#[allow(clippy::print_stdout, reason = "a skipped test says why")]
+fn built_with_npm() -> Option<&'static Path> {
+    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        if !installed("npm") {
+            return None;
+        }
+        let directory = target("mirror-js");
+        let file = directory.join("mirror.wasm");
+        let output = as_a_user("sh")
+            .arg(examples().join("mirror-js/build"))
+            .arg(&file)
+            .env("ORASCACHE_JS_TOOLS", &directory)
+            .output()
+            .expect("sh runs");
+        if directory.join("installed").is_file() {
+            // With the toolchain there is no excuse.
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            return Some(file);
+        }
+        let error = String::from_utf8_lossy(&output.stderr);
+        println!("skipped: the JavaScript toolchain cannot be installed: {}", error.trim());
+        None
+    });
+    built.as_deref()
+}
+
+fn load(file: &Path) -> Guest {
+    guest(&std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display())))
+}
+
+fn definition() -> CustomResourceDefinition {
+    let text = std::fs::read_to_string(examples().join("mirror/crd.yaml")).expect("a file");
+    serde_saphyr::from_str(&text).expect("a CustomResourceDefinition")
+}
+
+fn mirror(sources: &[&str]) -> Value {
+    json!({
+        "apiVersion": "lab.example.com/v1", "kind": "ConfigMapMirror", "metadata": {"name": "m"},
+        "spec": {"sources": sources},
+    })
+}
+
+fn config_map(name: &str, data: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
+}
+
+/// Names, UIDs and resourceVersions of everything that a mirror could have written.
+async fn versions(apis: &[&Api<DynamicObject>]) -> Vec<String> {
+    let mut versions = Vec::new();
+    for api in apis {
+        for object in api.list(&ListParams::default()).await.expect("a list").items {
+            versions.push(format!(
+                "{} {:?} {:?}",
+                object.name_any(),
+                object.uid(),
+                object.resource_version()
+            ));
+        }
+    }
+    versions
+}
+
+/// Whether the status is that of this generation, and has these members.
+fn tells(object: &Value, wanted: &Value) -> bool {
+    let status = &object["status"];
+    status["observedGeneration"] == object["metadata"]["generation"]
+        && wanted.as_object().expect("an object").iter().all(|(name, value)| status[name] == *value)
+}
+
+/// Events with that reason; there has to be one, which is recorded after the status was written.
+async fn events_about(cluster: &Cluster, reason: &str) -> Vec<Value> {
+    let api = cluster.api("events.k8s.io/v1", "Event", "events");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let events = api.list(&ListParams::default()).await.expect("events").items;
+        let found: Vec<Value> =
+            events.into_iter().map(|event| event.data).filter(|event| event["reason"] == reason).collect();
+        if !found.is_empty() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "no event says {reason}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+/// A mirror over its life.
+async fn lives(guest: Guest) {
+    let cluster = Cluster::start().await;
+    install_crd(&cluster.client(), &definition()).await;
+    let mirrors = cluster.api("lab.example.com/v1", "ConfigMapMirror", "configmapmirrors");
+    let maps = cluster.api("v1", "ConfigMap", "configmaps");
+    let guest = Arc::new(guest);
+    let controller = cluster.controller(guest.clone()).await;
+    let until_status = async |wanted: Value| {
+        cluster.until(&mirrors, "m", &wanted.to_string(), |mirror| tells(mirror, &wanted)).await
+    };
+    let until_data = async |name: &str, data: Value| {
+        cluster.until(&maps, name, &data.to_string(), |map| map["data"] == data).await
+    };
+
+    // Created: a copy of each, and a status that counts them. The sources may come later.
+    cluster.apply(&mirrors, mirror(&["a", "b"])).await;
+    until_status(json!({"copies": 0, "missing": ["a", "b"], "taken": []})).await;
+    cluster.apply(&maps, config_map("a", json!({"k": "v", "old": "x"}))).await;
+    cluster.apply(&maps, config_map("b", json!({"ö": "ü\n\"€\" 😀"}))).await;
+    let primary = until_status(json!({"copies": 2, "missing": [], "taken": []})).await;
+    let copy = until_data("copy-a", json!({"k": "v", "old": "x"})).await;
+    until_data("copy-b", json!({"ö": "ü\n\"€\" 😀"})).await;
+    assert_eq!(copy["metadata"]["ownerReferences"][0]["uid"], primary["metadata"]["uid"]);
+
+    // The source changes; a key that leaves it leaves the copy.
+    cluster.apply(&maps, config_map("a", json!({"k": "w"}))).await;
+    until_data("copy-a", json!({"k": "w"})).await;
+    // An edit of the copy by hand is taken back.
+    cluster.edit(&maps, "copy-a", json!({"data": {"k": "by hand"}})).await;
+    until_data("copy-a", json!({"k": "w"})).await;
+    until_status(json!({"copies": 2})).await;
+
+    // A started operator that finds all as it should be writes nothing.
+    controller.shutdown().await;
+    let before = versions(&[&maps, &mirrors]).await;
+    let controller = cluster.controller(guest).await;
+    assert_eq!(versions(&[&maps, &mirrors]).await, before);
+
+    // An object of somebody else has the name: it is left alone, and that is told.
+    let foreign = cluster.apply(&maps, config_map("copy-c", json!({"mine": "yes"}))).await;
+    cluster.apply(&maps, config_map("c", json!({"k": "c"}))).await;
+    cluster.apply(&mirrors, mirror(&["a", "b", "c"])).await;
+    until_status(json!({"copies": 2, "taken": ["copy-c"]})).await;
+    let left = maps.get("copy-c").await.expect("it is there");
+    assert_eq!((left.uid(), left.resource_version()), (foreign.uid(), foreign.resource_version()));
+    let told = events_about(&cluster, "NameTaken").await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0]["type"], &told[0]["regarding"]["name"]), (&json!("Warning"), &json!("m")));
+    // It goes, and there is room.
+    maps.delete("copy-c", &DeleteParams::default()).await.expect("deleted");
+    until_data("copy-c", json!({"k": "c"})).await;
+    until_status(json!({"copies": 3, "taken": []})).await;
+
+    // What left the list goes; what is missing stays as it was copied.
+    maps.delete("a", &DeleteParams::default()).await.expect("deleted");
+    cluster.apply(&mirrors, mirror(&["a", "c"])).await;
+    cluster.until_gone(&maps, "copy-b").await;
+    until_status(json!({"copies": 1, "missing": ["a"]})).await;
+    let kept = maps.get("copy-a").await.expect("it is there");
+    assert_eq!(kept.data["data"], json!({"k": "w"}));
+    assert!(maps.get_opt("b").await.expect("the API answers").is_some(), "sources are nobody's to delete");
+
+    // The mirror goes, and its copies with it.
+    mirrors.delete("m", &DeleteParams::background()).await.expect("deleted");
+    cluster.until_gone(&maps, "copy-a").await;
+    cluster.until_gone(&maps, "copy-c").await;
+    assert_eq!(maps.get("c").await.expect("it is there").data["data"], json!({"k": "c"}));
+    controller.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_in_rust_lives() {
+    lives(load(built_with_cargo())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_in_javascript_lives() {
+    let Some(file) = built_with_npm() else { return };
+    lives(load(file)).await;
+}
+
+#[test]
+fn both_describe_the_same_and_import_nothing() {
+    let ours = load(built_with_cargo());
+    assert!(ours.interface().size < 250_000, "{} bytes", ours.interface().size);
+    let Some(file) = built_with_npm() else { return };
+    let theirs = load(file);
+    assert_eq!(theirs.describe(), ours.describe());
+    assert_eq!(theirs.interface().imports, Vec::<String>::new());
+    assert_eq!(theirs.interface().wit, ours.interface().wit);
+    assert!(theirs.interface().size < 1_500_000, "{} bytes", theirs.interface().size);
+}
+
+#[test]
+fn both_say_what_they_cannot_read() {
+    use controller::contract::{DecideError, Observed};
+    let observed = Observed {
+        primary: "{".into(),
+        owned: Vec::new(),
+        related: Vec::new(),
+        failures: Vec::new(),
+        now: 0,
+    };
+    for file in [Some(built_with_cargo()), built_with_npm()].into_iter().flatten() {
+        match load(file).reconcile(&observed) {
+            Err(DecideError::InvalidInput(sentence)) => {
+                assert!(sentence.starts_with("the ConfigMapMirror cannot be read: "), "{sentence}");
+            }
+            other => panic!("{}: {other:?}", file.display()),
+        }
+    }
+}
+
+/// The command line as users type it, but for the process.
+fn orascache(arguments: &[&str]) -> ExitCode {
+    let words = ["orascache", "--log", "error"].iter().chain(arguments);
+    orascache_operator::command::execute(Cli::parse_from(words))
+}
+
+#[test]
+fn dev_runs_another_component_with_its_crd() {
+    let component = built_with_cargo().display().to_string();
+    let crd = examples().join("mirror/crd.yaml").display().to_string();
+    // Without the definition of what it manages there would be nothing to wait for.
+    assert_eq!(orascache(&["dev", "--component", &component, "--exec", "true"]), ExitCode::from(2));
+    let sample = examples().join("mirror/sample.yaml").display().to_string();
+    assert_eq!(
+        orascache(&["dev", "--component", &component, "--crd", &sample, "--exec", "true"]),
+        ExitCode::from(2),
+        "a sample is no definition"
+    );
+    if !installed("kubectl") {
+        return;
+    }
+    // The lines of docs/writing-a-guest.md.
+    let script = format!(
+        "set -e\nexport HOME=$(mktemp -d)\nkubectl apply -f {sample}\n\
+         kubectl wait configmapmirror/settings --for=jsonpath='{{.status.copies}}'=2 --timeout=40s\n\
+         test \"$(kubectl get configmap test-database -o jsonpath='{{.data.host}}')\" = db.lab.example.com\n\
+         ! kubectl get orascaches"
+    );
+    let code = orascache(&["dev", "--component", &component, "--crd", &crd, "--exec", &script]);
+    assert_eq!(code, ExitCode::SUCCESS);
+}

@@ -1,0 +1,286 @@
+//! The very component of the operator in other runtimes, beside our own host: the same inputs, the same answers, byte
+//! for byte. Runtimes that cannot be installed are skipped, with the reason in the output.
+
+mod answers;
+mod calls;
+mod installed;
+mod wave;
+
+use calls::Call;
+use installed::{NODE, PYTHON, Package, WASMTIME, repository, run};
+use orascache_operator::engine::{EMBEDDED, Guest};
+use orascache_tests::cluster::guest;
+use orascache_tests::{GREETER, pods, reviews};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+static GUEST: LazyLock<Guest> = LazyLock::new(|| guest(EMBEDDED));
+
+/// The time that the examples give to the module.
+const NOW: u64 = 1_790_000_000;
+
+/// Files for an example, and what our host says about them.
+struct Example {
+    folder: tempfile::TempDir,
+    review: PathBuf,
+    cache: PathBuf,
+    outcome: Value,
+    plan: Value,
+}
+
+impl Example {
+    fn new(review: &str, cache: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, content: &[u8]| {
+            let path = folder.path().join(name);
+            fs::write(&path, content).expect("writable");
+            path
+        };
+        write("orascache_component.wasm", EMBEDDED);
+        let (review_file, cache_file) =
+            (write("review.json", review.as_bytes()), write("cache.json", cache.as_bytes()));
+        let outcome = Call::review(review, &[cache.to_owned()], NOW).ask(&GUEST);
+        let plan = Call::reconcile(cache, NOW).ask(&GUEST);
+        Self { review: review_file, cache: cache_file, folder, outcome, plan }
+    }
+
+    /// The files that a reader finds beside the examples.
+    fn shipped() -> Self {
+        let read = |name: &str| {
+            fs::read_to_string(repository().join("guest/examples/inputs").join(name)).expect("a file")
+        };
+        let example = Self::new(&read("review.json"), &read("orascache.json"));
+        assert!(example.outcome["ok"]["decided"]["patch"].is_string(), "{}", example.outcome);
+        assert_eq!(example.plan["ok"]["apply"].as_array().map(Vec::len), Some(3), "{}", example.plan);
+        example
+    }
+
+    /// What is easily damaged on the way: quotes, backslashes, escapes, characters of four bytes, line ends of two.
+    fn intricate() -> Self {
+        let hard = "\"\\ \u{1}\u{7f}\n\t\r é漢🦀 $(HOME) `id` %s \\u0041 ' {a: some(1)}";
+        let mut pod = reviews::pod();
+        pod["spec"]["containers"][0]["args"] = json!([hard, "", "--"]);
+        pod["metadata"]["annotations"][hard] = json!(hard);
+        let cache: Value = serde_json::from_str(&pods::cache()).expect("JSON");
+        let mut cache = json!({"metadata": {"uid": "u-1", "generation": 1, "annotations": {hard: hard}}, "spec": {}, "kind": cache["kind"], "apiVersion": cache["apiVersion"]});
+        cache["metadata"]["name"] = json!(pods::CACHE);
+        cache["metadata"]["namespace"] = json!(pods::NAMESPACE);
+        let pretty = serde_json::to_string_pretty(&cache).expect("JSON").replace('\n', "\r\n\t");
+        let example = Self::new(&reviews::review(&pod), &pretty);
+        assert!(example.outcome["ok"]["decided"]["patch"].is_string(), "{}", example.outcome);
+        assert_eq!(example.plan["ok"]["apply"].as_array().map(Vec::len), Some(2), "{}", example.plan);
+        example
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn component(&self) -> PathBuf {
+        self.path().join("orascache_component.wasm")
+    }
+
+    /// What the example prints when it is run on the files.
+    fn printed(&self, program: impl AsRef<Path>, arguments: &[&Path]) -> String {
+        run(Command::new(program.as_ref())
+            .args(arguments)
+            .args([&self.review, &self.cache])
+            .current_dir(self.path()))
+    }
+}
+
+#[test]
+fn the_example_in_node_says_what_our_host_says() {
+    let Some(tools) = NODE.as_deref() else { return };
+    for example in [Example::shipped(), Example::intricate()] {
+        for file in ["run.mjs", "package.json"] {
+            let source = repository().join("guest/examples/node").join(file);
+            fs::copy(source, example.path().join(file)).expect("copied");
+        }
+        run(Command::new(tools.join("node_modules/.bin/jco"))
+            .args(["transpile", "orascache_component.wasm", "--name", "orascache", "-o", "component"])
+            .current_dir(example.path()));
+        let printed = example.printed("node", &[Path::new("run.mjs")]);
+        let expected = json!({"outcome": example.outcome["ok"], "plan": example.plan["ok"]});
+        assert_eq!(answers::parsed(&printed), expected);
+    }
+}
+
+#[test]
+fn the_example_in_python_says_what_our_host_says() {
+    let Some(tools) = PYTHON.as_deref() else { return };
+    for example in [Example::shipped(), Example::intricate()] {
+        let script = repository().join("guest/examples/python/run.py");
+        let printed = example.printed(tools.join("bin/python"), &[&script, &example.component()]);
+        // These bindings leave the names of cases away where Python's types tell them apart.
+        let expected = json!({"outcome": example.outcome["ok"]["decided"], "plan": example.plan["ok"]});
+        assert_eq!(answers::parsed(&printed), expected);
+    }
+}
+
+#[test]
+fn the_example_with_the_command_line_of_wasmtime_says_what_our_host_says() {
+    let Some(tools) = WASMTIME.as_deref() else { return };
+    let garbage = Example::new("no \"review\" at all", "{}");
+    assert!(garbage.outcome["err"]["invalid-input"].is_string(), "{}", garbage.outcome);
+    for example in [Example::shipped(), Example::intricate(), garbage] {
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        let paths = [tools.join("bin")].into_iter().chain(std::env::split_paths(&paths));
+        let printed = run(Command::new(repository().join("guest/examples/wasmtime/run"))
+            .args([&example.component(), &example.review, &example.cache])
+            .env("PATH", std::env::join_paths(paths).expect("a path")));
+        let answers: Vec<Value> = printed.lines().map(wave::parsed).collect();
+        assert_eq!(answers, [example.outcome, example.plan]);
+    }
+}
+
+/// Makes all calls in a package and compares every answer with our host's.
+fn compare(package: &Package) {
+    let calls = calls::corpus();
+    assert!(calls.len() > 200, "{} calls", calls.len());
+    let answers = package.answers(&calls);
+    assert_eq!(answers.len(), calls.len());
+    let mut kinds = [0_usize; 4];
+    for (call, answer) in calls.iter().zip(answers) {
+        let expected = call.ask(&GUEST);
+        assert_eq!(answer, expected, "{}", call.to_json());
+        let found = [
+            !expected["ok"]["decided"]["patch"].is_null(),
+            !expected["ok"]["need"].is_null(),
+            !expected["ok"]["status"].is_null(),
+            !expected["err"].is_null(),
+        ];
+        for (count, found) in kinds.iter_mut().zip(found) {
+            *count += usize::from(found);
+        }
+    }
+    // Patches, needs, plans and errors all took part.
+    assert!(kinds.iter().all(|count| *count > 0), "{kinds:?}");
+}
+
+#[test]
+fn the_npm_package_answers_every_call_like_our_host() {
+    if let Some(package) = Package::npm("orascache", EMBEDDED) {
+        compare(&package);
+    }
+}
+
+#[test]
+fn the_wheel_answers_every_call_like_our_host() {
+    if let Some(package) = Package::wheel(None) {
+        compare(&package);
+    }
+}
+
+/// A guest that misbehaves in a package is stopped, said to be, and forgotten.
+fn misbehave(package: &Package, ways: &[&str]) {
+    let greeting = |misbehave: &str| {
+        let primary = json!({
+            "apiVersion": "lab.example.com/v1", "kind": "Greeting",
+            "metadata": {"name": "g", "namespace": "n", "uid": "u", "generation": 1},
+            "spec": {"text": "hi", "misbehave": misbehave},
+        });
+        Call::reconcile(&primary.to_string(), NOW)
+    };
+    let calls: Vec<Call> = ways.iter().flat_map(|how| [greeting(how), greeting("")]).collect();
+    let well = greeting("").ask(&guest(GREETER));
+    assert_eq!(well["ok"]["apply"].as_array().map(Vec::len), Some(1), "{well}");
+    let answers = package.answers(&calls);
+    assert_eq!(answers.len(), calls.len());
+    for pair in answers.chunks(2) {
+        assert!(pair[0]["err"]["stopped"].is_string(), "{}", pair[0]);
+        assert_eq!(pair[1], well);
+    }
+}
+
+#[test]
+fn a_misbehaving_guest_in_the_npm_package_is_stopped_and_the_next_call_works() {
+    if let Some(package) = Package::npm("greeter", GREETER) {
+        // Node bounds no memory below the four GiB that WebAssembly can address.
+        misbehave(&package, &["panic", "recurse"]);
+    }
+}
+
+#[test]
+fn a_misbehaving_guest_in_the_wheel_is_stopped_and_the_next_call_works() {
+    if let Some(package) = Package::wheel(Some(GREETER)) {
+        misbehave(&package, &["panic", "recurse", "allocate"]);
+    }
+}
+
+#[test]
+fn versions_agree() {
+    let read = |path: &str| {
+        fs::read_to_string(repository().join("guest").join(path)).expect("a file of the repository")
+    };
+    let json = |path: &str| serde_json::from_str::<Value>(&read(path)).expect("JSON");
+    let version = env!("CARGO_PKG_VERSION");
+    let package = json("packages/npm/package.json");
+    assert_eq!(package["version"], version);
+    assert!(read("packages/python/pyproject.toml").contains(&format!("\nversion = \"{version}\"\n")));
+    // The example says what the package is tested with.
+    let jco = "@bytecodealliance/jco";
+    assert_eq!(json("examples/node/package.json")["devDependencies"][jco], package["devDependencies"][jco]);
+    let wasmtime = |path: &str| {
+        let text = read(path);
+        text.lines().find(|line| line.starts_with("wasmtime==")).expect("a version").to_owned()
+    };
+    assert_eq!(wasmtime("examples/python/requirements.txt"), wasmtime("packages/python/requirements.txt"));
+    // Both speak the version of the WIT package that the host speaks.
+    let interface = GUEST.interface();
+    for export in ["reconciler", "admission"] {
+        let name = format!("orascache:operator/{export}@0.1.0");
+        assert!(interface.exports.contains(&name), "{:?}", interface.exports);
+    }
+}
+
+/// Prints what docs/runtimes.md tells. Decides nothing, and takes its time: run it with `--release -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+#[allow(clippy::print_stdout, reason = "what it is for")]
+fn how_long_a_review_takes() {
+    let call = Call::review(&reviews::review(&reviews::pod()), &[pods::cache()], NOW);
+    let median = |mut times: Vec<Duration>| {
+        times.sort();
+        times[times.len() / 2].as_secs_f64() * 1e6
+    };
+    let part = 500_u32;
+    let context = orascache_operator::engine::ReviewContext {
+        objects: vec![Arc::from(pods::cache())],
+        complete: true,
+        settings: "".into(),
+        now: NOW,
+    };
+    let request = reviews::review(&reviews::pod());
+    let host = median(
+        (0..10)
+            .map(|_| {
+                let start = Instant::now();
+                for _ in 0..part {
+                    GUEST.review(&request, &context).expect("an outcome");
+                }
+                start.elapsed() / part
+            })
+            .collect(),
+    );
+    println!("our host: {host:.1} us");
+    for package in [Package::npm("orascache", EMBEDDED), Package::wheel(None)].into_iter().flatten() {
+        let took = package.microseconds(&call, part * 10);
+        println!("{}: {took:.1} us, {:.1} times our host", package.name(), took / host);
+    }
+    if let Some(tools) = WASMTIME.as_deref() {
+        let example = Example::shipped();
+        let times = (0..5).map(|_| {
+            let start = Instant::now();
+            run(Command::new(tools.join("bin/wasmtime"))
+                .args(["run", "--invoke", "describe()"])
+                .arg(example.component()));
+            start.elapsed()
+        });
+        println!("wasmtime: {:.0} us a process", median(times.collect()));
+    }
+}

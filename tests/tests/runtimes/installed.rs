@@ -143,7 +143,7 @@ impl Package {
         }
     }
 
-    /// How long a call takes, the median of many.
+    /// How long a call takes where it is least disturbed.
     pub fn microseconds(&self, call: &Call, repeat: u32) -> f64 {
         self.output(std::slice::from_ref(call), Some(repeat)).trim().parse().expect("a number")
     }

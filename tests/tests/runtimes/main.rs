@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 static GUEST: LazyLock<Guest> = LazyLock::new(|| guest(EMBEDDED));
 
@@ -244,11 +244,15 @@ fn versions_agree() {
 #[allow(clippy::print_stdout, reason = "what it is for")]
 fn how_long_a_review_takes() {
     let call = Call::review(&reviews::review(&reviews::pod()), &[pods::cache()], NOW);
-    let median = |mut times: Vec<Duration>| {
-        times.sort();
-        times[times.len() / 2].as_secs_f64() * 1e6
+    // The fastest of many parts, which other work on the machine disturbed least.
+    let fastest = |parts: u32, part: u32, run: &dyn Fn()| {
+        let times = (0..parts).map(|_| {
+            let start = Instant::now();
+            (0..part).for_each(|_| run());
+            start.elapsed() / part
+        });
+        times.min().unwrap_or_default().as_secs_f64() * 1e6
     };
-    let part = 500_u32;
     let context = orascache_operator::engine::ReviewContext {
         objects: vec![Arc::from(pods::cache())],
         complete: true,
@@ -256,31 +260,21 @@ fn how_long_a_review_takes() {
         now: NOW,
     };
     let request = reviews::review(&reviews::pod());
-    let host = median(
-        (0..10)
-            .map(|_| {
-                let start = Instant::now();
-                for _ in 0..part {
-                    GUEST.review(&request, &context).expect("an outcome");
-                }
-                start.elapsed() / part
-            })
-            .collect(),
-    );
+    let host = fastest(100, 30, &|| {
+        GUEST.review(&request, &context).expect("an outcome");
+    });
     println!("our host: {host:.1} us");
     for package in [Package::npm("orascache", EMBEDDED), Package::wheel(None)].into_iter().flatten() {
-        let took = package.microseconds(&call, part * 10);
+        let took = package.microseconds(&call, 3_000);
         println!("{}: {took:.1} us, {:.1} times our host", package.name(), took / host);
     }
     if let Some(tools) = WASMTIME.as_deref() {
         let example = Example::shipped();
-        let times = (0..5).map(|_| {
-            let start = Instant::now();
+        let process = fastest(10, 1, &|| {
             run(Command::new(tools.join("bin/wasmtime"))
                 .args(["run", "--invoke", "describe()"])
                 .arg(example.component()));
-            start.elapsed()
         });
-        println!("wasmtime: {:.0} us a process", median(times.collect()));
+        println!("wasmtime: {process:.0} us a process");
     }
 }

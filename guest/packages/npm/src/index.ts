@@ -119,7 +119,7 @@ function seconds(now = Math.floor(Date.now() / 1000)): bigint {
   return BigInt(now);
 }
 
-/** Compiled once; an instance of it costs microseconds. */
+/** Compiled once, for however many instances. */
 const modules = new Map<string, WebAssembly.Module>();
 let instance: Root | undefined;
 

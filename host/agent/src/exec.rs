@@ -15,7 +15,6 @@ use clap::error::ErrorKind;
 use std::env::var_os;
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -83,10 +82,9 @@ fn run(step: &Step, signals: &Signals, log: &Log) -> Result<u8, Stop> {
         patience: Duration::from_secs(step.patience.into()),
     };
     registry.check().map_err(bad_request)?;
-    let _held = match &step.proxy {
-        Some(socket) => Some(hold(socket, &registry, inputs.is_empty(), signals)?),
-        None => None,
-    };
+    if let Some(socket) = &step.proxy {
+        hold(socket, &registry, inputs.is_empty(), signals)?;
+    }
     let inputs = pull(step, &registry, &inputs, signals, log)?;
     let ended =
         supervise::run(&step.words, step.output_pipe.as_deref(), signals, log).map_err(|failure| {
@@ -112,12 +110,7 @@ fn run(step: &Step, signals: &Signals, log: &Log) -> Result<u8, Stop> {
 }
 
 /// Keeps the proxy for as long as the step lasts. Where it does not answer, the command would run in vain.
-fn hold(
-    socket: &Path,
-    registry: &Registry,
-    has_no_inputs: bool,
-    signals: &Signals,
-) -> Result<UnixStream, Stop> {
+fn hold(socket: &Path, registry: &Registry, has_no_inputs: bool, signals: &Signals) -> Result<(), Stop> {
     proxy::hold::hold(socket, registry.patience, signals.cancel()).map_err(|sentence| {
         match signals.cancelled() {
             Some(cancelled) => Stop::because(cancelled),

@@ -1,0 +1,107 @@
+//! Registries that speak TLS, and those that do not where it is expected.
+
+mod support;
+
+use rustix::process::Signal;
+use std::path::Path;
+use support::tree::{content, paths, tree, write};
+use support::{Agent, assert_failed, eventually};
+use test_registries::{DockerRegistry, Embedded};
+
+/// Who is trusted beside the usual authorities (openssl(1ssl), SSL_CERT_FILE).
+const TRUSTED: &str = "SSL_CERT_FILE";
+
+fn step(url: &str, script: &str, directory: &Path) -> Agent {
+    Agent::step(url, ["sh", "-c", script]).directory(directory)
+}
+
+#[test]
+fn a_certificate_that_is_trusted_is_enough() {
+    let Some(registry) = DockerRegistry::with_tls() else { return };
+    let url = format!("https://{}", registry.host());
+    let (from, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(&from.path().join("out/data"), content(3 << 20, 1), 0o640);
+    let pushed = step(&url, "true", from.path())
+        .env(TRUSTED, registry.certificate())
+        .flag("--output=a:1")
+        .flag("--output-path=out")
+        .run();
+    assert_eq!(pushed.code, Some(0), "{}", pushed.stderr);
+    let pulled =
+        step(&url, "true", into.path()).env(TRUSTED, registry.certificate()).flag("--input=a:1").run();
+    assert_eq!(pulled.code, Some(0), "{}", pulled.stderr);
+    assert_eq!(tree(into.path()), tree(from.path()));
+    // People name it without a scheme; on this machine that would be plain HTTP.
+    let by_hand = tempfile::tempdir().unwrap();
+    let pulled = Agent::new(["pull", &format!("{url}/a:1")])
+        .directory(by_hand.path())
+        .env(TRUSTED, registry.certificate())
+        .run();
+    assert_eq!(pulled.code, Some(0), "{}", pulled.stderr);
+    assert_eq!(tree(by_hand.path()), tree(from.path()));
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_ends_a_transfer_at_once() {
+    let Some(registry) = DockerRegistry::with_tls() else { return };
+    let url = format!("https://{}", registry.host());
+    let folder = tempfile::tempdir().unwrap();
+    // Patience would outlast the test.
+    let pulled = step(&url, "touch out", folder.path())
+        .env_remove(TRUSTED)
+        .flag("--input=a:1")
+        .flag("--patience=1000")
+        .run();
+    assert_failed(&pulled, 98, &["cannot pull a:1", &url, "certificate"]);
+    assert_eq!(paths(folder.path()), [""; 0]);
+    let pushed = step(&url, "touch out", folder.path())
+        .env_remove(TRUSTED)
+        .flag("--output=a:1")
+        .flag("--output-path=out")
+        .flag("--patience=1000")
+        .run();
+    assert_failed(&pushed, 99, &["cannot push a:1", &url, "certificate"]);
+}
+
+#[test]
+fn the_wrong_scheme_ends_a_transfer_at_once() {
+    let plain = Embedded::start();
+    let Some(encrypted) = DockerRegistry::with_tls() else { return };
+    for url in [format!("https://{}", plain.host()), format!("http://{}", encrypted.host())] {
+        let folder = tempfile::tempdir().unwrap();
+        let outcome =
+            step(&url, "touch out", folder.path()).flag("--input=a:1").flag("--patience=1000").run();
+        assert_failed(&outcome, 98, &["cannot pull a:1", &url]);
+        assert_eq!(paths(folder.path()), [""; 0]);
+    }
+}
+
+#[test]
+fn the_proxy_speaks_tls_for_its_step() {
+    let Some(registry) = DockerRegistry::with_tls() else { return };
+    let url = format!("https://{}", registry.host());
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let proxy =
+        Agent::new(["proxy", &format!("--registry={url}"), &format!("--socket={}", socket.display())])
+            .flag("--pull=a:1")
+            .flag("--push=a:1")
+            .env(TRUSTED, registry.certificate())
+            .start();
+    eventually("the socket", || socket.exists());
+    let (from, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(&from.path().join("out/data"), content(3 << 20, 1), 0o640);
+    let through = format!("--proxy={}", socket.display());
+    let pushed = step(&url, "true", from.path())
+        .env_remove(TRUSTED)
+        .flag(&through)
+        .flag("--output=a:1")
+        .flag("--output-path=out")
+        .run();
+    assert_eq!(pushed.code, Some(0), "{}", pushed.stderr);
+    let pulled = step(&url, "true", into.path()).env_remove(TRUSTED).flag(&through).flag("--input=a:1").run();
+    assert_eq!(pulled.code, Some(0), "{}", pulled.stderr);
+    assert_eq!(tree(into.path()), tree(from.path()));
+    proxy.signal(Signal::TERM);
+    assert_eq!(proxy.wait().code, Some(0));
+}

@@ -145,7 +145,7 @@ fn create_pod(
     let container = inject::prepare(&pod, &step, findings);
     let namespace = request.namespace;
     policy::check_step(settings, &step, findings);
-    let needs_namespace = policy::require(settings, annotations, context, namespace, findings)?;
+    let needs_namespace = policy::require(settings, &[annotations], context, namespace, findings)?;
     if step.cache.is_empty() {
         return Ok(Decision::default());
     }
@@ -228,7 +228,9 @@ fn create_job(
     job::check(job, &step, findings);
     let namespace = request.namespace;
     policy::check_step(settings, &step, findings);
-    let needs_namespace = policy::require(settings, Some(&annotations), context, namespace, findings)?;
+    // Of the Job's annotations, its pods get ours.
+    let of_pods = [Some(&annotations), job::of_template(job)];
+    let needs_namespace = policy::require(settings, &of_pods, context, namespace, findings)?;
     if step.cache.is_empty() {
         return Ok(Decision::default());
     }

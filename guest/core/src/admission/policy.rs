@@ -36,11 +36,11 @@ pub(crate) fn check_step(settings: &Settings<'_>, step: &Step<'_>, findings: &mu
     }
 }
 
-/// Refuses a step without the annotations that the administrator requires in its namespace. Whether labels of the
+/// Refuses a step without the annotations, of its pods, that the administrator requires in its namespace. Whether labels of the
 /// namespace decide that, and are not in the context.
 pub(crate) fn require(
     settings: &Settings<'_>,
-    annotations: Option<&Json<'_>>,
+    annotations: &[Option<&Json<'_>>],
     context: &Context<'_>,
     namespace: &str,
     findings: &mut Findings,
@@ -98,8 +98,12 @@ pub(crate) fn check_cache(
     }
 }
 
-/// Whether an annotation is there. Any number of input is one.
-fn has(annotations: Option<&Json<'_>>, key: &str) -> bool {
+/// Whether an annotation is in one of these maps. Any number of input is one.
+fn has(annotations: &[Option<&Json<'_>>], key: &str) -> bool {
+    annotations.iter().any(|annotations| is_in(*annotations, key))
+}
+
+fn is_in(annotations: Option<&Json<'_>>, key: &str) -> bool {
     let is_there =
         |value: Option<&Json<'_>>| value.and_then(Json::as_str).is_some_and(|text| !text.is_empty());
     is_there(annotations.and_then(|annotations| annotations.get(key)))

@@ -8,6 +8,7 @@ pub mod control_plane;
 pub mod fixtures;
 pub mod node;
 pub mod pods;
+pub mod policy;
 pub mod process;
 pub mod reviews;
 pub mod tools;
@@ -15,3 +16,6 @@ pub mod webhooks;
 
 /// A guest that manages Greetings, and misbehaves when asked to.
 pub const GREETER: &[u8] = include_bytes!(env!("GREETER_PATH"));
+
+/// The Kubewarden policy.
+pub const KUBEWARDEN: &[u8] = include_bytes!(env!("KUBEWARDEN_PATH"));

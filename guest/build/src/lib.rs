@@ -1,4 +1,4 @@
-//! Builds a guest crate into a component with a nested cargo, for build scripts.
+//! Builds a guest crate into a component, or into a core module, with a nested cargo, for build scripts.
 //!
 //! The pitfalls that shape this: the nested cargo needs a target directory of its own (the outer one is
 //! locked), outside OUT_DIR (else it is rebuilt per profile); flags, wrappers and profiles of the outer
@@ -11,7 +11,7 @@ use std::{env, fmt, fs, io};
 
 mod inspect;
 
-pub use inspect::{imports, is_component};
+pub use inspect::{custom_section, imports, is_component, is_module, module_imports};
 
 /// The guest's target: it has no operating system, so that nothing can be imported from one.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -31,6 +31,12 @@ pub enum BuildError {
     NotAComponent(PathBuf),
     /// The component imports something.
     HasImports(PathBuf, Vec<String>),
+    /// What was built is no core module.
+    NotAModule(PathBuf),
+    /// The core module imports something of others than its host.
+    ForeignImports(PathBuf, Vec<String>),
+    /// The core module lacks the custom section that its host looks for.
+    SectionMissing(PathBuf, &'static str),
 }
 
 impl fmt::Display for BuildError {
@@ -61,6 +67,22 @@ impl fmt::Display for BuildError {
                 path.display(),
                 imports.join(", ")
             ),
+            BuildError::NotAModule(path) => write!(
+                formatter,
+                "{} is not a core WebAssembly module: build it for {TARGET} with the linker that comes with the target",
+                path.display()
+            ),
+            BuildError::ForeignImports(path, imports) => write!(
+                formatter,
+                "{} imports {}, but only functions of its host may be imported: remove what needs them (a clock, randomness, IO)",
+                path.display(),
+                imports.join(", ")
+            ),
+            BuildError::SectionMissing(path, section) => write!(
+                formatter,
+                "{} has no custom section {section}, without which no host runs it: keep the static that holds it",
+                path.display()
+            ),
         }
     }
 }
@@ -78,10 +100,9 @@ pub fn component(package: &str, directory: &str, prebuilt: &str) -> Result<PathB
     emit(format_args!("rerun-if-env-changed={prebuilt}"));
     let path = match env::var_os(prebuilt) {
         Some(path) => PathBuf::from(path),
-        None => build(package, directory)?,
+        None => build(package, directory, Kind::Component)?,
     };
-    emit(format_args!("rerun-if-changed={}", path.display()));
-    let bytes = fs::read(&path).map_err(|error| BuildError::Io(path.clone(), error))?;
+    let bytes = read(&path)?;
     if !is_component(&bytes) {
         return Err(BuildError::NotAComponent(path));
     }
@@ -92,18 +113,71 @@ pub fn component(package: &str, directory: &str, prebuilt: &str) -> Result<PathB
     }
 }
 
+/// Builds `package`, whose sources stand in `directory`, into a core module for a host whose functions are those of
+/// the import module `host` and which looks for the custom section `section`.
+///
+/// `directory` and `prebuilt` are as in [`component`].
+///
+/// # Errors
+/// When the guest cannot be built, is no core module, imports anything else, or lacks the section.
+pub fn module(
+    package: &str,
+    directory: &str,
+    prebuilt: &str,
+    host: &str,
+    section: &'static str,
+) -> Result<PathBuf, BuildError> {
+    emit(format_args!("rerun-if-env-changed={prebuilt}"));
+    let path = match env::var_os(prebuilt) {
+        Some(path) => PathBuf::from(path),
+        None => build(package, directory, Kind::Module)?,
+    };
+    let bytes = read(&path)?;
+    let (true, Ok(imports)) = (is_module(&bytes), module_imports(&bytes)) else {
+        return Err(BuildError::NotAModule(path));
+    };
+    let foreign: Vec<String> = imports
+        .into_iter()
+        .filter(|(module, _)| module != host)
+        .map(|(module, name)| format!("{module}.{name}"))
+        .collect();
+    if !foreign.is_empty() {
+        return Err(BuildError::ForeignImports(path, foreign));
+    }
+    match custom_section(&bytes, section) {
+        Ok(Some(_)) => Ok(path),
+        _ => Err(BuildError::SectionMissing(path, section)),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, BuildError> {
+    emit(format_args!("rerun-if-changed={}", path.display()));
+    fs::read(path).map_err(|error| BuildError::Io(path.to_owned(), error))
+}
+
 /// Tells cargo something (doc.rust-lang.org/cargo/reference/build-scripts.html).
 #[allow(clippy::print_stdout, reason = "build scripts talk to cargo through stdout")]
 pub fn emit(instruction: fmt::Arguments<'_>) {
     println!("cargo::{instruction}");
 }
 
-fn build(package: &str, directory: &str) -> Result<PathBuf, BuildError> {
+/// What a guest is built into.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Component,
+    Module,
+}
+
+fn build(package: &str, directory: &str, kind: Kind) -> Result<PathBuf, BuildError> {
     let here = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let sources = here.join(directory);
     watch_sources(&sources);
     ensure_target()?;
-    let target_dir = target_directory()?.join("guest");
+    // Another linker would make the dependencies of both be built again and again.
+    let target_dir = target_directory()?.join(match kind {
+        Kind::Component => "guest",
+        Kind::Module => "guest-module",
+    });
 
     let mut cargo = Command::new(variable("CARGO")?);
     cargo
@@ -120,8 +194,10 @@ fn build(package: &str, directory: &str) -> Result<PathBuf, BuildError> {
             "--target-dir",
         ])
         .arg(&target_dir)
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld")
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", remapped_paths(&here));
+    if kind == Kind::Component {
+        cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld");
+    }
     for (name, _) in env::vars_os() {
         if leaks_into_guest(&name) {
             cargo.env_remove(name);

@@ -61,4 +61,8 @@ impl admission::Guest for Component {
         };
         orascache_core::admission::review(&review, &context).map(convert::outcome).map_err(convert::error)
     }
+
+    fn check_settings(settings: String) -> Result<(), types::Error> {
+        orascache_core::admission::check_settings(&settings).map_err(convert::error)
+    }
 }

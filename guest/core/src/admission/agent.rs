@@ -118,7 +118,7 @@ pub(crate) fn proxy_container(
     }
     let further = fill(
         r#""restartPolicy":"Always","env":[%],%"#,
-        &[&joined(&variables), &proxy_resources(pod, container)],
+        &[&joined(&variables), &proxy_resources(pod, container, plan)],
     );
     build(pod, container, plan, PROXY_CONTAINER, &words, &further)
 }
@@ -171,13 +171,8 @@ fn install_resources(pod: &Pod<'_>, container: &Container<'_>) -> String {
 ///
 /// Local storage is bounded only where every container bounds it: the kubelet takes the sum for the limit of the whole pod,
 /// and ours alone would evict it.
-fn proxy_resources(pod: &Pod<'_>, container: &Container<'_>) -> String {
-    // A guaranteed pod stays one; its limits are requests, and must not keep it from its node.
-    let amounts = if is_guaranteed(pod) {
-        [["250m", "64Mi"], ["250m", "64Mi"]]
-    } else {
-        [["50m", "64Mi"], ["1", "128Mi"]]
-    };
+fn proxy_resources(pod: &Pod<'_>, container: &Container<'_>, plan: &Plan<'_>) -> String {
+    let amounts = plan.proxy.amounts(is_guaranteed(pod));
     let mut small: Amounts = Default::default();
     for ((bound, [cpu, memory]), small) in BOUNDS.into_iter().zip(amounts).zip(&mut small) {
         let storage = pod.all_containers().all(|other| other.resource(bound, "ephemeral-storage").is_some());

@@ -2,11 +2,13 @@
 
 use super::findings::Findings;
 use super::pod::member_of;
+use super::policy;
 use super::request::Request;
+use super::settings::Settings;
 use crate::primary::Primary;
 use crate::validate;
 
-pub(crate) fn check(request: &Request<'_>, findings: &mut Findings) {
+pub(crate) fn check(request: &Request<'_>, settings: &Settings<'_>, findings: &mut Findings) {
     let Some(object) = request.object else { return };
     // Finalizers must stay removable, whatever the spec says.
     if member_of(object, "metadata", "deletionTimestamp").is_some() {
@@ -28,6 +30,7 @@ pub(crate) fn check(request: &Request<'_>, findings: &mut Findings) {
     for problem in problems {
         findings.refuse("%: %", &[problem.field, &problem.message]);
     }
+    policy::check_cache(settings, &new.spec, old.as_ref().map(|old| &old.spec), findings);
     if new.spec.registry_http.is_some() {
         findings.warn("spec.secrets.registryHttp is deprecated: put the value into a Secret under the key http-secret and name that in spec.secret", &[]);
     }

@@ -2,6 +2,7 @@
 //! sidecar for credentials where there are any, and the agent in front of the command.
 
 use super::agent::{self, Endpoint};
+use super::bounds::Bounds;
 use super::findings::Findings;
 use super::patch::Patch;
 use super::pod::{Container, Pod, items, member};
@@ -19,6 +20,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) credentials: Option<&'a str>,
     /// Image that carries the agent.
     pub(crate) image: &'a str,
+    /// Bounds of the sidecar.
+    pub(crate) proxy: Bounds<'a>,
 }
 
 /// Whether a pod was rewritten before. Both signs are asked for: an annotation is copied easily, and a command

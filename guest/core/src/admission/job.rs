@@ -18,7 +18,7 @@ fn of_job<'a>(job: &'a Json<'a>) -> Option<&'a Json<'a>> {
 }
 
 /// The annotations of a Job's template.
-fn of_template<'a>(job: &'a Json<'a>) -> Option<&'a Json<'a>> {
+pub(crate) fn of_template<'a>(job: &'a Json<'a>) -> Option<&'a Json<'a>> {
     member_of(member_of(job, "spec", "template")?, "metadata", "annotations")
 }
 

@@ -29,7 +29,7 @@ pub(crate) enum Found<'a> {
     /// It is there, but of no use, says the sentence.
     Useless(String),
     /// It must be read from the API first.
-    Need(ObjectRef),
+    Need,
 }
 
 /// Parsed objects of the context that may be the cache: a name that is not in a text is not its name.
@@ -83,7 +83,12 @@ pub(crate) fn find<'a>(
     if context.complete {
         return useless.map_or(Found::Missing, Found::Useless);
     }
-    Found::Need(ObjectRef {
+    Found::Need
+}
+
+/// The cache, to be read from the API.
+pub(crate) fn cache_reference(name: &str, namespace: &str) -> ObjectRef {
+    ObjectRef {
         api_version: API_VERSION.to_owned(),
         kind: KIND.to_owned(),
         plural: PLURAL.to_owned(),
@@ -91,7 +96,20 @@ pub(crate) fn find<'a>(
         namespace: Some(namespace.to_owned()),
         name: name.to_owned(),
         uid: None,
-    })
+    }
+}
+
+/// The namespace itself, for its labels.
+pub(crate) fn namespace_reference(name: &str) -> ObjectRef {
+    ObjectRef {
+        api_version: "v1".to_owned(),
+        kind: "Namespace".to_owned(),
+        plural: "namespaces".to_owned(),
+        namespaced: false,
+        namespace: None,
+        name: name.to_owned(),
+        uid: None,
+    }
 }
 
 /// Refuses a cache without a registry where the step names none. The answer is the Secret whose credentials the step

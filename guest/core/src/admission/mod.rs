@@ -3,15 +3,20 @@
 
 mod agent;
 mod artifact;
+mod bounds;
 mod cache;
 mod carry;
 mod findings;
 mod inject;
 mod job;
 mod lookup;
+mod members;
+mod names;
 mod patch;
 mod pod;
+mod policy;
 mod request;
+mod selector;
 mod settings;
 mod step;
 mod target;
@@ -29,6 +34,7 @@ use patch::Patch;
 use pod::{Pod, Stands, member, member_of};
 use request::{Operation, Request, Subject};
 use settings::Settings;
+use step::Step;
 
 /// Decides about one AdmissionReview (admission.k8s.io/v1).
 ///
@@ -42,24 +48,33 @@ pub fn review(text: &str, context: &Context<'_>) -> Result<Outcome, Error> {
     let mut findings = Findings::default();
     let decision = match (request.subject, request.operation) {
         (Subject::Cache, Operation::Create | Operation::Update) => {
-            cache::check(&request, &mut findings);
+            cache::check(&request, &settings, &mut findings);
             Decision::default()
         }
         (Subject::Pod, Operation::Create) => create_pod(&request, context, &settings, &mut findings)?,
         (Subject::Pod, Operation::Update) => update_pod(&request, &mut findings),
-        (Subject::Job, Operation::Create) => create_job(&request, context, &mut findings)?,
+        (Subject::Job, Operation::Create) => create_job(&request, context, &settings, &mut findings)?,
         (Subject::Job, Operation::Update) => update_job(&request, &mut findings),
         _ => Decision::default(),
     };
     Ok(match decision {
-        Decision::Need(reference) => Outcome::Need(vec![*reference]),
+        Decision::Need(references) => Outcome::Need(references),
         Decision::Made { patch, note } => Outcome::Decided(verdict(&request, findings, patch, note)),
     })
 }
 
+/// Checks an administrator's settings, JSON text; empty text stands for the defaults.
+///
+/// # Errors
+/// When they cannot be used: everything that is wrong, and what to write instead.
+pub fn check_settings(text: &str) -> Result<(), Error> {
+    let tree = Settings::parse(text)?;
+    Settings::read(tree.as_ref()).map(drop)
+}
+
 /// Where a review led to, as long as nothing is refused.
 enum Decision {
-    Need(Box<crate::contract::ObjectRef>),
+    Need(Vec<crate::contract::ObjectRef>),
     Made {
         /// JSON text.
         patch: Option<String>,
@@ -128,17 +143,19 @@ fn create_pod(
         return Ok(Decision::default());
     }
     let container = inject::prepare(&pod, &step, findings);
+    let namespace = request.namespace;
+    policy::check_step(settings, &step, findings);
+    let needs_namespace = policy::require(settings, &[annotations], context, namespace, findings)?;
     if step.cache.is_empty() {
         return Ok(Decision::default());
     }
-    let namespace = request.namespace;
     let candidates = lookup::candidates(context, step.cache)?;
-    let cache = match lookup::find(&candidates, context, step.cache, namespace) {
-        // What is refused anyway needs no cache.
-        Found::Need(reference) if findings.problems.is_empty() => {
-            return Ok(Decision::Need(Box::new(reference)));
-        }
-        Found::Need(_) => return Ok(Decision::default()),
+    let found = lookup::find(&candidates, context, step.cache, namespace);
+    if let Some(needed) = need(&found, &step, namespace, needs_namespace, findings) {
+        return Ok(needed);
+    }
+    let cache = match found {
+        Found::Need => return Ok(Decision::default()),
         Found::Cache(cache) => cache,
         Found::Useless(why) => {
             findings.problems.push(why);
@@ -162,6 +179,7 @@ fn create_pod(
         },
         credentials,
         image: step.image.unwrap_or(settings.agent_image),
+        proxy: settings.proxy,
     };
     Ok(Decision::patch(inject::patch(&pod, container, &plan), "injected"))
 }
@@ -184,6 +202,7 @@ fn update_pod(request: &Request<'_>, findings: &mut Findings) -> Decision {
 fn create_job(
     request: &Request<'_>,
     context: &Context<'_>,
+    settings: &Settings<'_>,
     findings: &mut Findings,
 ) -> Result<Decision, Error> {
     let Some(job) = request.object else { return Ok(Decision::default()) };
@@ -207,15 +226,21 @@ fn create_job(
     }
     inject::prepare(&pod, &step, findings);
     job::check(job, &step, findings);
+    let namespace = request.namespace;
+    policy::check_step(settings, &step, findings);
+    // Of the Job's annotations, its pods get ours.
+    let of_pods = [Some(&annotations), job::of_template(job)];
+    let needs_namespace = policy::require(settings, &of_pods, context, namespace, findings)?;
     if step.cache.is_empty() {
         return Ok(Decision::default());
     }
     let candidates = lookup::candidates(context, step.cache)?;
-    match lookup::find(&candidates, context, step.cache, request.namespace) {
-        Found::Need(reference) if findings.problems.is_empty() => {
-            return Ok(Decision::Need(Box::new(reference)));
-        }
-        Found::Need(_) => return Ok(Decision::default()),
+    let found = lookup::find(&candidates, context, step.cache, namespace);
+    if let Some(needed) = need(&found, &step, namespace, needs_namespace, findings) {
+        return Ok(needed);
+    }
+    match found {
+        Found::Need => return Ok(Decision::default()),
         Found::Cache(cache) => {
             lookup::check(&pod, &step, cache, findings);
         }
@@ -223,7 +248,7 @@ fn create_job(
         // The Job's controller tries again and again, so that the cache may come later.
         Found::Missing => findings.warn(
             "% % does not exist in namespace % yet: the pods of this Job are refused until it does",
-            &[KIND, step.cache, request.namespace],
+            &[KIND, step.cache, namespace],
         ),
     }
     Ok(Decision::patch(job::copy(job), "annotations handed to the template"))
@@ -236,6 +261,25 @@ fn update_job(request: &Request<'_>, findings: &mut Findings) -> Decision {
         }
         _ => Decision::default(),
     }
+}
+
+/// What must be read from the API before there is an answer. What is refused anyway needs nothing more.
+fn need(
+    found: &Found<'_>,
+    step: &Step<'_>,
+    namespace: &str,
+    needs_namespace: bool,
+    findings: &Findings,
+) -> Option<Decision> {
+    if !findings.problems.is_empty() || !(needs_namespace || matches!(found, Found::Need)) {
+        return None;
+    }
+    // The host answers with what was asked for, and nothing else.
+    let mut references = vec![lookup::cache_reference(step.cache, namespace)];
+    if needs_namespace {
+        references.push(lookup::namespace_reference(namespace));
+    }
+    Some(Decision::Need(references))
 }
 
 fn warn_idle(findings: &mut Findings) {

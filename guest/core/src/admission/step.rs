@@ -3,6 +3,7 @@
 use super::PREFIX;
 use super::artifact::{Artifact, Direction, Placeholders};
 use super::findings::Findings;
+use super::names;
 use crate::json::Json;
 use crate::reference;
 use orascache_api::names::KIND;
@@ -148,6 +149,29 @@ fn input_number(key: &str) -> Option<Option<u32>> {
         .map(Some)
 }
 
+/// Whether an annotation, without our prefix, is another input.
+pub(crate) fn is_input(key: &str) -> bool {
+    input_number(key).is_some()
+}
+
+/// Whether a step can have an annotation, without our prefix.
+pub(crate) fn is_known(key: &str) -> bool {
+    let others = [
+        name::CACHE,
+        name::CONTAINER,
+        name::ORAS_ENV,
+        name::INPUT_PATH,
+        name::OUTPUT_PATH,
+        name::OUTPUT_PIPE,
+        name::OUTPUT_URI,
+        name::REGISTRY,
+        name::UNPACK,
+        name::DEBUG,
+        name::ORAS_CONTAINER,
+    ];
+    is_input(key) || others.contains(&key)
+}
+
 fn suggestion(key: &str) -> &'static str {
     if key.starts_with("input") {
         ": more inputs are input-uri_1, input-uri_2 and so on, up to 4294967295 and without leading zeros"
@@ -208,15 +232,8 @@ fn image<'a>(key: &str, text: &'a str, findings: &mut Findings) -> Option<&'a st
     Some(text)
 }
 
-/// DNS subdomain (RFC 1123), as names of Secrets are.
 fn object_name<'a>(key: &str, text: &'a str, kind: &str, findings: &mut Findings) -> Option<&'a str> {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let is_label = |label: &str| {
-        label.bytes().next().is_some_and(inner)
-            && label.bytes().last().is_some_and(inner)
-            && label.bytes().all(|byte| inner(byte) || byte == b'-')
-    };
-    if text.len() > 253 || !text.split('.').all(is_label) {
+    if !names::is_subdomain(text) {
         findings.refuse(
             "@% is \"%\", which no % can be called: use lower case letters, digits, '-' and '.'",
             &[key, text, kind],

@@ -48,4 +48,16 @@ impl Guest {
             .map(convert::outcome)
             .map_err(convert::error)
     }
+
+    /// Asks the component whether it takes these settings, JSON text.
+    ///
+    /// # Errors
+    /// When it does not, with everything that is wrong in them, or the component was stopped.
+    pub fn check_settings(&self, settings: &str) -> Result<(), DecideError> {
+        self.instances()
+            .call(|store, operator| {
+                operator.orascache_operator_admission().call_check_settings(store, settings)
+            })?
+            .map_err(convert::error)
+    }
 }

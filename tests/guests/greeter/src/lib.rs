@@ -110,6 +110,13 @@ impl admission::Guest for Greeter {
             audit: Vec::new(),
         }))
     }
+
+    fn check_settings(settings: String) -> Result<(), types::Error> {
+        if settings.is_empty() {
+            return Ok(());
+        }
+        Err(types::Error::InvalidInput("a greeter has no settings: remove them".into()))
+    }
 }
 
 #[allow(clippy::panic, reason = "that is what it is asked to do")]

@@ -1,0 +1,118 @@
+//! Settings of an administrator: what is taken, and what is said about what is not.
+
+use orascache_core::admission::check_settings;
+
+fn complaint(settings: &str) -> String {
+    check_settings(settings).expect_err(settings).to_string()
+}
+
+#[test]
+fn settings_that_can_be_used() {
+    for settings in [
+        "",
+        "{}",
+        r#"{"agentImage":"mirror.lab/orascache:1"}"#,
+        r#"{"agentImage":null,"allowedRegistries":null}"#,
+        r#"{"allowedRegistries":[]}"#,
+        r#"{"allowedRegistries":["ghcr.io","*.example.org","localhost:5000","[fd00::1]:5000","*.lab:5000"]}"#,
+        r#"{"allowedAgentImages":["mirror.lab/","mirror.lab:5000/team/","ghcr.io/a/b:","ghcr.io/a/b@","ghcr.io/a/b:1","localhost:5000/"]}"#,
+        r#"{"requiredAnnotations":[]}"#,
+        r#"{"requiredAnnotations":[{"annotation":"oras.converged-computing.github.io/input-uri_2","namespaceSelector":{}}]}"#,
+        r#"{"requiredAnnotations":[{"annotation":"cost-centre","namespaceSelector":{"matchExpressions":[{"key":"kubernetes.io/metadata.name","operator":"In","values":["lab"]}]}}]}"#,
+        r#"{"maximumStorage":"1.5Ti"}"#,
+        r#"{"proxyResources":{"requests":{"cpu":"1m","memory":"1Mi"},"limits":{"cpu":"4","memory":"64Mi"}}}"#,
+    ] {
+        assert_eq!(check_settings(settings), Ok(()), "{settings}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_used_say_where_and_what_instead() {
+    for (settings, wanted) in [
+        ("[", "settings is not JSON: "),
+        ("[]", "settings must be an object, not a list"),
+        (
+            r#"{"agentimage":"a"}"#,
+            "settings.agentimage is unknown: write agentImage, allowedRegistries, allowedAgentImages, requiredAnnotations, maximumStorage or proxyResources, or remove it",
+        ),
+        (r#"{"agentImage":3}"#, "settings.agentImage must be a string, not a number"),
+        (
+            r#"{"agentImage":"A b"}"#,
+            "settings.agentImage is \"A b\", which is not an image reference: write one like registry.example.org/name:tag",
+        ),
+        (r#"{"allowedRegistries":"ghcr.io"}"#, "settings.allowedRegistries must be a list, not a string"),
+        (
+            r#"{"allowedRegistries":["ghcr.io",1.5]}"#,
+            "settings.allowedRegistries[1] must be a string, not a number with a fraction",
+        ),
+        (
+            r#"{"allowedRegistries":["https://ghcr.io"]}"#,
+            "settings.allowedRegistries[0] is not a host with an optional port: write one like ghcr.io or *.example.org",
+        ),
+        (r#"{"allowedRegistries":["*"]}"#, "settings.allowedRegistries[0] is not a host"),
+        (r#"{"allowedRegistries":["a.*.org"]}"#, "settings.allowedRegistries[0] is not a host"),
+        (r#"{"allowedRegistries":["ghcr.io/team"]}"#, "settings.allowedRegistries[0] is not a host"),
+        (
+            r#"{"allowedAgentImages":["/"]}"#,
+            "settings.allowedAgentImages[0] is not an image or the beginning of one that ends with '/', ':' or '@'",
+        ),
+        (r#"{"allowedAgentImages":["lab.example/*"]}"#, "settings.allowedAgentImages[0] is not an image"),
+        (r#"{"requiredAnnotations":{}}"#, "settings.requiredAnnotations must be a list, not an object"),
+        (
+            r#"{"requiredAnnotations":[{}]}"#,
+            "settings.requiredAnnotations[0].annotation is missing: write the whole key, like oras.converged-computing.github.io/output-uri",
+        ),
+        (
+            r#"{"requiredAnnotations":[{"annotation":"oras.converged-computing.github.io/output-url"}]}"#,
+            "settings.requiredAnnotations[0].annotation is not an annotation that a step can have",
+        ),
+        (
+            r#"{"requiredAnnotations":[{"annotation":"a b"}]}"#,
+            "settings.requiredAnnotations[0].annotation is not an annotation",
+        ),
+        (
+            r#"{"requiredAnnotations":[{"annotation":"a","namespaces":[]}]}"#,
+            "settings.requiredAnnotations[0].namespaces is unknown: write annotation or namespaceSelector",
+        ),
+        (
+            r#"{"requiredAnnotations":[{"annotation":"a","namespaceSelector":{"matchLabels":{"a":true}}}]}"#,
+            "settings.requiredAnnotations[0].namespaceSelector.matchLabels.a must be a string, not a boolean",
+        ),
+        (r#"{"maximumStorage":"big"}"#, "settings.maximumStorage is not a size: write one like 100Gi"),
+        (r#"{"maximumStorage":"0"}"#, "settings.maximumStorage is not a size"),
+        (r#"{"maximumStorage":100}"#, "settings.maximumStorage must be a string, not a number"),
+        (
+            r#"{"proxyResources":{"claims":[]}}"#,
+            "settings.proxyResources.claims is unknown: write requests or limits, or remove it",
+        ),
+        (
+            r#"{"proxyResources":{"limits":{"gpu":"1"}}}"#,
+            "settings.proxyResources.limits.gpu is unknown: write cpu or memory, or remove it",
+        ),
+        (
+            r#"{"proxyResources":{"limits":{"cpu":"much"}}}"#,
+            "settings.proxyResources.limits.cpu is not a quantity: write one like 50m",
+        ),
+        (
+            r#"{"proxyResources":{"limits":{"memory":"32Mi"}}}"#,
+            "settings.proxyResources asks for more than its limits",
+        ),
+    ] {
+        let found = complaint(settings);
+        assert!(found.starts_with(wanted) && !found.contains("; "), "{settings}: {found}");
+    }
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let found = complaint(r#"{"maximumStorage":"x","allowedRegistries":["a b","c d"],"other":1}"#);
+    assert_eq!(found.split("; ").count(), 4, "{found}");
+}
+
+#[test]
+fn what_may_hold_a_password_is_not_repeated() {
+    let found = complaint(
+        r#"{"allowedRegistries":["user:Pa55word@ghcr.io"],"allowedAgentImages":["user:Pa55word@ghcr.io/"]}"#,
+    );
+    assert!(!found.contains("Pa55word"), "{found}");
+}

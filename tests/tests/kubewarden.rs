@@ -1,0 +1,420 @@
+//! The Kubewarden policy in a waPC host: it decides as the component does, and is what a policy server takes.
+
+use guest_build::{custom_section, is_module, module_imports};
+use orascache_operator::engine::{EMBEDDED, Guest, Outcome, ReviewContext};
+use orascache_tests::KUBEWARDEN;
+use orascache_tests::cluster::guest;
+use orascache_tests::policy::{Cluster, Policy, compile};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use wasmtime::Module;
+use webhook::Verdict;
+
+static COMPONENT: LazyLock<Guest> = LazyLock::new(|| guest(EMBEDDED));
+static MODULE: LazyLock<Module> = LazyLock::new(|| compile(KUBEWARDEN).expect("a core module"));
+
+const PREFIX: &str = "oras.converged-computing.github.io/";
+
+fn policy(cluster: &Arc<Cluster>) -> Policy {
+    Policy::start(&MODULE, cluster).expect("a policy that starts")
+}
+
+fn folder(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// An AdmissionRequest as the API server makes it.
+fn request(object: &Value, old: &Value) -> Value {
+    let api_version = object["apiVersion"].as_str().unwrap_or_default();
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    json!({
+        "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+        "kind": {"group": group, "version": version, "kind": object["kind"]},
+        "resource": {"group": group, "version": version, "resource": "of no importance"},
+        "namespace": "lab", "name": object["metadata"]["name"],
+        "operation": if old.is_null() { "CREATE" } else { "UPDATE" },
+        "userInfo": {"username": "user"}, "object": object, "oldObject": old, "dryRun": false,
+    })
+}
+
+/// What the component says, asked as the operator asks it.
+fn component(request: &Value, settings: &str, objects: &[Value]) -> Verdict {
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+    let ask = |objects: Vec<Arc<str>>, complete| {
+        let context = ReviewContext { objects, complete, settings: settings.into(), now: 0 };
+        COMPONENT.review(&review.to_string(), &context).expect("a review")
+    };
+    let needed = match ask(Vec::new(), false) {
+        Outcome::Decided(verdict) => return verdict,
+        Outcome::Need(needed) => needed,
+    };
+    let is_needed = |object: &&Value| {
+        needed.iter().any(|reference| {
+            object["kind"] == *reference.kind.kind
+                && object["metadata"]["name"] == *reference.name
+                && object["metadata"]["namespace"].as_str() == reference.namespace.as_deref()
+        })
+    };
+    match ask(objects.iter().filter(is_needed).map(|object| object.to_string().into()).collect(), true) {
+        Outcome::Decided(verdict) => verdict,
+        Outcome::Need(again) => panic!("asks again for {again:?}"),
+    }
+}
+
+/// The component's verdict as Kubewarden's answer, with the patch applied by another implementation.
+fn answer(verdict: &Verdict, object: &Value) -> Value {
+    let mut answer = json!({"accepted": verdict.allowed});
+    if !verdict.message.is_empty() {
+        answer["message"] = json!(verdict.message);
+    }
+    if verdict.code != 0 {
+        answer["code"] = json!(verdict.code);
+    }
+    if !verdict.warnings.is_empty() {
+        answer["warnings"] = json!(verdict.warnings);
+    }
+    if !verdict.audit.is_empty() {
+        let audit = verdict.audit.iter().map(|(key, value)| (key.clone(), json!(value)));
+        answer["audit_annotations"] = Value::Object(audit.collect());
+    }
+    if let Some(patch) = &verdict.patch {
+        let patch: json_patch::Patch = serde_json::from_str(patch).expect("a patch");
+        let mut object = object.clone();
+        json_patch::patch(&mut object, &patch).expect("a patch that fits");
+        answer["mutated_object"] = object;
+    }
+    answer
+}
+
+#[test]
+fn every_reviewed_object_is_decided_as_by_the_component() {
+    let mut seen = (0, 0, 0);
+    for entry in fs::read_dir(folder("guest/core/tests/reviews")).expect("a folder") {
+        let path = entry.expect("a file").path();
+        let text = fs::read_to_string(&path).expect("a file");
+        let input: Value = serde_saphyr::from_str(&text).expect("YAML");
+        let objects = input["caches"].as_array().cloned().unwrap_or_default();
+        let request = request(&input["object"], &input["old"]);
+        let settings =
+            if input["settings"].is_null() { String::new() } else { input["settings"].to_string() };
+        let verdict = component(&request, &settings, &objects);
+        let wanted = answer(&verdict, &input["object"]);
+        let found = policy(&Cluster::open(objects)).validate(&request, &input["settings"]);
+        assert_eq!(found, Ok(wanted), "{}", path.display());
+        seen.0 += 1;
+        seen.1 += usize::from(verdict.patch.is_some());
+        seen.2 += usize::from(!verdict.allowed);
+    }
+    assert!(seen.0 > 100 && seen.1 > 40 && seen.2 > 20, "{seen:?}");
+}
+
+#[test]
+fn one_instance_answers_again_and_again() {
+    let cache = json!({
+        "apiVersion": "cache.converged-computing.github.io/v1alpha1", "kind": "OrasCache",
+        "metadata": {"name": "demo", "namespace": "lab"}, "spec": {},
+    });
+    let policy = policy(&Cluster::open(vec![cache]));
+    let first = policy.validate(&request(&pod("demo", &[]), &Value::Null), &json!({})).expect("an answer");
+    assert_eq!(first["accepted"], true);
+    for _ in 0..20 {
+        policy.call("validate", b"{").expect_err("no request");
+        let again = policy.validate(&request(&pod("demo", &[]), &Value::Null), &json!({}));
+        assert_eq!(again.as_ref(), Ok(&first));
+    }
+}
+
+fn pod(cache: &str, more: &[(&str, &str)]) -> Value {
+    let mut pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "step", "annotations": {format!("{PREFIX}oras-cache"): cache, format!("{PREFIX}input-uri"): "a:1"}},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "app", "image": "busybox", "command": ["id"]}]},
+    });
+    for (name, value) in more {
+        pod["metadata"]["annotations"][format!("{PREFIX}{name}")] = json!(value);
+    }
+    pod
+}
+
+#[test]
+fn settings_are_taken_and_refused_as_by_the_component() {
+    let policy = policy(&Cluster::open(Vec::new()));
+    let mut valid = 0;
+    for settings in [
+        "{}",
+        " {} ",
+        r#"{"agentImage":"mirror.lab/agent:1","allowedRegistries":["*.example.org"],"maximumStorage":"1Ti"}"#,
+        r#"{"requiredAnnotations":[{"annotation":"a/b","namespaceSelector":{"matchLabels":{"team":"x"}}}]}"#,
+        r#"{"agentImage":3}"#,
+        r#"{"agentImages":"a"}"#,
+        r#"{"allowedRegistries":["a b"],"proxyResources":{"limits":{"cpu":"x"}}}"#,
+        "[]",
+        "3",
+        "\"text\"",
+        "{",
+        "{\"agentImage\":\"\\ud800\"}",
+    ] {
+        let wanted = COMPONENT.check_settings(settings);
+        let found = policy.ask("validate_settings", settings).expect("an answer");
+        match wanted {
+            Ok(()) => {
+                assert_eq!(found, json!({"valid": true}), "{settings}");
+                valid += 1;
+            }
+            Err(error) => {
+                let message = found["message"].as_str().expect("a message");
+                assert!(found["valid"] == false && error.to_string().contains(message), "{found} / {error}");
+            }
+        }
+    }
+    assert_eq!(valid, 4);
+    // Settings that a policy was given none of.
+    for nothing in ["", "null"] {
+        assert_eq!(policy.ask("validate_settings", nothing), Ok(json!({"valid": true})));
+    }
+    // A host that does not ask before is told as well.
+    let answer = policy.validate(&request(&pod("demo", &[]), &Value::Null), &json!({"maximumStorage": 3}));
+    let wanted = "settings.maximumStorage must be a string, not a number";
+    assert_eq!(answer, Ok(json!({"accepted": false, "code": 500, "message": wanted})));
+}
+
+#[test]
+fn only_what_decides_is_read_and_from_the_api_itself() {
+    let cluster = Cluster::open(Vec::new());
+    let policy = policy(&cluster);
+    let mut plain = pod("demo", &[]);
+    plain["metadata"]["annotations"] = json!({"other": "x"});
+    assert_eq!(policy.validate(&request(&plain, &Value::Null), &json!({})), Ok(json!({"accepted": true})));
+    let refused = policy.validate(&request(&pod("demo", &[("input-url", "x")]), &Value::Null), &json!({}));
+    assert_eq!(refused.expect("an answer")["code"], 422);
+    assert_eq!(cluster.take_calls(), []);
+
+    let settings = json!({"requiredAnnotations": [{"annotation": "a/b", "namespaceSelector": {}}]});
+    policy.validate(&request(&pod("demo", &[]), &Value::Null), &settings).expect("an answer");
+    let get = |kind: &str, api_version: &str, name: &str, namespace: Value| {
+        let payload = json!({"api_version": api_version, "kind": kind, "name": name, "namespace": namespace, "disable_cache": true});
+        ("kubernetes/get_resource".to_owned(), payload)
+    };
+    assert_eq!(
+        cluster.take_calls(),
+        [
+            get("OrasCache", "cache.converged-computing.github.io/v1alpha1", "demo", json!("lab")),
+            get("Namespace", "v1", "lab", Value::Null),
+        ]
+    );
+}
+
+#[test]
+fn a_cache_that_does_not_exist_is_told_from_one_that_cannot_be_looked_up() {
+    let request = request(&pod("demo", &[]), &Value::Null);
+    let missing = policy(&Cluster::open(Vec::new())).validate(&request, &json!({})).expect("an answer");
+    assert_eq!((&missing["accepted"], &missing["code"]), (&json!(false), &json!(422)));
+    assert_eq!(
+        missing["message"],
+        format!(
+            "OrasCache demo does not exist in namespace lab: create it first, or name another one in {PREFIX}oras-cache"
+        )
+    );
+
+    let forbidden = Cluster::of(&[], Vec::new(), None);
+    let unreachable = Cluster::of(&["OrasCache"], Vec::new(), Some("ApiError: orascaches is forbidden"));
+    for cluster in [forbidden, unreachable] {
+        let found = policy(&cluster).validate(&request, &json!({})).expect("an answer");
+        assert_eq!(found["accepted"], true);
+        assert_eq!(
+            found["warnings"],
+            json!([
+                "OrasCache demo of namespace lab could not be looked up, so that it is taken to exist, with a registry of its own and without a Secret"
+            ])
+        );
+        assert_eq!(
+            found["mutated_object"]["spec"]["containers"][0]["command"][2],
+            "--registry=http://demo-0.demo.lab.svc:5000"
+        );
+        let calls = cluster.take_calls();
+        let (operation, entry) = &calls[1];
+        assert_eq!((operation.as_str(), &entry["level"]), ("tracing/log", &json!("warning")));
+        assert!(
+            entry["error"]
+                .as_str()
+                .is_some_and(|error| error.contains("OrasCache") || error.contains("forbidden"))
+        );
+    }
+}
+
+#[test]
+fn a_rule_about_namespaces_does_not_fall_silent() {
+    let settings = json!({"requiredAnnotations": [{"annotation": "a/b", "namespaceSelector": {"matchLabels": {"team": "x"}}}]});
+    let cache = json!({
+        "apiVersion": "cache.converged-computing.github.io/v1alpha1", "kind": "OrasCache",
+        "metadata": {"name": "demo", "namespace": "lab"},
+    });
+    let blind = Cluster::of(&["OrasCache"], vec![cache.clone()], None);
+    let step = request(&pod("demo", &[]), &Value::Null);
+    let found = policy(&blind).validate(&step, &settings).expect("an answer");
+    assert_eq!((&found["accepted"], &found["code"]), (&json!(false), &json!(500)));
+    assert!(
+        found["message"].as_str().is_some_and(|message| message.starts_with("Namespace lab cannot be read"))
+    );
+
+    let labelled = |team: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lab", "labels": {"team": team}}});
+    for (team, accepted) in [("x", false), ("y", true)] {
+        let cluster = Cluster::open(vec![cache.clone(), labelled(team)]);
+        let found = policy(&cluster).validate(&step, &settings).expect("an answer");
+        assert_eq!(found["accepted"], accepted, "{found}");
+    }
+}
+
+#[test]
+fn what_this_build_does_not_know_survives_as_it_was_written() {
+    let cache = r#"{"apiVersion":"cache.converged-computing.github.io/v1alpha1","kind":"OrasCache","metadata":{"name":"demo","namespace":"lab"}}"#;
+    let policy = policy(&Cluster::open(vec![serde_json::from_str(cache).expect("JSON")]));
+    let spec = r#""z": 1.50, "huge": 184467440737095516150, "a": {"tiny":1e-400,"text":"\u00e9"}, "spec2": [ null ]"#;
+    let object = pod("demo", &[]).to_string();
+    let object = object.replace(r#""spec":{"#, &format!(r#"{spec},"spec":{{"#));
+    let mut request =
+        request(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "step"}}), &Value::Null);
+    request["object"] = Value::Null;
+    let payload = json!({"request": request, "settings": {}})
+        .to_string()
+        .replace(r#""object":null"#, &format!(r#""object":{object}"#));
+    let answer =
+        String::from_utf8(policy.call("validate", payload.as_bytes()).expect("an answer")).expect("text");
+    assert!(answer.contains(r#""accepted":true"#) && answer.contains("orascache-agent"), "{answer}");
+    for part in [
+        r#""z":1.50"#,
+        r#""huge":184467440737095516150"#,
+        r#""a":{"tiny":1e-400,"text":"\u00e9"}"#,
+        r#""spec2":[ null ]"#,
+    ] {
+        assert!(answer.contains(part), "{part} in {answer}");
+    }
+}
+
+#[test]
+fn what_is_no_request_is_an_error_and_no_trap() {
+    let policy = policy(&Cluster::open(Vec::new()));
+    for (operation, payload, wanted) in [
+        ("validate", &b"\xff"[..], "not UTF-8"),
+        ("validate", b"", "cannot be read"),
+        ("validate", b"3", "cannot be read"),
+        ("validate", b"{\"request\":3}", "cannot be read"),
+        ("validate_settings", b"\xff", "not UTF-8"),
+        ("other", b"", "No handler registered for function other"),
+    ] {
+        let error = policy.call(operation, payload).expect_err("no request");
+        assert!(error.contains(wanted), "{operation}: {error}");
+    }
+    let answer = policy.ask("validate", "{}").expect("an answer");
+    assert_eq!((&answer["accepted"], &answer["code"]), (&json!(false), &json!(400)));
+    assert!(answer["message"].as_str().is_some_and(|message| message.contains("request is missing")));
+    // Deletions have no object.
+    let mut deletion = request(&pod("demo", &[]), &pod("demo", &[]));
+    deletion["operation"] = json!("DELETE");
+    deletion["object"] = Value::Null;
+    assert_eq!(policy.validate(&deletion, &json!({})), Ok(json!({"accepted": true})));
+    assert_eq!(policy.ask("protocol_version", ""), Ok(json!("v1")));
+}
+
+#[test]
+fn the_requests_that_come_with_the_policy_lead_to_something() {
+    let data = folder("guest/kubewarden/test_data");
+    let read = |name: &str| -> Value {
+        serde_json::from_str(&fs::read_to_string(data.join(name)).expect("a file")).expect("JSON")
+    };
+    let settings = read("settings.json");
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lab"}});
+    let mut cache = read("cache.json")["object"].clone();
+    cache["spec"]["storage"]["size"] = json!("10Gi");
+    let policy = policy(&Cluster::open(vec![cache, namespace]));
+    assert_eq!(policy.ask("validate_settings", &settings.to_string()), Ok(json!({"valid": true})));
+    for (name, accepted, mutated) in [
+        ("pod.json", true, true),
+        ("job.json", true, true),
+        ("pod-misspelt.json", false, false),
+        ("cache.json", false, false),
+    ] {
+        let answer = policy.validate(&read(name), &settings).expect("an answer");
+        assert_eq!(
+            (&answer["accepted"], answer.get("mutated_object").is_some()),
+            (&json!(accepted), mutated),
+            "{name}: {answer}"
+        );
+    }
+}
+
+/// What policy-evaluator looks for before it runs a module (`policy_metadata.rs`).
+#[test]
+fn the_module_is_what_a_policy_server_takes() {
+    assert!(is_module(KUBEWARDEN));
+    let imports = module_imports(KUBEWARDEN).expect("a module");
+    assert!(!imports.is_empty() && imports.iter().all(|(module, _)| module == "wapc"), "{imports:?}");
+    let exports: BTreeSet<&str> = MODULE.exports().map(|export| export.name()).collect();
+    for wanted in ["memory", "wapc_init", "__guest_call"] {
+        assert!(exports.contains(wanted), "{wanted} in {exports:?}");
+    }
+    assert!(!exports.contains("_initialize") && !exports.contains("_start"), "{exports:?}");
+    assert!(KUBEWARDEN.len() < 400_000, "{} bytes", KUBEWARDEN.len());
+
+    let section =
+        custom_section(KUBEWARDEN, "io.kubewarden.metadata").expect("a module").expect("the section");
+    let metadata: Value = serde_json::from_slice(section).expect("JSON");
+    assert_eq!(metadata["protocolVersion"], "v1");
+    assert_eq!(metadata["executionMode"], "kubewarden-wapc");
+    assert_eq!(metadata["policyType"], "kubernetes");
+    assert_eq!(metadata["mutating"], true);
+    assert!(metadata["backgroundAudit"].is_boolean());
+    let rules = metadata["rules"].as_array().expect("rules");
+    let resources: Vec<&Value> = rules.iter().map(|rule| &rule["resources"][0]).collect();
+    assert_eq!(resources, ["pods", "jobs", "orascaches"]);
+    for rule in rules {
+        for list in ["apiGroups", "apiVersions", "resources", "operations"] {
+            assert!(
+                rule[list]
+                    .as_array()
+                    .is_some_and(|items| !items.is_empty() && items.iter().all(Value::is_string)),
+                "{rule}"
+            );
+        }
+    }
+    assert_eq!(
+        metadata["contextAwareResources"],
+        json!([
+            {"apiVersion": "cache.converged-computing.github.io/v1alpha1", "kind": "OrasCache"},
+            {"apiVersion": "v1", "kind": "Namespace"},
+        ])
+    );
+    let annotations = metadata["annotations"].as_object().expect("annotations");
+    assert!(annotations.values().all(Value::is_string));
+    let annotation =
+        |name: &str| annotations[&format!("io.kubewarden.policy.{name}")].as_str().expect("text");
+    assert_eq!(annotation("version"), env!("CARGO_PKG_VERSION"));
+    assert_eq!(annotation("license"), env!("CARGO_PKG_LICENSE"));
+    assert_eq!(annotation("source"), env!("CARGO_PKG_REPOSITORY"));
+    assert_eq!(
+        annotation("usage"),
+        fs::read_to_string(folder("guest/kubewarden/README.md")).expect("a file")
+    );
+    for name in ["title", "description", "author", "url", "ociUrl", "severity", "category"] {
+        assert!(!annotation(name).is_empty(), "{name}");
+    }
+
+    // The page at the hub says the same.
+    let page = fs::read_to_string(folder("guest/kubewarden/artifacthub-pkg.yml")).expect("a file");
+    let page: Value = serde_saphyr::from_str(&page).expect("YAML");
+    assert_eq!(page["version"], annotation("version"));
+    assert_eq!(page["name"], annotation("title"));
+    assert_eq!(page["description"], annotation("description"));
+    let image = format!("{}:v{}", annotation("ociUrl"), annotation("version"));
+    assert_eq!(page["containersImages"], json!([{"name": "policy", "image": image}]));
+    for (name, member) in
+        [("kubewarden/rules", "rules"), ("kubewarden/contextAwareResources", "contextAwareResources")]
+    {
+        let listed: Value =
+            serde_saphyr::from_str(page["annotations"][name].as_str().expect("text")).expect("YAML");
+        assert_eq!(listed, metadata[member], "{name}");
+    }
+}

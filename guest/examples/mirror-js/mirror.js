@@ -31,8 +31,11 @@ export const reconciler = {
       const original = others.get(source);
       if (!original) status.missing.push(source);
       else if (others.has(name)) status.taken.push(name);
-      else if (isCurrent(copies.get(name), original)) status.copies += 1;
-      else plan.apply.push(JSON.stringify(copyOf(original, name, mirror)));
+      else {
+        const copy = copies.get(name);
+        if (copy) status.copies += 1;
+        if (!isCurrent(copy, original)) plan.apply.push(JSON.stringify(copyOf(original, name, mirror)));
+      }
     }
     for (const [name, copy] of copies) {
       if (wanted.has(name) || copy.metadata.deletionTimestamp) continue;

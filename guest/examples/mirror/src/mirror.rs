@@ -63,7 +63,7 @@ struct Metadata {
 struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     observed_generation: Option<i64>,
-    /// Copies that are as their sources are.
+    /// Sources that have a copy.
     copies: usize,
     /// Sources that do not exist. A copy that was made of one stays until the source leaves the list.
     missing: Vec<String>,
@@ -106,10 +106,9 @@ pub(crate) fn reconcile(observed: &Observed) -> Result<Plan, String> {
             None => status.missing.push(source.clone()),
             Some(_) if others.contains_key(&name) => status.taken.push(name.clone()),
             Some(original) => {
-                let digest = digest(&original.content);
-                if copies.get(&name).is_some_and(|copy| is_current(copy, original, &digest)) {
-                    status.copies += 1;
-                } else {
+                let (copy, digest) = (copies.get(&name), digest(&original.content));
+                status.copies += usize::from(copy.is_some());
+                if !copy.is_some_and(|copy| is_current(copy, original, &digest)) {
                     plan.apply.push(mirror.copy(original, &name, &digest));
                 }
             }

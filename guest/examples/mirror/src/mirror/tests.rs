@@ -124,6 +124,6 @@ fn an_object_that_cannot_be_read_is_named() {
         failures: Vec::new(),
         now: 0,
     };
-    let sentence = reconcile(&observed).err().expect("a sentence");
+    let sentence = reconcile(&observed).expect_err("a sentence");
     assert!(sentence.starts_with("the ConfigMapMirror cannot be read: missing field"), "{sentence}");
 }

@@ -143,7 +143,7 @@ pub fn compile(bytes: &[u8]) -> wasmtime::Result<Module> {
 
 struct Provider {
     module: Module,
-    instance: Option<(Store<State>, TypedFunc<(u32, u32), i32>)>,
+    instance: Option<Instance>,
 }
 
 impl WebAssemblyEngineProvider for Provider {

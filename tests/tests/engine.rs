@@ -46,7 +46,7 @@ fn the_embedded_component_imports_nothing_and_is_small() {
     let guest = load(EMBEDDED).expect("it loads");
     let interface = guest.interface();
     assert_eq!(interface.imports, Vec::<String>::new());
-    assert_eq!(interface.wit, "orascache:operator@0.1.0");
+    assert_eq!(interface.wit, "orascache:operator@0.2.0");
     assert!(interface.size < 300_000, "{} bytes", interface.size);
     assert_eq!(guest.describe().primary.kind, "OrasCache");
 }
@@ -61,8 +61,8 @@ fn a_component_with_imports_is_refused() {
 #[test]
 fn another_wit_version_is_refused() {
     let sentence =
-        refusal(r#"(component (instance $i) (export "orascache:operator/reconciler@0.2.0" (instance $i)))"#);
-    assert!(sentence.contains("@0.2.0") && sentence.contains("@0.1"), "{sentence}");
+        refusal(r#"(component (instance $i) (export "orascache:operator/reconciler@0.1.0" (instance $i)))"#);
+    assert!(sentence.contains("@0.1.0") && sentence.contains("@0.2"), "{sentence}");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn another_world_a_core_module_and_garbage_are_refused() {
     assert!(matches!(load(b"garbage"), Err(LoadError::Invalid(_))));
     assert!(matches!(load(&EMBEDDED[..EMBEDDED.len() / 2]), Err(LoadError::Invalid(_))));
     let sentence =
-        refusal(r#"(component (instance $i) (export "orascache:operator/reconciler@0.1.0" (instance $i)))"#);
+        refusal(r#"(component (instance $i) (export "orascache:operator/reconciler@0.2.0" (instance $i)))"#);
     assert!(sentence.contains("do not match the WIT package"), "{sentence}");
 }
 

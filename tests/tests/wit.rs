@@ -215,7 +215,7 @@ fn the_comparison_tells_what_breaks_from_what_is_added() {
 /// The component of the tests, as if it had been built for another version of the package: names in a component are
 /// plain text, and these have the same length.
 fn greeter_of(version: &str) -> Vec<u8> {
-    let (from, to) = (b"@0.1.0".as_slice(), version.as_bytes());
+    let (from, to) = (b"@0.2.0".as_slice(), version.as_bytes());
     assert_eq!(from.len(), to.len());
     let mut bytes = GREETER.to_vec();
     let places: Vec<usize> = (0..bytes.len()).filter(|place| bytes[*place..].starts_with(from)).collect();
@@ -229,10 +229,10 @@ fn greeter_of(version: &str) -> Vec<u8> {
 #[test]
 fn guests_of_compatible_versions_run_and_others_are_refused_by_name() {
     let engine = Engine::new(Limits { instances: 2, ..Limits::default() }).expect("an engine");
-    let later = engine.load(&greeter_of("@0.1.7"), &CompiledCache::none()).expect("a later patch version");
+    let later = engine.load(&greeter_of("@0.2.7"), &CompiledCache::none()).expect("a later patch version");
     assert_eq!(later.describe().primary.kind, "Greeting");
-    assert_eq!(later.interface().wit, "orascache:operator@0.1.7");
-    for version in ["@0.2.0", "@1.1.0"] {
+    assert_eq!(later.interface().wit, "orascache:operator@0.2.7");
+    for version in ["@0.3.0", "@1.1.0"] {
         match engine.load(&greeter_of(version), &CompiledCache::none()) {
             Err(LoadError::WrongVersion { found }) => assert!(found.ends_with(version), "{found}"),
             Err(other) => panic!("{version}: {other}"),

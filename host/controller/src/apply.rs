@@ -149,7 +149,7 @@ impl Applier {
 
     fn is_settled(&self, live: &Stored, digest: u64) -> bool {
         let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        settled.get(&live.uid).is_some_and(|(seen, applied)| *applied == digest && *seen == content(live))
+        settled.get(&live.uid).is_some_and(|(seen, applied)| *applied == digest && *seen == content(&live.text))
     }
 
     fn remember(
@@ -170,7 +170,7 @@ impl Applier {
             if settled.len() >= SETTLED {
                 settled.clear();
             }
-            settled.insert(before.uid.clone(), (content(before), digest));
+            settled.insert(before.uid.clone(), (content(&before.text), digest));
         }
         changed
     }
@@ -206,8 +206,8 @@ fn left(target: &ObjectRef, judgement: &Judgement, changed: bool) -> Result<bool
 }
 
 /// A digest of an object without its status and revision: what an apply could change.
-fn content(live: &Stored) -> u64 {
-    let mut object: Value = serde_json::from_str(&live.text).unwrap_or_default();
+pub(crate) fn content(text: &str) -> u64 {
+    let mut object: Value = serde_json::from_str(text).unwrap_or_default();
     if let Some(members) = object.as_object_mut() {
         members.remove("status");
         if let Some(metadata) = members.get_mut("metadata").and_then(Value::as_object_mut) {

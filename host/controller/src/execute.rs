@@ -90,8 +90,11 @@ impl Executor {
             if !self.may_write(&mut outcome) {
                 return outcome;
             }
-            if let Err(error) = self.write_status(cache, key, &view.uid, status).await {
-                outcome.incomplete = Some(format!("the status could not be written: {error}"));
+            match self.write_status(cache, key, view, status).await {
+                Ok(overtaken) => outcome.changed |= overtaken,
+                Err(error) => {
+                    outcome.incomplete = Some(format!("the status could not be written: {error}"));
+                }
             }
         }
         for event in &plan.events {
@@ -191,33 +194,35 @@ impl Executor {
         }
     }
 
+    /// Returns whether the answer has something in it that was not decided about: somebody changed the primary
+    /// meanwhile, and the watch's event of that is older than the answer and concerns nobody any more.
     async fn write_status(
         &self,
         cache: &Cache,
         key: &Key,
-        uid: &str,
+        view: &View,
         status: &str,
-    ) -> Result<(), kube::Error> {
-        let Some(kind) = cache.kinds().first() else { return Ok(()) };
+    ) -> Result<bool, kube::Error> {
+        let Some(kind) = cache.kinds().first() else { return Ok(false) };
         let planned: Value = serde_json::from_str(status).map_err(kube::Error::SerdeError)?;
         // The status of the primary that was decided about, and nothing else: not of one that was made anew.
         let document = serde_json::json!({
             "apiVersion": kind.api_version,
             "kind": kind.kind,
-            "metadata": {"name": key.name, "uid": uid},
+            "metadata": {"name": key.name, "uid": view.uid},
             "status": planned.get("status"),
         });
         let api = apply::api(&self.client, kind, &key.namespace);
         let parameters = PatchParams::apply(&self.field_manager).force();
         match api.patch_status(&key.name, &parameters, &Patch::Apply(&document)).await {
             Ok(answer) => {
-                if let Some(stored) = answer.store(kind, &self.field_manager) {
-                    cache.store(0, stored, Source::Write);
-                }
-                Ok(())
+                let Some(stored) = answer.store(kind, &self.field_manager) else { return Ok(false) };
+                let overtaken = apply::content(&stored.text) != apply::content(&view.primary);
+                cache.store(0, stored, Source::Write);
+                Ok(overtaken)
             }
             // Deleted, or deleted and made anew: the new one gets a status of its own.
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
             Err(error) => Err(error),
         }
     }

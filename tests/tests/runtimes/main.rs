@@ -233,7 +233,7 @@ fn versions_agree() {
     // Both speak the version of the WIT package that the host speaks.
     let interface = GUEST.interface();
     for export in ["reconciler", "admission"] {
-        let name = format!("orascache:operator/{export}@0.1.0");
+        let name = format!("orascache:operator/{export}@0.2.0");
         assert!(interface.exports.contains(&name), "{:?}", interface.exports);
     }
 }

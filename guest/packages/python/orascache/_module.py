@@ -169,7 +169,7 @@ class Module:
         instance = self._linker.instantiate(store, self._component)
         functions = {}
         for name, interface in _INTERFACES.items():
-            export = f"orascache:operator/{interface}@0.1.0"
+            export = f"orascache:operator/{interface}@0.2.0"
             exported = instance.get_export_index(store, export)
             index = exported and instance.get_export_index(store, name, exported)
             function = instance.get_func(store, index) if index else None

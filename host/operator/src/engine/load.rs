@@ -8,7 +8,7 @@ use wasmtime::component::{Component, Linker};
 /// The WIT package that this host speaks, without its version.
 const PACKAGE: &str = "orascache:operator";
 /// Its version. Before 1.0 a change of the second number breaks (semver.org, item 4).
-const VERSION: (u64, u64) = (0, 1);
+const VERSION: (u64, u64) = (0, 2);
 
 /// Why a component was refused.
 #[derive(Debug, thiserror::Error)]

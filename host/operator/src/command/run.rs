@@ -24,6 +24,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
             listen: Some(args.listen),
             lease_namespace: args.lease_namespace.clone(),
             webhooks: webhooks(args),
+            settings: args.settings_from.clone(),
         };
         let running = operator::start(client, guest, options).await?;
         tracing::info!("watching; caches are reconciled as they change");

@@ -11,6 +11,7 @@ use kube::runtime::wait;
 use kube::{Api, Client, ResourceExt};
 use orascache_operator::engine::EMBEDDED;
 use orascache_operator::operator::{self, Operator};
+use orascache_operator::settings::Source;
 use orascache_operator::webhooks::{Certificate, Options};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub async fn operator(cluster: &Cluster) -> Operator {
             },
             agent_image: None,
         }),
+        settings: Some(Source { namespace: names::NAMESPACE.to_owned(), name: names::SETTINGS.to_owned() }),
         ..operator::Options::default()
     };
     let operator = operator::start(cluster.operator_client().await, Arc::new(guest(EMBEDDED)), options)

@@ -4,6 +4,7 @@
 //! with `has()` first. A condition that cannot be evaluated counts as a failure of the webhook, and pods must not be
 //! refused for that.
 
+use crate::names::SETTINGS;
 use k8s_openapi::api::admissionregistration::v1::MatchCondition;
 use orascache_api::names::GROUP;
 use orascache_api::steps::{ANNOTATION_PREFIX, INJECTED_ANNOTATION};
@@ -41,6 +42,14 @@ pub fn job_updated() -> Vec<MatchCondition> {
 /// Caches on CREATE and UPDATE: only a spec can be wrong, and one that stays as it is was accepted before.
 pub fn cache_written() -> Vec<MatchCondition> {
     vec![condition("spec-changed", format!("request.operation != 'UPDATE' || {}", differs("spec")))]
+}
+
+/// ConfigMaps on CREATE and UPDATE: of all in the namespace, the one with the settings.
+pub fn settings_written() -> Vec<MatchCondition> {
+    vec![condition(
+        "is-settings",
+        format!("has(object.metadata.name) && object.metadata.name == '{SETTINGS}'"),
+    )]
 }
 
 fn condition(name: &str, expression: String) -> MatchCondition {

@@ -1,8 +1,8 @@
 //! The operator's pods.
 
 use crate::names::{
-    CERTIFICATE_DIRECTORY, CONTAINER, HTTP_PORT, HTTP_PORT_NAME, OPERATOR, WEBHOOK_CERTIFICATE, WEBHOOK_PORT,
-    WEBHOOK_PORT_NAME, metadata, pod_labels, pod_selector,
+    CERTIFICATE_DIRECTORY, CONTAINER, HTTP_PORT, HTTP_PORT_NAME, OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE,
+    WEBHOOK_PORT, WEBHOOK_PORT_NAME, metadata, pod_labels, pod_selector,
 };
 use crate::settings::{Certificates, Settings};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
@@ -164,6 +164,7 @@ pub(crate) fn arguments(certificates: Certificates) -> Vec<String> {
         format!("--listen=0.0.0.0:{HTTP_PORT}"),
         format!("--webhook-listen=0.0.0.0:{WEBHOOK_PORT}"),
         format!("--agent-image=$({AGENT_IMAGE_VARIABLE})"),
+        format!("--settings-from=$({LEASE_NAMESPACE_VARIABLE})/{SETTINGS}"),
     ];
     if certificates == Certificates::CertManager {
         arguments.push(format!("--webhook-cert-dir={CERTIFICATE_DIRECTORY}"));

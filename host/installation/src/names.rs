@@ -18,6 +18,11 @@ pub const WEBHOOK_SERVICE: &str = "orascache-webhook";
 pub const WEBHOOK_CERTIFICATE: &str = "orascache-webhook-certificate";
 /// Permissions that only an operator with managed certificates needs.
 pub const WEBHOOK_RIGHTS: &str = "orascache-webhook";
+/// ConfigMap with the administrator's settings for admission, which the operator follows and never writes.
+pub const SETTINGS: &str = "orascache-settings";
+/// Its key with the settings, YAML or JSON.
+pub const SETTINGS_KEY: &str = "settings.yaml";
+
 /// Path of reviews that may change the object.
 pub const MUTATE_PATH: &str = "/mutate";
 /// Path of reviews that only accept or refuse.

@@ -28,6 +28,7 @@ pub fn objects(settings: &Settings) -> Result<Vec<Value>, Error> {
     list.add(&rbac::service_account(settings))?;
     list.add_both(&rbac::caches(settings))?;
     list.add_both(&rbac::leader_election(settings))?;
+    list.add_both(&rbac::settings(settings))?;
     list.add(&rbac::view())?;
     list.add(&rbac::edit())?;
     if managed {

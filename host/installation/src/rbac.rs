@@ -1,7 +1,7 @@
 //! Roles and who has them.
 
 use crate::access::Grant;
-use crate::names::{OPERATOR, WEBHOOK_RIGHTS, labels, metadata};
+use crate::names::{OPERATOR, SETTINGS, WEBHOOK_RIGHTS, labels, metadata};
 use crate::rights::{self, Right};
 use crate::settings::{Certificates, Settings};
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -28,6 +28,11 @@ pub fn caches(settings: &Settings) -> (ClusterRole, ClusterRoleBinding) {
 /// What leader election takes.
 pub fn leader_election(settings: &Settings) -> (Role, RoleBinding) {
     role(settings, OPERATOR, &rights::leader_election())
+}
+
+/// What following the administrator's settings takes.
+pub fn settings(settings: &Settings) -> (Role, RoleBinding) {
+    role(settings, SETTINGS, &rights::settings())
 }
 
 /// What managing the webhook's certificate takes.
@@ -57,7 +62,8 @@ pub fn granted(settings: &Settings) -> Vec<Grant> {
     let everywhere = |rights: Vec<Right>| Grant { namespace: None, rules: rules(&rights) };
     let at_home =
         |rights: Vec<Right>| Grant { namespace: Some(settings.namespace.clone()), rules: rules(&rights) };
-    let mut granted = vec![everywhere(rights::caches()), at_home(rights::leader_election())];
+    let mut granted =
+        vec![everywhere(rights::caches()), at_home(rights::leader_election()), at_home(rights::settings())];
     if settings.certificates == Certificates::Managed {
         granted.extend([at_home(rights::certificate()), everywhere(rights::publication())]);
     }
@@ -159,6 +165,24 @@ mod tests {
         assert!(!may("patch", "cache.converged-computing.github.io", "orascaches", Some("x")));
         assert!(!may("create", "coordination.k8s.io", "leases", None), "only at home");
         assert!(!may("create", "rbac.authorization.k8s.io", "rolebindings", None));
+    }
+
+    #[test]
+    fn only_its_own_settings_are_read() {
+        let granted = granted(&Settings::default());
+        let may = |verb, namespace, name| {
+            let resource = "configmaps";
+            permits(&granted, &Request { verb, resource, namespace, name, ..Request::default() })
+        };
+        let home = Some(crate::names::NAMESPACE);
+        for verb in ["get", "list", "watch"] {
+            assert!(may(verb, home, Some("orascache-settings")));
+            assert!(!may(verb, home, Some("others")) && !may(verb, home, None));
+            assert!(!may(verb, Some("team"), Some("orascache-settings")));
+        }
+        for verb in ["create", "update", "patch", "delete"] {
+            assert!(!may(verb, home, Some("orascache-settings")), "{verb}");
+        }
     }
 
     #[test]

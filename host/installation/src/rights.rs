@@ -3,7 +3,7 @@
 //!
 //! There are no wildcards, and nothing is granted that the operator does not use.
 
-use crate::names::{LEASE, OPERATOR, WEBHOOK_CERTIFICATE};
+use crate::names::{LEASE, OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use orascache_api::names::{GROUP, PLURAL};
 
@@ -113,6 +113,12 @@ pub fn caches() -> Vec<Right> {
             "HTTP secrets of registries are generated, or moved out of a cache's spec, and deleted when the spec does without. One is read before it is written, so that no foreign Secret of that name is touched. All others are only listed and watched, as metadata (PartialObjectMetadata), to tell whether those that caches refer to exist; RBAC cannot tell that from reading them.",
         ),
         Right::new(
+            "",
+            "namespaces",
+            &["get"],
+            "Labels of a namespace may decide which annotations its steps must have (requiredAnnotations). One is read, as metadata, when a step lacks such an annotation.",
+        ),
+        Right::new(
             "events.k8s.io",
             "events",
             &["create", "patch"],
@@ -132,6 +138,19 @@ pub fn leader_election() -> Vec<Right> {
         ),
         Right::new("coordination.k8s.io", "leases", &["get", "update"], "Replicas elect a leader by it.")
             .named(LEASE),
+    ]
+}
+
+/// In the operator's namespace: the administrator's settings.
+pub fn settings() -> Vec<Right> {
+    vec![
+        Right::new(
+            "",
+            "configmaps",
+            &["get", "list", "watch"],
+            "Settings for admission are followed, and never written. Lists and watches select the ConfigMap by metadata.name.",
+        )
+        .named(SETTINGS),
     ]
 }
 

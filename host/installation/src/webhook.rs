@@ -125,22 +125,44 @@ pub fn mutating(settings: &Settings) -> MutatingWebhookConfiguration {
     }
 }
 
-/// Checks caches beyond what their CRD can. The CRD's own rules hold while the webhook is down.
+/// Checks caches beyond what their CRD can, and the administrator's settings. The CRD's own rules hold while the webhook is down.
 pub fn validating(settings: &Settings) -> ValidatingWebhookConfiguration {
-    let webhook = ValidatingWebhook {
+    let caches = Subject {
         name: format!("{PLURAL}.{GROUP}"),
-        rules: Some(vec![rule(&["CREATE", "UPDATE"], GROUP, VERSION, PLURAL)]),
-        match_conditions: Some(conditions::cache_written()),
-        failure_policy: Some("Ignore".to_owned()),
+        operations: &["CREATE", "UPDATE"],
+        group: GROUP,
+        version: VERSION,
+        resource: PLURAL,
+        on_failure: "Ignore",
+        conditions: conditions::cache_written(),
+    };
+    // The operator's own namespace, which no other webhook looks at. Without an answer the settings are stored; the
+    // operator still uses none that it cannot.
+    let own_settings = Subject {
+        name: format!("settings.{GROUP}"),
+        operations: &["CREATE", "UPDATE"],
+        group: "",
+        version: "v1",
+        resource: "configmaps",
+        on_failure: "Ignore",
+        conditions: conditions::settings_written(),
+    };
+    let webhook = |subject: Subject, namespaces: LabelSelector| ValidatingWebhook {
+        name: subject.name,
+        rules: Some(vec![rule(subject.operations, subject.group, subject.version, subject.resource)]),
+        match_conditions: Some(subject.conditions),
+        failure_policy: Some(subject.on_failure.to_owned()),
         client_config: client(settings, VALIDATE_PATH),
-        namespace_selector: Some(reviewed_namespaces(settings)),
+        namespace_selector: Some(namespaces),
         match_policy: Some("Equivalent".to_owned()),
         side_effects: "None".to_owned(),
         admission_review_versions: vec!["v1".to_owned()],
         timeout_seconds: Some(TIMEOUT_SECONDS),
         ..ValidatingWebhook::default()
     };
-    ValidatingWebhookConfiguration { metadata: metadata(OPERATOR, None), webhooks: Some(vec![webhook]) }
+    let webhooks =
+        vec![webhook(caches, reviewed_namespaces(settings)), webhook(own_settings, own_namespace(settings))];
+    ValidatingWebhookConfiguration { metadata: metadata(OPERATOR, None), webhooks: Some(webhooks) }
 }
 
 fn rule(operations: &[&str], group: &str, version: &str, resource: &str) -> RuleWithOperations {
@@ -163,6 +185,14 @@ fn client(settings: &Settings, path: &str) -> WebhookClientConfig {
             port: Some(SERVICE_PORT),
         }),
         ..WebhookClientConfig::default()
+    }
+}
+
+/// Where the settings are.
+fn own_namespace(settings: &Settings) -> LabelSelector {
+    LabelSelector {
+        match_labels: Some([(NAMESPACE_NAME_LABEL.to_owned(), settings.namespace.clone())].into()),
+        ..LabelSelector::default()
     }
 }
 

@@ -40,6 +40,19 @@ fn with(object: &Value, pointer: &str, member: &str, value: Value) -> Value {
 }
 
 #[test]
+fn settings_and_no_other_config_maps() {
+    let written = conditions::settings_written();
+    let named = |metadata: Value| json!({"metadata": metadata});
+    let settings = named(json!({"name": "orascache-settings"}));
+    assert!(reaches(&written, &settings, None) && reaches(&written, &settings, Some(&settings)));
+    for metadata in
+        [json!({"name": "other"}), json!({"name": "x-orascache-settings"}), json!({"generateName": "x"})]
+    {
+        assert!(!reaches(&written, &named(metadata), None));
+    }
+}
+
+#[test]
 fn created_pods() {
     let created = conditions::pod_created();
     assert!(reaches(&created, &pod(json!({"a": "b", STEP: "x:1"})), None));

@@ -1,10 +1,14 @@
 //! Reviews with everything they depend on: the component decides, this finds what it asks for.
 
 use crate::engine::{Guest, Outcome, ReviewContext};
+use crate::settings::{self, InForce, Source};
 use controller::Primaries;
 use controller::contract::{DecideError, ObjectRef};
 use futures::future::BoxFuture;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::{Api, Client, ResourceExt};
 use serde::Deserialize;
+use serde_json::json;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,21 +22,36 @@ const MAX_UNASKED: usize = 8;
 /// from the API itself.
 pub struct Admission {
     guest: Arc<Guest>,
+    client: Client,
     primaries: Primaries,
-    settings: Arc<str>,
+    settings: InForce,
+    source: Option<Source>,
 }
 
 impl Admission {
-    /// `settings` is JSON text, as [`settings`] makes it.
-    pub fn new(guest: Arc<Guest>, primaries: Primaries, settings: Arc<str>) -> Self {
-        Self { guest, primaries, settings }
+    /// Every review is held to the settings that are in force when it comes. Reviews of the ConfigMap that they are
+    /// written in are answered too.
+    pub fn new(
+        guest: Arc<Guest>,
+        client: Client,
+        primaries: Primaries,
+        settings: InForce,
+        source: Option<Source>,
+    ) -> Self {
+        Self { guest, client, primaries, settings, source }
     }
 
     async fn decide(&self, review: &str) -> Result<Verdict, ReviewError> {
-        let namespace = namespace_of(review)?;
-        let objects = self.primaries.in_namespace(&namespace, MAX_UNASKED).unwrap_or_default();
-        let mut context =
-            ReviewContext { objects, complete: false, settings: self.settings.clone(), now: now() };
+        let request = request_of(review)?;
+        if let Some(verdict) = self.settings_review(&request, review)? {
+            return Ok(verdict);
+        }
+        let settings = self
+            .settings
+            .current()
+            .map_err(|why| ReviewError::Failed(format!("there are no settings that can be used: {why}")))?;
+        let objects = self.primaries.in_namespace(&request.namespace, MAX_UNASKED).unwrap_or_default();
+        let mut context = ReviewContext { objects, complete: false, settings, now: now() };
         let needed = match self.guest.review(review, &context).map_err(failed)? {
             Outcome::Decided(verdict) => return Ok(verdict),
             Outcome::Need(needed) => needed,
@@ -54,9 +73,12 @@ impl Admission {
     async fn find(&self, reference: &ObjectRef) -> Result<Option<Arc<str>>, ReviewError> {
         // The operator's rights are for its own work, not for a component that asks for Secrets.
         let kind = self.primaries.kind();
+        if reference.kind.api_version == "v1" && reference.kind.kind == "Namespace" {
+            return self.namespace(&reference.name).await;
+        }
         if reference.kind != *kind {
             return Err(ReviewError::Failed(format!(
-                "the component asks for {} {}, but only {} may be asked for",
+                "the component asks for {} {}, but only {} and namespaces may be asked for",
                 reference.kind.kind, reference.name, kind.kind
             )));
         }
@@ -73,6 +95,50 @@ impl Admission {
             ))
         })
     }
+
+    /// A namespace, as far as its labels.
+    async fn namespace(&self, name: &str) -> Result<Option<Arc<str>>, ReviewError> {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let found = api.get_metadata_opt(name).await.map_err(|error| {
+            ReviewError::Failed(format!(
+                "namespace {name} cannot be read, whose labels decide what is required: {error}"
+            ))
+        })?;
+        Ok(found.map(|found| {
+            let metadata = json!({"name": name, "labels": found.labels()});
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}).to_string().into()
+        }))
+    }
+
+    /// The verdict, if the review is one of our settings.
+    fn settings_review(&self, request: &Request<'_>, review: &str) -> Result<Option<Verdict>, ReviewError> {
+        let Some(source) = &self.source else { return Ok(None) };
+        let is_ours = request.kind.group.is_empty()
+            && request.kind.kind == "ConfigMap"
+            && request.namespace == source.namespace
+            && request.name == source.name;
+        if !is_ours {
+            return Ok(None);
+        }
+        #[derive(Deserialize)]
+        struct Review {
+            request: Written,
+        }
+        #[derive(Deserialize)]
+        struct Written {
+            object: Option<ConfigMap>,
+        }
+        let written: Review = serde_json::from_str(review).map_err(unreadable)?;
+        let problem =
+            written.request.object.and_then(|map| settings::judge(&self.guest, Some(&map), None).err());
+        Ok(Some(Verdict {
+            uid: request.uid.to_string(),
+            allowed: problem.is_none(),
+            code: if problem.is_none() { 0 } else { 422 },
+            message: problem.unwrap_or_default(),
+            ..Verdict::default()
+        }))
+    }
 }
 
 impl Reviewer for Admission {
@@ -81,29 +147,39 @@ impl Reviewer for Admission {
     }
 }
 
-/// Settings for the component: the image that carries the agent, where it is not the default.
-pub fn settings(agent_image: Option<&str>) -> Arc<str> {
-    match agent_image {
-        Some(image) => serde_json::json!({ "agentImage": image }).to_string().into(),
-        None => "".into(),
-    }
+/// The fields that the host reads of a request: which primaries may matter, and whether it is about its own settings.
+#[derive(Default, Deserialize)]
+struct Request<'a> {
+    #[serde(borrow, default)]
+    uid: Cow<'a, str>,
+    #[serde(borrow, default)]
+    kind: Kind<'a>,
+    #[serde(borrow, default)]
+    namespace: Cow<'a, str>,
+    #[serde(borrow, default)]
+    name: Cow<'a, str>,
 }
 
-/// The one field that the host reads of a review: which primaries may matter.
-fn namespace_of(review: &str) -> Result<Cow<'_, str>, ReviewError> {
+#[derive(Default, Deserialize)]
+struct Kind<'a> {
+    #[serde(borrow, default)]
+    group: Cow<'a, str>,
+    #[serde(borrow, default)]
+    kind: Cow<'a, str>,
+}
+
+fn request_of(review: &str) -> Result<Request<'_>, ReviewError> {
     #[derive(Deserialize)]
     struct Review<'a> {
         #[serde(borrow, default)]
         request: Request<'a>,
     }
-    #[derive(Default, Deserialize)]
-    struct Request<'a> {
-        #[serde(borrow, default)]
-        namespace: Cow<'a, str>,
-    }
-    let review: Review<'_> = serde_json::from_str(review)
-        .map_err(|error| ReviewError::Invalid(format!("this is not an AdmissionReview: {error}")))?;
-    Ok(review.request.namespace)
+    let review: Review<'_> = serde_json::from_str(review).map_err(unreadable)?;
+    Ok(review.request)
+}
+
+fn unreadable(error: serde_json::Error) -> ReviewError {
+    ReviewError::Invalid(format!("this is not an AdmissionReview: {error}"))
 }
 
 fn failed(error: DecideError) -> ReviewError {

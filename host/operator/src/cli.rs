@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and what it means.
 
 use crate::output::Format;
+use crate::settings::Source;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -107,6 +108,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "IMAGE", env = "ORASCACHE_AGENT_IMAGE")]
     pub agent_image: Option<String>,
 
+    /// ConfigMap with the administrator's settings for admission, under settings.yaml, as NAMESPACE/NAME. Changes count
+    /// without a restart.
+    #[arg(long, value_name = "CONFIGMAP", env = "ORASCACHE_SETTINGS_FROM")]
+    pub settings_from: Option<Source>,
+
     /// Namespace of the Lease by which replicas elect a leader. Without it every process works.
     #[arg(long, value_name = "NAMESPACE", env = "ORASCACHE_LEASE_NAMESPACE")]
     pub lease_namespace: Option<String>,
@@ -167,9 +173,14 @@ pub struct ReviewArgs {
     #[arg(short, long, value_name = "FILE")]
     pub file: PathBuf,
 
-    /// File with the OrasCaches that exist, YAML or JSON. Those of the reviewed file count too.
+    /// File with the OrasCaches that exist, and with namespaces whose labels matter, YAML or JSON. Those of the reviewed
+    /// file count too.
     #[arg(long, value_name = "FILE")]
     pub context: Option<PathBuf>,
+
+    /// File with the administrator's settings for admission, YAML or JSON.
+    #[arg(long, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
 
     /// Namespace of objects that name none.
     #[arg(short, long, default_value = "default")]

@@ -8,4 +8,5 @@ pub mod engine;
 pub mod leader;
 pub mod operator;
 pub mod output;
+pub mod settings;
 pub mod webhooks;

@@ -1,8 +1,9 @@
 //! The running operator: a guest, the generic controller, and the endpoints by which a cluster watches over it.
 
-use crate::admission::{self, Admission};
+use crate::admission::Admission;
 use crate::engine::Guest;
 use crate::leader::Leadership;
+use crate::settings::{Settings, SettingsMetrics, Source};
 use crate::webhooks::{self, Webhooks};
 use anyhow::Context;
 use axum::Router;
@@ -30,6 +31,8 @@ pub struct Options {
     pub lease_namespace: Option<String>,
     /// Where admission reviews are answered, if anywhere.
     pub webhooks: Option<webhooks::Options>,
+    /// Where the administrator's settings for admission are written, if anywhere.
+    pub settings: Option<Source>,
 }
 
 /// A running operator.
@@ -37,6 +40,8 @@ pub struct Operator {
     controller: Arc<Controller>,
     leadership: Option<Leadership>,
     webhooks: Option<Webhooks>,
+    /// Followed as long as the operator runs.
+    settings: Option<Settings>,
     endpoints: Option<JoinHandle<()>>,
 }
 
@@ -77,19 +82,30 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
     let controller =
         Controller::start(client.clone(), guest.clone(), controller_options, &mut registry).await?;
     let controller = Arc::new(controller);
-    let webhooks = match options.webhooks {
-        Some(options) => {
-            let settings = admission::settings(options.agent_image.as_deref());
-            let admission = Admission::new(guest, controller.primaries(), settings);
-            Some(Webhooks::start(client, admission, options, &mut registry).await?)
+    let (webhooks, settings) = match options.webhooks {
+        Some(serving) => {
+            let metrics = SettingsMetrics::register(&mut registry);
+            let image = serving.agent_image.clone();
+            let settings =
+                Settings::start(client.clone(), guest.clone(), options.settings.clone(), image, metrics)
+                    .await?;
+            let admission = Admission::new(
+                guest,
+                client.clone(),
+                controller.primaries(),
+                settings.in_force(),
+                options.settings,
+            );
+            let webhooks = Webhooks::start(client, admission, serving, &mut registry).await?;
+            (Some(webhooks), Some(settings))
         }
-        None => None,
+        None => (None, None),
     };
     let endpoints = match options.listen {
         Some(address) => Some(serve(address, registry, controller.clone()).await?),
         None => None,
     };
-    Ok(Operator { controller, leadership, webhooks, endpoints })
+    Ok(Operator { controller, leadership, webhooks, settings, endpoints })
 }
 
 impl Operator {
@@ -116,6 +132,7 @@ impl Operator {
         if let Some(webhooks) = self.webhooks {
             webhooks.shutdown().await;
         }
+        drop(self.settings);
         if let Some(endpoints) = self.endpoints {
             endpoints.abort();
             // Its state holds the controller.

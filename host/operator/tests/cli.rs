@@ -163,6 +163,41 @@ fn review_decides_about_objects_and_what_they_need() {
 }
 
 #[test]
+fn review_holds_objects_to_the_settings_of_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let settings = write(
+        "settings.yaml",
+        "requiredAnnotations: [{annotation: example.org/cost, namespaceSelector: {matchLabels: {team: climate}}}]",
+    );
+    let both = format!("{CACHE}---\n{STEP}");
+    let namespace = |team: &str| {
+        format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: default, labels: {{team: {team}}}}}\n")
+    };
+    for (team, code) in [("climate", 1), ("ocean", 0)] {
+        let context = write("context.yaml", &namespace(team));
+        let output = run(
+            &["review", "-f", "-", "--settings", &settings, "--context", &context, "--agent-image", "a:1"],
+            &both,
+        );
+        assert_eq!(output.status.code(), Some(code), "{}{}", out(&output), err(&output));
+        assert_eq!(out(&output).contains("example.org/cost is missing"), code == 1, "{}", out(&output));
+    }
+    let output = run(&["review", "-f", "-", "--settings", &settings], &both);
+    assert_eq!(output.status.code(), Some(2), "the labels are not known");
+    assert!(err(&output).contains("Namespace default"), "{}", err(&output));
+
+    let wrong = write("wrong.yaml", "maximumStorage: big");
+    let output = run(&["review", "-f", "-", "--settings", &wrong], &both);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("wrong.yaml: settings.maximumStorage is not a size"), "{}", err(&output));
+}
+
+#[test]
 fn review_shows_what_the_patch_makes_of_an_object() {
     let both = format!("{}---\n{STEP}", CACHE);
     let yaml = run(&["review", "-f", "-", "-o", "json", "--agent-image", "mirror.lab/agent:1"], &both);
@@ -247,7 +282,10 @@ fn the_deployment_is_started_with_arguments_that_exist() {
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
         let words = container["args"].as_array().expect("arguments").iter().filter_map(Value::as_str);
         // The kubelet fills variables in.
-        let words = words.map(|word| word.replace("$(AGENT_IMAGE)", "mirror.lab/agent:1"));
+        let words = words.map(|word| {
+            word.replace("$(AGENT_IMAGE)", "mirror.lab/agent:1")
+                .replace("$(ORASCACHE_LEASE_NAMESPACE)", "system")
+        });
         let cli = orascache_operator::cli::Cli::try_parse_from(
             std::iter::once("orascache".to_owned()).chain(words),
         );
@@ -257,6 +295,8 @@ fn the_deployment_is_started_with_arguments_that_exist() {
         assert_eq!(run.webhook_listen.map(|address| address.port()), Some(9443));
         assert_eq!(run.webhook_cert_dir.is_some(), flag.is_some());
         assert_eq!(run.agent_image.as_deref(), Some("mirror.lab/agent:1"));
+        let settings = run.settings_from.expect("settings");
+        assert_eq!(settings.to_string(), format!("system/{}", installation::names::SETTINGS));
         // Names of variables that the binary reads.
         let help = out(&self::run(&["run", "--help"], ""));
         for variable in container["env"].as_array().expect("variables") {

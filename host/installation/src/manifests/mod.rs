@@ -60,7 +60,7 @@ pub fn files(settings: &Settings) -> Result<Vec<(String, String)>, Error> {
 }
 
 const MUTATING: &str = "Rewrites annotated pods, and hands a Job's annotations to its pods. Whoever looks after the certificate adds clientConfig.caBundle.";
-const VALIDATING: &str = "Checks caches beyond what their CRD can. Whoever looks after the certificate adds clientConfig.caBundle.";
+const VALIDATING: &str = "Checks caches beyond what their CRD can, and the settings of an administrator. Whoever looks after the certificate adds clientConfig.caBundle.";
 const NETWORK: &str = "Reviews (from the API server, whose address is not known beforehand) and metrics in; DNS and the API server out. An API server that listens on another port than 443 or 6443 needs that port here.";
 
 fn rbac_folder(settings: &Settings, tree: &mut Tree) -> Result<(), Error> {
@@ -69,6 +69,8 @@ fn rbac_folder(settings: &Settings, tree: &mut Tree) -> Result<(), Error> {
     tree.text("rbac/caches.yaml", pair(&rights::caches(), &role, &binding)?);
     let (role, binding) = rbac::leader_election(settings);
     tree.text("rbac/leader-election.yaml", pair(&rights::leader_election(), &role, &binding)?);
+    let (role, binding) = rbac::settings(settings);
+    tree.text("rbac/settings.yaml", pair(&rights::settings(), &role, &binding)?);
     let (role, binding) = rbac::certificate(settings);
     tree.text("rbac/webhook-certificate.yaml", pair(&rights::certificate(), &role, &binding)?);
     let (role, binding) = rbac::publication(settings);
@@ -81,6 +83,7 @@ fn rbac_folder(settings: &Settings, tree: &mut Tree) -> Result<(), Error> {
             "service-account.yaml",
             "caches.yaml",
             "leader-election.yaml",
+            "settings.yaml",
             "webhook-certificate.yaml",
             "webhook-publication.yaml",
             "users-view.yaml",

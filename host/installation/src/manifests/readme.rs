@@ -24,6 +24,7 @@ pub(super) fn text(settings: &Settings) -> String {
             "In the operator's namespace, for leader election (`rbac/leader-election.yaml`):",
             &rights::leader_election(),
         ),
+        table("... and for the administrator's settings (`rbac/settings.yaml`):", &rights::settings()),
         table(
             "With managed certificates only: in the operator's namespace (`rbac/webhook-certificate.yaml`):",
             &rights::certificate(),

@@ -5,6 +5,7 @@ mod install;
 use super::{Failed, operator, run};
 use crate::cli::DevArgs;
 use crate::output;
+use crate::settings::Source;
 use crate::webhooks::{self, Certificate};
 use anyhow::{Context, anyhow};
 use controller::contract::{Kind, Reconciler};
@@ -100,6 +101,10 @@ impl Cluster {
                     names: Vec::new(),
                 },
                 agent_image: None,
+            }),
+            settings: Some(Source {
+                namespace: names::NAMESPACE.to_owned(),
+                name: names::SETTINGS.to_owned(),
             }),
             ..operator::Options::default()
         };

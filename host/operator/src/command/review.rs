@@ -1,12 +1,12 @@
 //! `orascache review`: what admission says about objects, and what it makes of them.
 
 use super::Failed;
-use crate::admission;
 use crate::cli::{ReviewArgs, ReviewFormat};
 use crate::engine::{Guest, Outcome, ReviewContext};
 use crate::output::{self, Format};
+use crate::settings;
 use anyhow::{Context, anyhow, bail};
-use controller::contract::{Description, Reconciler};
+use controller::contract::Reconciler;
 use serde_json::{Value, json};
 use similar::TextDiff;
 use std::fmt::Write;
@@ -32,7 +32,7 @@ pub(super) fn execute(args: &ReviewArgs) -> Result<ExitCode, Failed> {
         )));
     }
     let guest = super::load_guest(&args.component)?;
-    let context = context(args, &documents, &guest.describe())?;
+    let context = context(args, &documents, &guest)?;
     let mut reviewed = Vec::new();
     for document in documents {
         reviewed.push(review(&guest, document, &context, args).map_err(Failed::Unusable)?);
@@ -43,33 +43,50 @@ pub(super) fn execute(args: &ReviewArgs) -> Result<ExitCode, Failed> {
 }
 
 /// Caches of `--context`, and those of the file itself: whoever applies it applies them too.
-fn context(
-    args: &ReviewArgs,
-    documents: &[Value],
-    description: &Description,
-) -> Result<ReviewContext, Failed> {
+fn context(args: &ReviewArgs, documents: &[Value], guest: &Guest) -> Result<ReviewContext, Failed> {
     let given = match &args.context {
         Some(path) => Some(output::read_documents(path).map_err(Failed::Unusable)?),
         None => None,
     };
-    let primary = &description.primary;
-    let is_primary = |document: &&Value| {
+    let primary = guest.describe().primary;
+    let is_primary = |document: &Value| {
         document["kind"] == primary.kind.as_str() && document["apiVersion"] == primary.api_version.as_str()
     };
+    let is_namespace = |document: &Value| document["kind"] == "Namespace" && document["apiVersion"] == "v1";
     let objects: Vec<Arc<str>> = given
         .iter()
         .flatten()
         .chain(documents)
-        .filter(is_primary)
-        .map(|document| in_namespace(document.clone(), &args.namespace).to_string().into())
+        .filter_map(|document| {
+            if is_primary(document) {
+                Some(in_namespace(document.clone(), &args.namespace).to_string().into())
+            } else {
+                is_namespace(document).then(|| document.to_string().into())
+            }
+        })
         .collect();
     Ok(ReviewContext {
         objects,
         // Without any context a cache that is not known may well exist.
         complete: given.is_some(),
-        settings: admission::settings(args.agent_image.as_deref()),
+        settings: in_force(args, guest).map_err(Failed::Unusable)?,
         now: 0,
     })
+}
+
+/// The settings of `--settings`, checked.
+fn in_force(args: &ReviewArgs, guest: &Guest) -> anyhow::Result<Arc<str>> {
+    let (written, name) = match &args.settings {
+        Some(path) => {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?;
+            (Some(text), name)
+        }
+        None => (None, "--agent-image".to_owned()),
+    };
+    let settings = settings::text(written.as_deref(), args.agent_image.as_deref())
+        .and_then(|settings| settings::check(guest, &settings).map(|()| settings));
+    settings.map(Arc::from).map_err(anyhow::Error::msg).context(name)
 }
 
 fn review(
@@ -92,9 +109,11 @@ fn review(
         Outcome::Need(references) => {
             let wanted: Vec<String> = references
                 .iter()
-                .map(|wanted| {
-                    let namespace = wanted.namespace.as_deref().unwrap_or_default();
-                    format!("{} {} of namespace {namespace}", wanted.kind.kind, wanted.name)
+                .map(|wanted| match &wanted.namespace {
+                    Some(namespace) => {
+                        format!("{} {} of namespace {namespace}", wanted.kind.kind, wanted.name)
+                    }
+                    None => format!("{} {}", wanted.kind.kind, wanted.name),
                 })
                 .collect();
             bail!(

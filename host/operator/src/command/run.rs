@@ -25,6 +25,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
             listen: Some(args.listen),
             lease_namespace: args.lease_namespace.clone(),
             webhooks: webhooks(args),
+            settings: args.settings_from.clone(),
         };
         let kind = guest.describe().primary.kind;
         let running = operator::start(client, guest, options).await?;

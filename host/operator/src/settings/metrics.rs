@@ -1,0 +1,49 @@
+//! What is counted about settings.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    result: &'static str,
+}
+
+/// Made once per registry.
+#[derive(Clone, Debug, Default)]
+pub struct SettingsMetrics {
+    usable: Gauge,
+    changes: Family<Labels, Counter>,
+}
+
+impl SettingsMetrics {
+    /// Adds the metrics to a registry.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "orascache_settings_usable",
+            "Whether the settings that are written are those in force: 0 when the last ones were not taken",
+            metrics.usable.clone(),
+        );
+        registry.register(
+            "orascache_settings_changes",
+            "Total number of changes of the settings by what became of them",
+            metrics.changes.clone(),
+        );
+        metrics
+    }
+
+    pub(super) fn usable(&self, is_usable: bool) {
+        self.usable.set(is_usable.into());
+    }
+
+    pub(super) fn taken(&self) {
+        self.changes.get_or_create(&Labels { result: "taken" }).inc();
+    }
+
+    pub(super) fn refused(&self) {
+        self.changes.get_or_create(&Labels { result: "refused" }).inc();
+    }
+}

@@ -1,0 +1,272 @@
+//! The administrator's settings: a ConfigMap that counts as soon as it is written, and not at all when it is wrong.
+
+use devcluster::{Fault, Matcher};
+use installation::access::{Request, permits};
+use installation::{names, rbac};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::Api;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use orascache_operator::engine::EMBEDDED;
+use orascache_operator::settings::{Settings, SettingsMetrics, Source};
+use orascache_tests::cluster::{Cluster, PATIENCE, guest};
+use orascache_tests::fixtures::cache;
+use orascache_tests::webhooks;
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const PREFIX: &str = "oras.converged-computing.github.io";
+
+fn step(registry: Option<&str>) -> DynamicObject {
+    let mut annotations =
+        json!({format!("{PREFIX}/oras-cache"): "demo", format!("{PREFIX}/input-uri"): "a:1"});
+    if let Some(registry) = registry {
+        annotations[format!("{PREFIX}/registry")] = json!(registry);
+    }
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "step-", "annotations": annotations},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "app", "image": "busybox", "command": ["id"]}]},
+    });
+    serde_json::from_value(pod).expect("an object")
+}
+
+/// What becomes of a pod, without making it.
+async fn tried(cluster: &Cluster, registry: Option<&str>) -> Result<Value, (u16, String)> {
+    let parameters = PostParams { dry_run: true, ..PostParams::default() };
+    match cluster.api("v1", "Pod", "pods").create(&parameters, &step(registry)).await {
+        Ok(pod) => Ok(serde_json::to_value(pod).expect("JSON")),
+        Err(kube::Error::Api(status)) => Err((status.code, status.message)),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn config_maps(cluster: &Cluster) -> Api<ConfigMap> {
+    Api::namespaced(cluster.client(), names::NAMESPACE)
+}
+
+/// Writes the settings; what the API server answered.
+async fn write(cluster: &Cluster, settings: &str) -> Result<ConfigMap, kube::Error> {
+    let map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": names::SETTINGS},
+        "data": {"settings.yaml": settings},
+    });
+    let parameters = PatchParams::apply("administrator").force();
+    config_maps(cluster).patch(names::SETTINGS, &parameters, &Patch::Apply(&map)).await
+}
+
+async fn make_namespace(cluster: &Cluster) {
+    let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names::NAMESPACE}});
+    let api: Api<Namespace> = Api::all(cluster.client());
+    api.patch(names::NAMESPACE, &PatchParams::apply("test"), &Patch::Apply(&body))
+        .await
+        .expect("a namespace");
+}
+
+/// Asks again until the answer is as it must become.
+async fn until<T, F: Future<Output = T>>(
+    what: &str,
+    mut ask: impl FnMut() -> F,
+    is_right: impl Fn(&T) -> bool,
+) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = ask().await;
+        if is_right(&answer) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+fn is_refused_for_registry(answer: &Result<Value, (u16, String)>) -> bool {
+    matches!(answer, Err((422, message)) if message.contains("which the administrator does not allow"))
+}
+
+async fn events(cluster: &Cluster) -> Vec<Value> {
+    let api: Api<DynamicObject> = Api::namespaced_with(
+        cluster.client(),
+        names::NAMESPACE,
+        &kube::core::ApiResource::from_gvk(&kube::core::GroupVersionKind::gvk(
+            "events.k8s.io",
+            "v1",
+            "Event",
+        )),
+    );
+    let list = api.list(&Default::default()).await.expect("events");
+    list.items.into_iter().map(|event| serde_json::to_value(event).expect("JSON")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_counts_for_the_next_review_and_a_wrong_one_not_at_all() {
+    let cluster = Cluster::start().await;
+    let operator = webhooks::operator(&cluster).await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
+    tried(&cluster, Some("ghcr.io")).await.expect("nothing is limited by default");
+
+    write(&cluster, "allowedRegistries: [quay.io]\nagentImage: mirror.lab/agent:7\n").await.expect("stored");
+    until("the limit counts", || tried(&cluster, Some("ghcr.io")), is_refused_for_registry).await;
+    let admitted = tried(&cluster, Some("quay.io")).await.expect("allowed");
+    assert_eq!(admitted["spec"]["initContainers"][0]["image"], "mirror.lab/agent:7");
+    tried(&cluster, None).await.expect("the cache is always allowed");
+
+    // Refused where it is written.
+    let refused = write(&cluster, "allowedRegistries: [quay.io]\nmaximumStorage: big").await;
+    let Err(kube::Error::Api(status)) = refused else { panic!("not refused: {refused:?}") };
+    assert_eq!(status.code, 422);
+    assert!(
+        status.message.contains("settings.maximumStorage is not a size: write one like 100Gi"),
+        "{status:?}"
+    );
+    let refused = write(&cluster, "allowedRegistries: [quay.io").await;
+    assert!(
+        matches!(&refused, Err(kube::Error::Api(status)) if status.message.contains("no YAML")),
+        "{refused:?}"
+    );
+
+    // Where nobody refuses it, it changes nothing.
+    let configurations: Api<ValidatingWebhookConfiguration> = Api::all(cluster.client());
+    configurations.delete(names::OPERATOR, &DeleteParams::default()).await.expect("deleted");
+    until("it is stored", || write(&cluster, "allowedRegistry: [ghcr.io]"), Result::is_ok).await;
+    let is_invalid = |events: &Vec<Value>| events.iter().any(|event| event["reason"] == "InvalidSettings");
+    until("there is an event", || events(&cluster), is_invalid).await;
+    let events = events(&cluster).await;
+    let event = events.iter().find(|event| event["reason"] == "InvalidSettings").expect("that event");
+    let note = event["note"].as_str().unwrap_or_default();
+    assert!(note.contains("settings.allowedRegistry is unknown") && note.contains("stay in force"), "{note}");
+    assert!(is_refused_for_registry(&tried(&cluster, Some("ghcr.io")).await));
+    let admitted = tried(&cluster, Some("quay.io")).await.expect("allowed as before");
+    assert_eq!(admitted["spec"]["initContainers"][0]["image"], "mirror.lab/agent:7");
+
+    // Without settings nothing is limited.
+    config_maps(&cluster).delete(names::SETTINGS, &DeleteParams::default()).await.expect("deleted");
+    until("no limit is left", || tried(&cluster, Some("ghcr.io")), Result::is_ok).await;
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_of_a_namespace_decide_what_is_required_there() {
+    let cluster = Cluster::embedded().await;
+    let operator = webhooks::operator(&cluster).await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
+    let settings = format!(
+        "requiredAnnotations: [{{annotation: {PREFIX}/output-uri, namespaceSelector: {{matchLabels: {{team: climate}}}}}}]\nmaximumStorage: 1Gi"
+    );
+    write(&cluster, &settings).await.expect("stored");
+    // The storage tells when they count.
+    let large = || cache("large", json!({"storage": {"size": "2Gi"}}));
+    let make = || async {
+        let parameters = PostParams { dry_run: true, ..PostParams::default() };
+        cluster.caches().create(&parameters, &serde_json::from_value(large()).expect("an object")).await
+    };
+    until("the limit counts", make, Result::is_err).await;
+    tried(&cluster, None).await.expect("the namespace has no such label");
+
+    let namespaces: Api<Namespace> = Api::all(cluster.client());
+    let labels = json!({"metadata": {"labels": {"team": "climate"}}});
+    namespaces
+        .patch(&cluster.namespace, &PatchParams::default(), &Patch::Merge(labels))
+        .await
+        .expect("labelled");
+    let (code, message) = tried(&cluster, None).await.expect_err("required");
+    assert_eq!(code, 422);
+    assert!(message.contains("output-uri is missing, which the administrator requires"), "{message}");
+
+    // What cannot be read is not taken for a namespace without labels.
+    let failing = Fault::Answer { code: 500, retry_after: None };
+    let reads = Matcher::any().user_agent("operator").resource("", "namespaces").verb("get");
+    cluster.server().faults().inject(reads.clone(), failing, usize::MAX);
+    let (code, _) = tried(&cluster, None).await.expect_err("not known");
+    assert_eq!(code, 500);
+
+    // All of it is what the roles grant.
+    let asked = cluster.server().requests().distinct(&Matcher::any().user_agent("operator"));
+    let grants = rbac::granted(&installation::Settings::default());
+    let mut seen = 0;
+    for request in
+        asked.iter().filter(|request| ["namespaces", "configmaps"].contains(&request.resource.as_str()))
+    {
+        let wanted = Request {
+            verb: &request.verb,
+            group: &request.group,
+            resource: &request.resource,
+            subresource: request.subresource.as_deref(),
+            namespace: request.namespace.as_deref(),
+            name: request.name.as_deref(),
+            field_selector: request.field_selector.as_deref(),
+        };
+        assert!(permits(&grants, &wanted), "not permitted: {request:?}");
+        seen += 1;
+    }
+    assert!(seen >= 2, "{asked:?}");
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_that_never_had_usable_settings_admits_no_step() {
+    let cluster = Cluster::start().await;
+    make_namespace(&cluster).await;
+    write(&cluster, "allowedRegistries: ghcr.io").await.expect("stored");
+    let operator = webhooks::operator(&cluster).await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
+    let (code, _) = tried(&cluster, None).await.expect_err("refused");
+    assert_eq!(code, 500);
+    // Caches are looked after all the same.
+    cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    write(&cluster, "allowedRegistries: [ghcr.io]").await.expect("stored");
+    until("steps are admitted", || tried(&cluster, None), Result::is_ok).await;
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_metric_tells_whether_what_is_written_is_in_force() {
+    let cluster = Cluster::embedded().await;
+    make_namespace(&cluster).await;
+    let mut registry = Registry::default();
+    let metrics = SettingsMetrics::register(&mut registry);
+    let source = Source { namespace: names::NAMESPACE.to_owned(), name: names::SETTINGS.to_owned() };
+    let image = Some("mirror.lab/agent:7".to_owned());
+    let guest = Arc::new(guest(EMBEDDED));
+    let settings =
+        Settings::start(cluster.operator_client().await, guest.clone(), Some(source), image, metrics)
+            .await
+            .expect("settings");
+    let in_force = settings.in_force();
+    assert_eq!(in_force.current().as_deref(), Ok(r#"{"agentImage":"mirror.lab/agent:7"}"#));
+    let shown = || {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
+        text
+    };
+    assert!(shown().contains("orascache_settings_usable 1\n"), "{}", shown());
+
+    write(&cluster, "maximumStorage: 1Ti").await.expect("stored");
+    let wanted = r#"{"agentImage":"mirror.lab/agent:7","maximumStorage":"1Ti"}"#;
+    until("it is taken", || async { in_force.current() }, |state| state.as_deref() == Ok(wanted)).await;
+    write(&cluster, "maximumStorage: 1Tb").await.expect("stored");
+    until("it is refused", || async { shown() }, |text| text.contains("orascache_settings_usable 0\n")).await;
+    assert!(shown().contains(r#"orascache_settings_changes_total{result="refused"} 1"#), "{}", shown());
+    assert_eq!(in_force.current().as_deref(), Ok(wanted));
+    write(&cluster, "maximumStorage: 2Ti").await.expect("stored");
+    until("it is right again", || async { shown() }, |text| text.contains("orascache_settings_usable 1\n"))
+        .await;
+    assert_eq!(
+        in_force.current().as_deref(),
+        Ok(r#"{"agentImage":"mirror.lab/agent:7","maximumStorage":"2Ti"}"#)
+    );
+    drop(settings);
+
+    // Another image than the component takes is told at once.
+    let image = Some("No Image".to_owned());
+    let refused =
+        Settings::start(cluster.operator_client().await, guest, None, image, SettingsMetrics::default())
+            .await;
+    assert!(refused.is_err_and(|error| format!("{error:#}").contains("settings.agentImage is \"No Image\"")));
+    cluster.finish().await;
+}

@@ -249,6 +249,13 @@ impl Cluster {
         versions
     }
 
+    /// From now on nobody but the test and the operator changes anything.
+    pub async fn stop_simulators(&mut self) {
+        if let Some(simulators) = self.simulators.take() {
+            simulators.shutdown().await;
+        }
+    }
+
     /// Removes what the test made. Only a cluster that outlives the test needs it.
     pub async fn finish(self) {
         if let Backend::Existing = self.backend {

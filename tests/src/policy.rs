@@ -141,6 +141,9 @@ pub fn compile(bytes: &[u8]) -> wasmtime::Result<Module> {
     Module::new(&Engine::default(), bytes)
 }
 
+/// A policy that was started, and how it is called.
+type Instance = (Store<State>, TypedFunc<(u32, u32), i32>);
+
 struct Provider {
     module: Module,
     instance: Option<Instance>,

@@ -1,6 +1,7 @@
 //! Faults by number, as `docs/faults.md` lists them: each injects what goes wrong and asserts what must be true after it.
 
 use devcluster::{Fault, Matcher};
+use kube::api::{Patch, PatchParams};
 use orascache_tests::cluster::{Cluster, condition};
 use orascache_tests::fixtures::cache;
 use serde_json::json;
@@ -166,6 +167,29 @@ async fn fault_13_a_failing_page_is_not_taken_for_deletions() {
     let writes = log.writes_since(mark, &of_operator());
     assert!(writes.is_empty(), "{writes:?}");
     settles(&cluster).await;
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+/// The answer to a status write may hold a spec whose event comes later, and is then older than what is known.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spec_that_only_an_answer_tells_of_is_not_lost() {
+    let mut cluster = Cluster::embedded().await;
+    let operator = cluster.operator().await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
+    settles(&cluster).await;
+    cluster.stop_simulators().await;
+    let caches = of_operator().resource("cache.converged-computing.github.io", "orascaches");
+    assert!(cluster.server().faults().freeze_watches(&caches) > 0);
+    cluster.apply(&cluster.caches(), cache("demo", json!({"nodeSelector": {"disk": "ssd"}}))).await;
+    // One event, after which the status has to be written.
+    let status = Patch::Merge(json!({"status": {"readyReplicas": 0}}));
+    cluster.sets().patch_status("demo", &PatchParams::default(), &status).await.expect("a status");
+    cluster
+        .until(&cluster.sets(), "demo", "with a node selector", |set| {
+            set["spec"]["template"]["spec"]["nodeSelector"]["disk"] == "ssd"
+        })
+        .await;
     operator.shutdown().await;
     cluster.finish().await;
 }

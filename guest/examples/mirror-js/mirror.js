@@ -61,6 +61,9 @@ export const admission = {
     const verdict = { uid, allowed: true, code: 200, message: "", warnings: [], patch: null, audit: [] };
     return { tag: "decided", val: verdict };
   },
+  checkSettings(settings) {
+    if (settings) throw { tag: "invalid-input", val: "a mirror has no settings: remove them" };
+  },
 };
 
 function copyOf(original, name, mirror) {

@@ -149,7 +149,9 @@ impl Applier {
 
     fn is_settled(&self, live: &Stored, digest: u64) -> bool {
         let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        settled.get(&live.uid).is_some_and(|(seen, applied)| *applied == digest && *seen == content(&live.text))
+        settled
+            .get(&live.uid)
+            .is_some_and(|(seen, applied)| *applied == digest && *seen == content(&live.text))
     }
 
     fn remember(

@@ -73,4 +73,11 @@ impl admission::Guest for Component {
             audit: Vec::new(),
         }))
     }
+
+    fn check_settings(settings: String) -> Result<(), types::Error> {
+        if settings.is_empty() {
+            return Ok(());
+        }
+        Err(types::Error::InvalidInput("a mirror has no settings: remove them".into()))
+    }
 }

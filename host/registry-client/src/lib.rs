@@ -19,7 +19,9 @@ mod manifest;
 mod manifests;
 mod reader;
 mod reference;
+mod remote;
 mod retry;
+mod stored;
 mod upload;
 
 pub use auth::{Access, Action, Credentials, Secret};
@@ -31,6 +33,7 @@ pub use manifest::{Descriptor, EMPTY_CONFIG, Manifest, media_type};
 pub use manifests::Fetched;
 pub use reader::{ChannelReader, Sender, channel};
 pub use reference::Reference;
+pub use remote::Remote;
 pub use upload::{Blob, Pushed};
 pub use url::Url;
 

@@ -1,7 +1,6 @@
 //! `pull` and `push` for people: artifacts with the host in front, their own credentials, bars on a terminal.
 
 mod credentials;
-mod remote;
 
 use crate::cancel::Cancel;
 use crate::exit;
@@ -11,8 +10,7 @@ use crate::transfer::{self, Failure, run};
 use artifact::Limits;
 use clap::{ArgAction, Args};
 use credentials::Login;
-use registry_client::{Client, Policy};
-use remote::Remote;
+use registry_client::{Client, Policy, Remote};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};

@@ -1,11 +1,14 @@
 //! Artifacts as people name them: with the host of the registry in front.
 
-use registry_client::{Endpoint, Reference};
+use crate::endpoint::Endpoint;
+use crate::reference::Reference;
 
 /// A registry and an artifact in it.
 #[derive(Clone, Debug)]
 pub struct Remote {
+    /// The registry.
     pub endpoint: Endpoint,
+    /// The artifact in it.
     pub reference: Reference,
 }
 
@@ -48,6 +51,12 @@ fn is_local(host: &str) -> bool {
         None => host.split(':').next().unwrap_or_default(),
     };
     name == "localhost" || name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
+impl std::fmt::Display for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.endpoint.host(), self.reference)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Reviews with everything they depend on: the component decides, this finds what it asks for.
 
-use crate::engine::{Guest, Outcome, ReviewContext};
+use crate::engine::{Outcome, ReviewContext};
+use crate::version::Current;
 use controller::Primaries;
 use controller::contract::{DecideError, ObjectRef};
 use futures::future::BoxFuture;
@@ -17,15 +18,15 @@ const MAX_UNASKED: usize = 8;
 /// Answers reviews by the component, with primaries from the controller's cache and, where those are not known yet,
 /// from the API itself.
 pub struct Admission {
-    guest: Arc<Guest>,
+    current: Arc<Current>,
     primaries: Primaries,
     settings: Arc<str>,
 }
 
 impl Admission {
     /// `settings` is JSON text, as [`settings`] makes it.
-    pub fn new(guest: Arc<Guest>, primaries: Primaries, settings: Arc<str>) -> Self {
-        Self { guest, primaries, settings }
+    pub fn new(current: Arc<Current>, primaries: Primaries, settings: Arc<str>) -> Self {
+        Self { current, primaries, settings }
     }
 
     async fn decide(&self, review: &str) -> Result<Verdict, ReviewError> {
@@ -33,7 +34,9 @@ impl Admission {
         let objects = self.primaries.in_namespace(&namespace, MAX_UNASKED).unwrap_or_default();
         let mut context =
             ReviewContext { objects, complete: false, settings: self.settings.clone(), now: now() };
-        let needed = match self.guest.review(review, &context).map_err(failed)? {
+        // One version answers both calls.
+        let version = self.current.load_full();
+        let needed = match version.review(review, &context).map_err(failed)? {
             Outcome::Decided(verdict) => return Ok(verdict),
             Outcome::Need(needed) => needed,
         };
@@ -42,7 +45,7 @@ impl Admission {
             context.objects.extend(self.find(reference).await?);
         }
         context.complete = true;
-        match self.guest.review(review, &context).map_err(failed)? {
+        match version.review(review, &context).map_err(failed)? {
             Outcome::Decided(verdict) => Ok(verdict),
             Outcome::Need(_) => {
                 Err(ReviewError::Failed("the component asks again for what the API does not have".to_owned()))

@@ -8,4 +8,8 @@ pub mod engine;
 pub mod leader;
 pub mod operator;
 pub mod output;
+pub mod record;
+pub mod replay;
+pub mod swap;
+pub mod version;
 pub mod webhooks;

@@ -3,6 +3,9 @@
 use crate::admission::{self, Admission};
 use crate::engine::Guest;
 use crate::leader::Leadership;
+use crate::record::{self, Recorder};
+use crate::swap::{self, Swapper};
+use crate::version::{Current, Version};
 use crate::webhooks::{self, Webhooks};
 use anyhow::Context;
 use axum::Router;
@@ -30,6 +33,10 @@ pub struct Options {
     pub lease_namespace: Option<String>,
     /// Where admission reviews are answered, if anywhere.
     pub webhooks: Option<webhooks::Options>,
+    /// Where decisions are recorded, if anywhere.
+    pub record: Option<record::Options>,
+    /// The file that new versions of the component come from, if any.
+    pub swap: Option<swap::Options>,
 }
 
 /// A running operator.
@@ -37,6 +44,8 @@ pub struct Operator {
     controller: Arc<Controller>,
     leadership: Option<Leadership>,
     webhooks: Option<Webhooks>,
+    swapper: Option<Swapper>,
+    recorder: Option<Arc<Recorder>>,
     endpoints: Option<JoinHandle<()>>,
 }
 
@@ -57,39 +66,50 @@ pub fn connect(mut config: Config, agent: &'static str) -> anyhow::Result<Client
 /// Starts the operator.
 ///
 /// # Errors
-/// When the API server does not answer or the address for the endpoints is taken.
+/// When the API server does not answer, the address for the endpoints is taken, or the folder for records cannot be
+/// used.
 pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyhow::Result<Operator> {
     let instance = instance();
+    let lease_namespace = options.lease_namespace;
     let leadership =
-        options.lease_namespace.map(|namespace| Leadership::start(client.clone(), &namespace, &instance));
+        lease_namespace.as_deref().map(|namespace| Leadership::start(client.clone(), namespace, &instance));
     let may_write: Box<dyn Fn() -> bool + Send + Sync> = match &leadership {
         Some(leadership) => Box::new(leadership.claim()),
         None => Box::new(controller::always_allowed),
     };
     let mut registry = Registry::default();
+    let recorder = options.record.map(|options| Recorder::start(options, &mut registry)).transpose()?;
+    let recorder = recorder.map(Arc::new);
+    let version = Arc::new(Version::trusted(guest, recorder.clone()));
+    let current = Arc::new(Current::new(version.clone()));
     let controller_options = controller::Options {
         namespace: options.namespace,
         workers: if options.workers == 0 { 4 } else { options.workers },
-        instance,
+        instance: instance.clone(),
         may_write,
         ..controller::Options::default()
     };
-    let controller =
-        Controller::start(client.clone(), guest.clone(), controller_options, &mut registry).await?;
+    let controller = Controller::start(client.clone(), version, controller_options, &mut registry).await?;
     let controller = Arc::new(controller);
     let webhooks = match options.webhooks {
         Some(options) => {
             let settings = admission::settings(options.agent_image.as_deref());
-            let admission = Admission::new(guest, controller.primaries(), settings);
-            Some(Webhooks::start(client, admission, options, &mut registry).await?)
+            let admission = Admission::new(current.clone(), controller.primaries(), settings);
+            Some(Webhooks::start(client.clone(), admission, options, &mut registry).await?)
         }
         None => None,
     };
+    let swapper = options.swap.map(|options| {
+        let handover = controller.handover();
+        let recorder = recorder.clone();
+        let place = swap::Place { client, instance, lease_namespace, handover, current, recorder };
+        Swapper::start(place, options, &mut registry)
+    });
     let endpoints = match options.listen {
         Some(address) => Some(serve(address, registry, controller.clone()).await?),
         None => None,
     };
-    Ok(Operator { controller, leadership, webhooks, endpoints })
+    Ok(Operator { controller, leadership, webhooks, swapper, recorder, endpoints })
 }
 
 impl Operator {
@@ -113,6 +133,9 @@ impl Operator {
 
     /// Lets running work end and stops.
     pub async fn shutdown(self) {
+        if let Some(swapper) = self.swapper {
+            swapper.shutdown().await;
+        }
         if let Some(webhooks) = self.webhooks {
             webhooks.shutdown().await;
         }
@@ -123,6 +146,10 @@ impl Operator {
         }
         if let Some(controller) = Arc::into_inner(self.controller) {
             controller.shutdown().await;
+        }
+        if let Some(recorder) = self.recorder {
+            // A panic in it was reported where it happened.
+            let _ = tokio::task::spawn_blocking(move || recorder.flush()).await;
         }
         if let Some(leadership) = self.leadership {
             leadership.release().await;

@@ -30,7 +30,7 @@ pub(super) fn execute(args: &DevArgs) -> Result<ExitCode, Failed> {
                 .context("the Kubernetes API cannot be started")?;
         let kubeconfig = args.kubeconfig.clone().unwrap_or_else(|| folder.path().join("kubeconfig"));
         write_private(&kubeconfig, &server.kubeconfig())?;
-        let cluster = Cluster::start(&server, guest, &folder).await?;
+        let cluster = Cluster::start(&server, guest, &folder, args).await?;
         let outcome = match &args.exec {
             Some(command) => {
                 let announcer = tokio::spawn(announce(cluster.changes));
@@ -65,6 +65,7 @@ impl Cluster {
         server: &ApiServer,
         guest: Arc<crate::engine::Guest>,
         folder: &TempDir,
+        args: &DevArgs,
     ) -> Result<Self, Failed> {
         let client = client_of(server, operator::AGENT).await?;
         install::definition(&client).await?;
@@ -84,6 +85,8 @@ impl Cluster {
                 },
                 agent_image: None,
             }),
+            record: args.record.options(),
+            swap: super::swap_options(&args.component),
             ..operator::Options::default()
         };
         let operator = operator::start(client.clone(), guest, options).await?;

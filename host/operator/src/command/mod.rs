@@ -5,12 +5,14 @@ mod dev;
 mod inspect;
 mod manifests;
 mod render;
+mod replay;
 mod review;
 mod run;
 
 use crate::cli::{Cli, Command, ComponentArgs};
 use crate::engine::{CompiledCache, EMBEDDED, Engine, Guest, Limits};
 use crate::operator;
+use crate::swap;
 use anyhow::Context;
 use std::borrow::Cow;
 use std::io::IsTerminal;
@@ -58,6 +60,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Inspect(args) => inspect::execute(&args),
         Command::Manifests(args) => manifests::execute(&args),
         Command::Render(args) => render::execute(&args),
+        Command::Replay(args) => replay::execute(&args),
         Command::Review(args) => review::execute(&args),
         Command::Run(args) => run::execute(&args),
         Command::Dev(args) => dev::execute(&args),
@@ -69,6 +72,11 @@ pub fn execute(cli: Cli) -> ExitCode {
     };
     eprintln!("error: {error:#}");
     ExitCode::from(code)
+}
+
+/// Follows the file of the component, where there is one.
+fn swap_options(args: &ComponentArgs) -> Option<swap::Options> {
+    args.component.as_ref().map(swap::Options::new)
 }
 
 /// Runs the asynchronous part of a command.

@@ -24,6 +24,8 @@ pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
             listen: Some(args.listen),
             lease_namespace: args.lease_namespace.clone(),
             webhooks: webhooks(args),
+            record: args.record.options(),
+            swap: super::swap_options(&args.component),
         };
         let running = operator::start(client, guest, options).await?;
         tracing::info!("watching; caches are reconciled as they change");

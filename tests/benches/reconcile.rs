@@ -6,7 +6,10 @@ use controller::contract::{Observed, Reconciler};
 use criterion::{Criterion, criterion_group, criterion_main};
 use orascache_core::contract as core;
 use orascache_operator::engine::{EMBEDDED, Guest};
+use orascache_operator::record::{self, Recorder};
+use orascache_operator::version::{Current, Version};
 use orascache_tests::cluster::guest;
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -81,7 +84,7 @@ fn subject() -> Guest {
 }
 
 fn reconcile(criterion: &mut Criterion) {
-    let guest = subject();
+    let guest = Arc::new(subject());
     let converged = converged();
     let bare = Input { owned: Vec::new(), related: Vec::new(), primary: converged.primary.clone() };
     for (name, input) in [("converged", &converged), ("from nothing", &bare)] {
@@ -98,6 +101,18 @@ fn reconcile(criterion: &mut Criterion) {
         });
         group.bench_function("component", |bencher| {
             bencher.iter(|| guest.reconcile(black_box(&observed)).expect("a plan"));
+        });
+        // What the running operator adds: a version that can be exchanged, and records.
+        let current = Current::new(Arc::new(Version::trusted(guest.clone(), None)));
+        group.bench_function("version at work", |bencher| {
+            bencher.iter(|| current.load_full().reconcile(black_box(&observed)).expect("a plan"));
+        });
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = record::Options::new(folder.path().join("records"));
+        let recorder = Recorder::start(options, &mut Registry::default()).expect("recording starts");
+        current.store(Arc::new(Version::trusted(guest.clone(), Some(Arc::new(recorder)))));
+        group.bench_function("version at work, recorded", |bencher| {
+            bencher.iter(|| current.load_full().reconcile(black_box(&observed)).expect("a plan"));
         });
         group.finish();
     }

@@ -4,6 +4,7 @@
 //! `kube-apiserver`) it is a bare control plane, and with `ORASCACHE_TEST_KUBECONFIG` a cluster that runs already.
 
 pub mod cluster;
+pub mod components;
 pub mod control_plane;
 pub mod fixtures;
 pub mod node;

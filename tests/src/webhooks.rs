@@ -19,6 +19,11 @@ use std::sync::Arc;
 /// Starts the operator as `orascache run` does, with webhooks on a free port, and has the API server call them. Returns
 /// once the API server trusts them and the operator has looked at everything.
 pub async fn operator(cluster: &Cluster) -> Operator {
+    operator_with(cluster, |_| {}).await
+}
+
+/// The same with other options.
+pub async fn operator_with(cluster: &Cluster, change: impl FnOnce(&mut operator::Options)) -> Operator {
     let client = cluster.client();
     let namespace =
         serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names::NAMESPACE}});
@@ -31,7 +36,7 @@ pub async fn operator(cluster: &Cluster) -> Operator {
     let address = free_address();
     install(cluster, &client, address).await;
     // The Lease is part of its work too.
-    let options = operator::Options {
+    let mut options = operator::Options {
         lease_namespace: Some(names::NAMESPACE.to_owned()),
         webhooks: Some(Options {
             listen: address,
@@ -44,6 +49,7 @@ pub async fn operator(cluster: &Cluster) -> Operator {
         settings: Some(Source { namespace: names::NAMESPACE.to_owned(), name: names::SETTINGS.to_owned() }),
         ..operator::Options::default()
     };
+    change(&mut options);
     let operator = operator::start(cluster.operator_client().await, Arc::new(guest(EMBEDDED)), options)
         .await
         .expect("the operator starts");

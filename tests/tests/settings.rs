@@ -9,6 +9,7 @@ use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use orascache_operator::engine::EMBEDDED;
 use orascache_operator::settings::{Settings, SettingsMetrics, Source};
+use orascache_operator::version::{Current, Version};
 use orascache_tests::cluster::{Cluster, PATIENCE, guest};
 use orascache_tests::fixtures::cache;
 use orascache_tests::webhooks;
@@ -232,9 +233,9 @@ async fn a_metric_tells_whether_what_is_written_is_in_force() {
     let metrics = SettingsMetrics::register(&mut registry);
     let source = Source { namespace: names::NAMESPACE.to_owned(), name: names::SETTINGS.to_owned() };
     let image = Some("mirror.lab/agent:7".to_owned());
-    let guest = Arc::new(guest(EMBEDDED));
+    let current = Arc::new(Current::from_pointee(Version::trusted(Arc::new(guest(EMBEDDED)), None)));
     let settings =
-        Settings::start(cluster.operator_client().await, guest.clone(), Some(source), image, metrics)
+        Settings::start(cluster.operator_client().await, current.clone(), Some(source), image, metrics)
             .await
             .expect("settings");
     let in_force = settings.in_force();
@@ -265,7 +266,7 @@ async fn a_metric_tells_whether_what_is_written_is_in_force() {
     // Another image than the component takes is told at once.
     let image = Some("No Image".to_owned());
     let refused =
-        Settings::start(cluster.operator_client().await, guest, None, image, SettingsMetrics::default())
+        Settings::start(cluster.operator_client().await, current, None, image, SettingsMetrics::default())
             .await;
     assert!(refused.is_err_and(|error| format!("{error:#}").contains("settings.agentImage is \"No Image\"")));
     cluster.finish().await;

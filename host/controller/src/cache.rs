@@ -17,14 +17,28 @@ pub(crate) type KindIndex = usize;
 pub(crate) struct Cache {
     /// Primary first, then owned, then related kinds, each once.
     kinds: Vec<Kind>,
+    state: RwLock<State>,
+}
+
+/// Which kinds a reconciler owns and which it only reads, by position.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Roles {
     owned: Vec<KindIndex>,
     related: Vec<KindIndex>,
-    state: RwLock<State>,
+}
+
+impl Roles {
+    /// Whether a plan may write objects of this kind.
+    pub(crate) fn is_owned(&self, kind: KindIndex) -> bool {
+        self.owned.contains(&kind)
+    }
 }
 
 #[derive(Default)]
 struct State {
     objects: Vec<Objects>,
+    /// By these a change concerns primaries: the roles of all reconcilers so far.
+    roles: Roles,
     /// Children by the UID of their controller.
     children: HashMap<Box<str>, BTreeSet<(KindIndex, Key)>>,
     /// Primaries by UID.
@@ -73,19 +87,46 @@ impl Cache {
                 kinds.len() - 1
             })
         };
-        let owned = description.owned.iter().map(&mut place).collect();
-        let related = description.related.iter().map(&mut place).collect();
+        let roles = Roles {
+            owned: description.owned.iter().map(&mut place).collect(),
+            related: description.related.iter().map(&mut place).collect(),
+        };
         let objects = kinds.iter().map(|_| Objects::default()).collect();
-        Cache { kinds, owned, related, state: RwLock::new(State { objects, ..State::default() }) }
+        Cache { kinds, state: RwLock::new(State { objects, roles, ..State::default() }) }
+    }
+
+    /// The roles that a description gives to the kinds.
+    ///
+    /// # Errors
+    /// With the kinds that are not watched.
+    pub(crate) fn roles(&self, description: &Description) -> Result<Roles, Vec<Kind>> {
+        let mut unknown = Vec::new();
+        let mut find = |kinds: &[Kind]| {
+            let mut found = Vec::new();
+            for kind in kinds {
+                match self.index_of(kind) {
+                    Some(index) => found.push(index),
+                    None => unknown.push(kind.clone()),
+                }
+            }
+            found
+        };
+        let roles = Roles { owned: find(&description.owned), related: find(&description.related) };
+        if unknown.is_empty() { Ok(roles) } else { Err(unknown) }
+    }
+
+    /// From now on a change concerns primaries by these roles too.
+    pub(crate) fn widen(&self, roles: &Roles) {
+        let mut state = self.write();
+        let known = &mut state.roles;
+        for (into, from) in [(&mut known.owned, &roles.owned), (&mut known.related, &roles.related)] {
+            let new: Vec<KindIndex> = from.iter().filter(|kind| !into.contains(kind)).copied().collect();
+            into.extend(new);
+        }
     }
 
     pub(crate) fn kinds(&self) -> &[Kind] {
         &self.kinds
-    }
-
-    /// Whether a plan may write objects of this kind.
-    pub(crate) fn is_owned(&self, kind: KindIndex) -> bool {
-        self.owned.contains(&kind)
     }
 
     pub(crate) fn index_of(&self, kind: &Kind) -> Option<KindIndex> {
@@ -145,9 +186,9 @@ impl Cache {
             state.unlink(kind, old);
         }
         state.link(kind, &object);
-        let mut concerned = self.concerned(&state, kind, &object);
+        let mut concerned = state.concerned(kind, &object);
         if let Some(old) = &old {
-            concerned.extend(self.concerned(&state, kind, old));
+            concerned.extend(state.concerned(kind, old));
         }
         concerned
     }
@@ -167,7 +208,7 @@ impl Cache {
             _ => return Vec::new(),
         }
         let Some(kept) = objects.by_key.remove(&object.key) else { return Vec::new() };
-        let concerned = self.concerned(&state, kind, &kept.object);
+        let concerned = state.concerned(kind, &kept.object);
         state.unlink(kind, &kept.object);
         concerned
     }
@@ -184,13 +225,13 @@ impl Cache {
         (!state.gone.contains(&kept.object.uid)).then(|| kept.object.clone())
     }
 
-    /// Everything about one primary, or `None` when it does not exist.
-    pub(crate) fn view(&self, key: &Key) -> Option<View> {
+    /// Everything about one primary that a reconciler with these roles sees, or `None` when it does not exist.
+    pub(crate) fn view(&self, key: &Key, roles: &Roles) -> Option<View> {
         let state = self.read();
         let primary = &state.objects.first()?.by_key.get(key)?.object;
         let mut owned = Vec::new();
         for (kind, child) in state.children.get(&primary.uid).into_iter().flatten() {
-            if !self.owned.contains(kind) {
+            if !roles.is_owned(*kind) {
                 continue;
             }
             let kept = state.objects.get(*kind).and_then(|objects| objects.by_key.get(child));
@@ -200,7 +241,7 @@ impl Cache {
             );
         }
         let mut related = Vec::new();
-        for kind in &self.related {
+        for kind in &roles.related {
             let Some(objects) = state.objects.get(*kind) else { continue };
             let in_namespace = objects.in_namespace(&key.namespace);
             let foreign = in_namespace.filter(|object| object.controller.as_ref() != Some(&primary.uid));
@@ -225,29 +266,6 @@ impl Cache {
         primaries.take(at_most).map(|object| object.text.clone()).collect()
     }
 
-    fn concerned(&self, state: &State, kind: KindIndex, object: &Stored) -> Vec<Key> {
-        let mut keys = Vec::new();
-        if kind == 0 {
-            keys.push(object.key.clone());
-        }
-        if self.owned.contains(&kind)
-            && let Some(primary) = object.controller.as_ref().and_then(|uid| state.primaries.get(uid))
-        {
-            keys.push(primary.clone());
-        }
-        if self.related.contains(&kind)
-            && let Some(primaries) = state.objects.first()
-        {
-            let theirs = primaries.in_namespace(&object.key.namespace);
-            keys.extend(
-                theirs
-                    .filter(|primary| object.controller.as_ref() != Some(&primary.uid))
-                    .map(|primary| primary.key.clone()),
-            );
-        }
-        keys
-    }
-
     fn read(&self) -> RwLockReadGuard<'_, State> {
         // Every writer leaves the state whole, whoever panics elsewhere.
         self.state.read().unwrap_or_else(PoisonError::into_inner)
@@ -268,6 +286,30 @@ impl Objects {
 }
 
 impl State {
+    /// Primaries that a change of this object concerns.
+    fn concerned(&self, kind: KindIndex, object: &Stored) -> Vec<Key> {
+        let mut keys = Vec::new();
+        if kind == 0 {
+            keys.push(object.key.clone());
+        }
+        if self.roles.owned.contains(&kind)
+            && let Some(primary) = object.controller.as_ref().and_then(|uid| self.primaries.get(uid))
+        {
+            keys.push(primary.clone());
+        }
+        if self.roles.related.contains(&kind)
+            && let Some(primaries) = self.objects.first()
+        {
+            let theirs = primaries.in_namespace(&object.key.namespace);
+            keys.extend(
+                theirs
+                    .filter(|primary| object.controller.as_ref() != Some(&primary.uid))
+                    .map(|primary| primary.key.clone()),
+            );
+        }
+        keys
+    }
+
     fn link(&mut self, kind: KindIndex, object: &Stored) {
         if kind == 0 {
             self.primaries.insert(object.uid.clone(), object.key.clone());
@@ -291,105 +333,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Cache, Source};
-    use crate::contract::{Description, Kind};
-    use crate::object::{Key, Stored};
-
-    fn kind(name: &str) -> Kind {
-        Kind { api_version: "v1".into(), kind: name.into(), plural: name.to_lowercase(), namespaced: true }
-    }
-
-    fn cache() -> Cache {
-        Cache::new(&Description {
-            primary: kind("P"),
-            owned: vec![kind("C"), kind("S")],
-            related: vec![kind("S")],
-            field_manager: "us".into(),
-        })
-    }
-
-    fn object(name: &str, uid: &str, revision: u64, controller: Option<&str>) -> Stored {
-        Stored {
-            key: Key::new("n", name),
-            uid: uid.into(),
-            resource_version: revision.to_string().into(),
-            controller: controller.map(Into::into),
-            text: format!("{name} {uid} {controller:?} {}", revision / 10).into(),
-            rivals: None,
-        }
-    }
-
-    #[test]
-    fn children_concern_their_controller_and_related_objects_their_namespace() {
-        let cache = cache();
-        let p = Key::new("n", "p");
-        assert_eq!(cache.store(0, object("p", "P", 10, None), Source::Watch), vec![p.clone()]);
-        assert_eq!(cache.store(1, object("c", "C", 11, Some("P")), Source::Watch), vec![p.clone()]);
-        assert_eq!(cache.store(1, object("d", "D", 12, None), Source::Watch), []);
-        assert_eq!(cache.store(2, object("s", "S", 13, None), Source::Watch), vec![p.clone()]);
-        let view = cache.view(&p).expect("a view");
-        assert_eq!((view.owned.len(), view.related.len()), (1, 1));
-        let mine = object("t", "T", 14, Some("P"));
-        cache.store(2, mine, Source::Watch);
-        let view = cache.view(&p).expect("a view");
-        assert_eq!((view.owned.len(), view.related.len()), (2, 1));
-    }
-
-    #[test]
-    fn a_child_before_its_owner_is_found_later() {
-        let cache = cache();
-        assert_eq!(cache.store(1, object("c", "C", 11, Some("P")), Source::Watch), []);
-        cache.store(0, object("p", "P", 10, None), Source::Watch);
-        assert_eq!(cache.view(&Key::new("n", "p")).expect("a view").owned.len(), 1);
-    }
-
-    #[test]
-    fn older_states_do_not_replace_newer_ones_and_sameness_concerns_nobody() {
-        let cache = cache();
-        cache.store(0, object("p", "P", 20, None), Source::Write);
-        assert_eq!(cache.store(0, object("p", "P", 11, None), Source::Watch), []);
-        assert!(cache.view(&Key::new("n", "p")).expect("a view").primary.ends_with('2'));
-        assert_eq!(
-            cache.store(0, object("p", "P", 25, None), Source::Watch),
-            [],
-            "only the revision changed"
-        );
-    }
-
-    #[test]
-    fn a_relist_forgets_what_it_does_not_mention_but_not_what_we_wrote_meanwhile() {
-        let cache = cache();
-        cache.store(0, object("p", "P", 10, None), Source::Watch);
-        cache.store(1, object("old", "O", 11, Some("P")), Source::Watch);
-        cache.begin_relist(1);
-        cache.store(1, object("new", "N", 30, Some("P")), Source::Write);
-        assert_eq!(cache.end_relist(1), [Key::new("n", "p")]);
-        let view = cache.view(&Key::new("n", "p")).expect("a view");
-        assert_eq!(view.owned.len(), 1);
-        assert!(view.owned[0].starts_with("new"));
-    }
-
-    #[test]
-    fn a_late_answer_does_not_bring_back_what_was_deleted() {
-        let cache = cache();
-        cache.store(0, object("p", "P", 10, None), Source::Watch);
-        cache.store(1, object("c", "C", 11, Some("P")), Source::Watch);
-        cache.remove(1, &object("c", "C", 12, Some("P")));
-        cache.store(1, object("c", "C", 11, Some("P")), Source::Write);
-        assert!(cache.view(&Key::new("n", "p")).expect("a view").owned.is_empty());
-    }
-
-    #[test]
-    fn a_deletion_is_believed_at_once_and_only_for_that_uid() {
-        let cache = cache();
-        cache.store(0, object("p", "P", 10, None), Source::Watch);
-        cache.store(1, object("c", "C", 11, Some("P")), Source::Watch);
-        cache.mark_gone("C");
-        assert!(cache.view(&Key::new("n", "p")).expect("a view").owned.is_empty());
-        assert_eq!(cache.store(1, object("c", "C", 12, Some("P")), Source::Watch), []);
-        cache.store(1, object("c", "C2", 13, Some("P")), Source::Write);
-        assert_eq!(cache.remove(1, &object("c", "C", 12, Some("P"))), []);
-        assert_eq!(cache.view(&Key::new("n", "p")).expect("a view").owned.len(), 1);
-    }
-}
+mod tests;

@@ -2,10 +2,12 @@
 //! `wit/reconciler.wit`. The operator implements [`Reconciler`] with the component; tests implement it
 //! with closures.
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A kind of Kubernetes object, as the API server addresses it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Kind {
     /// `group/version`, or `v1` for the core group.
     pub api_version: String,
@@ -31,7 +33,8 @@ pub struct Description {
 }
 
 /// Names one object.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ObjectRef {
     /// Its kind.
     pub kind: Kind,
@@ -44,7 +47,8 @@ pub struct ObjectRef {
 }
 
 /// A write of the last plan that did not succeed, or that was held back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Failure {
     /// The object that was to be written.
     pub target: ObjectRef,
@@ -76,7 +80,8 @@ pub struct Observed {
 }
 
 /// A Secret key that is filled with random bytes once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Generated {
     /// The Secret as JSON text, without that key.
     pub secret: String,
@@ -87,7 +92,8 @@ pub struct Generated {
 }
 
 /// How serious an event is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Severity {
     /// For information.
     Normal,
@@ -96,7 +102,8 @@ pub enum Severity {
 }
 
 /// What is recorded as an events.k8s.io/v1 Event about the primary.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Event {
     /// How serious.
     pub severity: Severity,
@@ -109,7 +116,8 @@ pub struct Event {
 }
 
 /// What to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// Create-only Secrets.
     pub generate: Vec<Generated>,
@@ -126,7 +134,8 @@ pub struct Plan {
 }
 
 /// Why there is no plan.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "camelCase")]
 pub enum DecideError {
     /// The input is not what the contract says; the sentence says where.
     #[error("the observed objects cannot be used: {0}")]

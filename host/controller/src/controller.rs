@@ -1,10 +1,11 @@
 //! Puts the parts together: informers fill the cache and the queue, workers ask the reconciler and carry out its
 //! plans.
 
-use crate::cache::Cache;
-use crate::contract::{DecideError, Failure, Observed, Reconciler};
+use crate::cache::{Cache, Roles, View};
+use crate::contract::{DecideError, Description, Failure, Observed, Reconciler};
 use crate::execute::{Executor, Outcome};
 use crate::failures::Failures;
+use crate::handover::{self, Deciding, Handover, Incompatible};
 use crate::informer::Informer;
 use crate::metrics::{Ended, Metrics};
 use crate::object::Key;
@@ -12,6 +13,7 @@ use crate::primaries::Primaries;
 pub use crate::queue::Backoff;
 use crate::queue::Queue;
 use crate::takeback;
+use arc_swap::ArcSwap;
 use kube::Client;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
@@ -66,12 +68,14 @@ pub struct Controller {
     synced: watch::Receiver<bool>,
 }
 
-struct Shared {
-    cache: Arc<Cache>,
+pub(crate) struct Shared {
+    pub(crate) cache: Arc<Cache>,
     queue: Queue<Key>,
     failures: Failures,
     executor: Executor,
-    reconciler: Arc<dyn Reconciler>,
+    /// What the first reconciler said: watches and field manager are made from it.
+    description: Description,
+    pub(crate) deciding: ArcSwap<Deciding>,
     metrics: Metrics,
     may_write: MayWrite,
 }
@@ -97,6 +101,8 @@ impl Controller {
         let version = client.apiserver_version().await.map_err(StartError::Unreachable)?;
         let streaming_lists = has_streaming_lists(&version.major, &version.minor);
         let cache = Arc::new(Cache::new(&description));
+        // Every kind of a description is among those of its own cache.
+        let roles = cache.roles(&description).unwrap_or_default();
         let may_write: MayWrite = options.may_write.into();
         let metrics = Metrics::new(&description.primary.kind.to_lowercase(), registry);
         let shared = Arc::new(Shared {
@@ -109,7 +115,8 @@ impl Controller {
                 options.instance,
                 may_write.clone(),
             ),
-            reconciler,
+            description: description.clone(),
+            deciding: ArcSwap::from_pointee(Deciding { reconciler, roles }),
             metrics,
             may_write,
         });
@@ -154,6 +161,11 @@ impl Controller {
     /// A view of the primaries, for those who decide about other objects.
     pub fn primaries(&self) -> Primaries {
         self.primaries.clone()
+    }
+
+    /// By this another reconciler can take over.
+    pub fn handover(&self) -> Handover {
+        Handover { shared: self.shared.clone() }
     }
 
     /// Lets running work end, for a few seconds at most, and stops.
@@ -208,7 +220,11 @@ async fn resume(shared: Arc<Shared>) {
 }
 
 impl Shared {
-    fn enqueue(&self, keys: Vec<Key>) {
+    pub(crate) fn roles_of(&self, description: &Description) -> Result<Roles, Incompatible> {
+        handover::roles(&self.cache, &self.description, description)
+    }
+
+    pub(crate) fn enqueue(&self, keys: Vec<Key>) {
         if keys.is_empty() {
             return;
         }
@@ -221,7 +237,9 @@ impl Shared {
 
     async fn reconcile(&self, key: &Key) {
         let started = std::time::Instant::now();
-        let Some(view) = self.cache.view(key) else {
+        // One decides from beginning to end, whoever takes over meanwhile.
+        let deciding = self.deciding.load_full();
+        let Some(view) = self.cache.view(key, &deciding.roles) else {
             // Deleted: nothing of it is kept for one that is made anew.
             self.queue.remove(key);
             self.failures.forget(key);
@@ -231,17 +249,10 @@ impl Shared {
             // Whoever may write looks at it; when that is this process, it looks at everything.
             return;
         }
-        let failures = self.failures.of(key, &view.uid);
-        let observed = Observed {
-            primary: view.primary.clone(),
-            owned: view.owned.clone(),
-            related: view.related.clone(),
-            failures,
-            now: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
-        };
-        let ended = match self.reconciler.reconcile(&observed) {
+        let observed = self.observe(key, &view);
+        let ended = match deciding.reconciler.reconcile(&observed) {
             Ok(plan) => {
-                let outcome = self.executor.execute(&self.cache, key, &view, &plan).await;
+                let outcome = self.executor.execute(&self.cache, &deciding.roles, key, &view, &plan).await;
                 self.conclude(key, &view.uid, outcome, plan.requeue_after)
             }
             Err(error) => {
@@ -250,6 +261,16 @@ impl Shared {
             }
         };
         self.metrics.reconciled(ended, started.elapsed());
+    }
+
+    pub(crate) fn observe(&self, key: &Key, view: &View) -> Observed {
+        Observed {
+            primary: view.primary.clone(),
+            owned: view.owned.clone(),
+            related: view.related.clone(),
+            failures: self.failures.of(key, &view.uid),
+            now: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+        }
     }
 
     /// Decides when the primary is looked at again.

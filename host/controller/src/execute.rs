@@ -1,7 +1,7 @@
 //! Carries out a plan, in order: secrets, applies, deletes, status, events.
 
 use crate::apply::{self, Applier};
-use crate::cache::{Cache, Source, View};
+use crate::cache::{Cache, KindIndex, Roles, Source, View};
 use crate::contract::{Event, Failure, Generated, Kind, ObjectRef, Plan, Severity};
 use crate::object::{Decoded, Key};
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -54,37 +54,53 @@ impl Executor {
         }
     }
 
-    pub(crate) async fn execute(&self, cache: &Cache, key: &Key, view: &View, plan: &Plan) -> Outcome {
+    /// `roles` are those of the reconciler that planned.
+    pub(crate) async fn execute(
+        &self,
+        cache: &Cache,
+        roles: &Roles,
+        key: &Key,
+        view: &View,
+        plan: &Plan,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         for generated in &plan.generate {
             if !self.may_write(&mut outcome) {
                 return outcome;
             }
-            outcome.failures.extend(self.generate(cache, generated).await.err());
-            outcome.changed = true;
+            match identify(cache, &generated.secret) {
+                Some((kind, child, object)) if roles.is_owned(kind) => {
+                    let failed = self.generate(cache, kind, child, object, generated).await.err();
+                    outcome.failures.extend(failed);
+                    outcome.changed = true;
+                }
+                _ => left_out(key, "generates"),
+            }
         }
         for text in &plan.apply {
             if !self.may_write(&mut outcome) {
                 return outcome;
             }
             match identify(cache, text) {
-                Some((kind, child, object)) if cache.is_owned(kind) => {
+                Some((kind, child, object)) if roles.is_owned(kind) => {
                     match self.applier.apply(cache, kind, &child, &object, &view.uid).await {
                         Ok(changed) => outcome.changed |= changed,
                         Err(failures) => outcome.failures.extend(failures),
                     }
                 }
-                _ => {
-                    tracing::error!(primary = %key, "the plan applies an object of a kind that the guest did not describe; it is left out")
-                }
+                _ => left_out(key, "applies"),
             }
         }
         for target in &plan.delete {
             if !self.may_write(&mut outcome) {
                 return outcome;
             }
-            outcome.failures.extend(self.delete(cache, target).await.err());
-            outcome.changed = true;
+            if cache.index_of(&target.kind).is_some_and(|kind| roles.is_owned(kind)) {
+                outcome.failures.extend(self.delete(cache, target).await.err());
+                outcome.changed = true;
+            } else {
+                left_out(key, "deletes");
+            }
         }
         if let Some(status) = &plan.status {
             if !self.may_write(&mut outcome) {
@@ -112,8 +128,14 @@ impl Executor {
     }
 
     /// Create-only: a Secret that exists is left as it is.
-    async fn generate(&self, cache: &Cache, generated: &Generated) -> Result<(), Failure> {
-        let Some((kind, key, mut object)) = identify(cache, &generated.secret) else { return Ok(()) };
+    async fn generate(
+        &self,
+        cache: &Cache,
+        kind: KindIndex,
+        key: Key,
+        mut object: Value,
+        generated: &Generated,
+    ) -> Result<(), Failure> {
         let Some(definition) = cache.kinds().get(kind) else { return Ok(()) };
         let mut bytes = vec![0; usize::try_from(generated.bytes).unwrap_or_default().min(4_096)];
         rand::rng().fill_bytes(&mut bytes);
@@ -259,8 +281,13 @@ impl Executor {
     }
 }
 
+/// A component's rights end where its description ends.
+fn left_out(primary: &Key, does: &str) {
+    tracing::error!(%primary, "the plan {does} an object of a kind that the guest did not describe as owned; it is left out");
+}
+
 /// Kind, key and content of a planned object.
-fn identify(cache: &Cache, text: &str) -> Option<(usize, Key, Value)> {
+fn identify(cache: &Cache, text: &str) -> Option<(KindIndex, Key, Value)> {
     let object: Value = serde_json::from_str(text).ok()?;
     let field = |name: &str| object.get(name).and_then(Value::as_str);
     let (version, kind) = (field("apiVersion")?, field("kind")?);

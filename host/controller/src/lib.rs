@@ -12,6 +12,7 @@ mod cache;
 mod controller;
 mod execute;
 mod failures;
+mod handover;
 mod informer;
 mod metrics;
 mod object;
@@ -21,4 +22,5 @@ mod queue;
 mod takeback;
 
 pub use controller::{Backoff, Controller, Options, StartError, always_allowed};
+pub use handover::{Handover, Incompatible};
 pub use primaries::Primaries;

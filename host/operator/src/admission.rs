@@ -1,7 +1,8 @@
 //! Reviews with everything they depend on: the component decides, this finds what it asks for.
 
-use crate::engine::{Guest, Outcome, ReviewContext};
+use crate::engine::{Outcome, ReviewContext};
 use crate::settings::{self, InForce, Source};
+use crate::version::Current;
 use controller::Primaries;
 use controller::contract::{DecideError, ObjectRef};
 use futures::future::BoxFuture;
@@ -21,7 +22,7 @@ const MAX_UNASKED: usize = 8;
 /// Answers reviews by the component, with primaries from the controller's cache and, where those are not known yet,
 /// from the API itself.
 pub struct Admission {
-    guest: Arc<Guest>,
+    current: Arc<Current>,
     client: Client,
     primaries: Primaries,
     settings: InForce,
@@ -32,13 +33,13 @@ impl Admission {
     /// Every review is held to the settings that are in force when it comes. Reviews of the ConfigMap that they are
     /// written in are answered too.
     pub fn new(
-        guest: Arc<Guest>,
+        current: Arc<Current>,
         client: Client,
         primaries: Primaries,
         settings: InForce,
         source: Option<Source>,
     ) -> Self {
-        Self { guest, client, primaries, settings, source }
+        Self { current, client, primaries, settings, source }
     }
 
     async fn decide(&self, review: &str) -> Result<Verdict, ReviewError> {
@@ -52,7 +53,9 @@ impl Admission {
             .map_err(|why| ReviewError::Failed(format!("there are no settings that can be used: {why}")))?;
         let objects = self.primaries.in_namespace(&request.namespace, MAX_UNASKED).unwrap_or_default();
         let mut context = ReviewContext { objects, complete: false, settings, now: now() };
-        let needed = match self.guest.review(review, &context).map_err(failed)? {
+        // One version answers both calls.
+        let version = self.current.load_full();
+        let needed = match version.review(review, &context).map_err(failed)? {
             Outcome::Decided(verdict) => return Ok(verdict),
             Outcome::Need(needed) => needed,
         };
@@ -61,7 +64,7 @@ impl Admission {
             context.objects.extend(self.find(reference).await?);
         }
         context.complete = true;
-        match self.guest.review(review, &context).map_err(failed)? {
+        match version.review(review, &context).map_err(failed)? {
             Outcome::Decided(verdict) => Ok(verdict),
             Outcome::Need(_) => {
                 Err(ReviewError::Failed("the component asks again for what the API does not have".to_owned()))
@@ -129,8 +132,10 @@ impl Admission {
             object: Option<ConfigMap>,
         }
         let written: Review = serde_json::from_str(review).map_err(unreadable)?;
-        let problem =
-            written.request.object.and_then(|map| settings::judge(&self.guest, Some(&map), None).err());
+        let problem = written
+            .request
+            .object
+            .and_then(|map| settings::judge(self.current.load().guest(), Some(&map), None).err());
         Ok(Some(Verdict {
             uid: request.uid.to_string(),
             allowed: problem.is_none(),

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and what it means.
 
 use crate::output::Format;
+use crate::record::{self, Bounds};
 use crate::settings::Source;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the operator against a cluster: in-cluster credentials or the current kubeconfig.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Start a Kubernetes API on loopback with the operator in it. Needs no cluster and no containers.
     Dev(DevArgs),
     /// Print the objects that a cache would get.
@@ -36,16 +37,81 @@ pub enum Command {
     Crd(CrdArgs),
     /// Print what an installation consists of, for `kubectl apply -f -`, or write it as kustomize folders.
     Manifests(ManifestsArgs),
+    /// Repeat recorded decisions, with this component or another one, and show what it decides otherwise.
+    Replay(ReplayArgs),
     /// Show what a component imports and exports, its size and its digest.
     Inspect(InspectArgs),
+    /// Push a component to a registry, or pull one.
+    #[command(subcommand)]
+    Module(ModuleCommand),
+}
+
+/// `orascache module`
+#[derive(Debug, Subcommand)]
+pub enum ModuleCommand {
+    /// Push a component as an OCI artifact, and print the reference by which it is pinned.
+    Push(ModulePushArgs),
+    /// Pull a component into a file.
+    Pull(ModulePullArgs),
+}
+
+/// `orascache module push`
+#[derive(Args, Debug)]
+pub struct ModulePushArgs {
+    /// Where to, as host[:port]/repository[:tag].
+    pub reference: String,
+
+    /// The component; the embedded one by default.
+    pub file: Option<PathBuf>,
+
+    /// How registries are spoken to.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+/// `orascache module pull`
+#[derive(Args, Debug)]
+pub struct ModulePullArgs {
+    /// Which, as host[:port]/repository@sha256:digest.
+    pub reference: String,
+
+    /// Where it is written.
+    #[arg(short, long, value_name = "FILE", default_value = "component.wasm")]
+    pub output: PathBuf,
+
+    /// How registries are spoken to, and what is trusted.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+/// How registries with components are spoken to, and what is trusted. Credentials are those of `docker login`, or ORAS_USER
+/// with ORAS_PULL_PASS and ORAS_PUSH_PASS.
+#[derive(Args, Clone, Debug)]
+pub struct RegistryArgs {
+    /// Take a component that is named by a tag, which may mean another one tomorrow.
+    #[arg(long, env = "ORASCACHE_ALLOW_UNPINNED")]
+    pub allow_unpinned: bool,
+
+    /// Take only a component that this key signed: PEM, ECDSA P-256, as `cosign generate-key-pair` writes it.
+    #[arg(long, value_name = "FILE", env = "ORASCACHE_COMPONENT_KEY")]
+    pub component_key: Option<PathBuf>,
+
+    /// Speak plain HTTP to the registry, as is done anyway on loopback.
+    #[arg(long, env = "ORASCACHE_COMPONENT_PLAIN_HTTP")]
+    pub component_plain_http: bool,
 }
 
 /// Which component decides.
 #[derive(Args, Clone, Debug)]
 pub struct ComponentArgs {
-    /// A component to use instead of the embedded one.
+    /// A component to use instead of the embedded one: a file, or oci://host[:port]/repository@sha256:digest. `run` and `dev`
+    /// follow a file: another version that passes their checks takes over without a restart.
     #[arg(long, value_name = "FILE", env = "ORASCACHE_RUN_COMPONENT")]
     pub component: Option<PathBuf>,
+
+    /// Registries that it may come from.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
 
     /// Memory that an instance of the component may use, in MiB.
     #[arg(long, value_name = "MIB", env = "ORASCACHE_COMPONENT_MEMORY", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -60,12 +126,47 @@ pub struct ComponentArgs {
     pub component_calls: u32,
 }
 
+/// What is recorded, and where.
+#[derive(Args, Clone, Debug)]
+pub struct RecordArgs {
+    /// Keep what the component is asked and what it says in this folder, for `orascache replay`. The newest records replace
+    /// the oldest.
+    #[arg(long, value_name = "DIR", env = "ORASCACHE_RECORD")]
+    pub record: Option<PathBuf>,
+
+    /// Leave the text under annotations, labels, environment variables and fields of this name out of the records, beside
+    /// what always is left out. May be repeated.
+    #[arg(long, value_name = "KEY", requires = "record")]
+    pub redact: Vec<String>,
+
+    /// How large the records may become, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
+    pub record_mib: u64,
+
+    /// How many records are kept.
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(8..))]
+    pub record_count: u64,
+}
+
+impl RecordArgs {
+    /// As options of the operator.
+    pub fn options(&self) -> Option<record::Options> {
+        let bounds = Bounds { bytes: self.record_mib << 20, records: self.record_count };
+        let directory = self.record.clone()?;
+        Some(record::Options { directory, bounds, redact: self.redact.clone() })
+    }
+}
+
 /// `orascache run`
 #[derive(Args, Debug)]
 pub struct RunArgs {
     /// The component that decides.
     #[command(flatten)]
     pub component: ComponentArgs,
+
+    /// What is recorded.
+    #[command(flatten)]
+    pub record: RecordArgs,
 
     /// Look after this namespace only; all of them by default.
     #[arg(long, env = "ORASCACHE_NAMESPACE")]
@@ -124,6 +225,10 @@ pub struct DevArgs {
     /// The component that decides.
     #[command(flatten)]
     pub component: ComponentArgs,
+
+    /// What is recorded.
+    #[command(flatten)]
+    pub record: RecordArgs,
 
     /// Where to write the kubeconfig; by default into a temporary folder that goes at the end.
     #[arg(long, value_name = "PATH")]
@@ -245,12 +350,43 @@ pub struct ManifestsArgs {
     pub output: Format,
 }
 
+/// `orascache replay`
+///
+/// Exit codes: 0 all the same, 1 something is decided otherwise, 2 nothing could be replayed.
+#[derive(Args, Debug)]
+pub struct ReplayArgs {
+    /// Folder with the records, as `--record` makes it.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+
+    /// The component that decides.
+    #[command(flatten)]
+    pub component: ComponentArgs,
+
+    /// What is printed: differences for people, or a report as JSON.
+    #[arg(short, long, value_enum, default_value_t = ReplayFormat::Text)]
+    pub output: ReplayFormat,
+}
+
+/// What `orascache replay` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReplayFormat {
+    /// Differences, line by line, and a summary.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
 /// `orascache inspect`
 #[derive(Args, Debug)]
 pub struct InspectArgs {
     /// The component; the embedded one by default.
     #[arg(value_name = "COMPONENT")]
     pub component: Option<PathBuf>,
+
+    /// Registries that it may come from.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
 
     /// Output format.
     #[arg(short, long, value_enum, default_value_t = Format::Yaml)]

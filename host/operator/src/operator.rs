@@ -3,7 +3,10 @@
 use crate::admission::Admission;
 use crate::engine::Guest;
 use crate::leader::Leadership;
+use crate::record::{self, Recorder};
 use crate::settings::{Settings, SettingsMetrics, Source};
+use crate::swap::{self, Swapper};
+use crate::version::{Current, Version};
 use crate::webhooks::{self, Webhooks};
 use anyhow::Context;
 use axum::Router;
@@ -33,6 +36,10 @@ pub struct Options {
     pub webhooks: Option<webhooks::Options>,
     /// Where the administrator's settings for admission are written, if anywhere.
     pub settings: Option<Source>,
+    /// Where decisions are recorded, if anywhere.
+    pub record: Option<record::Options>,
+    /// The file that new versions of the component come from, if any.
+    pub swap: Option<swap::Options>,
 }
 
 /// A running operator.
@@ -42,6 +49,8 @@ pub struct Operator {
     webhooks: Option<Webhooks>,
     /// Followed as long as the operator runs.
     settings: Option<Settings>,
+    swapper: Option<Swapper>,
+    recorder: Option<Arc<Recorder>>,
     endpoints: Option<JoinHandle<()>>,
 }
 
@@ -62,50 +71,61 @@ pub fn connect(mut config: Config, agent: &'static str) -> anyhow::Result<Client
 /// Starts the operator.
 ///
 /// # Errors
-/// When the API server does not answer or the address for the endpoints is taken.
+/// When the API server does not answer, the address for the endpoints is taken, or the folder for records cannot be
+/// used.
 pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyhow::Result<Operator> {
     let instance = instance();
+    let lease_namespace = options.lease_namespace;
     let leadership =
-        options.lease_namespace.map(|namespace| Leadership::start(client.clone(), &namespace, &instance));
+        lease_namespace.as_deref().map(|namespace| Leadership::start(client.clone(), namespace, &instance));
     let may_write: Box<dyn Fn() -> bool + Send + Sync> = match &leadership {
         Some(leadership) => Box::new(leadership.claim()),
         None => Box::new(controller::always_allowed),
     };
     let mut registry = Registry::default();
+    let recorder = options.record.map(|options| Recorder::start(options, &mut registry)).transpose()?;
+    let recorder = recorder.map(Arc::new);
+    let version = Arc::new(Version::trusted(guest, recorder.clone()));
+    let current = Arc::new(Current::new(version.clone()));
     let controller_options = controller::Options {
         namespace: options.namespace,
         workers: if options.workers == 0 { 4 } else { options.workers },
-        instance,
+        instance: instance.clone(),
         may_write,
         ..controller::Options::default()
     };
-    let controller =
-        Controller::start(client.clone(), guest.clone(), controller_options, &mut registry).await?;
+    let controller = Controller::start(client.clone(), version, controller_options, &mut registry).await?;
     let controller = Arc::new(controller);
     let (webhooks, settings) = match options.webhooks {
         Some(serving) => {
             let metrics = SettingsMetrics::register(&mut registry);
             let image = serving.agent_image.clone();
+            let source = options.settings;
             let settings =
-                Settings::start(client.clone(), guest.clone(), options.settings.clone(), image, metrics)
-                    .await?;
+                Settings::start(client.clone(), current.clone(), source.clone(), image, metrics).await?;
             let admission = Admission::new(
-                guest,
+                current.clone(),
                 client.clone(),
                 controller.primaries(),
                 settings.in_force(),
-                options.settings,
+                source,
             );
-            let webhooks = Webhooks::start(client, admission, serving, &mut registry).await?;
+            let webhooks = Webhooks::start(client.clone(), admission, serving, &mut registry).await?;
             (Some(webhooks), Some(settings))
         }
         None => (None, None),
     };
+    let swapper = options.swap.map(|options| {
+        let handover = controller.handover();
+        let recorder = recorder.clone();
+        let place = swap::Place { client, instance, lease_namespace, handover, current, recorder };
+        Swapper::start(place, options, &mut registry)
+    });
     let endpoints = match options.listen {
         Some(address) => Some(serve(address, registry, controller.clone()).await?),
         None => None,
     };
-    Ok(Operator { controller, leadership, webhooks, settings, endpoints })
+    Ok(Operator { controller, leadership, webhooks, settings, swapper, recorder, endpoints })
 }
 
 impl Operator {
@@ -129,6 +149,9 @@ impl Operator {
 
     /// Lets running work end and stops.
     pub async fn shutdown(self) {
+        if let Some(swapper) = self.swapper {
+            swapper.shutdown().await;
+        }
         if let Some(webhooks) = self.webhooks {
             webhooks.shutdown().await;
         }
@@ -140,6 +163,10 @@ impl Operator {
         }
         if let Some(controller) = Arc::into_inner(self.controller) {
             controller.shutdown().await;
+        }
+        if let Some(recorder) = self.recorder {
+            // A panic in it was reported where it happened.
+            let _ = tokio::task::spawn_blocking(move || recorder.flush()).await;
         }
         if let Some(leadership) = self.leadership {
             leadership.release().await;

@@ -11,6 +11,7 @@ pub use metrics::SettingsMetrics;
 pub use text::{Source, SourceError, text};
 
 use crate::engine::Guest;
+use crate::version::Current;
 use anyhow::Context;
 use controller::contract::DecideError;
 use futures::StreamExt;
@@ -92,13 +93,13 @@ impl Settings {
     /// When the component does not take the image.
     pub async fn start(
         client: Client,
-        guest: Arc<Guest>,
+        current: Arc<Current>,
         source: Option<Source>,
         agent_image: Option<String>,
         metrics: SettingsMetrics,
     ) -> anyhow::Result<Self> {
         let defaults: Arc<str> = text(None, agent_image.as_deref()).map_err(anyhow::Error::msg)?.into();
-        check(&guest, &defaults)
+        check(current.load().guest(), &defaults)
             .map_err(anyhow::Error::msg)
             .context("the image of --agent-image cannot be used")?;
         let Some(source) = source else {
@@ -110,7 +111,7 @@ impl Settings {
         let in_force = InForce(receiver.clone());
         let reporter = Reporter { controller: "orascache-settings".to_owned(), instance: None };
         let recorder = Recorder::new(client.clone(), reporter);
-        let follower = Follower { guest, source, agent_image, metrics, recorder, sender, complaint: None };
+        let follower = Follower { current, source, agent_image, metrics, recorder, sender, complaint: None };
         let task = tokio::spawn(follower.run(client));
         if tokio::time::timeout(PATIENCE, receiver.changed()).await.is_err() {
             tracing::warn!("the settings are not known yet: reviews are refused until they are");
@@ -133,7 +134,7 @@ impl Drop for Settings {
 }
 
 struct Follower {
-    guest: Arc<Guest>,
+    current: Arc<Current>,
     source: Source,
     agent_image: Option<String>,
     metrics: SettingsMetrics,
@@ -165,7 +166,7 @@ impl Follower {
     }
 
     async fn consider(&mut self, found: Option<ConfigMap>) {
-        match judge(&self.guest, found.as_ref(), self.agent_image.as_deref()) {
+        match judge(self.current.load().guest(), found.as_ref(), self.agent_image.as_deref()) {
             Ok(settings) => {
                 self.complaint = None;
                 self.metrics.usable(true);

@@ -305,3 +305,49 @@ fn the_deployment_is_started_with_arguments_that_exist() {
         }
     }
 }
+
+#[test]
+fn components_live_in_registries() {
+    let registry = test_registries::Embedded::start();
+    let host = registry.host();
+    let folder = tempfile::tempdir().expect("a folder");
+    let pushed = run(&["module", "push", &format!("{host}/lab/module:1")], "");
+    assert_eq!(pushed.status.code(), Some(0), "{}", err(&pushed));
+    let reference = out(&pushed).trim().to_owned();
+    assert!(reference.starts_with(&format!("{host}/lab/module@sha256:")), "{reference}");
+
+    // It decides as the one that was pushed, which is the embedded one.
+    let oci = format!("oci://{reference}");
+    assert_eq!(out(&run(&["inspect", &oci], "")), out(&run(&["inspect"], "")));
+    let cache =
+        "{apiVersion: cache.converged-computing.github.io/v1alpha1, kind: OrasCache, metadata: {name: a}}";
+    let rendered = run(&["render", "-f", "-", "--component", &oci], cache);
+    assert_eq!(rendered.status.code(), Some(0), "{}", err(&rendered));
+    assert_eq!(out(&rendered), out(&run(&["render", "-f", "-"], cache)));
+
+    // A tag is not enough, unless somebody says so; the refusal says what to write.
+    let tag = format!("{host}/lab/module:1");
+    let file = folder.path().join("module.wasm");
+    let file = file.to_str().expect("a path");
+    let refused = run(&["module", "pull", &tag, "-o", file], "");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains(&format!("write {reference}")), "{}", err(&refused));
+    let pulled = run(&["module", "pull", &tag, "-o", file, "--allow-unpinned"], "");
+    assert_eq!(pulled.status.code(), Some(0), "{}", err(&pulled));
+    assert_eq!(out(&run(&["inspect", file], "")), out(&run(&["inspect"], "")));
+
+    // Without the signature that is asked for it is not used.
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/../module/tests/keys/signer.pub");
+    let unsigned = run(&["inspect", &oci, "--component-key", key], "");
+    assert_eq!(unsigned.status.code(), Some(1));
+    assert!(err(&unsigned).contains("is not signed with the given key"), "{}", err(&unsigned));
+
+    for (reference, code, why) in [
+        (format!("oci://{host}/lab/none@sha256:{}", "0".repeat(64)), 1, "is not in the registry"),
+        ("oci://module".to_owned(), 2, "names no repository"),
+    ] {
+        let refused = run(&["inspect", &reference], "");
+        assert_eq!(refused.status.code(), Some(code), "{}", err(&refused));
+        assert!(err(&refused).contains(why), "{}", err(&refused));
+    }
+}

@@ -36,7 +36,7 @@ pub(super) fn execute(args: &DevArgs) -> Result<ExitCode, Failed> {
         let kubeconfig = args.kubeconfig.clone().unwrap_or_else(|| folder.path().join("kubeconfig"));
         write_private(&kubeconfig, &server.kubeconfig())?;
         let managed = guest.describe();
-        let cluster = Cluster::start(&server, guest, &definitions, &folder).await?;
+        let cluster = Cluster::start(&server, guest, &definitions, &folder, args).await?;
         let outcome = match &args.exec {
             Some(command) => {
                 let announcer = tokio::spawn(announce(cluster.changes));
@@ -72,6 +72,7 @@ impl Cluster {
         guest: Arc<crate::engine::Guest>,
         definitions: &[CustomResourceDefinition],
         folder: &TempDir,
+        args: &DevArgs,
     ) -> Result<Self, Failed> {
         let client = client_of(server, operator::AGENT).await?;
         let description = guest.describe();
@@ -106,6 +107,8 @@ impl Cluster {
                 namespace: names::NAMESPACE.to_owned(),
                 name: names::SETTINGS.to_owned(),
             }),
+            record: args.record.options(),
+            swap: super::swap_options(&args.component),
             ..operator::Options::default()
         };
         let operator = operator::start(client.clone(), guest, options).await?;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use std::process::ExitCode;
 
 pub(super) fn execute(args: &InspectArgs) -> Result<ExitCode, Failed> {
-    let bytes = super::component_bytes(args.component.as_deref())?;
+    let bytes = super::component_bytes(args.component.as_deref(), &args.registry)?;
     let engine = Engine::new(Limits::default()).context("no engine")?;
     // What is only looked at is not worth keeping in compiled form.
     let interface =

@@ -4,17 +4,20 @@ pub mod crd;
 mod dev;
 mod inspect;
 mod manifests;
+mod module;
 mod render;
+mod replay;
 mod review;
 mod run;
 
-use crate::cli::{Cli, Command, ComponentArgs};
+use crate::cli::{Cli, Command, ComponentArgs, RegistryArgs};
 use crate::engine::{CompiledCache, EMBEDDED, Engine, Guest, Limits};
 use crate::operator;
+use crate::swap;
 use anyhow::Context;
 use std::borrow::Cow;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -57,8 +60,10 @@ pub fn execute(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Crd(args) => crd::execute(&args),
         Command::Inspect(args) => inspect::execute(&args),
+        Command::Module(command) => module::execute(&command),
         Command::Manifests(args) => manifests::execute(&args),
         Command::Render(args) => render::execute(&args),
+        Command::Replay(args) => replay::execute(&args),
         Command::Review(args) => review::execute(&args),
         Command::Run(args) => run::execute(&args),
         Command::Dev(args) => dev::execute(&args),
@@ -72,6 +77,12 @@ pub fn execute(cli: Cli) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Follows the file of the component, where there is one. What a registry has under a digest does not change.
+fn swap_options(args: &ComponentArgs) -> Option<swap::Options> {
+    let in_registry = |file: &&PathBuf| file.to_str().and_then(module::reference).is_some();
+    args.component.as_ref().filter(|file| !in_registry(file)).map(swap::Options::new)
+}
+
 /// Runs the asynchronous part of a command.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
@@ -81,10 +92,13 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// The bytes of the component that is to decide.
-fn component_bytes(file: Option<&Path>) -> Result<Cow<'static, [u8]>, Failed> {
+fn component_bytes(file: Option<&Path>, registry: &RegistryArgs) -> Result<Cow<'static, [u8]>, Failed> {
     match file {
         None => Ok(Cow::Borrowed(EMBEDDED)),
         Some(file) => {
+            if let Some(reference) = file.to_str().and_then(module::reference) {
+                return module::fetch(reference, registry).map(|pulled| Cow::Owned(pulled.component));
+            }
             let bytes = std::fs::read(file)
                 .with_context(|| format!("the component {} cannot be read", file.display()));
             bytes.map(Cow::Owned).map_err(Failed::Unusable)
@@ -104,7 +118,7 @@ fn limits(args: &ComponentArgs) -> Limits {
 
 /// Loads the component that is to decide.
 fn load_guest(args: &ComponentArgs) -> Result<Guest, Failed> {
-    let bytes = component_bytes(args.component.as_deref())?;
+    let bytes = component_bytes(args.component.as_deref(), &args.registry)?;
     let engine = Engine::new(limits(args)).context("no engine")?;
     let name = args
         .component

@@ -26,6 +26,8 @@ pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
             lease_namespace: args.lease_namespace.clone(),
             webhooks: webhooks(args),
             settings: args.settings_from.clone(),
+            record: args.record.options(),
+            swap: super::swap_options(&args.component),
         };
         let kind = guest.describe().primary.kind;
         let running = operator::start(client, guest, options).await?;

@@ -2,7 +2,8 @@
 //!
 //! Compiled code has no integrity check of its own, so that only files are mapped which lie in a directory
 //! that nobody else can write, under a name made of the component's digest and of everything about the
-//! engine that the code depends on.
+//! engine that the code depends on, and which have the digest that was written beside them: a file that a full disk cut or a
+//! disk spoilt is compiled anew.
 
 use super::LoadError;
 use std::fs;
@@ -11,6 +12,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+/// Extension of the file with a compiled component's digest.
+const DIGEST: &str = "sha256";
 
 /// Where compiled components are kept, if anywhere.
 #[derive(Clone, Debug)]
@@ -99,8 +103,12 @@ fn map(engine: &Engine, file: &Path) -> Option<Component> {
     if !file.is_file() {
         return None;
     }
+    if !is_whole(file) {
+        tracing::warn!(file = %file.display(), "a compiled component is not what was written; compiling it again");
+        return None;
+    }
     // SAFETY: `prepare` made sure that only this user can write the directory, `keep` writes whole files by
-    // renaming, and the name binds the content to this component, this engine and this version.
+    // renaming, the name binds the content to this component, this engine and this version, and it is as it was written.
     match unsafe { Component::deserialize_file(engine, file) } {
         Ok(component) => Some(component),
         Err(error) => {
@@ -110,11 +118,21 @@ fn map(engine: &Engine, file: &Path) -> Option<Component> {
     }
 }
 
+/// Whether a file has the digest that was written beside it.
+fn is_whole(file: &Path) -> bool {
+    let written = fs::read_to_string(file.with_extension(DIGEST));
+    let is = fs::read(file).map(|bytes| super::load::digest(&bytes));
+    matches!((written, is), (Ok(written), Ok(is)) if written == is)
+}
+
 fn keep(component: &Component, file: &Path) -> io::Result<()> {
     let compiled = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
     let directory = file.parent().ok_or_else(|| io::Error::other("the file has no directory"))?;
     let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
     temporary.write_all(&compiled)?;
     temporary.persist(file)?;
+    let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
+    temporary.write_all(super::load::digest(&compiled).as_bytes())?;
+    temporary.persist(file.with_extension(DIGEST))?;
     Ok(())
 }

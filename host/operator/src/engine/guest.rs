@@ -2,7 +2,7 @@
 
 use super::instances::Instances;
 use super::load::{Interface, LoadError};
-use super::{bindings, convert};
+use super::{Engine, bindings, convert};
 use bindings::exports::orascache::operator::reconciler as wit;
 use controller::contract::{DecideError, Description, Observed, Plan, Reconciler};
 
@@ -23,6 +23,16 @@ impl Guest {
 
     pub(super) fn instances(&self) -> &Instances {
         &self.instances
+    }
+
+    /// The engine that it runs in.
+    pub fn engine(&self) -> &Engine {
+        self.instances.engine()
+    }
+
+    /// Gives idle instances back, where another version is to use them.
+    pub fn rest(&self) {
+        self.instances.rest();
     }
 
     /// Imports, exports, size and digest.

@@ -82,6 +82,17 @@ impl Instances {
         Ok(result)
     }
 
+    /// Gives idle instances back. Calls make new ones.
+    pub(super) fn rest(&self) {
+        let idle = std::mem::take(&mut *self.lock());
+        // Giving memory back takes a moment; nobody waits for the stack meanwhile.
+        drop(idle);
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     fn make(&self) -> Result<Instance, DecideError> {
         let bounds = Bounds { memory: self.engine.limits.memory, used: 0 };
         let mut store = Store::new(&self.engine.wasmtime, bounds);

@@ -62,7 +62,7 @@ pub struct Interface {
 }
 
 /// `sha256:...` as OCI writes digests.
-pub(super) fn digest(bytes: &[u8]) -> String {
+pub fn digest(bytes: &[u8]) -> String {
     let mut text = String::from("sha256:");
     for byte in Sha256::digest(bytes) {
         // Writing into a String cannot fail.

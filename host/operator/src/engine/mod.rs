@@ -16,7 +16,7 @@ mod watchdog;
 
 pub use compiled::CompiledCache;
 pub use guest::Guest;
-pub use load::{Interface, LoadError};
+pub use load::{Interface, LoadError, digest};
 pub use review::{Outcome, ReviewContext};
 pub use settings::Limits;
 

@@ -122,18 +122,24 @@ fn calls_run_side_by_side() {
 fn a_compiled_component_is_kept_and_a_damaged_one_replaced() {
     let folder = tempfile::tempdir().expect("a folder");
     let cache = CompiledCache::at(folder.path());
-    let files = || {
-        std::fs::read_dir(folder.path())
-            .expect("readable")
-            .map(|entry| entry.expect("an entry").path())
-            .collect::<Vec<_>>()
+    let compiled = || {
+        let mut files =
+            std::fs::read_dir(folder.path()).expect("readable").map(|entry| entry.expect("an entry").path());
+        files
+            .find(|path| path.extension().is_some_and(|extension| extension == "cwasm"))
+            .expect("a compiled component")
     };
     engine().load(EMBEDDED, &cache).expect("compiled");
-    let kept = files();
-    assert_eq!(kept.len(), 1);
+    let whole = std::fs::read(compiled()).expect("readable");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 2, "and its digest");
     engine().load(EMBEDDED, &cache).expect("mapped");
-    std::fs::write(&kept[0], b"damaged").expect("writable");
+    // One bit in the midst of the code: mapping it would go well.
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    std::fs::write(compiled(), &damaged).expect("writable");
     engine().load(EMBEDDED, &cache).expect("compiled again");
-    assert_eq!(files(), kept);
-    assert!(std::fs::metadata(&kept[0]).expect("a file").len() > 1_000);
+    assert!(std::fs::read(compiled()).expect("readable") != damaged);
+    std::fs::write(compiled(), b"damaged").expect("writable");
+    engine().load(EMBEDDED, &cache).expect("compiled again");
+    assert!(std::fs::metadata(compiled()).expect("a file").len() > 1_000);
 }

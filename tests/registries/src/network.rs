@@ -255,7 +255,8 @@ impl Shared {
         self.changed.notify_all();
         // Whoever holds says when it is over.
         drop(self.changed.wait_while(watch, |watch| watch.released == released));
-        true
+        // With the network goes what was still on its way.
+        !self.closed.load(Ordering::SeqCst)
     }
 
     /// Copies until the end, or until `limit` bytes were copied or a rule cuts, which is true then.

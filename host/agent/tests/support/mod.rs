@@ -62,7 +62,9 @@ impl Agent {
 
     /// As [`Agent::new`], of another program that calls ours.
     pub fn of<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = S>) -> Self {
-        let mut command = Command::new(program);
+        // Whoever runs the tests in the background may ignore signals, which programs inherit.
+        let mut command = Command::new("/usr/bin/env");
+        command.arg("--default-signal").arg(program.as_ref());
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0);
         Agent { command, words: Vec::new(), folder: tempfile::tempdir().unwrap(), limit: LIMIT }

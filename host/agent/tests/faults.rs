@@ -149,7 +149,7 @@ fn a_registry_that_stays_away_ends_the_transfer() {
         .start();
     network.wait_until_held(1);
     registry.kill();
-    network.clear();
+    network.sever();
     assert_failed(&running.wait(), 98, &["cannot pull a:1 from http://", "cannot be reached"]);
     assert_eq!(paths(into.path()), [""; 0]);
     registry.restart();
@@ -158,7 +158,7 @@ fn a_registry_that_stays_away_ends_the_transfer() {
     let running = pushing(&network.host(), from.path()).flag("--patience=1").start();
     network.wait_until_held(1);
     registry.kill();
-    network.clear();
+    network.sever();
     assert_failed(&running.wait(), 99, &["cannot push a:1 to http://", "cannot be reached"]);
 }
 

@@ -62,8 +62,10 @@ struct Shared {
 struct Watch {
     rules: Vec<(Event, Reaction)>,
     holding: u64,
-    /// How often everything was let go.
+    /// How often everything was let go,
     released: u64,
+    /// and when last to be cut.
+    severed: u64,
 }
 
 /// The direction of bytes.
@@ -142,6 +144,14 @@ impl Network {
 
     /// Looks out for nothing any more, and lets go what is held.
     pub fn clear(&self) {
+        self.shared.clear();
+    }
+
+    /// As [`Network::clear`], but what is held is cut, with all that is on its way.
+    pub fn sever(&self) {
+        let mut watch = self.shared.watch();
+        watch.severed = watch.released + 1;
+        drop(watch);
         self.shared.clear();
     }
 
@@ -254,9 +264,10 @@ impl Shared {
         watch.holding += 1;
         self.changed.notify_all();
         // Whoever holds says when it is over.
-        drop(self.changed.wait_while(watch, |watch| watch.released == released));
+        let watch = self.changed.wait_while(watch, |watch| watch.released == released);
+        let is_severed = watch.unwrap_or_else(PoisonError::into_inner).severed == released + 1;
         // With the network goes what was still on its way.
-        !self.closed.load(Ordering::SeqCst)
+        !is_severed && !self.closed.load(Ordering::SeqCst)
     }
 
     /// Copies until the end, or until `limit` bytes were copied or a rule cuts, which is true then.

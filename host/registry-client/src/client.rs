@@ -129,7 +129,7 @@ impl Client {
         url: &Url,
         headers: &HeaderMap,
     ) -> Result<Response<Incoming>, Error> {
-        let mut response = self.authorized(access, method, url, headers).await?;
+        let mut response = self.authorized(access, method, url, headers, &Bytes::new()).await?;
         let mut at = url.clone();
         if !matches!(*method, Method::GET | Method::HEAD) {
             return Ok(response);
@@ -145,29 +145,30 @@ impl Client {
             if self.inner.endpoint.is_encrypted() && next.scheme() == "http" {
                 return Err(Error::protocol(url.path(), "the registry redirects from https to plain http"));
             }
-            response = self.authorized(access, method, &next, headers).await?;
+            response = self.authorized(access, method, &next, headers, &Bytes::new()).await?;
             at = next;
         }
         Err(Error::protocol(url.path(), "the registry redirects too often"))
     }
 
-    async fn authorized(
+    /// Sends a request whose body is in memory until it is authorized.
+    pub(crate) async fn authorized(
         &self,
         access: &Access,
         method: &Method,
         url: &Url,
         headers: &HeaderMap,
+        body: &Bytes,
     ) -> Result<Response<Incoming>, Error> {
+        let send = || self.send(access, method, url, headers.clone(), full(body.clone()));
         // Once to learn the challenge, once more where a token that was kept turned out to be revoked.
         for _ in 0..2 {
-            let (response, sent) = self.once(access, method, url, headers.clone(), empty()).await?;
-            if response.status() != StatusCode::UNAUTHORIZED
-                || !self.is_answerable(access, url, &response, sent)
-            {
+            let (response, is_worth_another) = send().await?;
+            if !is_worth_another {
                 return Ok(response);
             }
         }
-        self.once(access, method, url, headers.clone(), empty()).await.map(|(response, _)| response)
+        send().await.map(|(response, _)| response)
     }
 
     /// Sends a request with a body, authorized with what is known: a body cannot be sent twice. After a 401 the

@@ -5,7 +5,7 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Response, body::Incoming};
 
 use crate::auth::Access;
-use crate::client::{Client, full};
+use crate::client::Client;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::manifest::{Manifest, media_type};
@@ -99,17 +99,9 @@ impl Client {
         let access = Access::push(&reference.repository);
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type::MANIFEST));
-        // The first request may only bring the challenge.
-        for _ in 0..2 {
-            let sent = self.send(&access, &Method::PUT, &url, headers.clone(), full(bytes.clone()));
-            let (response, is_worth_another) = self.answer_in_time(sent).await?;
-            if !is_worth_another {
-                let what = format!("writing {}:{selector}", reference.repository);
-                return self.succeeded(&what, &access, response).await.map(drop);
-            }
-        }
-        let sent = self.send(&access, &Method::PUT, &url, headers, full(bytes));
-        let (response, _) = self.answer_in_time(sent).await?;
-        self.succeeded(&format!("writing {reference}"), &access, response).await.map(drop)
+        let sent = self.authorized(&access, &Method::PUT, &url, &headers, &bytes);
+        let response = self.answer_in_time(sent).await?;
+        let what = format!("writing {}:{selector}", reference.repository);
+        self.succeeded(&what, &access, response).await.map(drop)
     }
 }

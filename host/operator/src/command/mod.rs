@@ -11,7 +11,7 @@ mod review;
 mod run;
 
 use crate::cli::{Cli, Command, ComponentArgs, RegistryArgs};
-use crate::engine::{CompiledCache, EMBEDDED, Engine, Guest, Limits};
+use crate::engine::{CompiledCache, EMBEDDED, Engine, Guest, Interface, Limits};
 use crate::operator;
 use crate::swap;
 use anyhow::Context;
@@ -104,6 +104,13 @@ fn component_bytes(file: Option<&Path>, registry: &RegistryArgs) -> Result<Cow<'
             bytes.map(Cow::Owned).map_err(Failed::Unusable)
         }
     }
+}
+
+/// What a component looks like from outside.
+fn interface(bytes: &[u8]) -> Result<Interface, Failed> {
+    let engine = Engine::new(Limits::default()).context("no engine")?;
+    // What is only looked at is not worth keeping in compiled form.
+    engine.inspect(bytes, &CompiledCache::none()).map_err(|error| Failed::Unusable(error.into()))
 }
 
 /// The bounds that were asked for.

@@ -2,7 +2,6 @@
 
 use super::Failed;
 use crate::cli::{ModuleCommand, ModulePullArgs, ModulePushArgs, RegistryArgs};
-use crate::engine::{CompiledCache, Engine, Limits};
 use crate::output;
 use anyhow::{Context, anyhow};
 use module::{Description, PublicKey, Pulled, Trust};
@@ -64,9 +63,7 @@ fn push(args: &ModulePushArgs) -> Result<ExitCode, Failed> {
         return Err(Failed::Unusable(anyhow!(sentence)));
     }
     let bytes = super::component_bytes(args.file.as_deref(), &args.registry)?;
-    let engine = Engine::new(Limits::default()).context("no engine")?;
-    let interface =
-        engine.inspect(&bytes, &CompiledCache::none()).map_err(|error| Failed::Unusable(error.into()))?;
+    let interface = super::interface(&bytes)?;
     let description = Description { exports: interface.exports, imports: interface.imports };
     let pushed = super::runtime()?.block_on(module::push(&client, &remote.reference, &bytes, &description));
     let digest = pushed.with_context(|| format!("the component cannot be pushed to {remote}"))?;

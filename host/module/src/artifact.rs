@@ -1,10 +1,10 @@
 //! The layout of a component as an OCI artifact (CNCF TAG Runtime, "Wasm OCI Artifact Layout").
 
 use std::collections::BTreeMap;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 
 use registry_client::{
-    Blob, Client, Descriptor, Digest, Manifest, Pushed, Reference, VerifyingReader, channel, media_type,
+    Client, Descriptor, Digest, Manifest, Reference, VerifyingReader, channel, media_type,
 };
 use serde::Serialize;
 
@@ -74,8 +74,8 @@ pub async fn push(
     };
     let config = serde_json::to_vec(&config)
         .map_err(|error| Error::NotAComponent(reference.to_string(), error.to_string()))?;
-    let layer = send(client, &reference.repository, component, LAYER).await?;
-    let config = send(client, &reference.repository, &config, CONFIG).await?;
+    let layer = client.push_bytes(&reference.repository, component, LAYER).await?;
+    let config = client.push_bytes(&reference.repository, &config, CONFIG).await?;
     let manifest = Manifest {
         schema_version: 2,
         media_type: Some(media_type::MANIFEST.to_owned()),
@@ -85,26 +85,6 @@ pub async fn push(
         annotations: BTreeMap::new(),
     };
     Ok(client.push_manifest(reference, &manifest).await?)
-}
-
-async fn send(
-    client: &Client,
-    repository: &str,
-    bytes: &[u8],
-    media_type: &str,
-) -> Result<Descriptor, Error> {
-    let owned = bytes.to_vec();
-    let open = move |offset: u64| -> io::Result<Box<dyn Read + Send>> {
-        let mut content = Cursor::new(owned.clone());
-        content.set_position(offset);
-        Ok(Box::new(content))
-    };
-    let digest = Digest::of(bytes);
-    let size = bytes.len() as u64;
-    let blob = Blob { digest: digest.clone(), size, open: &open };
-    let _: Pushed = client.push_blob(repository, &blob, &[]).await?;
-    let media_type = media_type.to_owned();
-    Ok(Descriptor { media_type, digest: digest.to_string(), size, annotations: BTreeMap::new() })
 }
 
 /// Pulls a component that may be trusted.

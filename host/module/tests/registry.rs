@@ -1,14 +1,13 @@
 //! Components to and from a registry.
 
 use std::collections::BTreeMap;
-use std::io::{self, Cursor, Read};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use module::{Description, Error, PublicKey, Trust, pull, push};
 use registry_client::{
-    Blob, Client, Credentials, Descriptor, Digest, Endpoint, Manifest, Policy, Reference, media_type,
+    Client, Credentials, Descriptor, Digest, Endpoint, Manifest, Policy, Reference, media_type,
 };
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
@@ -31,12 +30,7 @@ fn pinned(digest: &Digest) -> Reference {
 }
 
 async fn send(client: &Client, bytes: &[u8], media_type: &str) -> Descriptor {
-    let owned = bytes.to_vec();
-    let open = move |_| -> io::Result<Box<dyn Read + Send>> { Ok(Box::new(Cursor::new(owned.clone()))) };
-    let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
-    client.push_blob("lab/module", &Blob { digest: digest.clone(), size, open: &open }, &[]).await.unwrap();
-    let annotations = BTreeMap::new();
-    Descriptor { media_type: media_type.to_owned(), digest: digest.to_string(), size, annotations }
+    client.push_bytes("lab/module", bytes, media_type).await.unwrap()
 }
 
 /// Signs as `cosign sign --key` does.

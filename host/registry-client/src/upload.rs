@@ -1,8 +1,10 @@
 //! Pushing blobs: not at all where the registry has them, by reference where another repository has them, and otherwise
 //! in a session that goes on after a cut (distribution-spec, "Pushing a blob in chunks").
 
-use std::io::{self, Read};
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, Read};
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LOCATION, RANGE};
 use hyper::{HeaderMap, Method, Response, StatusCode, body::Incoming};
@@ -12,6 +14,7 @@ use crate::auth::Access;
 use crate::client::{Body, Client, empty};
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::manifest::Descriptor;
 use crate::reader::{BodyOf, Watch};
 use crate::retry::Backoff;
 
@@ -89,6 +92,28 @@ impl Client {
                 session.is_sure = false;
             }
         }
+    }
+
+    /// Makes sure that a repository has a small blob, which is in memory. Returns what points to it.
+    ///
+    /// # Errors
+    /// As [`Client::push_blob`].
+    pub async fn push_bytes(
+        &self,
+        repository: &str,
+        bytes: &[u8],
+        media_type: &str,
+    ) -> Result<Descriptor, Error> {
+        let content = Bytes::copy_from_slice(bytes);
+        let open = move |offset: u64| -> io::Result<Box<dyn Read + Send>> {
+            let mut content = Cursor::new(content.clone());
+            content.set_position(offset);
+            Ok(Box::new(content))
+        };
+        let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
+        self.push_blob(repository, &Blob { digest: digest.clone(), size, open: &open }, &[]).await?;
+        let (media_type, digest) = (media_type.to_owned(), digest.to_string());
+        Ok(Descriptor { media_type, digest, size, annotations: BTreeMap::new() })
     }
 
     /// Does what is left to do.

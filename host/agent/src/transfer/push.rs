@@ -11,7 +11,7 @@ use registry_client::{
 };
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -110,7 +110,7 @@ pub async fn artifact(
         let sources = artifact.elsewhere.get(&layer.digest).unwrap_or(&nowhere);
         send(client, &reference.repository, layer, sources, progress)
     });
-    let config = send_config(client, &reference.repository);
+    let config = client.push_bytes(&reference.repository, EMPTY_CONFIG, media_type::EMPTY);
     let layers_sent = stream::iter(sending).buffered(LAYERS).try_collect::<Vec<u64>>();
     let (_, sent) = tokio::try_join!(config, layers_sent).map_err(|error| cannot(error.to_string()))?;
     let total = layers.iter().map(|layer| layer.size).sum();
@@ -151,16 +151,6 @@ async fn send(
     let how = client.push_blob(repository, &blob, &sources).await?;
     bar.finish();
     Ok(if how == How::Sent { layer.size } else { 0 })
-}
-
-async fn send_config(client: &Client, repository: &str) -> Result<How, registry_client::Error> {
-    let open = |offset: u64| -> io::Result<Box<dyn Read + Send>> {
-        let mut content = Cursor::new(EMPTY_CONFIG);
-        content.set_position(offset);
-        Ok(Box::new(content))
-    };
-    let blob = Blob { digest: Digest::of(EMPTY_CONFIG), size: EMPTY_CONFIG.len() as u64, open: &open };
-    client.push_blob(repository, &blob, &[]).await
 }
 
 #[cfg(test)]

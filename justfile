@@ -22,7 +22,7 @@ test-control-plane assets:
 # Write generated files and snapshots anew, after looking at the difference.
 bless:
     ORASCACHE_BLESS=1 cargo test -p orascache-tests --test manifests
-    ORASCACHE_BLESS=1 cargo test -p installation --test manifests
+    ORASCACHE_BLESS=1 cargo test -p deploy-manifests --test manifests
     INSTA_UPDATE=always cargo test -p orascache-core
 
 # The baselines of docs/performance.md.

@@ -5,7 +5,7 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
-use devcluster::{ApiServer, Options};
+use fake_kube_server::{ApiServer, Options};
 use kube::api::{DynamicObject, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
@@ -80,7 +80,7 @@ async fn per_cache(binary: &Path, caches: usize) {
     let mark = log.mark();
     let running = run(binary, &kubeconfig, &[]);
     until_ready(&running).await;
-    let writes = log.writes_since(mark, &devcluster::Matcher::any().user_agent("orascache")).len();
+    let writes = log.writes_since(mark, &fake_kube_server::Matcher::any().user_agent("orascache")).len();
     let pid = running.id();
     println!(
         "{caches} caches from nothing: {:.3} ms CPU a cache, {writes} writes, {:.1} MiB resident",
@@ -93,7 +93,7 @@ async fn per_cache(binary: &Path, caches: usize) {
     let started = Instant::now();
     let running = run(binary, &kubeconfig, &[]);
     until_ready(&running).await;
-    let writes = log.writes_since(mark, &devcluster::Matcher::any().user_agent("orascache")).len();
+    let writes = log.writes_since(mark, &fake_kube_server::Matcher::any().user_agent("orascache")).len();
     let pid = running.id();
     println!(
         "{caches} caches converged restart: ready in {:.2} s, {writes} writes, {:.3} ms CPU a cache, {:.1} MiB resident",

@@ -2,8 +2,8 @@
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
-use controller::contract::{Observed, Reconciler};
 use criterion::{Criterion, criterion_group, criterion_main};
+use orascache_controller::contract::{Observed, Reconciler};
 use orascache_core::contract as core;
 use orascache_operator::engine::{EMBEDDED, Guest};
 use orascache_operator::record::{self, Recorder};

@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
 use bytes::Bytes;
-use devcluster::{ApiServer, Options};
+use fake_kube_server::{ApiServer, Options};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client as HttpClient;

@@ -1,9 +1,8 @@
 //! The cluster that a test runs against, with the CRD, simulated controllers and the operator.
 
 use crate::control_plane::ControlPlane;
-use controller::contract::Reconciler;
-use controller::{Backoff, Controller, Options};
-use devcluster::ApiServer;
+use fake_kube_server::ApiServer;
+use fake_kube_simulators::{RegistryOptions, Simulators};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -12,10 +11,11 @@ use kube::core::GroupVersionKind;
 use kube::runtime::wait;
 use kube::{Api, Client, Config, CustomResourceExt, ResourceExt};
 use orascache_api::orascache::OrasCache;
+use orascache_controller::contract::Reconciler;
+use orascache_controller::{Backoff, Controller, Options};
 use orascache_operator::engine::{CompiledCache, EMBEDDED, Engine, Guest, Limits};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
-use simulators::{RegistryOptions, Simulators};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -63,8 +63,9 @@ impl Cluster {
             let kubeconfig = plane.kubeconfig().to_owned();
             (Backend::ControlPlane(plane), kubeconfig)
         } else {
-            let server =
-                ApiServer::start(devcluster::Options::default()).await.expect("the embedded API starts");
+            let server = ApiServer::start(fake_kube_server::Options::default())
+                .await
+                .expect("the embedded API starts");
             let kubeconfig = server.kubeconfig();
             (Backend::Embedded(Box::new(server)), kubeconfig)
         };
@@ -307,7 +308,7 @@ async fn wait_for_api(client: &Client) {
 async fn simulate(client: Client, folder: &TempDir) -> Simulators {
     let (changes, _) = tokio::sync::mpsc::unbounded_channel();
     let registries = Some(RegistryOptions { data_dir: folder.path().join("registries"), changes });
-    let options = simulators::Options { registries, ..simulators::Options::all() };
+    let options = fake_kube_simulators::Options { registries, ..fake_kube_simulators::Options::all() };
     Simulators::start(client, options).await.expect("the simulators start")
 }
 

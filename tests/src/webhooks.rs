@@ -1,7 +1,7 @@
 //! The whole operator with its webhooks, and an API server that calls them.
 
 use crate::cluster::{Cluster, PATIENCE, guest};
-use installation::{Settings, names, webhook};
+use deploy_manifests::{Settings, names, webhook};
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
 };

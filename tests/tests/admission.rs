@@ -1,8 +1,8 @@
 //! Admission end to end: an API server that calls the operator's webhooks over TLS.
 
-use devcluster::{Fault, Matcher};
-use installation::access::{self, permits};
-use installation::{Settings, rbac};
+use deploy_manifests::access::{self, permits};
+use deploy_manifests::{Settings, rbac};
+use fake_kube_server::{Fault, Matcher};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -255,7 +255,7 @@ async fn fault_37_all_webhook_pods_are_down() {
     // The operator's own pods, even if somebody annotates them.
     let system: Api<DynamicObject> = Api::namespaced_with(
         cluster.client(),
-        installation::names::NAMESPACE,
+        deploy_manifests::names::NAMESPACE,
         &kube::core::ApiResource::from_gvk(&kube::core::GroupVersionKind::gvk("", "v1", "Pod")),
     );
     create(&system, pod("orascache-x", &step)).await.expect("the operator's namespace is left out");
@@ -336,7 +336,7 @@ async fn what_the_operator_asks_for_is_what_its_service_account_may() {
     let asked = cluster.server().requests().distinct(&Matcher::any().user_agent("operator"));
     assert!(asked.len() > 20, "{asked:?}");
     let grants = rbac::granted(&Settings::default());
-    let permitted = |request: &devcluster::Request, verb: &str| {
+    let permitted = |request: &fake_kube_server::Request, verb: &str| {
         permits(
             &grants,
             &access::Request {

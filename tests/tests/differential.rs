@@ -1,6 +1,6 @@
 //! The component decides as the same Rust does natively, byte for byte, on generated inputs.
 
-use controller::contract::{self, Reconciler};
+use orascache_controller::contract::{self, Reconciler};
 use orascache_core::contract as core;
 use orascache_operator::engine::{EMBEDDED, Guest};
 use orascache_tests::cluster::guest;

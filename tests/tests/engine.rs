@@ -1,6 +1,6 @@
 //! The engine: what it refuses to load, what it stops, and that a stopped guest harms nobody else.
 
-use controller::contract::{DecideError, Observed, Reconciler};
+use orascache_controller::contract::{DecideError, Observed, Reconciler};
 use orascache_operator::engine::{CompiledCache, EMBEDDED, Engine, Guest, Limits, LoadError};
 use orascache_tests::GREETER;
 use serde_json::json;

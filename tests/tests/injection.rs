@@ -5,11 +5,11 @@ use orascache_core::contract as core;
 use orascache_operator::engine::{EMBEDDED, Guest, Outcome, ReviewContext};
 use orascache_tests::cluster::guest;
 use orascache_tests::pods;
+use orascache_webhook::Verdict;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::LazyLock;
-use webhook::Verdict;
 
 static GUEST: LazyLock<Guest> = LazyLock::new(|| guest(EMBEDDED));
 
@@ -46,8 +46,8 @@ fn plain(outcome: core::Outcome) -> Outcome {
         core::Outcome::Need(references) => Outcome::Need(
             references
                 .into_iter()
-                .map(|reference| controller::contract::ObjectRef {
-                    kind: controller::contract::Kind {
+                .map(|reference| orascache_controller::contract::ObjectRef {
+                    kind: orascache_controller::contract::Kind {
                         api_version: reference.api_version,
                         kind: reference.kind,
                         plural: reference.plural,
@@ -145,12 +145,12 @@ fn without_empty_lists(mut pod: Value) -> Value {
 
 /// What the API server would refuse, once its defaults are filled in.
 fn causes(pod: &Value) -> Vec<String> {
-    let resource = builtins::find("", "v1", "pods").expect("pods are built in");
+    let resource = fake_kube_builtins::find("", "v1", "pods").expect("pods are built in");
     let mut pod = pod.clone();
     let name = pod["metadata"]["name"].as_str().unwrap_or("step-x7k2p").to_owned();
     pod["metadata"]["name"] = json!(name);
-    builtins::default(resource, &mut pod);
-    let causes = builtins::validate_create(resource, &pod);
+    fake_kube_builtins::default(resource, &mut pod);
+    let causes = fake_kube_builtins::validate_create(resource, &pod);
     causes.into_iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect()
 }
 

@@ -5,13 +5,13 @@ use orascache_operator::engine::{EMBEDDED, Guest, Outcome, ReviewContext};
 use orascache_tests::KUBEWARDEN;
 use orascache_tests::cluster::guest;
 use orascache_tests::policy::{Cluster, Policy, compile};
+use orascache_webhook::Verdict;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use wasmtime::Module;
-use webhook::Verdict;
 
 static COMPONENT: LazyLock<Guest> = LazyLock::new(|| guest(EMBEDDED));
 static MODULE: LazyLock<Module> = LazyLock::new(|| compile(KUBEWARDEN).expect("a core module"));

@@ -2,10 +2,10 @@
 //! Both, in Rust and in JavaScript, keep the same promises.
 
 use clap::Parser;
-use controller::contract::Reconciler;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, DynamicObject, ListParams};
 use kube::{Api, ResourceExt};
+use orascache_controller::contract::Reconciler;
 use orascache_operator::cli::Cli;
 use orascache_operator::engine::Guest;
 use orascache_tests::cluster::{Cluster, PATIENCE, guest, install_crd};
@@ -256,7 +256,7 @@ fn both_describe_the_same_and_import_nothing() {
 
 #[test]
 fn both_say_what_they_cannot_read() {
-    use controller::contract::{DecideError, Observed};
+    use orascache_controller::contract::{DecideError, Observed};
     let observed = Observed {
         primary: "{".into(),
         owned: Vec::new(),

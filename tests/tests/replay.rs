@@ -1,6 +1,6 @@
 //! Recorded decisions: what is kept, what is left out, and that it can be repeated byte for byte.
 
-use controller::contract::{Observed, Reconciler};
+use orascache_controller::contract::{Observed, Reconciler};
 use orascache_operator::engine::{EMBEDDED, Guest, Outcome, ReviewContext};
 use orascache_operator::operator::{self, Options};
 use orascache_operator::record::{self, Bounds, Recorder};

@@ -1,8 +1,8 @@
 //! The administrator's settings: a ConfigMap that counts as soon as it is written, and not at all when it is wrong.
 
-use devcluster::{Fault, Matcher};
-use installation::access::{Request, permits};
-use installation::{names, rbac};
+use deploy_manifests::access::{Request, permits};
+use deploy_manifests::{names, rbac};
+use fake_kube_server::{Fault, Matcher};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::Api;
@@ -186,7 +186,7 @@ async fn labels_of_a_namespace_decide_what_is_required_there() {
 
     // All of it is what the roles grant.
     let asked = cluster.server().requests().distinct(&Matcher::any().user_agent("operator"));
-    let grants = rbac::granted(&installation::Settings::default());
+    let grants = rbac::granted(&deploy_manifests::Settings::default());
     let mut seen = 0;
     for request in
         asked.iter().filter(|request| ["namespaces", "configmaps"].contains(&request.resource.as_str()))

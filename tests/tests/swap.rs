@@ -1,12 +1,12 @@
 //! Another version of the component takes over while the operator runs: no event is missed, everything is looked at
 //! once, and bad versions do no harm.
 
-use controller::contract::{DecideError, Description, Kind, Observed, Plan, Reconciler};
-use controller::{Backoff, Controller};
-use devcluster::Matcher;
-use installation::names;
+use deploy_manifests::names;
+use fake_kube_server::Matcher;
 use kube::api::{DynamicObject, PostParams};
 use kube::{Api, ResourceExt};
+use orascache_controller::contract::{DecideError, Description, Kind, Observed, Plan, Reconciler};
+use orascache_controller::{Backoff, Controller};
 use orascache_operator::engine::EMBEDDED;
 use orascache_operator::operator::{self, Operator, Options};
 use orascache_operator::version::{Current, Probation, Terms, Version};
@@ -466,9 +466,9 @@ async fn every_primary_is_looked_at_exactly_once_after_a_switch() {
         cluster.apply(&greetings, greeting(name, json!({}))).await;
     }
     let (old, new) = (Counting::new(), Counting::new());
-    let options = controller::Options {
+    let options = orascache_controller::Options {
         backoff: Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) },
-        ..controller::Options::default()
+        ..orascache_controller::Options::default()
     };
     let client = cluster.operator_client().await;
     let controller = Controller::start(client, old.clone(), options, &mut Registry::default()).await;

@@ -1,7 +1,7 @@
 //! The WIT package against its last released copy (docs/wit-compatibility.md): what guests were built for stays as it
 //! was, what is new is listed, and every item says what it means.
 
-use controller::contract::Reconciler;
+use orascache_controller::contract::Reconciler;
 use orascache_operator::engine::{CompiledCache, Engine, Limits, LoadError};
 use orascache_tests::GREETER;
 use std::collections::BTreeMap;

@@ -1,13 +1,13 @@
 //! Workflows from the manifest to the artifact: admitted through webhooks and the component, run by the agent, stored in a
 //! live registry.
 
+use fake_kube_simulators::DEV_ENDPOINT_ANNOTATION;
 use kube::api::{DynamicObject, PostParams};
 use orascache_tests::cluster::{Cluster, PATIENCE};
 use orascache_tests::fixtures::cache;
 use orascache_tests::node::{Node, Ran};
 use orascache_tests::webhooks;
 use serde_json::{Value, json};
-use simulators::DEV_ENDPOINT_ANNOTATION;
 use std::collections::BTreeMap;
 use test_registries::DockerRegistry;
 

@@ -13,7 +13,7 @@ use support::{Agent, Outcome};
 use test_registries::{DockerRegistry, Embedded, Event, Network, Reaction};
 
 /// Password "secret" of user "ann".
-const HTPASSWD: &str = include_str!("../../registry-client/tests/htpasswd");
+const HTPASSWD: &str = include_str!("../../oci-registry-client/tests/htpasswd");
 
 /// A call in a directory, by a person without any credentials of their own.
 fn call(directory: &Path, words: &[&str]) -> Agent {

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use test_registries::{DockerRegistry, Embedded, Event, Network, Reaction};
 
 /// Password "secret" of user "ann".
-const HTPASSWD: &str = include_str!("../../registry-client/tests/htpasswd");
+const HTPASSWD: &str = include_str!("../../oci-registry-client/tests/htpasswd");
 /// The same in a request (RFC 7617), as `printf ann:secret | base64` prints it.
 const AUTHORIZATION: &str = "Basic YW5uOnNlY3JldA==";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -3,17 +3,17 @@
 use crate::engine::{Outcome, ReviewContext};
 use crate::settings::{self, InForce, Source};
 use crate::version::Current;
-use controller::Primaries;
-use controller::contract::{DecideError, ObjectRef};
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{Api, Client, ResourceExt};
+use orascache_controller::Primaries;
+use orascache_controller::contract::{DecideError, ObjectRef};
+use orascache_webhook::{ReviewError, Reviewer, Verdict};
 use serde::Deserialize;
 use serde_json::json;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use webhook::{ReviewError, Reviewer, Verdict};
 
 /// Up to so many primaries of a namespace are handed to the component unasked. With more it is asked first which one
 /// it needs, which costs a second call but no copies of all the others.

@@ -326,7 +326,7 @@ pub struct CrdArgs {
 #[derive(Args, Debug)]
 pub struct ManifestsArgs {
     /// Namespace of the operator.
-    #[arg(short, long, default_value = installation::names::NAMESPACE)]
+    #[arg(short, long, default_value = deploy_manifests::names::NAMESPACE)]
     pub namespace: String,
 
     /// Image of the operator; injected init containers run it too.

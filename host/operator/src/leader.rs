@@ -1,7 +1,7 @@
 //! Leader election by a Lease (coordination.k8s.io/v1), with client-go's times: a claim lasts 15 seconds, is renewed
 //! every 2, and this process stops believing in it after 10 without a renewal, well before anybody else may take it.
 
-use installation::names;
+use deploy_manifests::names;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;

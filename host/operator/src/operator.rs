@@ -13,8 +13,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
-use controller::Controller;
 use kube::{Client, Config};
+use orascache_controller::Controller;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -80,19 +80,19 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
         lease_namespace.as_deref().map(|namespace| Leadership::start(client.clone(), namespace, &instance));
     let may_write: Box<dyn Fn() -> bool + Send + Sync> = match &leadership {
         Some(leadership) => Box::new(leadership.claim()),
-        None => Box::new(controller::always_allowed),
+        None => Box::new(orascache_controller::always_allowed),
     };
     let mut registry = Registry::default();
     let recorder = options.record.map(|options| Recorder::start(options, &mut registry)).transpose()?;
     let recorder = recorder.map(Arc::new);
     let version = Arc::new(Version::trusted(guest, recorder.clone()));
     let current = Arc::new(Current::new(version.clone()));
-    let controller_options = controller::Options {
+    let controller_options = orascache_controller::Options {
         namespace: options.namespace,
         workers: if options.workers == 0 { 4 } else { options.workers },
         instance: instance.clone(),
         may_write,
-        ..controller::Options::default()
+        ..orascache_controller::Options::default()
     };
     let controller = Controller::start(client.clone(), version, controller_options, &mut registry).await?;
     let controller = Arc::new(controller);

@@ -3,7 +3,7 @@
 use crate::engine::{Guest, Outcome};
 use crate::output::Format;
 use crate::record::{Decision, Record};
-use controller::contract::{DecideError, Plan};
+use orascache_controller::contract::{DecideError, Plan};
 use serde_json::{Value, json};
 use similar::TextDiff;
 
@@ -133,8 +133,8 @@ mod tests {
     use super::{difference, subject};
     use crate::engine::{Outcome, ReviewContext};
     use crate::record::Decision;
-    use controller::contract::{DecideError, Observed, Plan};
-    use webhook::Verdict;
+    use orascache_controller::contract::{DecideError, Observed, Plan};
+    use orascache_webhook::Verdict;
 
     fn reconcile(output: Result<Plan, DecideError>) -> Decision {
         let observed = Observed {

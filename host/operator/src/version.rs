@@ -7,7 +7,7 @@
 use crate::engine::{Guest, Outcome, ReviewContext};
 use crate::record::{Decision, Recorder};
 use arc_swap::{ArcSwap, ArcSwapOption};
-use controller::contract::{DecideError, Description, Observed, Plan, Reconciler};
+use orascache_controller::contract::{DecideError, Description, Observed, Plan, Reconciler};
 use prometheus_client::metrics::counter::Counter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

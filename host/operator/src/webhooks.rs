@@ -3,17 +3,17 @@
 
 use crate::admission::Admission;
 use anyhow::{Context, anyhow};
-use installation::names;
+use deploy_manifests::names;
 use kube::Client;
+use orascache_webhook::{
+    CertificateMetrics, Certificates, Files, FilesOptions, Limits, Managed, ManagedOptions, Server, Target,
+};
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use webhook::{
-    CertificateMetrics, Certificates, Files, FilesOptions, Limits, Managed, ManagedOptions, Server, Target,
-};
 
 /// Where reviews are served, and with which certificate.
 #[derive(Clone, Debug)]

@@ -296,7 +296,7 @@ fn the_deployment_is_started_with_arguments_that_exist() {
         assert_eq!(run.webhook_cert_dir.is_some(), flag.is_some());
         assert_eq!(run.agent_image.as_deref(), Some("mirror.lab/agent:1"));
         let settings = run.settings_from.expect("settings");
-        assert_eq!(settings.to_string(), format!("system/{}", installation::names::SETTINGS));
+        assert_eq!(settings.to_string(), format!("system/{}", deploy_manifests::names::SETTINGS));
         // Names of variables that the binary reads.
         let help = out(&self::run(&["run", "--help"], ""));
         for variable in container["env"].as_array().expect("variables") {
@@ -337,7 +337,7 @@ fn components_live_in_registries() {
     assert_eq!(out(&run(&["inspect", file], "")), out(&run(&["inspect"], "")));
 
     // Without the signature that is asked for it is not used.
-    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/../module/tests/keys/signer.pub");
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/../component-registry/tests/keys/signer.pub");
     let unsigned = run(&["inspect", &oci, "--component-key", key], "");
     assert_eq!(unsigned.status.code(), Some(1));
     assert!(err(&unsigned).contains("is not signed with the given key"), "{}", err(&unsigned));

@@ -1,6 +1,6 @@
 //! `orascache replay` as a person types it, on records that the library made.
 
-use controller::contract::{Observed, Reconciler};
+use orascache_controller::contract::{Observed, Reconciler};
 use orascache_operator::engine::{CompiledCache, EMBEDDED, Engine, Limits};
 use orascache_operator::record::{Options, Recorder};
 use orascache_operator::version::Version;

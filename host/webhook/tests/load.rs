@@ -4,12 +4,12 @@ mod common;
 
 use common::{Caller, PATIENCE, PROTOCOLS, Protocol, identity, start, until};
 use futures::future::join_all;
+use orascache_webhook::Limits;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use webhook::Limits;
 
 #[tokio::test]
 async fn connections_are_kept() {

@@ -7,6 +7,7 @@ use common::{Answer, Caller, PROTOCOLS, Protocol, Running, start, trusting};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use orascache_webhook::Limits;
 use rustls_pki_types::ServerName;
 use serde_json::json;
 use std::sync::Arc;
@@ -15,7 +16,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use webhook::Limits;
 
 const MIB: usize = 1 << 20;
 

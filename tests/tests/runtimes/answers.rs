@@ -1,7 +1,7 @@
 //! Answers as JSON, the same from every language: names as in the WIT package, a variant as its case and payload, and
 //! nothing where there is none.
 
-use controller::contract::{DecideError, Description, Kind, ObjectRef, Plan, Severity};
+use orascache_controller::contract::{DecideError, Description, Kind, ObjectRef, Plan, Severity};
 use orascache_operator::engine::Outcome;
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,7 @@
 //! Calls of the component: as our host makes them, and as JSON for programs in other languages.
 
 use crate::answers;
-use controller::contract::{Failure, Kind, ObjectRef, Observed, Reconciler};
+use orascache_controller::contract::{Failure, Kind, ObjectRef, Observed, Reconciler};
 use orascache_operator::engine::{Guest, ReviewContext};
 use orascache_tests::{fixtures, pods};
 use proptest::strategy::{Strategy, ValueTree};

@@ -1,7 +1,7 @@
 //! Who a person is to a registry.
 
 use clap::Args;
-use registry_client::{Credentials, Endpoint, Secret};
+use oci_registry_client::{Credentials, Endpoint, Secret};
 use std::io::Read;
 
 /// Credentials; otherwise those of ORAS_USER with ORAS_PULL_PASS and ORAS_PUSH_PASS, or of `docker login` and `oras login`.

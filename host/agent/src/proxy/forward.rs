@@ -11,7 +11,7 @@ use hyper::header::{
     LOCATION, RANGE, RETRY_AFTER, USER_AGENT,
 };
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
-use registry_client::{Access, Body, Client, Error, Url};
+use oci_registry_client::{Access, Body, Client, Error, Url};
 use std::sync::Arc;
 
 /// Headers of requests that a registry looks at.
@@ -72,7 +72,7 @@ impl Forward {
                     );
                 };
                 if !query.is_empty() {
-                    let pairs: Vec<_> = registry_client::query_pairs(&query).collect();
+                    let pairs: Vec<_> = oci_registry_client::query_pairs(&query).collect();
                     url.query_pairs_mut().extend_pairs(pairs);
                 }
                 let is_last = matches!(*request.method(), Method::PUT | Method::DELETE);

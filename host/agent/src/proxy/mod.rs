@@ -18,8 +18,8 @@ use crate::exit;
 use crate::log::Log;
 use crate::placeholders::{self, Direction};
 use clap::{ArgAction, Args};
+use oci_registry_client::{Client, Credentials, Endpoint, Policy, Reference, Secret};
 use orascache_api::steps::env;
-use registry_client::{Client, Credentials, Endpoint, Policy, Reference, Secret};
 use std::path::PathBuf;
 
 /// What passes, and where to.

@@ -1,8 +1,8 @@
 //! What passes: the requests that a step needs for the artifacts that it declared (distribution-spec 1.1, "Endpoints").
 
 use hyper::Method;
+use oci_registry_client::{Access, Reference};
 use orascache_api::reference::is_digest;
-use registry_client::{Access, Reference};
 
 /// What a step declared.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ fn take_apart(path: &str) -> Option<(&str, Target<'_>)> {
 }
 
 fn parameter(query: Option<&str>, name: &str) -> Option<String> {
-    let mut pairs = registry_client::query_pairs(query.unwrap_or_default());
+    let mut pairs = oci_registry_client::query_pairs(query.unwrap_or_default());
     pairs.find(|(key, _)| key == name).map(|(_, value)| value)
 }
 

@@ -1,7 +1,7 @@
 //! Uploads that were begun. Registries send them to addresses of any kind; the step sees a name only, and can go nowhere
 //! else with it.
 
-use registry_client::Url;
+use oci_registry_client::Url;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 

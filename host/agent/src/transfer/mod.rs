@@ -10,8 +10,8 @@ mod run;
 
 use crate::cancel::Cancel;
 use crate::log::Log;
+use oci_registry_client::{Client, Credentials, Endpoint, Policy, Reference};
 use progress::Progress;
-use registry_client::{Client, Credentials, Endpoint, Policy, Reference};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

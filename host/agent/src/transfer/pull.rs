@@ -2,9 +2,9 @@
 
 use super::Failure;
 use super::progress::{Progress, printable, size};
-use artifact::{Limits, Staging, Unpacked, annotation};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use registry_client::{Client, Descriptor, Digest, Error, Reference, VerifyingReader, channel};
+use oci_archive::{Limits, Staging, Unpacked, annotation};
+use oci_registry_client::{Client, Descriptor, Digest, Error, Reference, VerifyingReader, channel};
 use std::fmt;
 use std::path::Path;
 

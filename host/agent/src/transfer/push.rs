@@ -3,12 +3,12 @@
 use super::progress::{Progress, size};
 use super::pull::blocking;
 use super::{Failure, Input};
-use artifact::{Layer, PackOptions};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use orascache_api::steps::INPUTS_ANNOTATION;
-use registry_client::{
+use oci_archive::{Layer, PackOptions};
+use oci_registry_client::{
     Blob, Client, Descriptor, Digest, EMPTY_CONFIG, Manifest, Pushed as How, Reference, media_type,
 };
+use orascache_api::steps::INPUTS_ANNOTATION;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
@@ -102,7 +102,7 @@ pub async fn artifact(
     let mut layers = Vec::new();
     for source in artifact.files {
         let options = PackOptions { unpack: artifact.unpack };
-        let packed = blocking(move || artifact::pack(&source.path, &source.title, &options)).await;
+        let packed = blocking(move || oci_archive::pack(&source.path, &source.title, &options)).await;
         layers.push(Arc::new(packed.map_err(cannot)?.map_err(|error| cannot(error.to_string()))?));
     }
     let nowhere = Vec::new();
@@ -138,7 +138,7 @@ async fn send(
     layer: &Arc<Layer>,
     sources: &[String],
     progress: &Progress,
-) -> Result<u64, registry_client::Error> {
+) -> Result<u64, oci_registry_client::Error> {
     let bar = progress.bar(&layer.title, layer.size);
     let open = |offset: u64| -> io::Result<Box<dyn Read + Send>> {
         bar.set_position(offset);

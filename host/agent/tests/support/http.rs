@@ -101,7 +101,7 @@ pub fn manifest(host: &str, repository: &str, tag: &str) -> Value {
 
 /// Puts a blob into a repository. Returns its digest.
 pub fn put_blob(host: &str, repository: &str, content: &[u8]) -> String {
-    let digest = registry_client::Digest::of(content).to_string();
+    let digest = oci_registry_client::Digest::of(content).to_string();
     let begun = ask(host, "POST", &format!("/v2/{repository}/blobs/uploads/"), &[], b"");
     assert_eq!(begun.status, 202, "{}", begun.text());
     let location = begun.header("location").unwrap();

@@ -50,7 +50,7 @@ pub fn tree(root: &Path) -> BTreeMap<PathBuf, String> {
                 let content = fs::read(entry.path()).unwrap();
                 let shown = match std::str::from_utf8(&content) {
                     Ok(text) if text.len() < 200 => format!("{text:?}"),
-                    _ => format!("{} bytes {}", content.len(), registry_client::Digest::of(&content)),
+                    _ => format!("{} bytes {}", content.len(), oci_registry_client::Digest::of(&content)),
                 };
                 format!("file {mode:o} {shown}")
             };

@@ -8,14 +8,14 @@ use crate::output;
 use crate::settings::Source;
 use crate::webhooks::{self, Certificate};
 use anyhow::{Context, anyhow};
-use controller::contract::{Kind, Reconciler};
-use devcluster::ApiServer;
-use installation::names;
+use deploy_manifests::names;
+use fake_kube_server::ApiServer;
+use fake_kube_simulators::{RegistryChange, RegistryOptions, Simulators};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config, CustomResourceExt};
 use orascache_api::orascache::OrasCache;
-use simulators::{RegistryChange, RegistryOptions, Simulators};
+use orascache_controller::contract::{Kind, Reconciler};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,10 +29,12 @@ pub(super) fn execute(args: &DevArgs) -> Result<ExitCode, Failed> {
     super::runtime()?.block_on(async {
         let folder =
             tempfile::Builder::new().prefix("orascache-dev-").tempdir().context("no temporary folder")?;
-        let server =
-            ApiServer::start(devcluster::Options { port: args.port, ..devcluster::Options::default() })
-                .await
-                .context("the Kubernetes API cannot be started")?;
+        let server = ApiServer::start(fake_kube_server::Options {
+            port: args.port,
+            ..fake_kube_server::Options::default()
+        })
+        .await
+        .context("the Kubernetes API cannot be started")?;
         let kubeconfig = args.kubeconfig.clone().unwrap_or_else(|| folder.path().join("kubeconfig"));
         write_private(&kubeconfig, &server.kubeconfig())?;
         let managed = guest.describe();
@@ -87,7 +89,10 @@ impl Cluster {
         install::require_kinds(&client, &description).await?;
         let (sender, changes) = unbounded_channel();
         let registries = RegistryOptions { data_dir: folder.path().join("registries"), changes: sender };
-        let options = simulators::Options { registries: Some(registries), ..simulators::Options::all() };
+        let options = fake_kube_simulators::Options {
+            registries: Some(registries),
+            ..fake_kube_simulators::Options::all()
+        };
         let simulators = Simulators::start(client_of(server, "simulators").await?, options)
             .await
             .context("no simulated cluster")?;

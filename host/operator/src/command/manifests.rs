@@ -4,7 +4,7 @@ use super::Failed;
 use crate::cli::ManifestsArgs;
 use crate::output;
 use anyhow::{Context, anyhow};
-use installation::{Certificates, Settings};
+use deploy_manifests::{Certificates, Settings};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -15,13 +15,14 @@ pub(super) fn execute(args: &ManifestsArgs) -> Result<ExitCode, Failed> {
         replicas: args.replicas,
         certificates: if args.cert_manager { Certificates::CertManager } else { Certificates::Managed },
     };
-    let unusable = |error: installation::Error| Failed::Unusable(anyhow!(error));
+    let unusable = |error: deploy_manifests::Error| Failed::Unusable(anyhow!(error));
     match &args.directory {
         Some(directory) => {
-            write(directory, &installation::files(&settings).map_err(unusable)?).map_err(Failed::Unusable)?;
+            write(directory, &deploy_manifests::files(&settings).map_err(unusable)?)
+                .map_err(Failed::Unusable)?;
         }
         None => {
-            let objects = installation::objects(&settings).map_err(unusable)?;
+            let objects = deploy_manifests::objects(&settings).map_err(unusable)?;
             output::print(&args.output.render_all(&objects)?)?;
         }
     }

@@ -4,8 +4,8 @@ use super::Failed;
 use crate::cli::{ModuleCommand, ModulePullArgs, ModulePushArgs, RegistryArgs};
 use crate::output;
 use anyhow::{Context, anyhow};
-use module::{Description, PublicKey, Pulled, Trust};
-use registry_client::{Client, Credentials, Policy, Remote};
+use component_registry::{Description, PublicKey, Pulled, Trust};
+use oci_registry_client::{Client, Credentials, Policy, Remote};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) fn reference(component: &str) -> Option<&str> {
 pub(super) fn fetch(reference: &str, args: &RegistryArgs) -> Result<Pulled, Failed> {
     let trust = trust(args)?;
     let (client, remote) = connect(reference, args)?;
-    let pulled = super::runtime()?.block_on(module::pull(&client, &remote.reference, &trust));
+    let pulled = super::runtime()?.block_on(component_registry::pull(&client, &remote.reference, &trust));
     pulled.with_context(|| format!("the component {reference} cannot be pulled")).map_err(Failed::Refused)
 }
 
@@ -65,7 +65,12 @@ fn push(args: &ModulePushArgs) -> Result<ExitCode, Failed> {
     let bytes = super::component_bytes(args.file.as_deref(), &args.registry)?;
     let interface = super::interface(&bytes)?;
     let description = Description { exports: interface.exports, imports: interface.imports };
-    let pushed = super::runtime()?.block_on(module::push(&client, &remote.reference, &bytes, &description));
+    let pushed = super::runtime()?.block_on(component_registry::push(
+        &client,
+        &remote.reference,
+        &bytes,
+        &description,
+    ));
     let digest = pushed.with_context(|| format!("the component cannot be pushed to {remote}"))?;
     output::print(&format!("{}/{}@{digest}\n", remote.endpoint.host(), remote.reference.repository))?;
     Ok(ExitCode::SUCCESS)

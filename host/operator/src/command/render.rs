@@ -4,7 +4,7 @@ use super::Failed;
 use crate::cli::RenderArgs;
 use crate::output;
 use anyhow::{Context, anyhow};
-use controller::contract::{Description, Observed, Reconciler};
+use orascache_controller::contract::{Description, Observed, Reconciler};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 

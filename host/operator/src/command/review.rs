@@ -6,13 +6,13 @@ use crate::engine::{Guest, Outcome, ReviewContext};
 use crate::output::{self, Format};
 use crate::settings;
 use anyhow::{Context, anyhow, bail};
-use controller::contract::Reconciler;
+use orascache_controller::contract::Reconciler;
+use orascache_webhook::Verdict;
 use serde_json::{Value, json};
 use similar::TextDiff;
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
-use webhook::Verdict;
 
 /// One request with its answer.
 struct Reviewed {

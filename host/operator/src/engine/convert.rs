@@ -2,8 +2,8 @@
 
 use super::Outcome;
 use super::bindings::exports::orascache::operator::{admission, reconciler as wit, types};
-use controller::contract;
-use webhook::Verdict;
+use orascache_controller::contract;
+use orascache_webhook::Verdict;
 
 pub(super) fn description(description: wit::Description) -> contract::Description {
     contract::Description {

@@ -4,7 +4,7 @@ use super::instances::Instances;
 use super::load::{Interface, LoadError};
 use super::{Engine, bindings, convert};
 use bindings::exports::orascache::operator::reconciler as wit;
-use controller::contract::{DecideError, Description, Observed, Plan, Reconciler};
+use orascache_controller::contract::{DecideError, Description, Observed, Plan, Reconciler};
 
 /// A component that was checked and has said what it manages.
 pub struct Guest {

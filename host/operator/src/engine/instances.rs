@@ -1,7 +1,7 @@
 //! A stack of idle instances. A call takes the one that was used last (its memory is warm), or makes one.
 
 use super::{Engine, Limits, bindings};
-use controller::contract::DecideError;
+use orascache_controller::contract::DecideError;
 use std::sync::{Mutex, PoisonError};
 use wasmtime::{ResourceLimiter, Store, Trap};
 

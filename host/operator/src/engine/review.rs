@@ -2,9 +2,9 @@
 
 use super::bindings::exports::orascache::operator::admission as wit;
 use super::{Guest, convert};
-use controller::contract::{DecideError, ObjectRef};
+use orascache_controller::contract::{DecideError, ObjectRef};
+use orascache_webhook::Verdict;
 use std::sync::Arc;
-use webhook::Verdict;
 
 /// What a review may depend on beside the request itself.
 #[derive(Clone, Debug, Default)]

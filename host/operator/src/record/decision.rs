@@ -1,7 +1,7 @@
 //! One call of the component: what went in and what came out.
 
 use crate::engine::{Guest, Outcome, ReviewContext};
-use controller::contract::{DecideError, Observed, Plan, Reconciler};
+use orascache_controller::contract::{DecideError, Observed, Plan, Reconciler};
 use std::sync::Arc;
 
 /// One call of the component.

@@ -4,12 +4,12 @@
 
 use super::Decision;
 use crate::engine::{Outcome, ReviewContext};
-use controller::contract::{DecideError, Failure, ObjectRef, Observed, Plan};
+use orascache_controller::contract::{DecideError, Failure, ObjectRef, Observed, Plan};
+use orascache_webhook::Verdict;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use webhook::Verdict;
 
 /// Version of the form. A reader refuses records of another one.
 const VERSION: u32 = 1;
@@ -227,10 +227,10 @@ mod tests {
     use super::Record;
     use crate::engine::{Outcome, ReviewContext};
     use crate::record::Decision;
-    use controller::contract::{
+    use orascache_controller::contract::{
         DecideError, Event, Failure, Generated, Kind, ObjectRef, Observed, Plan, Severity,
     };
-    use webhook::Verdict;
+    use orascache_webhook::Verdict;
 
     fn reference() -> ObjectRef {
         let kind = Kind { api_version: "v1".into(), kind: "K".into(), plural: "ks".into(), namespaced: true };

@@ -133,7 +133,7 @@ impl Iterator for Lines {
 mod tests {
     use super::{Damage, latest, records};
     use crate::record::{Decision, Record};
-    use controller::contract::{Observed, Plan};
+    use orascache_controller::contract::{Observed, Plan};
     use std::fs;
     use std::path::Path;
 

@@ -7,7 +7,7 @@
 
 use super::Decision;
 use crate::engine::ReviewContext;
-use controller::contract::Observed;
+use orascache_controller::contract::Observed;
 use rand::RngCore;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -266,7 +266,7 @@ mod tests {
     use super::{Left, Redaction};
     use crate::engine::{Outcome, ReviewContext};
     use crate::record::Decision;
-    use controller::contract::{Failure, Kind, ObjectRef, Observed, Plan};
+    use orascache_controller::contract::{Failure, Kind, ObjectRef, Observed, Plan};
     use serde_json::{Value, json};
 
     fn observed(primary: &Value, owned: &[Value], failure: &str) -> Decision {

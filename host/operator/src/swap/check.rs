@@ -3,7 +3,7 @@
 use crate::engine::{Guest, ReviewContext};
 use crate::record::{Decision, Record};
 use crate::replay::subject;
-use controller::contract::{DecideError, Description, Observed, Reconciler};
+use orascache_controller::contract::{DecideError, Description, Observed, Reconciler};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -66,7 +66,7 @@ pub(super) fn check(
 }
 
 fn unanswered(observed: Observed) -> Decision {
-    Decision::Reconcile { observed, output: Ok(controller::contract::Plan::default()) }
+    Decision::Reconcile { observed, output: Ok(orascache_controller::contract::Plan::default()) }
 }
 
 /// A primary with an empty spec, and a review of its creation: they test a version before there is anything in the

@@ -3,7 +3,7 @@
 //! The status of primaries is the component's to write, and a switch concerns none of them in particular. The Lease is
 //! there once an installation, under a name that is known, and the operator may read it already.
 
-use installation::names;
+use deploy_manifests::names;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};

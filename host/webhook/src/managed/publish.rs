@@ -117,7 +117,7 @@ fn differing(configuration: &Value, bundle: &str) -> Option<Vec<Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use devcluster::ApiServer;
+    use fake_kube_server::ApiServer;
     use kube::Config;
     use kube::api::PostParams;
     use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -146,7 +146,7 @@ mod tests {
     const NAME: &str = "hook";
 
     async fn configured() -> (ApiServer, Client, Api<ValidatingWebhookConfiguration>) {
-        let server = ApiServer::start(devcluster::Options::default()).await.unwrap();
+        let server = ApiServer::start(fake_kube_server::Options::default()).await.unwrap();
         let kubeconfig = Kubeconfig::from_yaml(&server.kubeconfig()).unwrap();
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
         let client = Client::try_from(config).unwrap();

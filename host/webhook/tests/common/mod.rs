@@ -10,6 +10,7 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use orascache_webhook::{Certificates, Limits, ReviewError, Reviewer, Server, Verdict};
 use prometheus_client::registry::Registry;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
@@ -21,7 +22,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use webhook::{Certificates, Limits, ReviewError, Reviewer, Server, Verdict};
 
 /// A server that answers later than this hangs.
 pub const PATIENCE: Duration = Duration::from_secs(60);

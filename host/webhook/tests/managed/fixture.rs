@@ -3,13 +3,14 @@
 use crate::common::{Caller, PATIENCE, Protocol, Script};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use devcluster::ApiServer;
+use fake_kube_server::ApiServer;
 use http::StatusCode;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use orascache_webhook::{CertificateMetrics, Certificates, Limits, Managed, ManagedOptions, Server, Target};
 use prometheus_client::registry::Registry;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -20,7 +21,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
-use webhook::{CertificateMetrics, Certificates, Limits, Managed, ManagedOptions, Server, Target};
 
 pub const NAMESPACE: &str = "default";
 pub const SECRET: &str = "hook-certificate";
@@ -28,7 +28,7 @@ pub const NAME: &str = "hook";
 pub const DAY: i64 = 24 * 60 * 60;
 
 pub async fn api() -> (ApiServer, Client) {
-    let api = ApiServer::start(devcluster::Options::default()).await.unwrap();
+    let api = ApiServer::start(fake_kube_server::Options::default()).await.unwrap();
     let kubeconfig = Kubeconfig::from_yaml(&api.kubeconfig()).unwrap();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     let client = Client::try_from(config).unwrap();

@@ -6,7 +6,7 @@ mod fixture;
 mod rotation;
 
 use common::{PATIENCE, until};
-use devcluster::{Fault, Matcher};
+use fake_kube_server::{Fault, Matcher};
 use fixture::*;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
@@ -15,10 +15,10 @@ use k8s_openapi::api::admissionregistration::v1::{
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
+use orascache_webhook::{CertificateMetrics, Managed, ManagedError};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::json;
-use webhook::{CertificateMetrics, Managed, ManagedError};
 
 #[tokio::test]
 async fn replicas_that_start_together_agree() {

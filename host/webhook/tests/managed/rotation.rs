@@ -2,15 +2,15 @@
 
 use crate::common::until;
 use crate::fixture::*;
-use devcluster::{Fault, Matcher};
+use fake_kube_server::{Fault, Matcher};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::PostParams;
+use orascache_webhook::Policy;
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
-use webhook::Policy;
 
 #[tokio::test]
 async fn rotation_goes_through_its_phases() {

@@ -4,8 +4,7 @@
 use crate::command::Failed;
 use crate::output;
 use anyhow::{Context, anyhow};
-use controller::contract::{Description, Kind};
-use installation::names;
+use deploy_manifests::names;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -15,6 +14,7 @@ use kube::core::GroupVersionKind;
 use kube::runtime::wait;
 use kube::{Api, Client, Resource, ResourceExt};
 use orascache_api::orascache::OrasCache;
+use orascache_controller::contract::{Description, Kind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -94,13 +94,13 @@ pub(super) const SERVICE_PORT: u16 = 443;
 
 /// Applies what an installation has to tell the API server about reviews: the same objects as in `manifests/`.
 pub(super) async fn webhooks(client: &Client) -> Result<(), Failed> {
-    let settings = installation::Settings::default();
-    install(client, &installation::namespace::namespace(&settings)).await?;
-    let service = installation::webhook::service(&settings);
+    let settings = deploy_manifests::Settings::default();
+    install(client, &deploy_manifests::namespace::namespace(&settings)).await?;
+    let service = deploy_manifests::webhook::service(&settings);
     let api: Api<Service> = Api::namespaced(client.clone(), names::NAMESPACE);
     apply(&api, &service).await?;
-    install(client, &installation::webhook::mutating(&settings)).await?;
-    install(client, &installation::webhook::validating(&settings)).await
+    install(client, &deploy_manifests::webhook::mutating(&settings)).await?;
+    install(client, &deploy_manifests::webhook::validating(&settings)).await
 }
 
 async fn install<K>(client: &Client, object: &K) -> Result<(), Failed>

@@ -1,0 +1,31 @@
+//! What a plan may depend on.
+
+use crate::{ArtifactAnswer, Failure, Kind};
+use std::sync::Arc;
+
+/// Everything that a plan may depend on. `T` is the type of JSON text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub struct Observed<T = Arc<str>> {
+    /// The primary, JSON text without managedFields.
+    pub primary: T,
+    /// Objects of the owned kinds, in the primary's namespace, whose controller is the primary.
+    pub owned: Vec<T>,
+    /// Objects of the related kinds in the primary's namespace, but for those whose controller is
+    /// the primary.
+    pub related: Vec<T>,
+    /// Optional kinds that cannot be watched now.
+    pub absent: Vec<Kind>,
+    /// Related kinds that were left out, since the namespace has more of them than the host hands
+    /// over.
+    pub omitted: Vec<Kind>,
+    /// Writes of the last plan that failed.
+    pub failures: Vec<Failure>,
+    /// Answers to the questions of the last plan.
+    pub answers: Vec<ArtifactAnswer>,
+    /// The administrator's settings, JSON text; empty for the guest's defaults.
+    pub settings: T,
+    /// Seconds since the Unix epoch.
+    pub now: u64,
+}

@@ -1,0 +1,142 @@
+//! What is to be done.
+
+use crate::{ArtifactQuestion, ObjectRef};
+use std::borrow::Cow;
+
+/// Random bytes in one key of a Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub struct RandomKey {
+    /// The key.
+    pub key: String,
+    /// How many random bytes, at most 4,096. The value is their hexadecimal digits, two a byte.
+    pub bytes: u32,
+}
+
+/// An account with a random password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub struct Account {
+    /// Name of the account.
+    pub username: String,
+    /// Key for the password.
+    pub password_key: String,
+}
+
+/// Accounts with random passwords, and the file by which a registry checks them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub struct Credentials {
+    /// The accounts.
+    pub accounts: Vec<Account>,
+    /// Key for the htpasswd file: one line an account, with a bcrypt hash of its password.
+    pub htpasswd_key: String,
+}
+
+/// A server certificate, signed by an authority made for it alone. The authority's key is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub struct Certificate {
+    /// DNS names that it is for.
+    pub dns_names: Vec<String>,
+    /// Days for which it holds, at most 3,650.
+    pub days: u32,
+}
+
+/// What the host fills in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub enum Recipe {
+    /// Random bytes.
+    Random(RandomKey),
+    /// Accounts.
+    Credentials(Credentials),
+    /// A certificate: keys `tls.crt`, `tls.key` and `ca.crt`.
+    Certificate(Certificate),
+}
+
+/// A Secret that the host fills with secret values once: create-only, an existing one is left as it
+/// is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub struct Generated {
+    /// The Secret without the generated keys, JSON text.
+    pub secret: String,
+    /// What to fill in.
+    pub recipe: Recipe,
+}
+
+/// A change of an object that the guest does not own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub struct ObjectPatch {
+    /// The object, with its UID. Its kind has to be related and patchable.
+    pub target: ObjectRef,
+    /// JSON Patch (RFC 6902), as JSON text. The host adds a test for the UID.
+    pub patch: String,
+}
+
+/// How serious an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub enum Severity {
+    /// For information.
+    Normal,
+    /// Somebody should look.
+    Warning,
+}
+
+/// What the host records as an events.k8s.io/v1 Event about the primary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub struct Event {
+    /// How serious.
+    pub severity: Severity,
+    /// Why, as one word in PascalCase.
+    pub reason: Cow<'static, str>,
+    /// What was done or not done, as one word in PascalCase.
+    pub action: Cow<'static, str>,
+    /// A sentence. The host shortens it to 1,000 bytes.
+    pub note: String,
+}
+
+/// What to do. The host carries it out from top to bottom; a write that fails does not stop the
+/// others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub struct Plan {
+    /// Secrets to create unless they exist.
+    pub generate: Vec<Generated>,
+    /// Server-side apply, in this order, JSON text. Each object is in the primary's namespace and
+    /// names the primary as its controller in ownerReferences.
+    pub apply: Vec<String>,
+    /// Patches of related objects.
+    pub patch: Vec<ObjectPatch>,
+    /// With a UID precondition each. Omission never deletes.
+    pub delete: Vec<ObjectRef>,
+    /// The primary with its new status, JSON text: the status alone is written, all of it.
+    pub status: Option<String>,
+    /// To record.
+    pub events: Vec<Event>,
+    /// Questions whose answers the next call gets.
+    pub questions: Vec<ArtifactQuestion>,
+    /// Seconds until the primary is looked at again when nothing changes before.
+    pub requeue_after: Option<u32>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,1 @@
+//! Traits, an export macro and helpers for guests.

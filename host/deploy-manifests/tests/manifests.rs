@@ -1,0 +1,263 @@
+//! The folder `manifests` is what the code generates. `ORASCACHE_BLESS=1` writes it anew.
+
+use deploy_manifests::manifests::FOLDERS;
+use deploy_manifests::{Certificates, Settings, files, objects};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests")
+}
+
+fn generated() -> BTreeMap<String, String> {
+    let files = files(&Settings::default()).expect("the defaults can be used");
+    let count = files.len();
+    let files: BTreeMap<_, _> = files.into_iter().collect();
+    assert_eq!(files.len(), count, "no path is generated twice");
+    files
+}
+
+/// All documents of a YAML file.
+fn documents(text: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(text).expect("YAML")
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Objects by what identifies them.
+fn by_identity(objects: Vec<Value>) -> BTreeMap<String, Value> {
+    let identity = |object: &Value| {
+        ["/apiVersion", "/kind", "/metadata/namespace", "/metadata/name"]
+            .map(|part| text(object, part))
+            .join(" ")
+    };
+    let count = objects.len();
+    let map: BTreeMap<_, _> = objects.into_iter().map(|object| (identity(&object), object)).collect();
+    assert_eq!(map.len(), count, "no object is there twice");
+    map
+}
+
+#[test]
+fn files_are_what_the_code_generates() {
+    let bless = std::env::var_os("ORASCACHE_BLESS").is_some();
+    let mut different = Vec::new();
+    for (path, text) in generated() {
+        let file = root().join(&path);
+        if bless {
+            std::fs::create_dir_all(file.parent().expect("a folder")).expect("the folder is made");
+            std::fs::write(&file, &text).expect("the file is written");
+        }
+        if std::fs::read_to_string(&file).unwrap_or_default() != text {
+            different.push(path);
+        }
+    }
+    assert!(
+        different.is_empty(),
+        "not what the code generates: {different:?}; run this test with ORASCACHE_BLESS=1"
+    );
+}
+
+#[test]
+fn no_other_file_is_there() {
+    let mut expected: BTreeSet<String> = generated().into_keys().collect();
+    let mut stale = Vec::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("the folder can be read") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
+            if !expected.remove(&name) {
+                stale.push(name);
+            }
+        }
+    }
+    assert!(stale.is_empty(), "nothing generates {stale:?}: delete them, or list samples in samples.rs");
+    assert!(expected.is_empty(), "missing: {expected:?}; run these tests with ORASCACHE_BLESS=1");
+}
+
+#[test]
+fn every_file_is_part_of_a_kustomization() {
+    let files = generated();
+    // Samples are applied as they are, one by one or as a folder, which kubectl does only without a kustomization.
+    for folder in FOLDERS.into_iter().filter(|folder| *folder != "samples") {
+        let kustomization = &documents(&files[&format!("{folder}/kustomization.yaml")])[0];
+        let list = |name: &str| kustomization[name].as_array().cloned().unwrap_or_default();
+        let resources = list("resources").into_iter();
+        // Other patches are inline.
+        let patches = list("patches").into_iter().filter_map(|patch| patch.get("path").cloned());
+        let named: BTreeSet<String> =
+            resources.chain(patches).map(|path| path.as_str().expect("a path").to_owned()).collect();
+        for path in &named {
+            match path.strip_prefix("../") {
+                Some(other) => assert!(FOLDERS.contains(&other), "{folder} names {path}"),
+                None => assert!(files.contains_key(&format!("{folder}/{path}")), "{folder} names {path}"),
+            }
+        }
+        for path in files.keys().filter_map(|path| path.strip_prefix(&format!("{folder}/"))) {
+            assert!(path == "kustomization.yaml" || named.contains(path), "{folder} leaves {path} out");
+        }
+    }
+}
+
+#[test]
+fn folders_hold_the_objects_of_an_installation() {
+    let in_folders = generated()
+        .into_iter()
+        .filter(|(path, _)| path.ends_with(".yaml") && !path.ends_with("kustomization.yaml"))
+        .filter(|(path, _)| !path.starts_with("samples/") && !path.starts_with("certmanager/"))
+        .flat_map(|(_, text)| documents(&text))
+        .collect();
+    let objects = objects(&Settings::default()).expect("the defaults can be used");
+    assert_eq!(by_identity(in_folders), by_identity(objects));
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "a skipped test says why")]
+fn kustomize_makes_the_same_objects() {
+    for (folder, certificates) in
+        [("default", Certificates::Managed), ("certmanager", Certificates::CertManager)]
+    {
+        let output = match Command::new("kubectl").arg("kustomize").arg(root().join(folder)).output() {
+            Ok(output) => output,
+            Err(error) => {
+                println!("skipped: kubectl cannot be run: {error}");
+                return;
+            }
+        };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let built = documents(&String::from_utf8(output.stdout).expect("UTF-8"));
+        let objects =
+            objects(&Settings { certificates, ..Settings::default() }).expect("the defaults can be used");
+        let (mut built, mut expected) = (by_identity(built), by_identity(objects));
+        built.values_mut().chain(expected.values_mut()).for_each(|object| {
+            sort_volumes(object);
+            whole_numbers(object);
+        });
+        assert_eq!(
+            built.keys().collect::<Vec<_>>(),
+            expected.keys().collect::<Vec<_>>(),
+            "objects of {folder}"
+        );
+        for (identity, object) in expected {
+            assert_eq!(built[&identity], object, "{identity} of {folder}");
+        }
+    }
+}
+
+/// Schemas have numbers such as 1.0, which kustomize writes as 1.
+fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().map(|number| number as i64);
+            if let Some(whole) = whole.filter(|whole| number.as_f64() == Some(*whole as f64)) {
+                *value = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(members) => members.values_mut().for_each(whole_numbers),
+        _ => {}
+    }
+}
+
+/// A merge of lists by name may reorder them.
+fn sort_volumes(object: &mut Value) {
+    for list in ["/spec/template/spec/volumes", "/spec/template/spec/containers/0/volumeMounts"] {
+        if let Some(list) = object.pointer_mut(list).and_then(Value::as_array_mut) {
+            list.sort_by_key(|item| text(item, "/name").to_owned());
+        }
+    }
+}
+
+#[test]
+fn settings_reach_every_object() {
+    for certificates in [Certificates::Managed, Certificates::CertManager] {
+        let settings = Settings {
+            image: "registry.test/o@sha256:0".to_owned(),
+            namespace: "elsewhere".to_owned(),
+            replicas: 5,
+            certificates,
+        };
+        let objects = objects(&settings).expect("these settings can be used");
+        let all = serde_json::to_string(&objects).expect("JSON");
+        assert!(!all.contains("orascache-system") && !all.contains("ghcr.io/converged-computing"));
+        let deployment = objects.iter().find(|object| object["kind"] == "Deployment").expect("a Deployment");
+        assert_eq!(deployment["spec"]["replicas"], 5);
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["image"], settings.image);
+        let agent =
+            container["env"].as_array().into_iter().flatten().find(|one| one["name"] == "AGENT_IMAGE");
+        assert_eq!(agent.expect("the agent's image")["value"], settings.image);
+    }
+    let settings = Settings { namespace: "elsewhere".to_owned(), ..Settings::default() };
+    for (path, text) in files(&settings).expect("these settings can be used") {
+        assert!(!text.contains("orascache-system"), "{path}");
+    }
+    assert!(files(&Settings { replicas: 0, ..Settings::default() }).is_err());
+    assert!(objects(&Settings { image: String::new(), ..Settings::default() }).is_err());
+}
+
+/// Every reference from one object to another must resolve.
+#[test]
+fn objects_find_each_other() {
+    for certificates in [Certificates::Managed, Certificates::CertManager] {
+        let objects =
+            objects(&Settings { certificates, ..Settings::default() }).expect("the defaults can be used");
+        let find = |kind: &str, name: &str| {
+            objects
+                .iter()
+                .find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
+                .unwrap_or_else(|| panic!("there is no {kind} {name}"))
+        };
+        let pod = &find("Deployment", "orascache")["spec"]["template"];
+        let labels = &pod["metadata"]["labels"];
+        let service = find("Service", "orascache-webhook");
+        for selector in [
+            &find("Deployment", "orascache")["spec"]["selector"]["matchLabels"],
+            &find("PodDisruptionBudget", "orascache")["spec"]["selector"]["matchLabels"],
+            &find("NetworkPolicy", "orascache")["spec"]["podSelector"]["matchLabels"],
+            &service["spec"]["selector"],
+        ] {
+            assert_eq!(selector, labels);
+        }
+        let container = &pod["spec"]["containers"][0];
+        let ports: Vec<&str> =
+            container["ports"].as_array().into_iter().flatten().map(|port| text(port, "/name")).collect();
+        assert!(ports.contains(&text(service, "/spec/ports/0/targetPort")));
+        for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+            assert!(ports.contains(&text(container, &format!("/{probe}/httpGet/port"))), "{probe}");
+        }
+        find("ServiceAccount", text(pod, "/spec/serviceAccountName"));
+        for kind in ["RoleBinding", "ClusterRoleBinding"] {
+            for binding in objects.iter().filter(|object| object["kind"] == kind) {
+                find(text(binding, "/roleRef/kind"), text(binding, "/roleRef/name"));
+                assert_eq!(text(binding, "/subjects/0/namespace"), "orascache-system");
+                find("ServiceAccount", text(binding, "/subjects/0/name"));
+            }
+        }
+        for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
+            let configuration = find(kind, "orascache");
+            for webhook in configuration["webhooks"].as_array().expect("webhooks") {
+                let client = &webhook["clientConfig"]["service"];
+                assert_eq!(client["name"], service["metadata"]["name"]);
+                assert_eq!(client["namespace"], service["metadata"]["namespace"]);
+                assert_eq!(client["port"], service["spec"]["ports"][0]["port"]);
+                assert!(webhook["clientConfig"].get("caBundle").is_none());
+            }
+            let injection = configuration["metadata"]["annotations"].get("cert-manager.io/inject-ca-from");
+            let issued = certificates == Certificates::CertManager;
+            assert_eq!(injection.is_some(), issued);
+            if let Some(injection) = injection.and_then(Value::as_str) {
+                let (namespace, name) = injection.split_once('/').expect("namespace and name");
+                assert_eq!(find("Certificate", name)["metadata"]["namespace"], namespace);
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Live registries for `orascache dev`.

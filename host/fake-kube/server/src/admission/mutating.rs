@@ -1,0 +1,130 @@
+//! Mutating webhooks: one after another, each sees what the earlier ones did (`plugin/webhook/mutating`).
+
+use std::collections::HashSet;
+
+use fake_kube_apimachinery::status::ApiError;
+use json_patch::Patch;
+use serde_json::Value;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::configuration::Webhook;
+use super::failure::{self, Failure};
+use super::{Attributes, Operation, Phase, matching};
+use crate::catalogue::Kind;
+use crate::cluster::Cluster;
+use crate::write;
+
+/// Which webhooks are asked a second time.
+#[derive(Default)]
+struct Reinvocation {
+    /// Those that were asked and want to see later changes.
+    asked: HashSet<usize>,
+    /// Those that later changes were made after.
+    wanted: HashSet<usize>,
+}
+
+impl Reinvocation {
+    fn object_changed(&mut self) {
+        self.wanted.extend(self.asked.drain());
+    }
+}
+
+/// Asks the webhooks in order, and once more those that the changes of later ones concern.
+pub async fn run(
+    cluster: &Cluster,
+    webhooks: &[Webhook],
+    attributes: &mut Attributes,
+    warnings: &mut Vec<String>,
+) -> Result<(), ApiError> {
+    let mut again = Reinvocation::default();
+    let mut changed = false;
+    for (index, webhook) in webhooks.iter().enumerate() {
+        changed |= visit(cluster, webhook, index, attributes, &mut again, warnings).await?;
+    }
+    if !changed {
+        return Ok(());
+    }
+    // The server's own plugins see the changes first; what they change is news for all webhooks.
+    if admit_again(attributes) {
+        again.object_changed();
+    }
+    for (index, webhook) in webhooks.iter().enumerate() {
+        if again.wanted.contains(&index) {
+            visit(cluster, webhook, index, attributes, &mut again, warnings).await?;
+        }
+    }
+    Ok(())
+}
+
+fn admit_again(attributes: &mut Attributes) -> bool {
+    if attributes.request.operation != Operation::Create || attributes.subresource().is_some() {
+        return false;
+    }
+    let Some(object) = attributes.request.object.as_mut() else { return false };
+    let before = object.clone();
+    write::admit_for_create(&attributes.kind, object);
+    *object != before
+}
+
+/// Asks one webhook, if it is concerned; whether it has changed the object.
+async fn visit(
+    cluster: &Cluster,
+    webhook: &Webhook,
+    index: usize,
+    attributes: &mut Attributes,
+    again: &mut Reinvocation,
+    warnings: &mut Vec<String>,
+) -> Result<bool, ApiError> {
+    let Some(kind) = matching::asked_about(cluster, webhook, attributes)? else { return Ok(false) };
+    let result = call(cluster, webhook, attributes, &kind, warnings).await;
+    let changed = matches!(result, Ok(true));
+    if changed {
+        again.object_changed();
+    }
+    if webhook.reinvocable {
+        again.asked.insert(index);
+    }
+    match result {
+        Ok(_) => Ok(changed),
+        Err(Failure::Refused(error)) => Err(error),
+        Err(Failure::Call(why)) => {
+            let sentence = failure::sentence(&webhook.name, &why);
+            if !webhook.ignores_failures {
+                return Err(ApiError::internal(&sentence));
+            }
+            warn!("{sentence}; the request goes on");
+            if attributes.deadline <= Instant::now() { Err(failure::out_of_time()) } else { Ok(false) }
+        }
+    }
+}
+
+async fn call(
+    cluster: &Cluster,
+    webhook: &Webhook,
+    attributes: &mut Attributes,
+    kind: &Kind,
+    warnings: &mut Vec<String>,
+) -> Result<bool, Failure> {
+    let object = attributes.object_as(kind);
+    let answer = cluster.webhooks.ask(Phase::Mutating, webhook, attributes, kind, object.as_ref()).await?;
+    warnings.extend(answer.warnings);
+    if !answer.allowed {
+        return Err(Failure::Refused(failure::denied(&webhook.name, answer.status.as_ref())));
+    }
+    let Some(patch) = answer.patch else { return Ok(false) };
+    let Some(before) = object else {
+        return Err(Failure::Refused(ApiError::internal(&format!(
+            "admission webhook {:?} attempted to modify the object, which is not supported for this operation",
+            webhook.name
+        ))));
+    };
+    let after = patched(&before, &patch).map_err(|why| Failure::Refused(ApiError::internal(&why)))?;
+    attributes.take_over(kind, &before, after).map_err(Failure::Refused)
+}
+
+fn patched(object: &Value, patch: &Patch) -> Result<Value, String> {
+    let mut patched = object.clone();
+    json_patch::patch(&mut patched, patch).map_err(|error| error.to_string())?;
+    Ok(patched)
+}

@@ -1,0 +1,129 @@
+//! A write meets admission: what it says about itself, and what comes back.
+
+use fake_kube_apimachinery::managed_fields;
+use fake_kube_apimachinery::status::ApiError;
+use serde_json::{Map, Value};
+
+use super::{Write, metadata};
+use crate::admission::{Attributes, Operation, Phase, Request, User, Versioned};
+use crate::cluster::Cluster;
+
+/// What is done to which object.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'a> {
+    /// What is done.
+    pub operation: Operation,
+    /// The object's name; empty while it is not generated, and when a collection is deleted.
+    pub name: &'a str,
+    /// The object as it is stored.
+    pub old: Option<&'a Value>,
+}
+
+impl Write {
+    /// Lets admission change the object (or the body of an action).
+    ///
+    /// The fields that it changes belong to nobody, as in the API server, where managers are tracked before.
+    pub(super) async fn mutate(
+        &mut self,
+        cluster: &Cluster,
+        subject: &Subject<'_>,
+        object: Option<Value>,
+    ) -> Result<Option<Value>, ApiError> {
+        let plugged = cluster.admission.watches(&self.kind.group, &self.kind.plural);
+        if self.exempt || (!plugged && !self.meets_webhooks(cluster, Phase::Mutating)) {
+            return Ok(object);
+        }
+        let managers = object.as_ref().and_then(|object| object.pointer("/metadata/managedFields")).cloned();
+        let mut attributes = self.attributes(subject, object);
+        if plugged {
+            let admitted = cluster.admission.admit(attributes.request.clone()).await?;
+            self.warnings.extend(admitted.warnings);
+            if admitted.object.is_some() && attributes.request.object.is_some() {
+                attributes.request.object = admitted.object;
+            }
+        }
+        cluster.webhooks.mutate(cluster, &mut attributes, &mut self.warnings).await?;
+        let mut object = attributes.request.object;
+        if let Some(object) = object.as_mut() {
+            self.restore_managers(object, managers);
+        }
+        Ok(object)
+    }
+
+    /// Lets admission refuse the object as it will be stored.
+    pub(super) async fn validate(
+        &mut self,
+        cluster: &Cluster,
+        subject: &Subject<'_>,
+        object: Option<&Value>,
+    ) -> Result<(), ApiError> {
+        if self.exempt || !self.meets_webhooks(cluster, Phase::Validating) {
+            return Ok(());
+        }
+        let attributes = self.attributes(subject, object.cloned());
+        cluster.webhooks.validate(cluster, &attributes, &mut self.warnings).await
+    }
+
+    fn meets_webhooks(&self, cluster: &Cluster, phase: Phase) -> bool {
+        !cluster.webhooks.of(cluster, phase, &self.kind).is_empty()
+    }
+
+    fn attributes(&self, subject: &Subject<'_>, object: Option<Value>) -> Attributes {
+        let kind = &self.kind;
+        let versioned = |(group, version, name): (&str, &str, &str)| Versioned {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            name: name.to_owned(),
+        };
+        let request = Request {
+            operation: subject.operation,
+            kind: versioned(kind.body(self.subresource.as_deref())),
+            resource: versioned((&kind.group, &kind.version, &kind.plural)),
+            subresource: self.subresource.clone(),
+            namespace: self.namespace_of(subject.name),
+            name: subject.name.to_owned(),
+            object,
+            old_object: subject.old.cloned(),
+            options: self.options_of(subject.operation),
+            dry_run: self.dry_run,
+            user: User::default(),
+        };
+        Attributes { request, kind: kind.clone(), deadline: self.deadline }
+    }
+
+    /// Requests about a namespace are in it.
+    fn namespace_of(&self, name: &str) -> Option<String> {
+        if self.kind.is("", "namespaces") && !name.is_empty() {
+            return Some(name.to_owned());
+        }
+        self.namespace.clone()
+    }
+
+    /// Patches have the options of an update, or of a creation when they create.
+    fn options_of(&self, operation: Operation) -> Value {
+        let kind = match operation {
+            Operation::Create | Operation::Connect => "CreateOptions",
+            Operation::Update => "UpdateOptions",
+            Operation::Delete => "DeleteOptions",
+        };
+        let mut options: Map<String, Value> = self.options.clone();
+        options.insert("kind".into(), kind.into());
+        options.insert("apiVersion".into(), "meta.k8s.io/v1".into());
+        Value::Object(options)
+    }
+
+    /// Managed fields that a webhook has broken become what they were.
+    fn restore_managers(&mut self, object: &mut Value, before: Option<Value>) {
+        let Err(why) = managed_fields::check(object) else { return };
+        if let Some(fields) = metadata::of(object) {
+            match before {
+                Some(before) => fields.insert("managedFields".into(), before),
+                None => fields.remove("managedFields"),
+            };
+        }
+        self.warnings.push(format!(
+            ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated \
+             mutating admission controller; please fix your requests: {why}"
+        ));
+    }
+}

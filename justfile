@@ -19,9 +19,10 @@ test *args="--workspace":
 ci:
     .ci/run
 
-# Formatting and lints, as CI asks for them.
+# Formatting, links of the documents and lints, as CI asks for them.
 lint:
     cargo fmt --all --check
+    .ci/links
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # The crate documentation; a warning is an error. `just doc --open` shows it.

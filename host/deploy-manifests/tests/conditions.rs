@@ -1,7 +1,7 @@
 //! Match conditions, evaluated: which requests reach the webhook.
 
 use deploy_manifests::conditions;
-use fake_kube_apimachinery::match_condition::{MatchCondition, Variables};
+use fake_kube::apimachinery::match_condition::{MatchCondition, Variables};
 use k8s_openapi::api::admissionregistration::v1::MatchCondition as Condition;
 use serde_json::{Value, json};
 

@@ -1,8 +1,9 @@
-//! What the controllers share: how they run and what they do about errors.
+//! What all simulated controllers share: how they run, and how they treat errors.
 
 use futures::StreamExt;
 use kube::Resource;
-use kube::runtime::controller::{Action, Controller, Error as Failure};
+use kube::api::PatchParams;
+use kube::runtime::controller::{Action, Controller, Error as ControllerError};
 use kube::runtime::reflector::ObjectRef;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -10,7 +11,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// An error of the API; the object is tried again.
+/// An error of the API. The object is tried again.
 pub(crate) type Error = kube::Error;
 
 const FIRST_RETRY: Duration = Duration::from_millis(200);
@@ -21,7 +22,7 @@ pub(crate) fn done() -> Result<Action, Error> {
     Ok(Action::await_change())
 }
 
-/// Runs a controller until it is dropped. An object that cannot be reconciled is tried again, each time later.
+/// Runs a controller until it is dropped. Retries of an object that cannot be reconciled back off.
 pub(crate) async fn drive<K, C, R>(
     controller: Controller<K>,
     reconcile: impl FnMut(Arc<K>, Arc<C>) -> R,
@@ -38,7 +39,7 @@ pub(crate) async fn drive<K, C, R>(
         tracing::debug!(%error, ?delay, "a simulated controller tries again");
         Action::requeue(delay)
     };
-    let forget = |outcome: Result<(ObjectRef<K>, Action), Failure<Error, _>>| {
+    let forget = |outcome: Result<(ObjectRef<K>, Action), ControllerError<Error, _>>| {
         if let Ok((object, _)) = outcome {
             lock().remove(&object);
         }
@@ -52,17 +53,23 @@ fn delay(failures: u32) -> Duration {
     FIRST_RETRY.saturating_mul(2u32.saturating_pow(failures)).min(LAST_RETRY)
 }
 
-/// Whether the API says that an object is not there (any more), or is another one by now.
+/// Whether the API says that the object does not exist (404), or that it is not the one that the request meant
+/// (409: another UID or resourceVersion, or a name that is taken).
 pub(crate) fn is_gone(error: &Error) -> bool {
     matches!(error, kube::Error::Api(status) if matches!(status.code, 404 | 409))
 }
 
-/// Takes "not there" and "another one by now" for success.
+/// Takes [`is_gone`] for success: the watch tells of the newer state, and that is reconciled.
 pub(crate) fn unless_gone<T>(result: Result<T, Error>) -> Result<(), Error> {
     match result {
         Err(error) if !is_gone(&error) => Err(error),
         _ => Ok(()),
     }
+}
+
+/// The parameters of a patch by a simulator.
+pub(crate) fn patch_params(manager: &str) -> PatchParams {
+    PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() }
 }
 
 #[cfg(test)]

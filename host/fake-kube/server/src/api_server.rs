@@ -1,6 +1,7 @@
 //! Starting and stopping the server.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,15 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::admission::{Admission, AdmitAll};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Settings};
+use crate::definitions::controller;
 use crate::faults::Faults;
 use crate::http::decode::Decoded;
-use crate::http::server;
+use crate::http::listener;
+use crate::http::tls::Identity;
+use crate::kubeconfig;
 use crate::requests::RequestLog;
+use crate::token::Token;
 use crate::write::{Write, create};
 
 /// Namespaces that every cluster has.
@@ -22,13 +27,19 @@ const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kub
 /// How to start an [`ApiServer`].
 #[derive(Clone)]
 pub struct Options {
-    /// The loopback port; `None` takes a free one.
+    /// The port on loopback; `None` takes a free one.
     pub port: Option<u16>,
     /// How many changes per resource watches and list pages can go back.
     pub history: usize,
     /// How often watches that allow bookmarks get one.
     pub bookmark_interval: Duration,
-    /// Decides about writes before the webhooks of the stored configurations do.
+    /// The token that every request must carry as `Authorization: Bearer TOKEN`. By default a random one, which
+    /// [`ApiServer::kubeconfig`] contains. `None` lets every process of this machine in.
+    ///
+    /// A server with a token speaks HTTPS, because Kubernetes clients send tokens over TLS only; a server without
+    /// one speaks plain HTTP.
+    pub token: Option<Token>,
+    /// An admission plugin, called before the webhooks of the stored configurations.
     pub admission: Arc<dyn Admission>,
 }
 
@@ -38,6 +49,7 @@ impl Default for Options {
             port: None,
             history: 10_000,
             bookmark_interval: Duration::from_secs(60),
+            token: Some(Token::random()),
             admission: Arc::new(AdmitAll),
         }
     }
@@ -46,20 +58,23 @@ impl Default for Options {
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The port could not be had.
+    /// The port could not be bound.
     #[error("cannot listen on 127.0.0.1:{port}: {source}; choose another port, or none for a free one")]
     Listen {
         /// The wanted port, 0 for any.
         port: u16,
-        /// Why not.
+        /// The reason.
         source: std::io::Error,
     },
+    /// The certificate could not be made.
+    #[error("the server has no certificate: {0}")]
+    Certificate(String),
     /// The initial objects were refused.
     #[error("the namespace {namespace} could not be created: {message}")]
     Bootstrap {
         /// The namespace.
         namespace: &'static str,
-        /// Why not.
+        /// The reason.
         message: String,
     },
 }
@@ -67,6 +82,8 @@ pub enum StartError {
 /// A running API server. Dropping it stops it; [`ApiServer::shutdown`] also waits.
 pub struct ApiServer {
     address: SocketAddr,
+    /// The certificate authority that clients must trust, PEM; `None` without TLS.
+    authority: Option<String>,
     cluster: Arc<Cluster>,
     stop: watch::Sender<bool>,
     task: Option<JoinHandle<()>>,
@@ -74,58 +91,81 @@ pub struct ApiServer {
 
 impl ApiServer {
     /// Starts a server with the default namespaces.
+    ///
+    /// # Errors
+    /// When the port cannot be bound.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let port = options.port.unwrap_or(0);
-        let listener = server::listen(port).await.map_err(|source| StartError::Listen { port, source })?;
-        let address = listener.local_addr().map_err(|source| StartError::Listen { port, source })?;
+        let socket = listener::listen(port).await.map_err(|source| StartError::Listen { port, source })?;
+        let address = socket.local_addr().map_err(|source| StartError::Listen { port, source })?;
+        let identity = match &options.token {
+            Some(_) => Some(Identity::generate().map_err(StartError::Certificate)?),
+            None => None,
+        };
+        let (acceptor, authority) = identity.map(|identity| (identity.acceptor, identity.authority)).unzip();
         let (stop, stopped) = watch::channel(false);
-        let cluster =
-            Cluster::new(options.history, options.bookmark_interval, options.admission, stopped.clone());
+        let settings = Settings {
+            history: options.history,
+            bookmark_interval: options.bookmark_interval,
+            token: options.token,
+        };
+        let cluster = Cluster::new(settings, options.admission, stopped.clone());
+        controller::start(&cluster);
         for namespace in NAMESPACES {
             create_namespace(&cluster, namespace).await?;
         }
-        let task = tokio::spawn(server::serve(listener, cluster.clone(), stopped));
-        Ok(Self { address, cluster, stop, task: Some(task) })
+        let task = tokio::spawn(listener::serve(socket, acceptor, cluster.clone(), stopped));
+        Ok(Self { address, authority, cluster, stop, task: Some(task) })
     }
 
-    /// For example `http://127.0.0.1:34567`.
+    /// The address, for example `https://127.0.0.1:34567`; with `http` when the server needs no token.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.authority.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
-    /// A kubeconfig file for this server, YAML.
+    /// The certificate authority that clients must trust, PEM; `None` when the server needs no token and so
+    /// speaks plain HTTP.
+    pub fn certificate_authority(&self) -> Option<&str> {
+        self.authority.as_deref()
+    }
+
+    /// The token that requests must carry; `None` when the server needs none.
+    pub fn token(&self) -> Option<&Token> {
+        self.cluster.token.as_ref()
+    }
+
+    /// A kubeconfig for this server, with the token and the certificate authority.
     pub fn kubeconfig(&self) -> String {
-        format!(
-            "apiVersion: v1\n\
-             kind: Config\n\
-             clusters:\n\
-             - name: orascache-dev\n  cluster:\n    server: {}\n\
-             users:\n\
-             - name: orascache-dev\n  user: {{}}\n\
-             contexts:\n\
-             - name: orascache-dev\n  context:\n    cluster: orascache-dev\n    user: orascache-dev\n    namespace: default\n\
-             current-context: orascache-dev\n",
-            self.url()
-        )
+        kubeconfig::text(&self.url(), self.certificate_authority(), self.token())
     }
 
-    /// Where tests inject faults.
+    /// Writes a kubeconfig for this server to a file that only this user can read (mode 0600).
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn write_kubeconfig(&self, path: &Path) -> std::io::Result<()> {
+        kubeconfig::write(path, &self.kubeconfig())
+    }
+
+    /// Injects faults into the answers of this server.
     pub fn faults(&self) -> &Faults {
         &self.cluster.faults
     }
 
-    /// What was asked so far; it goes on counting.
+    /// The log of requests. It keeps growing while the server runs.
     pub fn requests(&self) -> RequestLog {
         self.cluster.requests.clone()
     }
 
-    /// Says where a service answers: webhook configurations refer to services, and there is no network that
-    /// would lead to them. Calls go to `address` but expect a certificate for `NAME.NAMESPACE.svc`.
+    /// Routes calls of webhooks to a service, since there is no cluster network that would do so.
+    ///
+    /// Calls go to `address`, and the certificate must be one for `NAME.NAMESPACE.svc`.
     pub fn route_service(&self, namespace: &str, name: &str, port: u16, address: SocketAddr) {
         self.cluster.webhooks.route_service(namespace, name, port, address);
     }
 
-    /// Takes the route of a service away: calls fail as if it had no endpoints.
+    /// Removes the route of a service: calls fail as if it had no endpoints.
     pub fn remove_service_route(&self, namespace: &str, name: &str, port: u16) {
         self.cluster.webhooks.remove_service_route(namespace, name, port);
     }
@@ -134,7 +174,7 @@ impl ApiServer {
     pub async fn shutdown(mut self) {
         self.stop.send_replace(true);
         if let Some(task) = self.task.take() {
-            // It ends by itself; a panic in it was reported where it happened.
+            // The task ends by itself. If it panicked, that was reported already.
             let _ = task.await;
         }
     }

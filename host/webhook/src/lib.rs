@@ -28,6 +28,6 @@ pub use managed::policy::Policy;
 pub use managed::publish::{ConfigurationKind, Target};
 pub use managed::{Clock, Managed, ManagedError, ManagedOptions};
 pub use metrics::CertificateMetrics;
-pub use review::{ReviewError, Reviewer, Verdict};
+pub use review::{ReviewError, Reviewer};
 pub use server::limits::Limits;
 pub use server::{MUTATE_PATH, Server, StartError, VALIDATE_PATH};

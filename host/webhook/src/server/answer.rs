@@ -1,9 +1,9 @@
-//! Verdicts as the API server reads them: `AdmissionReview` of `admission.k8s.io/v1`.
+//! Responses as the API server reads them: `AdmissionReview` of `admission.k8s.io/v1`.
 
-use crate::review::Verdict;
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use orascache_contract::{Response, Verdict};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
@@ -21,12 +21,12 @@ const FORBIDDEN: u16 = 403;
 struct Review<'a> {
     api_version: &'static str,
     kind: &'static str,
-    response: Response<'a>,
+    response: ReviewResponse<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Response<'a> {
+struct ReviewResponse<'a> {
     uid: &'a str,
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,25 +48,26 @@ struct Status<'a> {
     reason: &'static str,
 }
 
-/// The body of an answer.
-pub(super) fn body(verdict: &Verdict) -> Result<Bytes, serde_json::Error> {
-    let status = (!verdict.allowed).then(|| {
-        let code = Some(verdict.code).filter(|code| (400..600).contains(code)).unwrap_or(FORBIDDEN);
-        Status { code, message: &verdict.message, reason: reason(code) }
-    });
-    // The API server treats a refusal with a patch as an error of the webhook.
-    let patch = verdict.patch.as_deref().filter(|_| verdict.allowed);
+/// The body of the HTTP response.
+pub(super) fn body(response: &Response) -> Result<Bytes, serde_json::Error> {
+    let (status, patch) = match &response.verdict {
+        Verdict::Allowed(patch) => (None, patch.as_deref()),
+        Verdict::Refused(refusal) => {
+            let code = if (400..600).contains(&refusal.code) { refusal.code } else { FORBIDDEN };
+            (Some(Status { code, message: &refusal.message, reason: reason(code) }), None)
+        }
+    };
     let review = Review {
         api_version: "admission.k8s.io/v1",
         kind: "AdmissionReview",
-        response: Response {
-            uid: &verdict.uid,
-            allowed: verdict.allowed,
+        response: ReviewResponse {
+            uid: &response.uid,
+            allowed: response.is_allowed(),
             status,
-            warnings: warnings(&verdict.warnings),
+            warnings: warnings(&response.warnings),
             patch_type: patch.map(|_| "JSONPatch"),
             patch,
-            audit_annotations: &verdict.audit,
+            audit_annotations: &response.audit,
         },
     };
     let mut buffer = Vec::with_capacity(256 + patch.map_or(0, |patch| patch.len() * 4 / 3));
@@ -144,22 +145,17 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    fn value(verdict: &Verdict) -> Value {
-        serde_json::from_slice(&body(verdict).unwrap()).unwrap()
+    fn value(response: &Response) -> Value {
+        serde_json::from_slice(&body(response).unwrap()).unwrap()
     }
 
     #[test]
-    fn allowed_with_everything() {
-        let verdict = Verdict {
-            uid: "705ab4f5-6393-11e8-b7cc-42010a800002".to_owned(),
-            allowed: true,
-            code: 200,
-            message: "ignored".to_owned(),
-            warnings: vec!["old".to_owned()],
-            patch: Some(r#"[{"op": "add", "path": "/spec/replicas", "value": 3}]"#.to_owned()),
-            audit: vec![("rewritten".to_owned(), "true".to_owned())],
-        };
-        // The patch and its base64 form are those of the Kubernetes documentation on admission webhooks.
+    fn an_allowed_review_carries_patch_warnings_and_audit_annotations() {
+        let patch = r#"[{"op": "add", "path": "/spec/replicas", "value": 3}]"#;
+        let mut response = Response::patched("705ab4f5-6393-11e8-b7cc-42010a800002", patch.to_owned());
+        response.warnings = vec!["old".to_owned()];
+        response.audit = vec![("rewritten".to_owned(), "true".to_owned())];
+        // Patch and base64 are the example of the Kubernetes documentation on admission webhooks.
         let expected = json!({
             "apiVersion": "admission.k8s.io/v1",
             "kind": "AdmissionReview",
@@ -172,33 +168,34 @@ mod tests {
                 "auditAnnotations": {"rewritten": "true"},
             },
         });
-        assert_eq!(value(&verdict), expected);
+        assert_eq!(value(&response), expected);
     }
 
     #[test]
-    fn allowed_is_short() {
-        let verdict = Verdict { uid: "u".to_owned(), allowed: true, ..Verdict::default() };
+    fn an_allowed_review_without_a_patch_is_short() {
         assert_eq!(
-            body(&verdict).unwrap(),
+            body(&Response::allowed("u")).unwrap(),
             r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"u","allowed":true}}"#
         );
     }
 
     #[test]
-    fn refused_says_why_and_has_no_patch() {
-        let mut verdict = Verdict {
-            uid: "u".to_owned(),
-            code: 422,
-            message: "say \"which\"".to_owned(),
-            patch: Some("[]".to_owned()),
-            ..Verdict::default()
-        };
-        let response = json!({"uid": "u", "allowed": false, "status": {"code": 422, "message": "say \"which\"", "reason": "Invalid"}});
-        assert_eq!(value(&verdict)["response"], response);
-        for code in [0, 200, 399, 600] {
-            verdict.code = code;
-            assert_eq!(value(&verdict)["response"]["status"]["code"], 403);
-            assert_eq!(value(&verdict)["response"]["status"]["reason"], "Forbidden");
+    fn a_refusal_has_code_message_and_reason() {
+        let response = Response::refused("u", 422, "say \"which\"");
+        let status = json!({"code": 422, "message": "say \"which\"", "reason": "Invalid"});
+        let expected = json!({"uid": "u", "allowed": false, "status": status});
+        assert_eq!(value(&response)["response"], expected);
+    }
+
+    #[test]
+    fn a_code_that_is_no_http_error_becomes_403() {
+        for code in [0, 200, 399, 600, u16::MAX] {
+            let status = &value(&Response::refused("u", code, "no"))["response"]["status"];
+            assert_eq!((&status["code"], &status["reason"]), (&json!(403), &json!("Forbidden")));
+        }
+        for code in [400, 599] {
+            let status = &value(&Response::refused("u", code, "no"))["response"]["status"];
+            assert_eq!(status["code"], code);
         }
     }
 

@@ -5,12 +5,13 @@ use super::gate::{Gate, Place, Room};
 use super::limits::Limits;
 use super::{MUTATE_PATH, VALIDATE_PATH, answer, deadline};
 use crate::metrics::{PathMetrics, RequestMetrics};
-use crate::review::{ReviewError, Reviewer, Verdict};
+use crate::review::{ReviewError, Reviewer};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, EXPECT, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
+use orascache_contract::Response as ReviewResponse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
@@ -126,11 +127,11 @@ impl Handler {
                 format!("other reviews took up the {allowed:?} that there were for this one"),
             ));
         }
-        let verdict = self.review(body, place, room, by, allowed, metrics).await?;
-        answer::body(&verdict).map_err(|error| {
+        let response = self.review(body, place, room, by, allowed, metrics).await?;
+        answer::body(&response).map_err(|error| {
             refusal(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                format!("the verdict could not be written as JSON: {error}"),
+                format!("the response could not be written as JSON: {error}"),
             )
         })
     }
@@ -145,7 +146,7 @@ impl Handler {
         by: tokio::time::Instant,
         allowed: Duration,
         metrics: &PathMetrics,
-    ) -> Result<Verdict, Refusal> {
+    ) -> Result<ReviewResponse, Refusal> {
         let reviewer = self.reviewer.clone();
         let task = tokio::spawn(async move {
             let _held = (place, room);

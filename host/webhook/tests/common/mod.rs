@@ -10,7 +10,8 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use orascache_webhook::{Certificates, Limits, ReviewError, Reviewer, Server, Verdict};
+use orascache_contract::Response;
+use orascache_webhook::{Certificates, Limits, ReviewError, Reviewer, Server};
 use prometheus_client::registry::Registry;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
@@ -49,7 +50,7 @@ impl Drop for CountDrop {
 }
 
 impl Reviewer for Script {
-    fn review<'a>(&'a self, review: &'a str) -> BoxFuture<'a, Result<Verdict, ReviewError>> {
+    fn review<'a>(&'a self, review: &'a str) -> BoxFuture<'a, Result<Response, ReviewError>> {
         Box::pin(async move {
             let value: Value = serde_json::from_str(review)
                 .map_err(|error| ReviewError::Invalid(format!("this is not JSON: {error}")))?;
@@ -62,19 +63,11 @@ impl Reviewer for Script {
                     self.turns.acquire().await.unwrap().forget();
                 }
                 Some("block") => std::thread::sleep(Duration::from_secs(3)),
-                Some("refuse") => {
-                    let message = "not this one".to_owned();
-                    return Ok(Verdict { uid: "u".to_owned(), code: 403, message, ..Verdict::default() });
-                }
+                Some("refuse") => return Ok(Response::refused("u", 403, "not this one")),
                 _ => {}
             }
-            Ok(Verdict {
-                uid: value["request"]["uid"].as_str().unwrap_or("u").to_owned(),
-                allowed: true,
-                message: review.len().to_string(),
-                patch: Some("[]".to_owned()),
-                ..Verdict::default()
-            })
+            let uid = value["request"]["uid"].as_str().unwrap_or("u");
+            Ok(Response::patched(uid, "[]".to_owned()))
         })
     }
 }

@@ -8,12 +8,12 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 
-/// Characters of one warning that the API server keeps when there are many
-/// (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
+/// Characters of a warning that the API server keeps when all are longer than
+/// [`WARNINGS_CHARS`] (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
 const WARNING_CHARS: usize = 256;
-/// Characters of all warnings that the API server keeps (same place).
+/// Characters of all warnings that the API server keeps (same file).
 const WARNINGS_CHARS: usize = 4 * 1024;
-/// Status of a refusal that has no usable one.
+/// Status of a refusal whose code is not an HTTP error.
 const FORBIDDEN: u16 = 403;
 
 #[derive(Serialize)]
@@ -48,8 +48,8 @@ struct Status<'a> {
     reason: &'static str,
 }
 
-/// The body of the HTTP response.
-pub(super) fn body(response: &Response) -> Result<Bytes, serde_json::Error> {
+/// Writes the body of the HTTP response.
+pub(super) fn to_json(response: &Response) -> Result<Bytes, serde_json::Error> {
     let (status, patch) = match &response.verdict {
         Verdict::Allowed(patch) => (None, patch.as_deref()),
         Verdict::Refused(refusal) => {
@@ -75,7 +75,8 @@ pub(super) fn body(response: &Response) -> Result<Bytes, serde_json::Error> {
     Ok(Bytes::from(buffer))
 }
 
-/// `metav1.StatusReason` of a code (`k8s.io/apimachinery/pkg/api/errors`); the empty one is `Unknown` there.
+/// The `metav1.StatusReason` of a code, after `k8s.io/apimachinery/pkg/api/errors`. Empty means
+/// `Unknown` there.
 fn reason(code: u16) -> &'static str {
     match code {
         400 => "BadRequest",
@@ -109,7 +110,8 @@ fn map<S: Serializer>(pairs: &[(String, String)], serializer: S) -> Result<S::Ok
     map.end()
 }
 
-/// Warnings as long as the API server takes them. It drops those with control characters, so these become spaces.
+/// Shortens warnings to what the API server keeps. It drops warnings with control characters, which
+/// therefore become spaces.
 fn warnings(all: &[String]) -> Vec<Cow<'_, str>> {
     let mut left = WARNINGS_CHARS;
     let mut kept = Vec::with_capacity(all.len());
@@ -128,9 +130,9 @@ fn warnings(all: &[String]) -> Vec<Cow<'_, str>> {
     kept
 }
 
-/// At most `limit` characters of a text, the last of them an ellipsis where it was longer.
+/// At most `limit` characters of a text. If it is longer, the last one is an ellipsis.
 fn cut(text: &str, limit: usize) -> Cow<'_, str> {
-    // Bytes first: most texts are short, and counting characters costs more.
+    // Most texts have fewer bytes than `limit`, and then their characters need not be counted.
     if text.len() <= limit || text.chars().nth(limit).is_none() {
         return Cow::Borrowed(text);
     }
@@ -146,7 +148,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn value(response: &Response) -> Value {
-        serde_json::from_slice(&body(response).unwrap()).unwrap()
+        serde_json::from_slice(&to_json(response).unwrap()).unwrap()
     }
 
     #[test]
@@ -174,7 +176,7 @@ mod tests {
     #[test]
     fn an_allowed_review_without_a_patch_is_short() {
         assert_eq!(
-            body(&Response::allowed("u")).unwrap(),
+            to_json(&Response::allowed("u")).unwrap(),
             r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"u","allowed":true}}"#
         );
     }
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_do_not_lose_a_warning() {
+    fn control_characters_become_spaces() {
         assert_eq!(warnings(&["two\nlines\t!".to_owned()]), ["two lines !"]);
     }
 

@@ -1,6 +1,8 @@
-//! Makes CAs and certificates: ECDSA on P-256, which every client of this decade takes and which is cheap to sign with.
+//! Makes CAs and certificates. Keys are ECDSA on P-256: every current TLS client supports it, and
+//! signatures are cheap.
 
-use super::policy::{Policy, Validity};
+use super::policy::RotationPolicy;
+use super::validity::Validity;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose,
@@ -8,17 +10,17 @@ use rcgen::{
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 
-/// A certificate and its key.
+/// A new certificate and its key.
 pub(super) struct Issued {
     pub(super) certificate: CertificateDer<'static>,
     pub(super) key: KeyPair,
 }
 
 /// Makes a CA.
-pub(super) fn authority(policy: &Policy, now: OffsetDateTime) -> Result<Issued, rcgen::Error> {
+pub(super) fn authority(policy: &RotationPolicy, now: OffsetDateTime) -> Result<Issued, rcgen::Error> {
     let key = KeyPair::generate()?;
     let mut params = params(Vec::new(), Validity::beginning(now, policy.authority))?;
-    // Two CAs of one name would be hard to tell apart, for clients too.
+    // Each CA gets a name of its own: people and clients could not tell two with one name apart.
     let id: String = params.key_identifier(&key).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     params.distinguished_name.push(DnType::CommonName, format!("webhook CA {id}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -27,13 +29,13 @@ pub(super) fn authority(policy: &Policy, now: OffsetDateTime) -> Result<Issued, 
     Ok(Issued { certificate, key })
 }
 
-/// Makes a certificate for DNS names and IP addresses. It ends with its CA.
+/// Makes a serving certificate for DNS names and IP addresses. It is not valid longer than its CA.
 pub(super) fn leaf(
     issuer: &CertificateDer<'_>,
     issuer_key: &KeyPair,
     issuer_validity: Validity,
     names: &[String],
-    policy: &Policy,
+    policy: &RotationPolicy,
     now: OffsetDateTime,
 ) -> Result<Issued, rcgen::Error> {
     let key = KeyPair::generate()?;

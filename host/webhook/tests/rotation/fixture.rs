@@ -1,4 +1,4 @@
-//! An API server, replicas against it, and looks at what they did.
+//! An API server, replicas that use it, and helpers that read the results.
 
 use crate::common::{Caller, PATIENCE, Protocol, Script};
 use base64::Engine;
@@ -10,7 +10,10 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
-use orascache_webhook::{CertificateMetrics, Certificates, Limits, Managed, ManagedOptions, Server, Target};
+use orascache_webhook::{
+    CaBundleTarget, CertificateManager, CertificateManagerOptions, CertificateMetrics, CertificateResolver,
+    Server, ServerOptions,
+};
 use prometheus_client::registry::Registry;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -35,12 +38,12 @@ pub async fn api() -> (ApiServer, Client) {
     (api, client)
 }
 
-/// A clock that tests turn.
+/// A clock that tests set forward.
 #[derive(Clone, Default)]
-pub struct Ahead(Arc<AtomicI64>);
+pub struct TestClock(Arc<AtomicI64>);
 
-impl Ahead {
-    pub fn turn(&self, seconds: i64) {
+impl TestClock {
+    pub fn advance(&self, seconds: i64) {
         self.0.fetch_add(seconds, Ordering::SeqCst);
     }
 
@@ -49,27 +52,30 @@ impl Ahead {
     }
 }
 
-pub fn options(ahead: &Ahead) -> ManagedOptions {
-    let mut options = ManagedOptions::new(NAMESPACE, SECRET, NAME);
+pub fn options(clock: &TestClock) -> CertificateManagerOptions {
+    let mut options = CertificateManagerOptions::new(NAMESPACE, SECRET, NAME);
     options.names.push("127.0.0.1".to_owned());
-    options.targets = vec![Target::mutating(NAME), Target::validating(NAME)];
+    options.targets = vec![CaBundleTarget::mutating(NAME), CaBundleTarget::validating(NAME)];
     options.period = Duration::from_millis(50);
-    let ahead = ahead.clone();
-    options.clock = Arc::new(move || ahead.now());
+    let clock = clock.clone();
+    options.clock = Arc::new(move || clock.now());
     options
 }
 
-pub async fn replica(client: &Client, options: ManagedOptions) -> (Arc<Certificates>, Managed) {
-    let start = Managed::start(client.clone(), options, CertificateMetrics::default());
+pub async fn replica(
+    client: &Client,
+    options: CertificateManagerOptions,
+) -> (Arc<CertificateResolver>, CertificateManager) {
+    let start = CertificateManager::start(client.clone(), options, CertificateMetrics::default());
     tokio::time::timeout(PATIENCE, start).await.expect("it hangs").unwrap()
 }
 
-/// A server with these certificates. It stops when dropped.
-pub async fn serve(certificates: &Arc<Certificates>) -> Server {
+/// A server with this certificate. It stops when it is dropped.
+pub async fn serve(resolver: &Arc<CertificateResolver>) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let script = Arc::new(Script::default());
-    let limits = Limits::default();
-    Server::start(listener, script, certificates.clone(), limits, &mut Registry::default()).unwrap()
+    let options = ServerOptions::default();
+    Server::start(listener, script, resolver.clone(), options, &mut Registry::default()).unwrap()
 }
 
 pub fn roots(bundle: &[u8]) -> Vec<CertificateDer<'static>> {
@@ -85,7 +91,7 @@ pub async fn data(client: &Client) -> BTreeMap<String, Vec<u8>> {
     data.into_iter().map(|(entry, value)| (entry, value.0)).collect()
 }
 
-/// Makes a configuration as an installation has it: without a bundle.
+/// Creates a configuration as the manifests have it: without a bundle.
 pub async fn configure_mutating(client: &Client, webhooks: &[&str]) {
     let webhooks: Vec<Value> = webhooks
         .iter()
@@ -108,15 +114,16 @@ pub async fn configure_mutating(client: &Client, webhooks: &[&str]) {
         .unwrap();
 }
 
-/// The bundles of the configuration's webhooks.
-pub async fn published(client: &Client) -> Vec<Vec<u8>> {
+/// The CA bundles of the configuration's webhooks.
+pub async fn ca_bundles(client: &Client) -> Vec<Vec<u8>> {
     let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     let webhooks = api.get(NAME).await.unwrap().webhooks.unwrap_or_default();
     webhooks.into_iter().map(|webhook| webhook.client_config.ca_bundle.unwrap_or_default().0).collect()
 }
 
-pub async fn is_published(client: &Client, bundle: &[u8]) -> bool {
-    published(client).await.iter().all(|published| published == bundle)
+/// Whether all webhooks have this CA bundle.
+pub async fn has_ca_bundle(client: &Client, bundle: &[u8]) -> bool {
+    ca_bundles(client).await.iter().all(|found| found == bundle)
 }
 
 pub async fn edit(client: &Client, entry: &str, value: Option<&[u8]>) {
@@ -127,7 +134,7 @@ pub async fn edit(client: &Client, entry: &str, value: Option<&[u8]>) {
         .unwrap();
 }
 
-/// A server is reached by who trusts this bundle.
+/// Whether a client with this CA bundle trusts the server.
 pub async fn is_trusted(server: &Server, bundle: &[u8]) -> bool {
     let caller = Caller::new(server.local_addr(), Protocol::Http2, &roots(bundle));
     caller.act("allow").await.is_ok_and(|answer| answer.status == StatusCode::OK)

@@ -1,6 +1,6 @@
-//! The Secret, as several replicas write it: nobody overwrites what he has not seen.
+//! Reads and writes the Secret. Several replicas write it: optimistic concurrency by resourceVersion.
 
-use super::material::{ENTRIES, Material};
+use super::secret_content::{ENTRIES, SecretContent};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::PostParams;
@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 /// Type of a Secret with a certificate and its key (<https://kubernetes.io/docs/concepts/configuration/secret/>).
 const TYPE: &str = "kubernetes.io/tls";
 
-/// The Secret of one name.
+/// One Secret.
 #[derive(Clone)]
-pub(super) struct Store {
+pub(super) struct SecretStore {
     pub(super) api: Api<Secret>,
     pub(super) name: String,
     labels: BTreeMap<String, String>,
@@ -21,14 +21,14 @@ pub(super) struct Store {
 
 /// How a write ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Written {
-    /// It is stored.
+pub(super) enum SecretWrite {
+    /// The Secret was written.
     Stored,
-    /// Somebody else wrote first: read again.
-    Outdated,
+    /// Another client wrote first: read again.
+    Conflict,
 }
 
-impl Store {
+impl SecretStore {
     pub(super) fn new(
         client: Client,
         namespace: &str,
@@ -48,12 +48,13 @@ impl Store {
         self.api.get_opt(&self.name).await
     }
 
-    /// Writes the material into the Secret as it was read, or makes it.
+    /// Writes the content into the Secret as it was read, or creates the Secret. Other entries of
+    /// the Secret stay.
     pub(super) async fn write(
         &self,
         read: Option<Secret>,
-        material: &Material,
-    ) -> Result<Written, kube::Error> {
+        content: &SecretContent,
+    ) -> Result<SecretWrite, kube::Error> {
         let params = PostParams { field_manager: Some(self.manager.clone()), ..PostParams::default() };
         let result = match read {
             None => {
@@ -64,32 +65,34 @@ impl Store {
                         ..ObjectMeta::default()
                     },
                     type_: Some(TYPE.to_owned()),
-                    data: Some(material.data()),
+                    data: Some(content.data()),
                     ..Secret::default()
                 };
                 self.api.create(&params, &secret).await
             }
-            // It has the resourceVersion that was read: another writer in between is a conflict.
+            // `secret` has the resourceVersion that was read: a write in between is a conflict.
             Some(mut secret) => {
                 let data = secret.data.get_or_insert_default();
                 for entry in ENTRIES {
                     data.remove(entry);
                 }
-                data.extend(material.data());
+                data.extend(content.data());
                 self.api.replace(&self.name, &params, &secret).await
             }
         };
         match result {
-            Ok(_) => Ok(Written::Stored),
-            // Made, changed or deleted in the meantime.
-            Err(kube::Error::Api(status)) if status.code == 409 || is_gone(&status) => Ok(Written::Outdated),
+            Ok(_) => Ok(SecretWrite::Stored),
+            // Another client created, changed or deleted it in the meantime.
+            Err(kube::Error::Api(status)) if status.code == 409 || is_deleted(&status) => {
+                Ok(SecretWrite::Conflict)
+            }
             Err(error) => Err(error),
         }
     }
 }
 
-/// Whether the Secret itself is not there any more; a missing namespace is another matter, and not to be retried
-/// at once.
-fn is_gone(status: &kube::core::Status) -> bool {
+/// Whether the Secret itself was deleted. A missing namespace is an error instead, since reading
+/// again at once would not help.
+fn is_deleted(status: &kube::core::Status) -> bool {
     status.code == 404 && status.details.as_ref().is_some_and(|details| details.kind == "secrets")
 }

@@ -1,20 +1,21 @@
-//! The content of the Secret: CAs, certificate, keys.
+//! Content of the Secret: CAs, certificate, keys.
 //!
-//! | key | content (PEM) |
+//! | entry | content (PEM) |
 //! |---|---|
-//! | `ca.crt` | the bundle: all CAs that clients are to trust, in the order of their age |
-//! | `ca.key` | key of the CA that signs now |
+//! | `ca.crt` | the bundle: all CAs that clients have to trust, oldest first |
+//! | `ca.key` | key of the CA that signs now, the issuer |
 //! | `next-ca.key` | key of the CA that will sign next, while there is one |
-//! | `tls.crt`, `tls.key` | what is served |
-//! | `former.crt` | the last certificate by a CA whose key is gone, for its end; it is not served |
+//! | `tls.crt`, `tls.key` | the serving certificate and its key |
+//! | `former.crt` | last certificate of a former CA, kept to know when it expires; it is not served |
 //!
-//! Which CA of the bundle is which follows from the keys, and who signed the certificate from its signature: nothing
-//! else says so, so nothing can say otherwise.
+//! The keys tell which CA of the bundle is the issuer and which is next, and the signature tells
+//! which CA signed the certificate. No entry repeats this, so that the entries cannot contradict.
 
-use super::plan::{Facts, LeafFacts, Signer, Step};
-use super::policy::{Policy, Validity};
-use super::{issue, verify};
-use crate::certificates::{Loaded, load};
+use super::policy::RotationPolicy;
+use super::step::{LeafState, RotationState, RotationStep, Signer};
+use super::validity::Validity;
+use super::{signing, x509};
+use crate::certificates::{LoadedCertificate, load};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::ByteString;
@@ -31,10 +32,10 @@ pub(super) const NEXT_KEY: &str = "next-ca.key";
 pub(super) const LEAF: &str = "tls.crt";
 pub(super) const LEAF_KEY: &str = "tls.key";
 pub(super) const FORMER_LEAF: &str = "former.crt";
-/// Everything that belongs to it; other entries of the Secret are left alone.
+/// All entries that rotation writes. It leaves other entries of the Secret alone.
 pub(super) const ENTRIES: [&str; 6] = [BUNDLE, ISSUER_KEY, NEXT_KEY, LEAF, LEAF_KEY, FORMER_LEAF];
 
-/// Certificates of a bundle that are looked at. There are three at most unless somebody adds some.
+/// How many certificates of a bundle are read. Rotation writes three at most; people may add some.
 const BUNDLE_SIZE: usize = 16;
 
 type Data = BTreeMap<String, ByteString>;
@@ -47,53 +48,54 @@ struct Authority {
     public_key: Vec<u8>,
 }
 
-/// A CA that can sign.
+/// A CA with its key.
 #[derive(Clone)]
-struct Signing {
+struct SigningAuthority {
     authority: Authority,
     key: Arc<KeyPair>,
 }
 
+/// The serving certificate.
 #[derive(Clone)]
 struct Leaf {
     /// PEM, as it is in the Secret.
     certificate: Vec<u8>,
     key: Vec<u8>,
-    loaded: Arc<Loaded>,
+    loaded: Arc<LoadedCertificate>,
     validity: Validity,
     signer: Signer,
 }
 
-/// Usable content of the Secret. It has no `Debug`, because it has keys.
+/// Usable content of the Secret. It has no `Debug`, since it contains private keys.
 #[derive(Clone, Default)]
-pub(super) struct Material {
-    issuer: Option<Signing>,
-    next: Option<Signing>,
+pub(super) struct SecretContent {
+    issuer: Option<SigningAuthority>,
+    next: Option<SigningAuthority>,
     former: Vec<Authority>,
     former_leaf: Option<(CertificateDer<'static>, OffsetDateTime)>,
     leaf: Option<Leaf>,
 }
 
-/// Why something could not be made.
+/// Why a CA or certificate could not be made.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum MakeError {
-    #[error("a certificate could not be made: {0}")]
-    Issue(#[from] rcgen::Error),
-    #[error("a certificate that was made cannot be used: {0}")]
+pub(super) enum SigningError {
+    #[error("a certificate could not be signed: {0}")]
+    Sign(#[from] rcgen::Error),
+    #[error("a new certificate cannot be used: {0}")]
     Unusable(String),
 }
 
-impl Material {
-    /// Reads what is usable, and says what is not.
+impl SecretContent {
+    /// Reads the usable content. The texts describe what is unusable.
     pub(super) fn read(data: &Data) -> (Self, Vec<String>) {
         let mut problems = Vec::new();
         let mut authorities = read_bundle(data, &mut problems);
-        let issuer = take_signing(data, ISSUER_KEY, &mut authorities, &mut problems);
-        let next = take_signing(data, NEXT_KEY, &mut authorities, &mut problems);
-        let mut material = Self { issuer, next, former: authorities, ..Self::default() };
-        material.leaf = material.read_leaf(data, &mut problems);
-        material.former_leaf = material.read_former_leaf(data);
-        (material, problems)
+        let issuer = take_signing_authority(data, ISSUER_KEY, &mut authorities, &mut problems);
+        let next = take_signing_authority(data, NEXT_KEY, &mut authorities, &mut problems);
+        let mut content = Self { issuer, next, former: authorities, ..Self::default() };
+        content.leaf = content.read_leaf(data, &mut problems);
+        content.former_leaf = content.read_former_leaf(data);
+        (content, problems)
     }
 
     fn read_leaf(&self, data: &Data, problems: &mut Vec<String>) -> Option<Leaf> {
@@ -106,18 +108,17 @@ impl Material {
             }
         };
         let chain = &loaded.key.cert;
-        let validity = verify::read(chain.first()?).ok()?.validity;
-        let signed =
-            |authority: &Authority| verify::is_signed_by(chain, &authority.certificate, validity.from);
+        let validity = x509::read(chain.first()?).ok()?.validity;
+        let signed = |authority: &Authority| x509::is_signed_by(chain, &authority.certificate, validity.from);
         let signer = self.authorities().find(|(_, authority)| signed(authority));
         let Some((signer, authority)) = signer else {
-            problems.push(format!("{LEAF} is not a server's certificate by a CA of {BUNDLE}"));
+            problems.push(format!("no CA of {BUNDLE} signed {LEAF} as a server's certificate"));
             return None;
         };
         Some(Leaf {
             certificate: certificate.to_vec(),
             key: key.to_vec(),
-            // A client also wants the CA to be valid.
+            // Clients also require the CA to be valid.
             validity: validity.within(authority.validity),
             signer,
             loaded: Arc::new(loaded),
@@ -126,9 +127,9 @@ impl Material {
 
     fn read_former_leaf(&self, data: &Data) -> Option<(CertificateDer<'static>, OffsetDateTime)> {
         let leaf = CertificateDer::from_pem_slice(bytes(data, FORMER_LEAF)?).ok()?;
-        let validity = verify::read(&leaf).ok()?.validity;
+        let validity = x509::read(&leaf).ok()?.validity;
         let chain = std::slice::from_ref(&leaf);
-        let signed = |former: &Authority| verify::is_signed_by(chain, &former.certificate, validity.from);
+        let signed = |former: &Authority| x509::is_signed_by(chain, &former.certificate, validity.from);
         self.former.iter().any(signed).then_some((leaf, validity.until))
     }
 
@@ -138,37 +139,38 @@ impl Material {
         issuer.chain(next).chain(self.former.iter().map(|former| (Signer::Former, former)))
     }
 
-    /// What a plan depends on. `names` is what the certificate is to be for.
-    pub(super) fn facts(&self, names: &[String]) -> Facts {
-        let validity = |signing: &Signing| signing.authority.validity;
-        Facts {
+    /// What the next step depends on. `names` are those that the certificate has to cover.
+    pub(super) fn state(&self, names: &[String]) -> RotationState {
+        let validity = |signing: &SigningAuthority| signing.authority.validity;
+        RotationState {
             issuer: self.issuer.as_ref().map(validity),
             next: self.next.as_ref().map(validity),
             former: !self.former.is_empty(),
             former_leaf_until: self.former_leaf.as_ref().map(|(_, until)| *until),
-            leaf: self.leaf.as_ref().map(|leaf| LeafFacts {
+            leaf: self.leaf.as_ref().map(|leaf| LeafState {
                 validity: leaf.validity,
-                named: leaf.loaded.key.cert.first().is_some_and(|leaf| verify::is_for(leaf, names)),
+                named: leaf.loaded.key.cert.first().is_some_and(|leaf| x509::covers_names(leaf, names)),
                 signer: leaf.signer,
             }),
         }
     }
 
-    /// What can be served.
-    pub(super) fn served(&self) -> Option<&Arc<Loaded>> {
+    /// The serving certificate.
+    pub(super) fn served(&self) -> Option<&Arc<LoadedCertificate>> {
         self.leaf.as_ref().map(|leaf| &leaf.loaded)
     }
 
-    /// All CAs, PEM. The order depends on nothing but their age, so that a change of roles publishes nothing.
+    /// All CAs, PEM. They are ordered by age, so that the text stays the same when the next CA becomes
+    /// the issuer.
     pub(super) fn bundle(&self) -> String {
         let mut all: Vec<&Authority> = self.authorities().map(|(_, authority)| authority).collect();
         all.sort_by(|a, b| (a.validity.from, &*a.certificate).cmp(&(b.validity.from, &*b.certificate)));
         all.into_iter().map(|authority| pem(&authority.certificate)).collect()
     }
 
-    /// What the Secret is to hold.
+    /// The entries of the Secret.
     pub(super) fn data(&self) -> Data {
-        let key = |signing: &Signing| signing.key.serialize_pem().into_bytes();
+        let key = |signing: &SigningAuthority| signing.key.serialize_pem().into_bytes();
         let entries = [
             (BUNDLE, Some(self.bundle().into_bytes())),
             (ISSUER_KEY, self.issuer.as_ref().map(key)),
@@ -180,36 +182,36 @@ impl Material {
         entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), ByteString(value?)))).collect()
     }
 
-    /// What is to be instead, after a step.
+    /// The content after a step.
     pub(super) fn after(
         &self,
-        step: Step,
+        step: RotationStep,
         names: &[String],
-        policy: &Policy,
+        policy: &RotationPolicy,
         now: OffsetDateTime,
-    ) -> Result<Self, MakeError> {
+    ) -> Result<Self, SigningError> {
         let mut after = self.clone();
         match step {
-            Step::Wait(_) => {}
-            Step::Begin => {
+            RotationStep::Wait(_) => {}
+            RotationStep::Begin => {
                 after = Self { issuer: Some(make_authority(policy, now)?), ..Self::default() };
                 after.issue_leaf(names, policy, now)?;
             }
-            Step::AddAuthority => after.next = Some(make_authority(policy, now)?),
-            Step::Switch => {
+            RotationStep::AddAuthority => after.next = Some(make_authority(policy, now)?),
+            RotationStep::Switch => {
                 let issuer = after.issuer.take().map(|signing| signing.authority);
                 after.former.extend(issuer);
                 after.issuer = after.next.take();
                 after.keep_former_leaf();
                 after.issue_leaf(names, policy, now)?;
             }
-            Step::IssueLeaf => {
+            RotationStep::IssueLeaf => {
                 if after.leaf.as_ref().is_some_and(|leaf| leaf.signer == Signer::Former) {
                     after.keep_former_leaf();
                 }
                 after.issue_leaf(names, policy, now)?;
             }
-            Step::DropFormer => {
+            RotationStep::DropFormer => {
                 after.former.clear();
                 after.former_leaf = None;
             }
@@ -217,7 +219,7 @@ impl Material {
         Ok(after)
     }
 
-    /// Notes the certificate that is about to be replaced as one by a CA that no longer signs.
+    /// Keeps the certificate that is about to be replaced: its CA stays in the bundle until it expires.
     fn keep_former_leaf(&mut self) {
         let Some(leaf) = &self.leaf else { return };
         let Some(certificate) = leaf.loaded.key.cert.first() else { return };
@@ -230,29 +232,29 @@ impl Material {
     fn issue_leaf(
         &mut self,
         names: &[String],
-        policy: &Policy,
+        policy: &RotationPolicy,
         now: OffsetDateTime,
-    ) -> Result<(), MakeError> {
-        let Some(Signing { authority, key }) = &self.issuer else {
-            return Err(MakeError::Unusable("there is no CA to sign it".to_owned()));
+    ) -> Result<(), SigningError> {
+        let Some(SigningAuthority { authority, key }) = &self.issuer else {
+            return Err(SigningError::Unusable("there is no CA that could sign it".to_owned()));
         };
-        let made = issue::leaf(&authority.certificate, key, authority.validity, names, policy, now)?;
+        let made = signing::leaf(&authority.certificate, key, authority.validity, names, policy, now)?;
         let certificate = pem(&made.certificate).into_bytes();
         let key = made.key.serialize_pem().into_bytes();
-        let loaded = load(&certificate, &key).map_err(|error| MakeError::Unusable(error.to_string()))?;
-        let validity = verify::read(&made.certificate).map_err(MakeError::Unusable)?.validity;
+        let loaded = load(&certificate, &key).map_err(|error| SigningError::Unusable(error.to_string()))?;
+        let validity = x509::read(&made.certificate).map_err(SigningError::Unusable)?.validity;
         self.leaf =
             Some(Leaf { certificate, key, loaded: Arc::new(loaded), validity, signer: Signer::Issuer });
         Ok(())
     }
 }
 
-fn make_authority(policy: &Policy, now: OffsetDateTime) -> Result<Signing, MakeError> {
-    let made = issue::authority(policy, now)?;
-    let read = verify::read(&made.certificate).map_err(MakeError::Unusable)?;
+fn make_authority(policy: &RotationPolicy, now: OffsetDateTime) -> Result<SigningAuthority, SigningError> {
+    let made = signing::authority(policy, now)?;
+    let read = x509::read(&made.certificate).map_err(SigningError::Unusable)?;
     let authority =
         Authority { certificate: made.certificate, validity: read.validity, public_key: read.public_key };
-    Ok(Signing { authority, key: Arc::new(made.key) })
+    Ok(SigningAuthority { authority, key: Arc::new(made.key) })
 }
 
 fn bytes<'d>(data: &'d Data, entry: &str) -> Option<&'d [u8]> {
@@ -264,7 +266,7 @@ fn read_bundle(data: &Data, problems: &mut Vec<String>) -> Vec<Authority> {
     let text = bytes(data, BUNDLE).unwrap_or_default();
     for certificate in CertificateDer::pem_slice_iter(text).take(BUNDLE_SIZE) {
         let read = certificate.map_err(|error| format!("is not PEM: {error}")).and_then(|certificate| {
-            let read = verify::read(&certificate)?;
+            let read = x509::read(&certificate)?;
             if !read.is_authority {
                 return Err("is not a CA".to_owned());
             }
@@ -279,15 +281,15 @@ fn read_bundle(data: &Data, problems: &mut Vec<String>) -> Vec<Authority> {
     authorities
 }
 
-/// Takes the CA that the key of an entry belongs to out of those of the bundle.
-fn take_signing(
+/// Reads a CA's key, and moves its CA out of `authorities`.
+fn take_signing_authority(
     data: &Data,
     entry: &str,
     authorities: &mut Vec<Authority>,
     problems: &mut Vec<String>,
-) -> Option<Signing> {
+) -> Option<SigningAuthority> {
     let text = bytes(data, entry)?;
-    // The parser's error may quote what it read, and this is a key.
+    // The parser's message is not used: it may quote what it read, which is a private key.
     let key = std::str::from_utf8(text).ok().and_then(|text| KeyPair::from_pem(text).ok());
     let Some(key) = key else {
         problems.push(format!("{entry} is not a private key in PEM"));
@@ -298,7 +300,7 @@ fn take_signing(
         problems.push(format!("{entry} is not the key of a CA in {BUNDLE}"));
         return None;
     };
-    Some(Signing { authority: authorities.remove(at), key: Arc::new(key) })
+    Some(SigningAuthority { authority: authorities.remove(at), key: Arc::new(key) })
 }
 
 /// A certificate in PEM (RFC 7468).

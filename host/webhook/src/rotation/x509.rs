@@ -1,6 +1,6 @@
-//! What a certificate is worth, judged as a TLS client does.
+//! Reads certificates, and verifies them as a TLS client does.
 
-use super::policy::Validity;
+use super::validity::Validity;
 use rustls::RootCertStore;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::ring;
@@ -10,17 +10,17 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// What is read of a certificate.
-pub(super) struct Read {
+/// The parts of a certificate that rotation needs.
+pub(super) struct CertificateFields {
     pub(super) validity: Validity,
-    /// SubjectPublicKeyInfo, DER.
+    /// SubjectPublicKeyInfo (RFC 5280), DER.
     pub(super) public_key: Vec<u8>,
     /// Whether it may sign certificates.
     pub(super) is_authority: bool,
 }
 
-/// Reads a certificate; a sentence's rest where it is none.
-pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<Read, String> {
+/// Reads a certificate. The error is a predicate, such as `is not X.509: ...`.
+pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<CertificateFields, String> {
     let (_, parsed) =
         X509Certificate::from_der(certificate).map_err(|error| format!("is not X.509: {error}"))?;
     let signs = match parsed.key_usage() {
@@ -28,7 +28,7 @@ pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<Read, String> {
         Err(_) => false,
     };
     let validity = parsed.validity();
-    Ok(Read {
+    Ok(CertificateFields {
         validity: Validity {
             from: validity.not_before.to_datetime(),
             until: validity.not_after.to_datetime(),
@@ -38,7 +38,7 @@ pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<Read, String> {
     })
 }
 
-/// Whether a client that trusts `authority` trusts the chain for a server, at a time.
+/// Whether a client that trusts `authority` would trust this server's chain at a time.
 pub(super) fn is_signed_by(
     chain: &[CertificateDer<'_>],
     authority: &CertificateDer<'_>,
@@ -55,8 +55,8 @@ pub(super) fn is_signed_by(
     verify_server_cert_signed_by_trust_anchor(&leaf, &roots, intermediates, at, algorithms).is_ok()
 }
 
-/// Whether a certificate is for all these DNS names and IP addresses.
-pub(super) fn is_for(leaf: &CertificateDer<'_>, names: &[String]) -> bool {
+/// Whether a certificate covers all these DNS names and IP addresses.
+pub(super) fn covers_names(leaf: &CertificateDer<'_>, names: &[String]) -> bool {
     let Ok(leaf) = ParsedCertificate::try_from(leaf) else { return false };
     names.iter().all(|name| {
         ServerName::try_from(name.as_str()).is_ok_and(|name| verify_server_name(&leaf, &name).is_ok())

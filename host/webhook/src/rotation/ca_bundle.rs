@@ -1,4 +1,4 @@
-//! Tells the API server which CAs to trust: `caBundle` in webhook configurations.
+//! Tells the API server which CAs to trust: `clientConfig.caBundle` of webhook configurations.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,81 +11,84 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use std::fmt;
 
-/// Which of the two kinds of webhook configurations.
+/// The two kinds of webhook configurations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ConfigurationKind {
-    /// `MutatingWebhookConfiguration`
+pub enum WebhookConfigurationKind {
+    /// `MutatingWebhookConfiguration`.
     Mutating,
-    /// `ValidatingWebhookConfiguration`
+    /// `ValidatingWebhookConfiguration`.
     Validating,
 }
 
-/// A webhook configuration whose webhooks are served with the managed certificate.
+/// A webhook configuration whose webhooks are served with the managed certificate: all of them get
+/// the CA bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Target {
+pub struct CaBundleTarget {
     /// Its kind.
-    pub kind: ConfigurationKind,
+    pub kind: WebhookConfigurationKind,
     /// Its name. Configurations have no namespace.
     pub name: String,
 }
 
-impl Target {
+impl CaBundleTarget {
     /// A `MutatingWebhookConfiguration`.
     pub fn mutating(name: impl Into<String>) -> Self {
-        Self { kind: ConfigurationKind::Mutating, name: name.into() }
+        Self { kind: WebhookConfigurationKind::Mutating, name: name.into() }
     }
 
     /// A `ValidatingWebhookConfiguration`.
     pub fn validating(name: impl Into<String>) -> Self {
-        Self { kind: ConfigurationKind::Validating, name: name.into() }
+        Self { kind: WebhookConfigurationKind::Validating, name: name.into() }
     }
 
     fn resource(&self) -> ApiResource {
         match self.kind {
-            ConfigurationKind::Mutating => ApiResource::erase::<MutatingWebhookConfiguration>(&()),
-            ConfigurationKind::Validating => ApiResource::erase::<ValidatingWebhookConfiguration>(&()),
+            WebhookConfigurationKind::Mutating => ApiResource::erase::<MutatingWebhookConfiguration>(&()),
+            WebhookConfigurationKind::Validating => ApiResource::erase::<ValidatingWebhookConfiguration>(&()),
         }
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for CaBundleTarget {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:?}WebhookConfiguration {}", self.kind, self.name)
     }
 }
 
-/// What became of a target.
+/// How writing the bundle to a target ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Published {
-    /// Its webhooks had the bundle already.
-    Current,
-    /// They have it now.
+pub(super) enum BundleWrite {
+    /// All webhooks had the bundle already; nothing was written.
+    UpToDate,
+    /// The bundle was written.
     Applied,
-    /// There is no such configuration, so nobody to tell.
-    Absent,
-    /// The bundle is not the newest one, or the configuration changed meanwhile: look again.
-    Outdated,
+    /// There is no such configuration.
+    NotFound,
+    /// The bundle is not the newest, or the configuration changed meanwhile: read again.
+    Conflict,
 }
 
-/// Publishes a bundle (PEM) to a target where it differs.
+/// Writes a bundle (PEM) into the webhooks of a target, if any of them has another one.
 ///
-/// Several replicas do so, and one that lags must not put an old bundle over a new one. So the configuration is read
-/// first, then `is_newest` asks the Secret, and the write is refused if the configuration changed since it was read:
-/// whoever stored a newer bundle after the Secret was asked, published it after the configuration was read.
-pub(super) async fn publish(
+/// Several replicas do this, and a replica that lags must not overwrite a newer bundle. Three reads
+/// and writes in this order prevent it: the configuration is read, then `is_newest` reads the
+/// Secret, then the configuration is written with the resourceVersion that was read first. A replica
+/// that stores a newer bundle after the second step writes the configuration after the first step,
+/// so that the third step conflicts.
+pub(super) async fn write_ca_bundle(
     client: &Client,
-    target: &Target,
+    target: &CaBundleTarget,
     bundle: &str,
     manager: &str,
     is_newest: impl AsyncFnOnce() -> Result<bool, kube::Error>,
-) -> Result<Published, kube::Error> {
+) -> Result<BundleWrite, kube::Error> {
     let resource = target.resource();
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-    let Some(found) = api.get_opt(&target.name).await? else { return Ok(Published::Absent) };
+    let Some(found) = api.get_opt(&target.name).await? else { return Ok(BundleWrite::NotFound) };
     let encoded = STANDARD.encode(bundle);
-    let Some(webhooks) = differing(&found.data, &encoded) else { return Ok(Published::Current) };
+    let Some(webhooks) = differing(&found.data, &encoded) else { return Ok(BundleWrite::UpToDate) };
     if !is_newest().await? {
-        return Ok(Published::Outdated);
+        return Ok(BundleWrite::Conflict);
     }
     let body = json!({
         "apiVersion": resource.api_version,
@@ -94,13 +97,14 @@ pub(super) async fn publish(
         "webhooks": webhooks,
     });
     match api.patch(&target.name, &PatchParams::apply(manager).force(), &Patch::Apply(body)).await {
-        Ok(_) => Ok(Published::Applied),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(Published::Outdated),
+        Ok(_) => Ok(BundleWrite::Applied),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(BundleWrite::Conflict),
         Err(error) => Err(error),
     }
 }
 
-/// Entries for all webhooks of a configuration, if the bundle of any differs.
+/// What to apply: entries for all webhooks of a configuration, if any of them has another bundle.
+/// Server-side apply takes away the bundle of a webhook that is left out.
 fn differing(configuration: &Value, bundle: &str) -> Option<Vec<Value>> {
     let webhooks = configuration.get("webhooks").and_then(Value::as_array)?;
     let current =
@@ -123,7 +127,7 @@ mod tests {
     use kube::config::{KubeConfigOptions, Kubeconfig};
 
     #[test]
-    fn all_webhooks_are_named_when_one_differs() {
+    fn all_webhooks_are_applied_when_one_differs() {
         let configuration = json!({"webhooks": [
             {"name": "a.example", "clientConfig": {"service": {"name": "s"}, "caBundle": "bmV3"}, "sideEffects": "None"},
             {"name": "b.example", "clientConfig": {"service": {"name": "s"}}},
@@ -136,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_differs_where_all_have_it_or_there_are_none() {
+    fn nothing_is_applied_when_all_webhooks_have_the_bundle_or_there_are_none() {
         let has = json!({"webhooks": [{"name": "a.example", "clientConfig": {"caBundle": "bmV3"}}]});
         assert_eq!(differing(&has, "bmV3"), None);
         assert_eq!(differing(&json!({"webhooks": []}), "bmV3"), None);
@@ -170,27 +174,29 @@ mod tests {
     #[tokio::test]
     async fn an_old_bundle_does_not_replace_a_newer_one() {
         let (_server, client, api) = configured().await;
-        let target = Target::validating(NAME);
+        let target = CaBundleTarget::validating(NAME);
         let old = made();
         let new = made();
-        // Somebody who knows a newer bundle publishes it after this one has asked the Secret.
+        // Another replica writes a newer bundle after this one has read the Secret.
         let overtaken = async || {
-            let theirs = publish(&client, &target, &new, "hook", async || Ok(true)).await.unwrap();
-            assert_eq!(theirs, Published::Applied);
+            let theirs = write_ca_bundle(&client, &target, &new, "hook", async || Ok(true)).await.unwrap();
+            assert_eq!(theirs, BundleWrite::Applied);
             Ok(true)
         };
-        let ours = publish(&client, &target, &old, "hook", overtaken).await.unwrap();
-        assert_eq!(ours, Published::Outdated);
+        let ours = write_ca_bundle(&client, &target, &old, "hook", overtaken).await.unwrap();
+        assert_eq!(ours, BundleWrite::Conflict);
         assert_eq!(bundle(&api).await, new);
-        // And this one learns of it when it asks.
-        let ours = publish(&client, &target, &old, "hook", async || Ok(false)).await.unwrap();
-        assert_eq!(ours, Published::Outdated);
+        // The Secret says that the bundle is not the newest.
+        let ours = write_ca_bundle(&client, &target, &old, "hook", async || Ok(false)).await.unwrap();
+        assert_eq!(ours, BundleWrite::Conflict);
         assert_eq!(bundle(&api).await, new);
-        let again = publish(&client, &target, &new, "hook", async || Ok(true)).await.unwrap();
-        assert_eq!(again, Published::Current);
+        let again = write_ca_bundle(&client, &target, &new, "hook", async || Ok(true)).await.unwrap();
+        assert_eq!(again, BundleWrite::UpToDate);
         let absent =
-            publish(&client, &Target::mutating(NAME), &new, "hook", async || Ok(true)).await.unwrap();
-        assert_eq!(absent, Published::Absent);
+            write_ca_bundle(&client, &CaBundleTarget::mutating(NAME), &new, "hook", async || Ok(true))
+                .await
+                .unwrap();
+        assert_eq!(absent, BundleWrite::NotFound);
     }
 
     fn made() -> String {

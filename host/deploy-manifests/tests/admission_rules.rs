@@ -1,9 +1,16 @@
-//! Match conditions, evaluated: which requests reach the webhook.
+//! Evaluates the match conditions of the rules for OrasCaches: which requests are reviewed.
 
-use deploy_manifests::conditions;
+use deploy_manifests::operator_webhooks::settings_rule;
+use deploy_manifests::orascache_rules;
 use fake_kube_apimachinery::match_condition::{MatchCondition, Variables};
-use k8s_openapi::api::admissionregistration::v1::MatchCondition as Condition;
+use orascache_contract::MatchCondition as Condition;
 use serde_json::{Value, json};
+
+/// The conditions of the rule with this name.
+fn conditions(name: &str) -> Vec<Condition> {
+    let rule = orascache_rules().into_iter().find(|rule| rule.name == name);
+    rule.unwrap_or_else(|| panic!("no rule {name}")).conditions
+}
 
 /// Whether all conditions hold. None may fail to evaluate.
 fn reaches(conditions: &[Condition], object: &Value, old: Option<&Value>) -> bool {
@@ -40,8 +47,8 @@ fn with(object: &Value, pointer: &str, member: &str, value: Value) -> Value {
 }
 
 #[test]
-fn settings_and_no_other_config_maps() {
-    let written = conditions::settings_written();
+fn of_all_config_maps_only_the_settings_are_reviewed() {
+    let written = settings_rule("example.com").conditions;
     let named = |metadata: Value| json!({"metadata": metadata});
     let settings = named(json!({"name": "orascache-settings"}));
     assert!(reaches(&written, &settings, None) && reaches(&written, &settings, Some(&settings)));
@@ -53,8 +60,8 @@ fn settings_and_no_other_config_maps() {
 }
 
 #[test]
-fn created_pods() {
-    let created = conditions::pod_created();
+fn created_pods_are_reviewed_if_they_ask_for_a_step() {
+    let created = conditions("create.pods");
     assert!(reaches(&created, &pod(json!({"a": "b", STEP: "x:1"})), None));
     assert!(reaches(&created, &pod(json!({"oras.converged-computing.github.io/": ""})), None));
     for annotations in [
@@ -72,7 +79,7 @@ fn created_pods() {
 
 #[test]
 fn updated_pods() {
-    let updated = conditions::pod_updated();
+    let updated = conditions("update.pods");
     let old = pod(json!({STEP: "x:1", MARKER: "v1"}));
     let image = with(&old, "/spec/containers/0", "image", json!("b"));
     let annotation = with(&old, "/metadata/annotations", STEP, json!("x:2"));
@@ -85,7 +92,7 @@ fn updated_pods() {
     assert!(!reaches(&updated, &old, Some(&finalizer)) && !reaches(&updated, &finalizer, Some(&old)));
     assert!(!reaches(&updated, &with(&old, "/metadata", "labels", json!({"a": "b"})), Some(&old)));
     let deleted = with(&image, "/metadata", "deletionTimestamp", json!("2026-01-01T00:00:00Z"));
-    assert!(!reaches(&updated, &deleted, Some(&old)), "on its way out");
+    assert!(!reaches(&updated, &deleted, Some(&old)), "it is being deleted");
     for plain in [without_annotations(), pod(json!({})), pod(json!({STEP: "x:1"}))] {
         let changed = with(&plain, "/spec", "tolerations", json!([]));
         assert!(!reaches(&updated, &changed, Some(&plain)), "was never injected: {plain}");
@@ -101,8 +108,8 @@ fn job(own: Option<Value>, template: Option<Value>) -> Value {
 }
 
 #[test]
-fn created_jobs() {
-    let created = conditions::job_created();
+fn created_jobs_are_reviewed_if_they_or_their_template_ask_for_a_step() {
+    let created = conditions("create.jobs");
     let step = || Some(json!({STEP: "x:1"}));
     for annotated in [job(step(), None), job(None, step()), job(step(), step()), job(Some(json!({})), step())]
     {
@@ -120,8 +127,8 @@ fn created_jobs() {
 }
 
 #[test]
-fn updated_jobs() {
-    let updated = conditions::job_updated();
+fn updated_jobs_are_reviewed_if_they_ask_or_asked_for_a_step() {
+    let updated = conditions("update.jobs");
     let old = job(Some(json!({STEP: "x:1"})), Some(json!({STEP: "x:1"})));
     let applied_again = job(Some(json!({STEP: "x:1"})), None);
     assert!(reaches(&updated, &applied_again, Some(&old)));
@@ -134,8 +141,8 @@ fn updated_jobs() {
 }
 
 #[test]
-fn written_caches() {
-    let written = conditions::cache_written();
+fn caches_are_reviewed_if_their_spec_changes() {
+    let written = conditions("orascaches");
     let cache = json!({"metadata": {"name": "c"}, "spec": {"image": "a"}});
     assert!(reaches(&written, &cache, None));
     assert!(reaches(&written, &json!({"metadata": {"name": "c"}}), None));

@@ -1,10 +1,11 @@
-//! How often a field was taken back: a war over a field is ended by leaving it alone.
+//! Limits how often a field is taken back: a dispute with another manager ends when we leave the
+//! field alone.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A field that was taken back more often than this within [`WINDOW`] is left alone.
+/// A field that was taken back so often within [`WINDOW`] is left alone.
 const LIMIT: usize = 5;
 /// Ten minutes.
 pub(crate) const WINDOW: Duration = Duration::from_secs(600);
@@ -12,11 +13,11 @@ pub(crate) const WINDOW: Duration = Duration::from_secs(600);
 /// UID of an object, and path of a field.
 type Field = (Box<str>, String);
 
-/// Times at which fields were taken back.
+/// When fields were taken back.
 #[derive(Default)]
-pub(crate) struct Takebacks(Mutex<HashMap<Field, Vec<Instant>>>);
+pub(crate) struct ForceLimiter(Mutex<HashMap<Field, Vec<Instant>>>);
 
-impl Takebacks {
+impl ForceLimiter {
     /// Whether the field may be taken back once more.
     pub(crate) fn allows(&self, uid: &str, path: &str, now: Instant) -> bool {
         let times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -24,7 +25,7 @@ impl Takebacks {
         recent < LIMIT
     }
 
-    /// Remembers that fields were taken back, and forgets what is long past.
+    /// Notes that fields were taken back, and forgets what is older than the window.
     pub(crate) fn record(&self, uid: &str, paths: &[String], now: Instant) {
         if paths.is_empty() {
             return;
@@ -43,20 +44,20 @@ fn recent(times: &[Instant], now: Instant) -> impl Iterator<Item = &Instant> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LIMIT, Takebacks, WINDOW};
+    use super::{ForceLimiter, LIMIT, WINDOW};
     use std::time::Instant;
 
     #[test]
-    fn five_times_in_ten_minutes() {
-        let takebacks = Takebacks::default();
+    fn a_field_is_taken_back_five_times_in_ten_minutes() {
+        let limiter = ForceLimiter::default();
         let now = Instant::now();
         for _ in 0..LIMIT {
-            assert!(takebacks.allows("u", "spec.x", now));
-            takebacks.record("u", &["spec.x".to_owned()], now);
+            assert!(limiter.allows("u", "spec.x", now));
+            limiter.record("u", &["spec.x".to_owned()], now);
         }
-        assert!(!takebacks.allows("u", "spec.x", now));
-        assert!(takebacks.allows("u", "spec.y", now));
-        assert!(takebacks.allows("v", "spec.x", now));
-        assert!(takebacks.allows("u", "spec.x", now + WINDOW));
+        assert!(!limiter.allows("u", "spec.x", now));
+        assert!(limiter.allows("u", "spec.y", now));
+        assert!(limiter.allows("v", "spec.x", now));
+        assert!(limiter.allows("u", "spec.x", now + WINDOW));
     }
 }

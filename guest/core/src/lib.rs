@@ -5,20 +5,21 @@
 //! times larger and three to five times slower.
 
 pub mod admission;
-mod attention;
-pub mod contract;
+mod describe;
 mod desired;
 mod difference;
 mod digest;
 mod fields;
+mod issues;
 pub mod json;
+mod kinds;
 mod observed;
 mod primary;
 mod quantity;
 mod reconcile;
 mod status;
-mod time;
 pub mod validate;
 
+pub use describe::describe;
 use orascache_api::reference;
-pub use reconcile::{describe, reconcile};
+pub use reconcile::reconcile;

@@ -1,21 +1,20 @@
 //! The status of a cache: KEP-1623 conditions and a few facts, from observed state only.
 
-use crate::attention::Attention;
-use crate::contract::{Event, Severity};
 use crate::difference;
+use crate::issues::Issue;
 use crate::json::Json;
 use crate::observed::Object;
 use crate::primary::Primary;
-use crate::time;
 use orascache_api::names::{API_VERSION, KIND, REGISTRY_PORT};
+use orascache_contract::{Event, Severity, time};
 use std::borrow::Cow;
 
 /// What the status is made from.
 pub(crate) struct Facts<'f, 'a> {
     pub(crate) primary: &'f Primary<'a>,
     pub(crate) stateful_set: Option<&'f Object<'a>>,
-    /// The most important first.
-    pub(crate) attention: &'f [Attention],
+    /// The most important one comes first.
+    pub(crate) issues: &'f [Issue],
     /// The StatefulSet is about to be changed: what its status counts are pods of the past.
     pub(crate) outdated: bool,
     /// How many pods there should be: as the cache says, or as whoever owns that field of the StatefulSet says.
@@ -91,7 +90,7 @@ impl Facts<'_, '_> {
     fn ready(&self) -> Condition<'_> {
         let condition = |holds, reason, message| Condition { kind: "Ready", holds, reason, message };
         if let Some(refused) = self.refused() {
-            return condition(false, refused.reason, refused.message.as_str().into());
+            return condition(false, refused.reason.as_str(), refused.message.as_str().into());
         }
         if !self.primary.spec.deploy() {
             return condition(
@@ -111,8 +110,8 @@ impl Facts<'_, '_> {
             };
             return condition(true, "RegistryReady", message.into());
         }
-        if let Some(blocking) = self.attention.iter().find(|attention| attention.blocks) {
-            return condition(false, blocking.reason, blocking.message.as_str().into());
+        if let Some(blocking) = self.issues.iter().find(|issue| issue.blocks()) {
+            return condition(false, blocking.reason.as_str(), blocking.message.as_str().into());
         }
         condition(false, "RegistryStarting", self.progress().into())
     }
@@ -121,7 +120,7 @@ impl Facts<'_, '_> {
         let condition = |holds, reason, message| Condition { kind: "Progressing", holds, reason, message };
         let settled = || condition(false, "AsExpected", "".into());
         if let Some(refused) = self.refused() {
-            condition(false, refused.reason, "Waiting for the spec to be corrected.".into())
+            condition(false, refused.reason.as_str(), "Waiting for the spec to be corrected.".into())
         } else if !self.primary.spec.deploy() {
             match self.stateful_set {
                 Some(_) => condition(true, "RemovingRegistry", "The registry is being removed.".into()),
@@ -135,19 +134,18 @@ impl Facts<'_, '_> {
     }
 
     fn degraded(&self) -> Condition<'_> {
-        let (holds, reason, message) = match self.attention.first() {
+        let (holds, reason, message) = match self.issues.first() {
             None => (false, "AsExpected", "".into()),
             Some(first) => {
-                let all: Vec<&str> =
-                    self.attention.iter().map(|attention| attention.message.as_str()).collect();
-                (true, first.reason, all.join(" ").into())
+                let all: Vec<&str> = self.issues.iter().map(|issue| issue.message.as_str()).collect();
+                (true, first.reason.as_str(), all.join(" ").into())
             }
         };
         Condition { kind: "Degraded", holds, reason, message }
     }
 
-    fn refused(&self) -> Option<&Attention> {
-        self.attention.iter().find(|attention| attention.refuses())
+    fn refused(&self) -> Option<&Issue> {
+        self.issues.iter().find(|issue| issue.freezes())
     }
 
     fn is_rolled_out(&self) -> bool {
@@ -204,16 +202,16 @@ impl Facts<'_, '_> {
         if is_new(ready) && !(degraded.holds && degraded.reason == ready.reason) {
             events.push(Event {
                 severity: Severity::Normal,
-                reason: ready.reason,
-                action: "Reconcile",
+                reason: ready.reason.into(),
+                action: "Reconcile".into(),
                 note: ready.message.clone().into_owned(),
             });
         }
         if degraded.holds && is_new(degraded) {
             events.push(Event {
                 severity: Severity::Warning,
-                reason: degraded.reason,
-                action: "Reconcile",
+                reason: degraded.reason.into(),
+                action: "Reconcile".into(),
                 note: degraded.message.clone().into_owned(),
             });
         }
@@ -223,8 +221,8 @@ impl Facts<'_, '_> {
         {
             events.push(Event {
                 severity: Severity::Warning,
-                reason: "DeprecatedField",
-                action: "Reconcile",
+                reason: "DeprecatedField".into(),
+                action: "Reconcile".into(),
                 note: "spec.secrets.registryHttp is deprecated, because everybody who can read the cache can read it: put the value into a Secret under the key http-secret and name that in spec.secret.".to_owned(),
             });
         }
@@ -239,5 +237,5 @@ fn status_text(holds: bool) -> &'static str {
 /// Conditions of other writers do not count, but a fact of ours that is no longer true does.
 fn is_same(written: &Json<'_>, status: &Json<'_>) -> bool {
     let gone = |member: &&str| written.get(member).is_some() && status.get(member).is_none();
-    difference::holds(written, status) && !["endpoint", "image", "storage"].iter().any(gone)
+    difference::is_subset(status, written) && !["endpoint", "image", "storage"].iter().any(gone)
 }

@@ -2,7 +2,7 @@
 
 mod world;
 
-use orascache_core::contract::{Failure, ObjectRef, Observed, Severity};
+use orascache_contract::{Failure, FailureReason, Kind, ObjectRef, Observed, Severity, Verb};
 use orascache_core::reconcile;
 use serde_json::{Value, json};
 use world::{World, claim, secret};
@@ -11,20 +11,17 @@ fn spec(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-fn failure(kind: &str, reason: &str, code: u16, message: &str) -> Failure {
+const STATEFUL_SET: Kind = Kind::namespaced("apps/v1", "StatefulSet", "statefulsets");
+const SERVICE: Kind = Kind::namespaced("v1", "Service", "services");
+const SECRET: Kind = Kind::namespaced("v1", "Secret", "secrets");
+const CLAIM: Kind = Kind::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims");
+
+fn failure(kind: Kind, reason: FailureReason, code: u16, message: &str) -> Failure {
     Failure {
-        target: ObjectRef {
-            api_version: "apps/v1".into(),
-            kind: kind.into(),
-            plural: String::new(),
-            namespaced: true,
-            namespace: Some("lab".into()),
-            name: "demo".into(),
-            uid: None,
-        },
-        verb: "apply".into(),
+        target: ObjectRef { kind, namespace: Some("lab".into()), name: "demo".into(), uid: None },
+        verb: Verb::Apply,
         code,
-        reason: reason.into(),
+        reason,
         message: message.into(),
     }
 }
@@ -233,8 +230,8 @@ fn failed_writes_are_named() {
     let mut world = World::new(spec("{}"));
     world.settle();
     world.failures.push(failure(
-        "StatefulSet",
-        "FieldOwnedByOther",
+        STATEFUL_SET,
+        FailureReason::FieldOwnedByOther,
         409,
         "spec.replicas of StatefulSet demo is left to hpa.",
     ));
@@ -244,10 +241,10 @@ fn failed_writes_are_named() {
     assert_eq!(world.condition("Degraded")["reason"], "FieldOwnedByOther");
     assert_eq!(world.condition("Ready")["status"], "True");
     assert!(world.plan().is_empty(), "a lasting failure is told once");
-    world.failures = vec![failure("Service", "NotControlled", 409, "")];
+    world.failures = vec![failure(SERVICE, FailureReason::NotControlled, 409, "")];
     world.settle();
     assert_eq!(world.condition("Degraded")["reason"], "NameTaken");
-    world.failures = vec![failure("StatefulSet", "Forbidden", 403, "exceeded quota")];
+    world.failures = vec![failure(STATEFUL_SET, FailureReason::Forbidden, 403, "exceeded quota")];
     world.settle();
     assert_eq!(world.condition("Degraded")["reason"], "ApplyFailed");
     assert!(world.condition("Degraded")["message"].as_str().unwrap().contains("exceeded quota"));
@@ -261,7 +258,12 @@ fn a_cache_that_an_autoscaler_scales_is_ready() {
     let mut world = World::new(spec("{}"));
     world.settle();
     world.children.get_mut("StatefulSet/demo").unwrap()["spec"]["replicas"] = 3.into();
-    world.failures.push(failure("StatefulSet", "FieldOwnedByOther", 409, "spec.replicas is left to hpa."));
+    world.failures.push(failure(
+        STATEFUL_SET,
+        FailureReason::FieldOwnedByOther,
+        409,
+        "spec.replicas is left to hpa.",
+    ));
     world.roll_out();
     let plan = world.plan();
     // The host holds the apply back; the status is written.
@@ -292,7 +294,8 @@ fn conditions_of_other_writers_are_left_alone() {
 #[test]
 fn unusable_input_is_an_error_with_a_sentence() {
     let observe = |primary: &str, owned: &[String]| {
-        reconcile(&Observed { primary, owned, related: &[], failures: &[], now: 0 }).unwrap_err().to_string()
+        let observed = Observed { primary: primary.to_owned(), owned: owned.to_vec(), ..Observed::default() };
+        reconcile(&observed).unwrap_err().to_string()
     };
     assert!(observe("{", &[]).contains("the primary is not JSON"));
     assert!(observe(r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x"}}"#, &[]).contains("v1 Pod"));
@@ -307,4 +310,28 @@ fn an_older_crd_without_defaults_gives_the_same_objects() {
         World::new(spec(r#"{"image":"ghcr.io/oras-project/registry:latest","deploy":true,"replicas":1}"#))
             .plan();
     assert_eq!(bare, defaulted);
+}
+
+#[test]
+fn objects_that_the_host_did_not_hand_over_are_not_called_missing() {
+    let mut world = World::new(spec(
+        r#"{"replicas":2,"secret":"s","secrets":{"orasEnv":"t"},"storage":{"existingClaim":"scratch"}}"#,
+    ));
+    world.omitted = vec![SECRET, CLAIM];
+    world.settle();
+    assert_eq!(world.condition("Ready")["status"], "True");
+    let degraded = world.condition("Degraded");
+    assert_eq!((&degraded["status"], &degraded["reason"]), (&json!("True"), &json!("SecretUnknown")));
+    let message = degraded["message"].as_str().unwrap();
+    for wanted in [
+        "Secret s, named in spec.secret, was not looked up",
+        "Secret t, named in spec.secrets.orasEnv, was not looked up",
+        "PersistentVolumeClaim scratch, named in spec.storage.existingClaim, was not looked up",
+    ] {
+        assert!(message.contains(wanted), "{message}");
+    }
+    // An object that was handed over counts, whatever was left out.
+    world.related = vec![secret("s"), secret("t"), claim("scratch", "ReadWriteMany")];
+    world.settle();
+    assert_eq!(world.condition("Degraded")["status"], "False");
 }

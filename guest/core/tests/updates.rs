@@ -2,16 +2,16 @@
 
 mod reviewing;
 
+use orascache_contract::{Context, Outcome};
 use orascache_core::admission;
-use orascache_core::contract::{Context, Outcome};
 use reviewing::{cache, decided, patched, wrap};
 use serde_json::{Value, json};
 
 const PREFIX: &str = "oras.converged-computing.github.io";
 
 fn outcome(object: &Value, old: Option<&Value>) -> Outcome {
-    let caches = [cache("orascache-sample")];
-    let context = Context { objects: &caches, complete: true, ..Context::default() };
+    let objects = vec![cache("orascache-sample")];
+    let context = Context { objects, complete: true, ..Context::default() };
     admission::review(&wrap(object, old), &context).expect("a review")
 }
 
@@ -37,16 +37,16 @@ fn manifest() -> Value {
 
 fn live() -> Value {
     let manifest = manifest();
-    let verdict = decided(outcome(&manifest, None));
-    assert!(verdict.allowed, "{}", verdict.message);
-    patched(&manifest, &verdict)
+    let response = decided(outcome(&manifest, None));
+    assert!(response.is_allowed(), "{response:?}");
+    patched(&manifest, &response)
 }
 
 /// What the API server stores after an update, as far as we have a say.
 fn updated(new: &Value, old: &Value) -> (Value, Vec<String>) {
-    let verdict = decided(outcome(new, Some(old)));
-    assert!(verdict.allowed, "nothing is refused on an update: {}", verdict.message);
-    (patched(new, &verdict), verdict.warnings)
+    let response = decided(outcome(new, Some(old)));
+    assert!(response.is_allowed(), "nothing is refused on an update: {response:?}");
+    (patched(new, &response), response.warnings)
 }
 
 #[test]
@@ -69,8 +69,8 @@ fn an_update_that_leaves_the_pod_alone_is_left_alone() {
     let live = live();
     let mut relabelled = live.clone();
     relabelled["metadata"]["labels"] = json!({"a": "b"});
-    let verdict = decided(outcome(&relabelled, Some(&live)));
-    assert_eq!((verdict.patch, verdict.warnings), (None, Vec::new()));
+    let response = decided(outcome(&relabelled, Some(&live)));
+    assert_eq!((response.patch(), &response.warnings), (None, &Vec::new()));
 }
 
 #[test]

@@ -1,16 +1,18 @@
 //! The cache that a step names: in the context, to be read from the API, or not there.
 
+use super::Known;
 use super::findings::Findings;
 use super::pod::{Pod, member_of};
 use super::step::Step;
 use super::target;
 use super::template::fill;
-use crate::contract::{Context, Error, ObjectRef};
 use crate::fields;
 use crate::json::Json;
+use crate::kinds::{NAMESPACE, ORAS_CACHE};
 use crate::primary::Primary;
-use orascache_api::names::{API_VERSION, KIND, PLURAL};
+use orascache_api::names::KIND;
 use orascache_api::steps::{PROXY_CONTAINER, annotation};
+use orascache_contract::{Error, ObjectRef};
 
 /// What a step needs to know about its cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub(crate) enum Found<'a> {
 }
 
 /// Parsed objects of the context that may be the cache: a name that is not in a text is not its name.
-pub(crate) fn candidates<'a>(context: &Context<'a>, name: &str) -> Result<Vec<Json<'a>>, Error> {
+pub(crate) fn candidates<'a>(context: &Known<'a>, name: &str) -> Result<Vec<Json<'a>>, Error> {
     context
         .objects
         .iter()
@@ -50,7 +52,7 @@ fn mentions(text: &str, name: &str) -> bool {
 /// Looks for the cache among the candidates.
 pub(crate) fn find<'a>(
     candidates: &'a [Json<'a>],
-    context: &Context<'_>,
+    context: &Known<'_>,
     name: &str,
     namespace: &str,
 ) -> Found<'a> {
@@ -89,10 +91,7 @@ pub(crate) fn find<'a>(
 /// The cache, to be read from the API.
 pub(crate) fn cache_reference(name: &str, namespace: &str) -> ObjectRef {
     ObjectRef {
-        api_version: API_VERSION.to_owned(),
-        kind: KIND.to_owned(),
-        plural: PLURAL.to_owned(),
-        namespaced: true,
+        kind: ORAS_CACHE.clone(),
         namespace: Some(namespace.to_owned()),
         name: name.to_owned(),
         uid: None,
@@ -101,15 +100,7 @@ pub(crate) fn cache_reference(name: &str, namespace: &str) -> ObjectRef {
 
 /// The namespace itself, for its labels.
 pub(crate) fn namespace_reference(name: &str) -> ObjectRef {
-    ObjectRef {
-        api_version: "v1".to_owned(),
-        kind: "Namespace".to_owned(),
-        plural: "namespaces".to_owned(),
-        namespaced: false,
-        namespace: None,
-        name: name.to_owned(),
-        uid: None,
-    }
+    ObjectRef { kind: NAMESPACE.clone(), namespace: None, name: name.to_owned(), uid: None }
 }
 
 /// Refuses a cache without a registry where the step names none. The answer is the Secret whose credentials the step

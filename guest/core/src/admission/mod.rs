@@ -16,13 +16,13 @@ mod patch;
 mod pod;
 mod policy;
 mod request;
+mod rules;
 mod selector;
 mod settings;
 mod step;
 mod target;
 mod template;
 
-use crate::contract::{Context, Error, Outcome, Verdict};
 use crate::fields;
 use agent::Endpoint;
 use findings::Findings;
@@ -30,9 +30,11 @@ use lookup::Found;
 use orascache_api::names::KIND;
 use orascache_api::steps::ANNOTATION_PREFIX as PREFIX;
 use orascache_api::steps::annotation;
+use orascache_contract::{Context, Error, Needs, ObjectRef, Outcome, Refusal, Response, Verdict};
 use patch::Patch;
 use pod::{Pod, Stands, member, member_of};
 use request::{Operation, Request, Subject};
+pub(crate) use rules::rules;
 use settings::Settings;
 use step::Step;
 
@@ -40,10 +42,25 @@ use step::Step;
 ///
 /// # Errors
 /// When the text is no AdmissionReview with a request, or the context is not what the contract says.
-pub fn review(text: &str, context: &Context<'_>) -> Result<Outcome, Error> {
+pub fn review<T: AsRef<str>>(text: &str, context: &Context<T>) -> Result<Outcome, Error> {
+    let known =
+        Known { objects: context.objects.iter().map(AsRef::as_ref).collect(), complete: context.complete };
+    decide(text, &known, context.settings.as_ref())
+}
+
+/// What a review knows of the cluster.
+#[derive(Debug)]
+struct Known<'a> {
+    /// JSON text.
+    objects: Vec<&'a str>,
+    /// Whether the host has looked for everything that was asked for.
+    complete: bool,
+}
+
+fn decide(text: &str, context: &Known<'_>, settings: &str) -> Result<Outcome, Error> {
     let tree = fields::parse(text, "the AdmissionReview")?;
     let request = Request::read(&tree)?;
-    let settings_tree = Settings::parse(context.settings)?;
+    let settings_tree = Settings::parse(settings)?;
     let settings = Settings::read(settings_tree.as_ref())?;
     let mut findings = Findings::default();
     let decision = match (request.subject, request.operation) {
@@ -58,8 +75,8 @@ pub fn review(text: &str, context: &Context<'_>) -> Result<Outcome, Error> {
         _ => Decision::default(),
     };
     Ok(match decision {
-        Decision::Need(references) => Outcome::Need(references),
-        Decision::Made { patch, note } => Outcome::Decided(verdict(&request, findings, patch, note)),
+        Decision::Need(objects) => Outcome::Need(Needs { objects, questions: Vec::new() }),
+        Decision::Made { patch, note } => Outcome::Decided(response(&request, findings, patch, note)),
     })
 }
 
@@ -74,7 +91,7 @@ pub fn check_settings(text: &str) -> Result<(), Error> {
 
 /// Where a review led to, as long as nothing is refused.
 enum Decision {
-    Need(Vec<crate::contract::ObjectRef>),
+    Need(Vec<ObjectRef>),
     Made {
         /// JSON text.
         patch: Option<String>,
@@ -99,32 +116,33 @@ impl Decision {
 
 /// Key of the audit annotation.
 const AUDIT_KEY: &str = "decision";
+/// HTTP status of all refusals (RFC 9110, section 15.5.21): what the API server answers to an object that contradicts
+/// itself.
+const UNPROCESSABLE: u16 = 422;
 
-fn verdict(
+fn response(
     request: &Request<'_>,
     findings: Findings,
     patch: Option<String>,
     note: Option<&'static str>,
-) -> Verdict {
-    let allowed = findings.problems.is_empty();
-    Verdict {
+) -> Response {
+    let is_refused = !findings.problems.is_empty();
+    let note = note.filter(|_| !is_refused).map(|note| (AUDIT_KEY.to_owned(), note.to_owned()));
+    Response {
         uid: request.uid.to_owned(),
-        allowed,
-        code: if allowed { 0 } else { 422 },
-        message: findings.message(),
+        verdict: if is_refused {
+            Verdict::Refused(Refusal { code: UNPROCESSABLE, message: findings.message() })
+        } else {
+            Verdict::Allowed(patch)
+        },
         warnings: findings.warnings,
-        patch: patch.filter(|_| allowed),
-        audit: note
-            .filter(|_| allowed)
-            .map(|note| (AUDIT_KEY.to_owned(), note.to_owned()))
-            .into_iter()
-            .collect(),
+        audit: note.into_iter().collect(),
     }
 }
 
 fn create_pod(
     request: &Request<'_>,
-    context: &Context<'_>,
+    context: &Known<'_>,
     settings: &Settings<'_>,
     findings: &mut Findings,
 ) -> Result<Decision, Error> {
@@ -201,7 +219,7 @@ fn update_pod(request: &Request<'_>, findings: &mut Findings) -> Decision {
 
 fn create_job(
     request: &Request<'_>,
-    context: &Context<'_>,
+    context: &Known<'_>,
     settings: &Settings<'_>,
     findings: &mut Findings,
 ) -> Result<Decision, Error> {

@@ -1,15 +1,16 @@
 //! Holds steps and caches to the administrator's settings.
 
+use super::Known;
 use super::findings::Findings;
 use super::lookup;
 use super::pod::member_of;
 use super::settings::{Required, Settings};
 use super::step::{self, Step};
-use crate::contract::{Context, Error};
 use crate::json::Json;
 use crate::primary::Spec;
 use crate::quantity;
 use orascache_api::steps::{ANNOTATION_PREFIX, annotation};
+use orascache_contract::Error;
 
 /// Refuses registries and images that are not allowed. The cache's own registry always is.
 pub(crate) fn check_step(settings: &Settings<'_>, step: &Step<'_>, findings: &mut Findings) {
@@ -41,7 +42,7 @@ pub(crate) fn check_step(settings: &Settings<'_>, step: &Step<'_>, findings: &mu
 pub(crate) fn require(
     settings: &Settings<'_>,
     annotations: &[Option<&Json<'_>>],
-    context: &Context<'_>,
+    context: &Known<'_>,
     namespace: &str,
     findings: &mut Findings,
 ) -> Result<bool, Error> {

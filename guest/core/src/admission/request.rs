@@ -1,9 +1,9 @@
 //! The request of an AdmissionReview (admission.k8s.io/v1).
 
-use crate::contract::Error;
 use crate::fields::Place;
 use crate::json::Json;
 use orascache_api::names::{GROUP, KIND};
+use orascache_contract::Error;
 
 /// What is done to the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

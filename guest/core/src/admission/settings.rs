@@ -6,12 +6,12 @@ use super::members::{self, At};
 use super::names;
 use super::selector::Selector;
 use super::step;
-use crate::contract::Error;
 use crate::fields;
 use crate::json::Json;
 use crate::quantity;
 use crate::reference;
 use orascache_api::steps::{ANNOTATION_PREFIX, DEFAULT_AGENT_IMAGE};
+use orascache_contract::Error;
 
 /// Settings as the host hands them on, JSON text: `{"agentImage": "..."}`. What is absent limits nothing.
 #[derive(Debug)]

@@ -79,7 +79,7 @@ pub enum FailurePolicy {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
 pub struct MatchCondition {
-    /// A name for messages.
+    /// A name for messages. The host takes it as it is.
     pub name: String,
     /// CEL over `object`, `oldObject`, `request`.
     pub expression: String,
@@ -90,7 +90,8 @@ pub struct MatchCondition {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
 pub struct AdmissionRule {
-    /// Label of the webhook's name, such as `pods`; unique within the guest.
+    /// First labels of the webhook's name, such as `pods` or `create.pods`; unique within the guest. The host appends the
+    /// group of the primary.
     pub name: String,
     /// Whether verdicts may carry a patch.
     pub mutating: bool,

@@ -19,7 +19,7 @@ fn feed(value: &Json<'_>, digest: &mut Digest) {
             digest.write_u8(3);
             digest.write_u64(value.cast_unsigned());
         }
-        Json::OtherNumber => digest.write_u8(4),
+        Json::OtherNumber(_) => digest.write_u8(4),
         Json::Str(text) => {
             digest.write_u8(5);
             digest.write(text.as_bytes());

@@ -5,8 +5,8 @@ use crate::fields;
 use crate::json::Json;
 use crate::primary::{Primary, Spec, Storage};
 use crate::quantity;
-use crate::reference;
 use orascache_api::names::MAX_NAME_LENGTH;
+use orascache_api::reference;
 use orascache_contract::Error;
 
 /// What is wrong with one field, and what to write instead.

@@ -11,6 +11,7 @@ mod difference;
 mod digest;
 mod fields;
 mod findings;
+mod issue;
 mod issues;
 pub mod json;
 mod kinds;

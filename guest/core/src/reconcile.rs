@@ -2,11 +2,13 @@
 
 use crate::desired::{self, Child};
 use crate::fields;
-use crate::issues::{self, Issue, Reason, Related};
+use crate::issue::{Issue, Reason};
+use crate::issues::{self, Related};
 use crate::json::Json;
 use crate::kinds::{SECRET, SERVICE, STATEFUL_SET};
 use crate::observed::{self, Objects};
 use crate::primary::Primary;
+use crate::settings::Settings;
 use crate::status::Facts;
 use crate::validate;
 use orascache_contract::{Error, Observed, Plan};
@@ -21,7 +23,7 @@ const RELATED: &str = "related";
 /// status are as they should be gives an empty plan.
 ///
 /// # Errors
-/// When an input is not what the contract says; the sentence says which.
+/// When an input is not what the contract says, or the settings cannot be used; the sentence says which and why.
 pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     let tree = fields::parse(observed.primary.as_ref(), "the primary")?;
     let primary = Primary::read(&tree)?;
@@ -29,6 +31,8 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         // The garbage collector deletes the children by their owner references, in the order that the user chose.
         return Ok(Plan::default());
     }
+    let settings_tree = Settings::parse(observed.settings.as_ref())?;
+    let settings = Settings::read(settings_tree.as_ref())?;
     let children_trees = observed::parse_all(&observed.owned, OWNED)?;
     let owned = Objects::read(&children_trees, OWNED)?;
     let mut plan = Plan::default();
@@ -41,9 +45,9 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     } else {
         issues.extend(issues::of_failures(&observed.failures));
         issues.extend(references(&primary, observed)?);
-        let stuck_claim = issues::of_claim(&primary, &owned);
-        let wanted = children(&primary, stuck_claim.is_some());
-        issues.extend(stuck_claim);
+        let storage = issues::of_storage(&primary, &owned, settings.maximum_storage);
+        let wanted = children(&primary, storage.is_some());
+        issues.extend(storage);
         if !issues.iter().any(Issue::freezes) {
             changes_stateful_set = plan_children(&primary, &wanted, &owned, &mut plan);
         }
@@ -63,6 +67,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
             Some(Json::Int(replicas)) => *replicas,
             _ => primary.spec.replicas(),
         },
+        cluster_domain: settings.cluster_domain,
         now: observed.now,
     };
     (plan.status, plan.events) = facts.changes();

@@ -1,4 +1,4 @@
-//! Snapshots of everything that a cache gets, for each spec in `caches/`.
+//! Snapshots of the plan for a new cache, for each spec in `caches/`.
 
 mod world;
 

@@ -1,4 +1,4 @@
-//! Snapshots of what admission says and does, for each object in `reviews/` and for the samples.
+//! Snapshots of the outcome of a review, for each object in `reviews/` and for the samples.
 
 mod reviewing;
 

@@ -1,4 +1,4 @@
-//! Updates: the same manifest can be applied again, and nothing is refused there.
+//! Updates: the same manifest can be applied again, and no update is refused.
 
 mod reviewing;
 
@@ -42,7 +42,7 @@ fn live() -> Value {
     patched(&manifest, &response)
 }
 
-/// What the API server stores after an update, as far as we have a say.
+/// The object that the API server stores after an update, and the warnings.
 fn updated(new: &Value, old: &Value) -> (Value, Vec<String>) {
     let response = decided(outcome(new, Some(old)));
     assert!(response.is_allowed(), "nothing is refused on an update: {response:?}");
@@ -52,7 +52,7 @@ fn updated(new: &Value, old: &Value) -> (Value, Vec<String>) {
 #[test]
 fn applying_a_pod_again_changes_nothing() {
     let live = live();
-    // kubectl sends what its last manifest held: the command, but not what we added.
+    // kubectl sends the fields of its last manifest: the command, but not the injected parts.
     let mut again = live.clone();
     again["spec"]["containers"][0]["command"] = json!(["sh", "-c", "a -- b"]);
     assert_eq!(updated(&again, &live), (live.clone(), Vec::new()));
@@ -74,7 +74,7 @@ fn an_update_that_leaves_the_pod_alone_is_left_alone() {
 }
 
 #[test]
-fn a_changed_command_is_for_the_api_server_to_refuse() {
+fn a_changed_command_is_left_to_the_api_server() {
     let live = live();
     let mut changed = live.clone();
     changed["spec"]["containers"][0]["command"] = json!(["sh", "-c", "something else"]);
@@ -96,7 +96,7 @@ fn changed_annotations_of_a_pod_warn() {
 }
 
 #[test]
-fn finalizers_stay_removable_on_whatever_there_is() {
+fn finalizers_stay_removable_on_malformed_pods() {
     for broken in [json!({"spec": 3}), json!({"spec": {"containers": "x"}}), json!({})] {
         let mut old = live();
         old["metadata"]["finalizers"] = json!(["a/b"]);
@@ -164,7 +164,7 @@ fn the_template_of_a_suspended_job_follows() {
 }
 
 #[test]
-fn what_a_template_says_by_itself_is_not_put_back() {
+fn annotations_that_only_the_template_had_are_not_put_back() {
     let mut manifest = job(&annotations("a:1"), false);
     manifest["spec"]["template"]["metadata"] = json!({"annotations": {format!("{PREFIX}/debug"): "true"}});
     let live = patched(&manifest, &decided(outcome(&manifest, None)));
@@ -186,7 +186,7 @@ fn an_annotation_that_leaves_a_running_job_warns() {
 }
 
 #[test]
-fn a_suspended_job_hears_what_its_pods_will_be_refused_for() {
+fn a_suspended_job_is_warned_of_what_its_pods_will_be_refused_for() {
     let live = live_job(true);
     let mut changed = live.clone();
     changed["metadata"]["annotations"][format!("{PREFIX}/input-uri")] = json!("ftp://x/a:1");
@@ -197,7 +197,7 @@ fn a_suspended_job_hears_what_its_pods_will_be_refused_for() {
 }
 
 #[test]
-fn a_suspended_job_can_do_without_its_step() {
+fn a_suspended_job_may_lose_its_step() {
     let live = live_job(true);
     let mut changed = live.clone();
     changed["metadata"]["annotations"] = json!({});

@@ -1,4 +1,4 @@
-//! A toy cluster as a value: what a plan writes is there at the next look, with what a server adds.
+//! A simulated cluster as a value. What a plan writes is observed next, with the defaults that an API server adds.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
@@ -64,7 +64,7 @@ impl World {
         }
     }
 
-    /// Does what the plan says, as an API server would.
+    /// Carries the plan out, as a host and an API server would.
     pub fn execute(&mut self, plan: &Plan) {
         for generated in &plan.generate {
             let mut secret: Value = serde_json::from_str(&generated.secret).unwrap();
@@ -103,7 +103,7 @@ impl World {
         self.children.insert(key, object);
     }
 
-    /// Lets the StatefulSet roll out.
+    /// Makes the pods of the StatefulSet ready.
     pub fn roll_out(&mut self) {
         if let Some(set) = self.children.get_mut("StatefulSet/demo") {
             let replicas = set["spec"]["replicas"].clone();
@@ -114,7 +114,7 @@ impl World {
         }
     }
 
-    /// Runs until nothing is left to do; returns how many plans did something.
+    /// Carries plans out until they are empty. Returns how many were not.
     pub fn settle(&mut self) -> usize {
         for rounds in 0..8 {
             self.roll_out();

@@ -11,6 +11,13 @@ pub enum Error {
     Internal(String),
 }
 
+impl Error {
+    /// The input is not what the contract says; the sentence says where.
+    pub fn invalid_input(sentence: impl Into<String>) -> Self {
+        Self::InvalidInput(sentence.into())
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

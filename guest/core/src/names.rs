@@ -1,6 +1,11 @@
-//! What Kubernetes takes for names and keys.
+//! The syntax of names, keys and labels in Kubernetes.
 
-/// DNS subdomain (RFC 1123), as most objects are called.
+/// Longest DNS name (RFC 1035, section 2.3.4, without the final dot).
+const MAX_SUBDOMAIN: usize = 253;
+/// Longest name of a key, and longest value of a label.
+const MAX_LABEL_VALUE: usize = 63;
+
+/// DNS subdomain (RFC 1123), as most objects are named.
 pub(crate) fn is_subdomain(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let is_label = |label: &str| {
@@ -8,7 +13,7 @@ pub(crate) fn is_subdomain(text: &str) -> bool {
             && label.bytes().last().is_some_and(inner)
             && label.bytes().all(|byte| inner(byte) || byte == b'-')
     };
-    text.len() <= 253 && text.split('.').all(is_label)
+    text.len() <= MAX_SUBDOMAIN && text.split('.').all(is_label)
 }
 
 /// Key of a label or an annotation: a name of up to 63 characters, with an optional subdomain and `/` in front
@@ -25,7 +30,7 @@ pub(crate) fn is_key(text: &str) -> bool {
 /// Value of a label: empty, or up to 63 characters that start and end with a letter or digit.
 pub(crate) fn is_label_value(text: &str) -> bool {
     let end = |byte: u8| byte.is_ascii_alphanumeric();
-    text.len() <= 63
+    text.len() <= MAX_LABEL_VALUE
         && text.bytes().next().is_none_or(end)
         && text.bytes().last().is_none_or(end)
         && text.bytes().all(|byte| end(byte) || matches!(byte, b'-' | b'_' | b'.'))

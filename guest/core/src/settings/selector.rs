@@ -1,20 +1,20 @@
-//! Label selectors (meta/v1 LabelSelector): `matchLabels` and `matchExpressions`, all of which must hold.
+//! Label selectors (meta/v1 LabelSelector): `matchLabels` and `matchExpressions`, all of which must match.
 
-use super::findings::Findings;
-use super::members::{self, At};
-use super::names;
+use super::document::{self, Place};
+use crate::findings::Findings;
 use crate::json::Json;
+use crate::names;
 
-/// What labels must be like. An empty one matches everything.
+/// Which labels an object must have. An empty selector matches everything.
 #[derive(Debug, Default)]
 pub(crate) struct Selector<'a>(Vec<Requirement<'a>>);
 
-/// About one label.
+/// A requirement about one label.
 #[derive(Debug)]
 struct Requirement<'a> {
     key: &'a str,
     operator: Operator,
-    /// For the first two operators.
+    /// Empty unless the operator is `In` or `NotIn`.
     values: Vec<&'a str>,
 }
 
@@ -31,35 +31,35 @@ const KEY: &str = "the key of a label: write one like team or example.org/team";
 const VALUE: &str = "the value of a label: use up to 63 letters, digits, '-', '_' and '.'";
 
 impl<'a> Selector<'a> {
-    /// Reads a selector; what is wrong with it is among the findings.
-    pub(crate) fn read(tree: &'a Json<'a>, at: &At<'_>, findings: &mut Findings) -> Self {
+    /// Reads a selector.
+    pub(crate) fn read(tree: &'a Json<'a>, place: &Place<'_>, findings: &mut Findings) -> Self {
         let mut requirements = Vec::new();
-        for (name, value, at) in members::object(tree, at, findings) {
+        for (name, value, place) in document::members(tree, place, findings) {
             match name {
                 "matchLabels" => {
-                    for (key, value, at) in members::object(value, &at, findings) {
-                        let Some(value) = members::text(value, &at, findings) else { continue };
+                    for (key, value, place) in document::members(value, &place, findings) {
+                        let Some(value) = document::text(value, &place, findings) else { continue };
                         if !names::is_key(key) {
-                            at.refuse("% is not %", KEY, findings);
+                            findings.refuse(format!("{place} is not {KEY}"));
                         }
                         if !names::is_label_value(value) {
-                            at.refuse("% is not %", VALUE, findings);
+                            findings.refuse(format!("{place} is not {VALUE}"));
                         }
                         requirements.push(Requirement { key, operator: Operator::In, values: vec![value] });
                     }
                 }
                 "matchExpressions" => {
-                    for (item, at) in members::list(value, &at, findings) {
-                        requirements.extend(expression(item, &at, findings));
+                    for (item, place) in document::items(value, &place, findings) {
+                        requirements.extend(expression(item, &place, findings));
                     }
                 }
-                _ => at.unknown("matchLabels or matchExpressions", findings),
+                _ => place.refuse_unknown("matchLabels or matchExpressions", findings),
             }
         }
         Selector(requirements)
     }
 
-    /// Whether an object with these labels is meant.
+    /// Whether an object with these labels matches.
     pub(crate) fn matches(&self, labels: Option<&Json<'_>>) -> bool {
         self.0.iter().all(|requirement| {
             let value = labels.and_then(|labels| labels.get(requirement.key)).and_then(Json::as_str);
@@ -74,17 +74,17 @@ impl<'a> Selector<'a> {
     }
 }
 
-fn expression<'a>(tree: &'a Json<'a>, at: &At<'_>, findings: &mut Findings) -> Option<Requirement<'a>> {
+fn expression<'a>(tree: &'a Json<'a>, place: &Place<'_>, findings: &mut Findings) -> Option<Requirement<'a>> {
     let mut key = None;
     let mut operator = None;
     let mut values = Vec::new();
     let before = findings.problems.len();
-    for (name, value, at) in members::object(tree, at, findings) {
+    for (name, value, place) in document::members(tree, place, findings) {
         match name {
             "key" => {
-                key = members::text(value, &at, findings);
+                key = document::text(value, &place, findings);
                 if key.is_some_and(|key| !names::is_key(key)) {
-                    at.refuse("% is not %", KEY, findings);
+                    findings.refuse(format!("{place} is not {KEY}"));
                 }
             }
             "operator" => {
@@ -96,8 +96,8 @@ fn expression<'a>(tree: &'a Json<'a>, at: &At<'_>, findings: &mut Findings) -> O
                     _ => None,
                 };
             }
-            "values" => values = members::texts(value, &at, names::is_label_value, VALUE, findings),
-            _ => at.unknown("key, operator or values", findings),
+            "values" => values = document::texts(value, &place, names::is_label_value, VALUE, findings),
+            _ => place.refuse_unknown("key, operator or values", findings),
         }
     }
     if findings.problems.len() > before {
@@ -107,24 +107,19 @@ fn expression<'a>(tree: &'a Json<'a>, at: &At<'_>, findings: &mut Findings) -> O
         (Some(key), Some(operator)) => {
             let takes_values = matches!(operator, Operator::In | Operator::NotIn);
             if takes_values == values.is_empty() {
-                at.refuse(
-                    "%.values must be %",
-                    if takes_values {
-                        "given: In and NotIn compare with it"
-                    } else {
-                        "left out: Exists and DoesNotExist compare with nothing"
-                    },
-                    findings,
-                );
+                let rule = if takes_values {
+                    "given: In and NotIn compare with it"
+                } else {
+                    "left out: Exists and DoesNotExist compare with nothing"
+                };
+                findings.refuse(format!("{place}.values must be {rule}"));
             }
             Some(Requirement { key, operator, values })
         }
         _ => {
-            at.refuse(
-                "% must have a key and an operator, which is one of %",
-                "In, NotIn, Exists and DoesNotExist",
-                findings,
-            );
+            findings.refuse(format!(
+                "{place} must have a key and an operator, which is one of In, NotIn, Exists and DoesNotExist"
+            ));
             None
         }
     }
@@ -138,7 +133,7 @@ mod tests {
         let (selector, labels): (Json<'_>, Json<'_>) =
             (serde_json::from_str(selector).unwrap(), serde_json::from_str(labels).unwrap());
         let mut findings = Findings::default();
-        let selector = Selector::read(&selector, &At::root("it"), &mut findings);
+        let selector = Selector::read(&selector, &Place::root("it"), &mut findings);
         if findings.problems.is_empty() {
             Ok(selector.matches(Some(&labels)))
         } else {
@@ -147,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_compared_as_kubernetes_does() {
+    fn labels_match_as_in_kubernetes() {
         let labels = r#"{"team":"climate","tier":""}"#;
         for (selector, wanted) in [
             ("{}", true),
@@ -168,11 +163,11 @@ mod tests {
             assert_eq!(selects(selector, labels), Ok(wanted), "{selector}");
         }
         let selector: Json<'_> = serde_json::from_str(r#"{"matchLabels":{"a":""}}"#).unwrap();
-        assert!(!Selector::read(&selector, &At::root("it"), &mut Findings::default()).matches(None));
+        assert!(!Selector::read(&selector, &Place::root("it"), &mut Findings::default()).matches(None));
     }
 
     #[test]
-    fn what_is_no_selector_is_told() {
+    fn a_problem_names_its_place() {
         for (selector, wanted) in [
             ("[]", "it must be an object, not a list"),
             (

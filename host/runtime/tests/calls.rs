@@ -87,10 +87,11 @@ fn components_that_cannot_run_here_are_refused_with_a_sentence() {
 async fn a_misbehaving_call_is_stopped_and_the_next_one_works() {
     let guest = load(limits());
     for (command, why) in [
-        ("p", "it panicked"),
-        ("l", "it ran for more than 200ms"),
-        ("g", "bytes of memory"),
-        ("r", "its stack overflowed"),
+        ("p", ["it panicked"].as_slice()),
+        // On a machine that is busy otherwise, the clock may come first.
+        ("l", &["it ran for more than 200ms", "it had not ended after 400ms"]),
+        ("g", &["bytes of memory"]),
+        ("r", &["its stack overflowed"]),
     ] {
         for result in [
             guest.reconcile(&observed(command)).await.map(drop),
@@ -99,7 +100,7 @@ async fn a_misbehaving_call_is_stopped_and_the_next_one_works() {
             guest.check_settings(command).await,
         ] {
             let Err(GuestError::Stopped(sentence)) = &result else { panic!("{command}: {result:?}") };
-            assert!(sentence.contains(why), "{command}: {sentence}");
+            assert!(why.iter().any(|why| sentence.contains(why)), "{command}: {sentence}");
         }
         assert_eq!(count(&guest, "{}").await, 1, "{command}: a fresh instance answers");
         guest.drop_idle_instances();

@@ -1,15 +1,16 @@
-//! Versions of a component, made by exchanging text in it: they are valid, and behave otherwise in one place.
+//! Versions of a component for tests. A text in the component's bytes is replaced by another text
+//! of the same length: the result is valid, and differs in one behaviour.
 
 use orascache_operator::engine::{CompiledCache, Engine, Guest, Limits};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The component with one text in place of another of the same length, wherever it occurs.
+/// Replaces every occurrence of a text in a component by another text of the same length.
 ///
 /// # Panics
 /// When the lengths differ, or the text does not occur.
 pub fn edited(component: &[u8], text: &str, other: &str) -> Vec<u8> {
-    assert_eq!(text.len(), other.len(), "places in the component must not move");
+    assert_eq!(text.len(), other.len(), "both texts must have the same length");
     let mut edited = component.to_vec();
     let mut found = 0;
     let mut at = 0;
@@ -24,7 +25,8 @@ pub fn edited(component: &[u8], text: &str, other: &str) -> Vec<u8> {
     edited
 }
 
-/// Loads several components into one engine, as a running operator does. Calls are stopped soon.
+/// Loads several components into one engine, as a running operator does. The deadline of a call is
+/// short, since some components never return.
 pub fn load_all<const N: usize>(components: [&[u8]; N]) -> [Arc<Guest>; N] {
     let limits = Limits {
         instances: 16,

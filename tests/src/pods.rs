@@ -1,4 +1,4 @@
-//! Generated pods that ask for a step, valid by construction.
+//! Strategies that generate valid pods with step annotations.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -12,7 +12,8 @@ pub const CACHE: &str = "orascache-sample";
 /// Namespace of generated pods.
 pub const NAMESPACE: &str = "lab";
 
-/// Words of commands: what shells, JSON and Kubernetes' own expansion might trip over, and the separator of ours.
+/// Words of commands. They have characters that are special to shells, to JSON or to Kubernetes'
+/// own expansion, and the agent's separator `--`.
 fn word() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("--".to_owned()),
@@ -24,7 +25,7 @@ fn word() -> impl Strategy<Value = String> {
     ]
 }
 
-/// What a later Kubernetes might add: any JSON, numbers with fractions and nulls included.
+/// Values of a field that a later Kubernetes might add: any JSON, also fractions and nulls.
 fn unknown() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(json!({"ratio": 0.25, "deep": [null, {"x": -1.5e300}]})),
@@ -123,7 +124,7 @@ fn annotations(containers: usize) -> impl Strategy<Value = Map<String, Value>> {
         })
 }
 
-/// A pod with annotations of ours.
+/// A pod with step annotations.
 pub fn pod() -> impl Strategy<Value = Value> {
     (1_usize..4).prop_flat_map(|count| {
         let containers: Vec<_> = (0..count).map(|index| container(format!("c{index}"))).collect();
@@ -177,7 +178,7 @@ pub fn review(object: &Value) -> String {
     .to_string()
 }
 
-/// The cache that generated pods name, JSON text.
+/// The cache that generated pods name, as JSON text.
 pub fn cache() -> String {
     json!({
         "apiVersion": "cache.converged-computing.github.io/v1alpha1", "kind": "OrasCache",

@@ -1,8 +1,9 @@
-//! Runs a Kubewarden policy as its policy server does: the waPC host of the crate `wapc`, on wasmtime.
+//! Runs a Kubewarden policy as its policy server does: with the waPC host of the crate `wapc`.
 //!
-//! The engine that usually comes with that crate, wasmtime-provider, switches on so much of wasmtime that everything else
-//! here would be built, and tested, with another wasmtime than users get. So the few functions of the protocol
-//! (wapc.io/docs/spec) are linked here; their bookkeeping is that of the crate.
+//! That crate is usually used with the engine wasmtime-provider. This engine enables many features
+//! of wasmtime, and cargo would then build and test everything here with them, while users get a
+//! wasmtime without them. So this file links the functions of the protocol (wapc.io/docs/spec)
+//! itself. The crate `wapc` still keeps their state.
 
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -14,14 +15,14 @@ use wasmtime::{Caller, Engine, Linker, Memory, Module, Store, TypedFunc};
 type Failure = Box<dyn Error + Send + Sync>;
 type State = Arc<ModuleState>;
 
-/// A policy with a cluster to ask, in an instance that is used again for every call.
+/// A running policy, and the cluster that it may read. One instance serves all calls.
 pub struct Policy(WapcHost);
 
 impl Policy {
-    /// An instance of a compiled policy.
+    /// Starts an instance of a compiled policy.
     ///
     /// # Errors
-    /// When it does not start, for example because it imports what is not of waPC.
+    /// When it does not start, for example because it imports a function that is not part of waPC.
     pub fn start(module: &Module, cluster: &Arc<Cluster>) -> Result<Self, wapc::errors::Error> {
         let cluster = Arc::clone(cluster);
         let answer = move |_: u64, binding: &str, namespace: &str, operation: &str, payload: &[u8]| {
@@ -31,33 +32,33 @@ impl Policy {
         WapcHost::new(Box::new(provider), Some(Box::new(answer))).map(Policy)
     }
 
-    /// The answer to an operation, as it comes.
+    /// Calls an operation and returns its answer as bytes.
     ///
     /// # Errors
-    /// What the policy says, or the trap that ended it.
+    /// The policy's error message, or the trap that ended the call.
     pub fn call(&self, operation: &str, payload: &[u8]) -> Result<Vec<u8>, String> {
         self.0.call(operation, payload).map_err(|error| error.to_string())
     }
 
-    /// The answer to an operation, which is JSON.
+    /// Calls an operation and returns its answer, which must be JSON.
     ///
     /// # Errors
-    /// What the policy says.
+    /// The policy's error message, or that the answer is not JSON.
     pub fn ask(&self, operation: &str, payload: &str) -> Result<Value, String> {
         let answer = self.call(operation, payload.as_bytes())?;
-        serde_json::from_slice(&answer).map_err(|error| format!("{operation} answers no JSON: {error}"))
+        serde_json::from_slice(&answer).map_err(|error| format!("{operation} did not answer JSON: {error}"))
     }
 
-    /// The answer to `validate`.
+    /// Calls `validate` with a request and settings.
     ///
     /// # Errors
-    /// What the policy says.
+    /// The policy's error message, or that the answer is not JSON.
     pub fn validate(&self, request: &Value, settings: &Value) -> Result<Value, String> {
         self.ask("validate", &json!({"request": request, "settings": settings}).to_string())
     }
 }
 
-/// What a policy may see of a cluster, in the words of policy-evaluator.
+/// The part of a cluster that a policy may read. Its errors have the wording of policy-evaluator.
 #[derive(Debug)]
 pub struct Cluster {
     allowed: BTreeSet<String>,
@@ -67,18 +68,19 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster of which the policy may read everything that its metadata names.
+    /// A cluster in which the policy may read all kinds that its metadata names.
     pub fn open(objects: Vec<Value>) -> Arc<Self> {
         Self::of(&["OrasCache", "Namespace"], objects, None)
     }
 
-    /// A cluster of which the policy may read these kinds, and whose API server fails in that way.
+    /// A cluster in which the policy may read only the kinds in `allowed`. With `failure`, the API
+    /// server answers every read with that error.
     pub fn of(allowed: &[&str], objects: Vec<Value>, failure: Option<&'static str>) -> Arc<Self> {
         let allowed = allowed.iter().map(|kind| (*kind).to_owned()).collect();
         Arc::new(Cluster { allowed, objects, failure, calls: Mutex::default() })
     }
 
-    /// Calls so far, `namespace/operation` with their payloads, and none after that.
+    /// Removes and returns the calls so far: `namespace/operation` with the payload of each.
     pub fn take_calls(&self) -> Vec<(String, Value)> {
         std::mem::take(&mut self.calls())
     }
@@ -103,7 +105,8 @@ impl Cluster {
         }
     }
 
-    /// As `runtimes/callback.rs` and `callback_handler/kubernetes/client.rs` of policy-evaluator answer.
+    /// Answers as policy-evaluator does (`runtimes/callback.rs`,
+    /// `callback_handler/kubernetes/client.rs`).
     fn get(&self, request: &Value) -> Result<Vec<u8>, Failure> {
         let text = |member: &str| request[member].as_str().unwrap_or_default();
         let (api_version, kind, name) = (text("api_version"), text("kind"), text("name"));
@@ -136,12 +139,12 @@ impl Cluster {
 /// Compiles a policy.
 ///
 /// # Errors
-/// When it is no core module.
+/// When the bytes are not a core module.
 pub fn compile(bytes: &[u8]) -> wasmtime::Result<Module> {
     Module::new(&Engine::default(), bytes)
 }
 
-/// A policy that was started, and how it is called.
+/// The store of a started policy, and the function by which it is called.
 type Instance = (Store<State>, TypedFunc<(u32, u32), i32>);
 
 struct Provider {

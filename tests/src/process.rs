@@ -54,7 +54,7 @@ pub fn run(binary: &Path, kubeconfig: &Path, arguments: &[String]) -> Running {
 pub async fn until_ready(running: &Running) {
     let deadline = Instant::now() + Duration::from_secs(300);
     loop {
-        assert!(Instant::now() < deadline, "not ready");
+        assert!(Instant::now() < deadline, "the operator was not ready within five minutes");
         if answers_ok(running.port).await {
             return;
         }

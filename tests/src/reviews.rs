@@ -1,4 +1,4 @@
-//! A review of the size that targets speak of: 5.3 KB, with a pod of 4.5 KB as the API server sends it.
+//! A review of realistic size: 5.3 KB, with a pod of 4.5 KB as the API server sends it.
 
 use crate::pods::{CACHE, NAMESPACE, PREFIX};
 use serde_json::{Value, json};

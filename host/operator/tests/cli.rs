@@ -1,4 +1,4 @@
-//! The command line as a person types it: output, messages, exit codes.
+//! The command line as users type it: output, messages, exit codes.
 
 use serde_json::Value;
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 fn orascache() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orascache"));
-    // Compiled components go where other runs of the tests find them, not into the home of whoever runs them.
+    // All tests share one compiled cache. It must not be in the user's home folder.
     command.env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"));
     command
 }
@@ -19,7 +19,7 @@ fn run(arguments: &[&str], input: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .expect("it starts");
-    // A command that reads nothing may have ended already.
+    // Writing fails when the command has ended without reading its input. That is no error here.
     let _ = child.stdin.take().expect("standard input").write_all(input.as_bytes());
     child.wait_with_output().expect("it ends")
 }
@@ -43,13 +43,13 @@ fn render_prints_the_objects_of_a_cache() {
         list["items"].as_array().expect("a list").iter().filter_map(|item| item["kind"].as_str()).collect();
     assert_eq!(kinds, ["Service", "StatefulSet"]);
     assert_eq!(list["items"][0]["metadata"]["namespace"], "lab");
-    assert!(list["items"][0]["metadata"].get("ownerReferences").is_none(), "it was never in a cluster");
+    assert!(list["items"][0]["metadata"].get("ownerReferences").is_none(), "the cache has no UID to name");
     let yaml = out(&run(&["render", "-f", "-"], CACHE));
     assert_eq!(yaml.matches("\n---\n").count(), 1, "{yaml}");
 }
 
 #[test]
-fn render_refuses_what_cannot_work_and_what_is_no_cache() {
+fn render_refuses_invalid_caches_and_other_objects() {
     let output = run(&["render", "-f", "-"], &CACHE.replace("spec: {}", "spec: {replicas: 2}"));
     assert_eq!(output.status.code(), Some(1));
     assert!(
@@ -87,7 +87,7 @@ fn inspect_shows_the_embedded_component() {
 }
 
 #[test]
-fn a_component_that_is_none_is_refused_with_a_sentence() {
+fn a_core_module_is_refused_with_a_sentence() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("module.wasm");
     std::fs::write(&file, b"\0asm\x01\0\0\0").expect("written");
@@ -98,7 +98,7 @@ fn a_component_that_is_none_is_refused_with_a_sentence() {
 }
 
 #[test]
-fn crd_prints_both_formats() {
+fn crd_prints_yaml_and_json() {
     let json: Value = serde_json::from_slice(&run(&["crd", "-o", "json"], "").stdout).expect("JSON");
     assert_eq!(json["metadata"]["name"], "orascaches.cache.converged-computing.github.io");
     assert!(out(&run(&["crd"], "")).starts_with("apiVersion: apiextensions.k8s.io/v1\n"));
@@ -138,15 +138,15 @@ fn run_without_a_cluster_says_what_to_do() {
 const STEP: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: step\n  annotations:\n    oras.converged-computing.github.io/oras-cache: demo\n    oras.converged-computing.github.io/input-uri: flow/words:1\nspec:\n  restartPolicy: Never\n  containers: [{name: app, image: busybox, command: [cat, list.txt]}]\n";
 
 #[test]
-fn review_decides_about_objects_and_what_they_need() {
-    // The cache of the same file counts, as with `kubectl apply -f FILE`.
+fn review_finds_caches_in_the_same_file_and_in_the_context() {
+    // A cache in the same file counts as existing, as with `kubectl apply -f FILE`.
     let both = format!("{}---\n{STEP}", CACHE);
     let output = run(&["review", "-f", "-"], &both);
     assert!(output.status.success(), "{}", err(&output));
     assert_eq!(out(&output), "OrasCache/demo: allowed, unchanged\nPod/step: allowed, patched\n");
 
     let output = run(&["review", "-f", "-"], STEP);
-    assert_eq!(output.status.code(), Some(2), "whether the cache exists is not known here");
+    assert_eq!(output.status.code(), Some(2), "review cannot know whether the cache exists");
     assert!(err(&output).contains("OrasCache demo of namespace default"), "{}", err(&output));
 
     let folder = tempfile::tempdir().expect("a folder");
@@ -163,7 +163,7 @@ fn review_decides_about_objects_and_what_they_need() {
 }
 
 #[test]
-fn review_holds_objects_to_the_settings_of_a_file() {
+fn review_applies_the_settings_of_a_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -188,7 +188,7 @@ fn review_holds_objects_to_the_settings_of_a_file() {
         assert_eq!(out(&output).contains("example.org/cost is missing"), code == 1, "{}", out(&output));
     }
     let output = run(&["review", "-f", "-", "--settings", &settings], &both);
-    assert_eq!(output.status.code(), Some(2), "the labels are not known");
+    assert_eq!(output.status.code(), Some(2), "the labels of the namespace are not known");
     assert!(err(&output).contains("Namespace default"), "{}", err(&output));
 
     let wrong = write("wrong.yaml", "maximumStorage: big");
@@ -198,13 +198,13 @@ fn review_holds_objects_to_the_settings_of_a_file() {
 }
 
 #[test]
-fn review_shows_what_the_patch_makes_of_an_object() {
+fn review_prints_the_patched_object_or_a_diff() {
     let both = format!("{}---\n{STEP}", CACHE);
     let yaml = run(&["review", "-f", "-", "-o", "json", "--agent-image", "mirror.lab/agent:1"], &both);
     let list: Value = serde_json::from_slice(&yaml.stdout).expect("JSON");
     assert_eq!(list["items"][1]["spec"]["initContainers"][0]["image"], "mirror.lab/agent:1");
     assert!(list["items"][1]["metadata"].get("namespace").is_none(), "kubectl chooses the namespace");
-    assert!(err(&yaml).contains("Pod/step: allowed, patched"), "decisions go to standard error then");
+    assert!(err(&yaml).contains("Pod/step: allowed, patched"), "with -o, decisions go to standard error");
     let diff = out(&run(&["review", "-f", "-", "-o", "diff"], &both));
     assert!(
         diff.contains("+    - /orascache/orascache-agent\n") && !diff.contains("OrasCache/demo"),
@@ -212,11 +212,11 @@ fn review_shows_what_the_patch_makes_of_an_object() {
     );
     let removed: Vec<&str> =
         diff.lines().filter(|line| line.starts_with('-') && !line.starts_with("---")).collect();
-    assert!(removed.is_empty(), "nothing is taken away: {removed:?}");
+    assert!(removed.is_empty(), "the patch removes nothing: {removed:?}");
 }
 
 #[test]
-fn review_takes_an_admission_review_as_it_came() {
+fn review_accepts_an_admission_review() {
     let review = serde_json::json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
@@ -232,7 +232,7 @@ fn review_takes_an_admission_review_as_it_came() {
 }
 
 #[test]
-fn review_says_what_it_cannot_use() {
+fn review_names_what_is_wrong_with_its_input() {
     for (input, wanted) in [
         ("", "holds nothing"),
         ("a: [", "neither YAML nor JSON"),
@@ -272,7 +272,7 @@ fn manifests_prints_an_installation_or_writes_folders() {
 }
 
 #[test]
-fn the_deployment_is_started_with_arguments_that_exist() {
+fn arguments_and_variables_of_the_deployment_exist() {
     use clap::Parser;
     for flag in [None, Some("--cert-manager")] {
         let arguments: Vec<&str> = ["manifests", "-o", "json"].into_iter().chain(flag).collect();
@@ -281,7 +281,7 @@ fn the_deployment_is_started_with_arguments_that_exist() {
         let deployment = items.iter().find(|item| item["kind"] == "Deployment").expect("a Deployment");
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
         let words = container["args"].as_array().expect("arguments").iter().filter_map(Value::as_str);
-        // The kubelet fills variables in.
+        // The kubelet replaces `$(VARIABLE)` in arguments.
         let words = words.map(|word| {
             word.replace("$(AGENT_IMAGE)", "mirror.lab/agent:1")
                 .replace("$(ORASCACHE_LEASE_NAMESPACE)", "system")
@@ -289,15 +289,15 @@ fn the_deployment_is_started_with_arguments_that_exist() {
         let cli = orascache_operator::cli::Cli::try_parse_from(
             std::iter::once("orascache".to_owned()).chain(words),
         );
-        let orascache_operator::cli::Command::Run(run) = cli.expect("arguments that exist").command else {
-            panic!("not run")
+        let orascache_operator::cli::Command::Run(run) = cli.expect("known arguments").command else {
+            panic!("the command is not `run`")
         };
         assert_eq!(run.webhook_listen.map(|address| address.port()), Some(9443));
         assert_eq!(run.webhook_cert_dir.is_some(), flag.is_some());
         assert_eq!(run.agent_image.as_deref(), Some("mirror.lab/agent:1"));
         let settings = run.settings_from.expect("settings");
         assert_eq!(settings.to_string(), format!("system/{}", deploy_manifests::names::SETTINGS));
-        // Names of variables that the binary reads.
+        // The help lists the environment variables that the binary reads.
         let help = out(&self::run(&["run", "--help"], ""));
         for variable in container["env"].as_array().expect("variables") {
             let name = variable["name"].as_str().expect("a name");
@@ -307,7 +307,7 @@ fn the_deployment_is_started_with_arguments_that_exist() {
 }
 
 #[test]
-fn components_live_in_registries() {
+fn components_are_pushed_to_a_registry_and_used_from_there() {
     let registry = test_registries::Embedded::start();
     let host = registry.host();
     let folder = tempfile::tempdir().expect("a folder");
@@ -316,7 +316,7 @@ fn components_live_in_registries() {
     let reference = out(&pushed).trim().to_owned();
     assert!(reference.starts_with(&format!("{host}/lab/module@sha256:")), "{reference}");
 
-    // It decides as the one that was pushed, which is the embedded one.
+    // The embedded component was pushed, so both must decide alike.
     let oci = format!("oci://{reference}");
     assert_eq!(out(&run(&["inspect", &oci], "")), out(&run(&["inspect"], "")));
     let cache =
@@ -325,7 +325,7 @@ fn components_live_in_registries() {
     assert_eq!(rendered.status.code(), Some(0), "{}", err(&rendered));
     assert_eq!(out(&rendered), out(&run(&["render", "-f", "-"], cache)));
 
-    // A tag is not enough, unless somebody says so; the refusal says what to write.
+    // A tag is refused without `--allow-unpinned`. The message has the reference to write instead.
     let tag = format!("{host}/lab/module:1");
     let file = folder.path().join("module.wasm");
     let file = file.to_str().expect("a path");
@@ -336,7 +336,7 @@ fn components_live_in_registries() {
     assert_eq!(pulled.status.code(), Some(0), "{}", err(&pulled));
     assert_eq!(out(&run(&["inspect", file], "")), out(&run(&["inspect"], "")));
 
-    // Without the signature that is asked for it is not used.
+    // A component without the required signature is refused.
     let key = concat!(env!("CARGO_MANIFEST_DIR"), "/../component-registry/tests/keys/signer.pub");
     let unsigned = run(&["inspect", &oci, "--component-key", key], "");
     assert_eq!(unsigned.status.code(), Some(1));

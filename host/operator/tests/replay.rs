@@ -1,4 +1,4 @@
-//! `orascache replay` as a person types it, on records that the library made.
+//! `orascache replay` as users type it, on records that the library wrote.
 
 use orascache_controller::contract::{Observed, Reconciler};
 use orascache_operator::engine::{CompiledCache, EMBEDDED, Engine, Limits};
@@ -25,7 +25,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A folder with records of three decisions: of one with the default image, and of two with others.
+/// A folder with records of three decisions: one cache has the default image, two have other
+/// images.
 fn recorded(folder: &TempDir) -> PathBuf {
     let directory = folder.path().join("records");
     let engine = Engine::new(Limits { instances: 2, ..Limits::default() }).expect("an engine");
@@ -46,7 +47,7 @@ fn recorded(folder: &TempDir) -> PathBuf {
         let (owned, related, failures) = (Vec::new(), Vec::new(), Vec::new());
         version.reconcile(&Observed { primary, owned, related, failures, now: 0 }).expect("a plan");
     }
-    // Dropping the recorder with the version writes everything.
+    // Dropping the version drops its recorder, which writes all records before it ends.
     drop(version);
     directory
 }
@@ -65,7 +66,7 @@ fn other_component(folder: &TempDir) -> PathBuf {
 }
 
 #[test]
-fn the_same_component_decides_the_same() {
+fn the_same_component_makes_the_same_decisions() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = replay(&[], &recorded(&folder));
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -74,7 +75,7 @@ fn the_same_component_decides_the_same() {
 }
 
 #[test]
-fn another_component_is_compared_for_people_and_for_programs() {
+fn differences_of_another_component_are_shown_as_text_and_as_json() {
     let folder = tempfile::tempdir().expect("a folder");
     let (directory, other) = (recorded(&folder), other_component(&folder));
     let other = other.to_str().expect("a path");
@@ -101,7 +102,7 @@ fn another_component_is_compared_for_people_and_for_programs() {
 }
 
 #[test]
-fn damage_is_named_and_the_rest_replayed() {
+fn damaged_records_are_named_and_the_others_replayed() {
     let folder = tempfile::tempdir().expect("a folder");
     let directory = recorded(&folder);
     let file = directory.join("decisions-0000000001.jsonl");
@@ -148,7 +149,7 @@ fn a_folder_that_is_open_to_others_is_refused_before_anything_runs() {
 }
 
 #[test]
-fn dev_records() {
+fn dev_opens_the_folder_for_records() {
     let folder = tempfile::tempdir().expect("a folder");
     let directory = folder.path().join("records");
     let mut command = Command::new(env!("CARGO_BIN_EXE_orascache"));
@@ -156,5 +157,5 @@ fn dev_records() {
     let output =
         command.args(["dev", "--exec", "true", "--record"]).arg(&directory).output().expect("it runs");
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(directory.join("lock").is_file(), "nothing was opened");
+    assert!(directory.join("lock").is_file(), "dev did not open the folder");
 }

@@ -1,8 +1,8 @@
-//! What the operator costs as a process: start to ready, resident memory, and CPU per cache at 100 and
-//! 10,000 caches.
+//! The cost of the operator as a process: time from start to ready, resident memory, and CPU per
+//! cache at 100 and 10,000 caches.
 //!
-//! The operator runs in a process of its own, and the fake API server in this one, so that nothing but the
-//! operator is counted.
+//! The operator runs in a process of its own and fake-kube in this one, so that only the operator
+//! is measured.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
@@ -48,7 +48,7 @@ async fn start_to_ready(binary: &Path) {
             println!("resident idle: {:.1} MiB", resident_mib(running.id()));
         }
     }
-    // The first start compiles the component, the others map it.
+    // The first start compiles the component, the others load it from the compiled cache.
     let first = times.remove(0);
     times.sort_by(f64::total_cmp);
     println!("start to ready: {first:.0} ms the first time, {:.0} ms (median of 5) after that", times[2]);
@@ -79,7 +79,7 @@ async fn per_cache(binary: &Path, caches: usize) {
         resident_mib(pid)
     );
     drop(running);
-    // No simulator runs: everything is as the operator left it.
+    // No simulator runs, so nothing has changed since the operator wrote it.
     let mark = log.mark();
     let started = Instant::now();
     let running = run(binary, kubeconfig, &[]);

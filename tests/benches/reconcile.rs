@@ -1,4 +1,5 @@
-//! What one decision costs: the same Rust natively and through the component, and the boundary by itself.
+//! The cost of one decision: the same Rust natively and as a component. And the cost of crossing
+//! the boundary, alone.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
@@ -102,16 +103,16 @@ fn reconcile(criterion: &mut Criterion) {
         group.bench_function("component", |bencher| {
             bencher.iter(|| guest.reconcile(black_box(&observed)).expect("a plan"));
         });
-        // What the running operator adds: a version that can be exchanged, and records.
+        // The running operator adds a version that can be replaced, and records.
         let current = Current::new(Arc::new(Version::trusted(guest.clone(), None)));
-        group.bench_function("version at work", |bencher| {
+        group.bench_function("current version", |bencher| {
             bencher.iter(|| current.load_full().reconcile(black_box(&observed)).expect("a plan"));
         });
         let folder = tempfile::tempdir().expect("a folder");
         let options = record::Options::new(folder.path().join("records"));
         let recorder = Recorder::start(options, &mut Registry::default()).expect("recording starts");
         current.store(Arc::new(Version::trusted(guest.clone(), Some(Arc::new(recorder)))));
-        group.bench_function("version at work, recorded", |bencher| {
+        group.bench_function("current version, recorded", |bencher| {
             bencher.iter(|| current.load_full().reconcile(black_box(&observed)).expect("a plan"));
         });
         group.finish();
@@ -120,7 +121,7 @@ fn reconcile(criterion: &mut Criterion) {
 
 fn boundary(criterion: &mut Criterion) {
     let guest = subject();
-    // Refused at the first byte, so that what is measured is the way in and out.
+    // The guest refuses this input at its first byte, so that only the crossing is measured.
     let refused = |bytes: usize| Observed {
         primary: "x".repeat(bytes).into(),
         owned: Vec::new(),

@@ -1,4 +1,4 @@
-//! What one review costs: the same Rust natively, through the component, and with what the host does around it.
+//! The cost of one review: the same Rust natively and as a component.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 

@@ -1,5 +1,7 @@
-//! What admission over TLS costs: CPU per review, latency under 64 connections, and memory, of an operator in a process of
-//! its own. The client is this process, so that its share is not counted, but takes cores from the operator.
+//! The cost of admission over TLS: CPU per review, latency under 64 connections, and memory.
+//!
+//! The operator runs in a process of its own. The client is this process: its CPU time is not
+//! counted, but it takes cores from the operator.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
@@ -134,7 +136,8 @@ fn https(authority: &[u8], http2: bool) -> Http {
         .with_no_client_auth();
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
-    // As an API server has it; otherwise the second frame of a request waits for the first one's acknowledgement.
+    // API servers set this, too. Without it, the second frame of a request waits until the first
+    // one is acknowledged.
     tcp.set_nodelay(true);
     let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_only();
     let connector = if http2 {
@@ -152,7 +155,7 @@ struct Load {
 }
 
 impl Load {
-    /// Sends one review; seconds until its answer was read.
+    /// Sends one review, and returns the seconds until its answer was read.
     async fn send(&self, client: &Http) -> f64 {
         let started = Instant::now();
         let request = Request::post(&self.uri).header("content-type", "application/json");
@@ -186,7 +189,7 @@ async fn closed_loop(load: &Arc<Load>, clients: &[Http]) -> Vec<f64> {
             latencies
         })
     });
-    futures_of(tasks).await
+    joined(tasks).await
 }
 
 /// Reviews come at a fixed rate, whether or not earlier ones were answered.
@@ -202,16 +205,17 @@ async fn open_loop(load: &Arc<Load>, clients: &[Http], rate: f64) -> Vec<f64> {
             while Instant::now() < end {
                 let due = clock.tick().await;
                 load.send(&client).await;
-                // From when it was due: a late start counts.
+                // The latency counts from when the review was due, so that a late start is
+                // included.
                 latencies.push(due.elapsed().as_secs_f64());
             }
             latencies
         })
     });
-    futures_of(tasks).await
+    joined(tasks).await
 }
 
-async fn futures_of(tasks: impl Iterator<Item = tokio::task::JoinHandle<Vec<f64>>>) -> Vec<f64> {
+async fn joined(tasks: impl Iterator<Item = tokio::task::JoinHandle<Vec<f64>>>) -> Vec<f64> {
     let tasks: Vec<_> = tasks.collect();
     let mut all = Vec::new();
     for task in tasks {

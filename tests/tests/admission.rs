@@ -35,7 +35,7 @@ fn pods(cluster: &Cluster) -> Api<DynamicObject> {
     cluster.api("v1", "Pod", "pods")
 }
 
-/// Creates an object; what the API server answered.
+/// Creates an object and returns the API server's answer.
 async fn create(api: &Api<DynamicObject>, value: Value) -> Result<Value, kube::Error> {
     let created = api.create(&PostParams::default(), &object(value)).await?;
     Ok(serde_json::to_value(created).expect("JSON"))
@@ -54,13 +54,14 @@ fn is_injected(pod: &Value) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn annotated_pods_are_rewritten_or_refused_and_others_left_alone() {
+async fn pods_with_annotations_are_injected_or_refused_and_others_left_alone() {
     let cluster = Cluster::start().await;
     let operator = webhooks::operator(&cluster).await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     let api = pods(&cluster);
 
-    // The cache was made a moment ago: whether or not the operator has heard of it, the API has it.
+    // The cache is new. Where the operator's watch has not delivered it yet, the operator reads it
+    // from the API.
     let step = [("oras-cache", "demo"), ("input-uri", "flow/words:1")];
     let created = create(&api, pod("step", &step)).await.expect("admitted");
     assert!(is_injected(&created), "{created:#}");
@@ -81,13 +82,13 @@ async fn annotated_pods_are_rewritten_or_refused_and_others_left_alone() {
         refusal(create(&api, pod("early", &[("oras-cache", "nowhere"), ("input-uri", "a:1")])).await);
     assert!(message.contains("OrasCache nowhere does not exist in namespace"), "{message}");
 
-    // A dry run shows what would be, and leaves nothing behind.
+    // A dry run returns the injected pod and stores nothing.
     let dry = PostParams { dry_run: true, ..PostParams::default() };
     let shown = api.create(&dry, &object(pod("dry", &step))).await.expect("admitted");
     assert!(is_injected(&serde_json::to_value(shown).expect("JSON")));
     assert!(api.get_opt("dry").await.expect("an answer").is_none());
 
-    // A name that is made up by the API server.
+    // A pod whose name the API server generates.
     let mut generated = pod("", &[("oras-cache", "demo"), ("output-uri", "x:{pod}"), ("output-path", "out")]);
     generated["metadata"] =
         json!({"generateName": "step-", "annotations": generated["metadata"]["annotations"]});
@@ -95,7 +96,7 @@ async fn annotated_pods_are_rewritten_or_refused_and_others_left_alone() {
     assert!(is_injected(&created));
     assert_eq!(created["spec"]["containers"][0]["env"][0]["name"], "ORASCACHE_POD");
 
-    // Caches: what the CRD cannot say is said by the webhook, on updates too.
+    // The webhook refuses caches that are invalid in ways that the CRD cannot express.
     let (code, message) = refusal(
         create(&cluster.caches(), cache("bad", json!({"secret": "s", "secrets": {"registryHttp": "x"}})))
             .await,
@@ -107,7 +108,7 @@ async fn annotated_pods_are_rewritten_or_refused_and_others_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_manifest_can_be_applied_again() {
+async fn applying_the_same_manifest_again_changes_nothing() {
     let cluster = Cluster::start().await;
     let operator = webhooks::operator(&cluster).await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -152,9 +153,9 @@ async fn the_same_manifest_can_be_applied_again() {
     cluster.finish().await;
 }
 
-/// A real API server judges by its PodSecurity plugin; the embedded one has none.
+/// A real API server enforces the level with its PodSecurity plugin. fake-kube has no such plugin.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restricted_pod_stays_one() {
+async fn an_injected_pod_still_meets_the_restricted_pod_security_level() {
     let cluster = Cluster::start().await;
     let operator = webhooks::operator(&cluster).await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -184,8 +185,9 @@ async fn a_restricted_pod_stays_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pods_of_a_job_are_rewritten_when_its_controller_makes_them() {
-    // A bare control plane has no Job controller; the simulated one works on both.
+async fn pods_of_a_job_are_injected_when_they_are_created() {
+    // A bare control plane has no Job controller, so a simulator creates the pods on both API
+    // servers.
     let cluster = Cluster::start().await;
     let operator = webhooks::operator(&cluster).await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -216,7 +218,7 @@ async fn pods_of_a_job_are_rewritten_when_its_controller_makes_them() {
         if of_job.len() == 2 {
             break of_job;
         }
-        assert!(Instant::now() < deadline, "no pods: {of_job:?}");
+        assert!(Instant::now() < deadline, "the Job has too few pods: {of_job:?}");
         tokio::time::sleep(Duration::from_millis(25)).await;
     };
     for pod in made {
@@ -234,7 +236,7 @@ async fn pods_of_a_job_are_rewritten_when_its_controller_makes_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fault_37_all_webhook_pods_are_down() {
+async fn fault_37_without_webhooks_only_requests_for_steps_fail() {
     let cluster = Cluster::start().await;
     let operator = webhooks::operator(&cluster).await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -244,7 +246,7 @@ async fn fault_37_all_webhook_pods_are_down() {
     create(&pods(&cluster), finalized).await.expect("admitted");
     operator.shutdown().await;
 
-    // Who asked for a step is told, nobody else is hurt.
+    // A request for a step gets an error. Nothing else is affected.
     let (_, message) = refusal(create(&pods(&cluster), pod("step", &step)).await);
     assert!(
         message.contains("failed calling webhook \"create.pods.cache.converged-computing.github.io\""),
@@ -252,14 +254,14 @@ async fn fault_37_all_webhook_pods_are_down() {
     );
     create(&pods(&cluster), pod("plain", &[])).await.expect("pods without annotations are admitted");
     cluster.apply(&cluster.caches(), cache("another", json!({}))).await;
-    // The operator's own pods, even if somebody annotates them.
+    // Pods in the operator's own namespace are admitted, even with step annotations.
     let system: Api<DynamicObject> = Api::namespaced_with(
         cluster.client(),
         deploy_manifests::names::NAMESPACE,
         &kube::core::ApiResource::from_gvk(&kube::core::GroupVersionKind::gvk("", "v1", "Pod")),
     );
     create(&system, pod("orascache-x", &step)).await.expect("the operator's namespace is left out");
-    // Updates and deletions, also of rewritten pods.
+    // Injected pods can be updated and deleted.
     let labels = Patch::Merge(json!({"metadata": {"labels": {"a": "b"}, "finalizers": null}}));
     pods(&cluster).patch("finalized", &PatchParams::default(), &labels).await.expect("updated");
     pods(&cluster).delete("finalized", &DeleteParams::default().grace_period(0)).await.expect("deleted");
@@ -268,19 +270,19 @@ async fn fault_37_all_webhook_pods_are_down() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cache_that_no_watch_tells_of_is_read_from_the_api() {
+async fn a_cache_that_the_watch_has_not_delivered_is_read_from_the_api() {
     let cluster = Cluster::embedded().await;
     let operator = webhooks::operator(&cluster).await;
     let caches =
         Matcher::any().user_agent("operator").resource("cache.converged-computing.github.io", "orascaches");
-    // Its watch stays open and says nothing any more.
+    // The watch stays open, but sends no more events.
     assert!(cluster.server().faults().freeze_watches(&caches) > 0);
     cluster.apply(&cluster.caches(), cache("unheard", json!({}))).await;
     let step = |cache| [("oras-cache", cache), ("input-uri", "a:1")];
     let created = create(&pods(&cluster), pod("step", &step("unheard"))).await;
     assert!(is_injected(&created.expect("admitted")));
 
-    // An API that does not answer is no reason to say that the cache does not exist.
+    // When the API fails, the refusal must not say that the cache does not exist.
     let failing = Fault::Answer { code: 500, retry_after: None };
     cluster.server().faults().inject(caches.verb("get"), failing, usize::MAX);
     let (code, message) = refusal(create(&pods(&cluster), pod("later", &step("nowhere"))).await);
@@ -291,10 +293,10 @@ async fn a_cache_that_no_watch_tells_of_is_read_from_the_api() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_operator_asks_for_is_what_its_service_account_may() {
+async fn the_roles_allow_every_request_of_the_operator() {
     let cluster = Cluster::embedded().await;
     let operator = webhooks::operator(&cluster).await;
-    // A life with everything that makes it read, write and delete.
+    // These steps make the operator read, write and delete all kinds of objects that it handles.
     cluster
         .apply(
             &cluster.caches(),
@@ -352,7 +354,8 @@ async fn what_the_operator_asks_for_is_what_its_service_account_may() {
     };
     for request in &asked {
         assert!(permitted(request, &request.verb), "not permitted: {request:?}");
-        // An apply of what does not exist yet needs to create it, and nothing here is applied that never was made.
+        // An apply of an object that does not exist yet also needs the verb `create`. All objects
+        // of the kinds below were new once.
         let applies = request.verb == "patch"
             && request.subresource.is_none()
             && request.group != "admissionregistration.k8s.io";

@@ -1,4 +1,5 @@
-//! The component decides as the same Rust does natively, byte for byte, on generated inputs.
+//! Differential test: on generated inputs, the component decides as the same Rust does natively,
+//! byte for byte.
 
 use orascache_controller::contract::{self, Reconciler};
 use orascache_core::contract as core;
@@ -11,7 +12,7 @@ use std::sync::{Arc, LazyLock};
 static GUEST: LazyLock<Guest> = LazyLock::new(|| guest(EMBEDDED));
 
 fn text() -> impl Strategy<Value = String> {
-    // Escapes, several bytes a character, and nothing at all.
+    // Texts with escapes, texts with characters of several bytes, and empty texts.
     prop_oneof!["[a-z0-9./:-]{0,20}", "[a-z\"\\\\\u{1}é漢]{0,6}"]
 }
 
@@ -156,7 +157,7 @@ fn natively(observed: &core::Observed<'_>) -> Result<contract::Plan, contract::D
     })
 }
 
-/// A plan's objects as a server would show them.
+/// The objects that a plan applies, as an API server returns them.
 fn observed_children(plan: &contract::Plan) -> Vec<String> {
     let with_uid = |(position, text): (usize, &String)| {
         let mut object: Value = serde_json::from_str(text).expect("planned objects are JSON");
@@ -186,14 +187,14 @@ proptest! {
         prop_assert_eq!(&through_component(&first), &plan);
         let Ok(plan) = plan else { return Ok(()) };
 
-        // Then with children and a status, under another spec.
+        // The same cache with children, a status and another spec.
         let owned = observed_children(&plan);
         let status: Option<Value> = plan.status.as_deref().and_then(|text| serde_json::from_str(text).ok());
         let second_primary = primary(&name, &later, status.as_ref().map(|document| &document["status"]));
         let second = core::Observed { primary: &second_primary, owned: &owned, related: &related, failures: &failures, now };
         prop_assert_eq!(through_component(&second), natively(&second));
 
-        // Deterministic, and nothing is planned twice for what is there already.
+        // Decisions are deterministic, and objects that exist already are not applied again.
         let repeated = natively(&first).expect("it was a plan before");
         prop_assert_eq!(&repeated, &plan);
         let again_primary = primary(&name, &spec, status.as_ref().map(|document| &document["status"]));
@@ -204,7 +205,7 @@ proptest! {
     }
 
     #[test]
-    fn garbage_is_an_error_on_both_sides(primary in "\\PC{0,80}", owned in proptest::collection::vec("\\PC{0,40}", 0..2)) {
+    fn invalid_input_is_the_same_error_on_both_sides(primary in "\\PC{0,80}", owned in proptest::collection::vec("\\PC{0,40}", 0..2)) {
         let observed = core::Observed { primary: &primary, owned: &owned, related: &[], failures: &[], now: 0 };
         let native = natively(&observed);
         prop_assert!(native.is_err());

@@ -1,4 +1,5 @@
-//! The engine: what it refuses to load, what it stops, and that a stopped guest harms nobody else.
+//! The engine: which components it refuses to load, which calls it stops, and that a stopped call
+//! does not affect other calls.
 
 use orascache_controller::contract::{DecideError, Observed, Reconciler};
 use orascache_operator::engine::{CompiledCache, EMBEDDED, Engine, Guest, Limits, LoadError};
@@ -66,7 +67,7 @@ fn another_wit_version_is_refused() {
 }
 
 #[test]
-fn another_world_a_core_module_and_garbage_are_refused() {
+fn other_worlds_core_modules_and_garbage_are_refused() {
     assert!(refusal("(component)").contains("exports nothing"));
     assert!(refusal("(module)").contains("core WebAssembly module"));
     assert!(matches!(load(b"garbage"), Err(LoadError::Invalid(_))));
@@ -95,7 +96,7 @@ fn a_misbehaving_guest_is_stopped_and_the_next_call_works() {
 }
 
 #[test]
-fn calls_run_side_by_side() {
+fn concurrent_calls_give_the_same_plan() {
     let guest = load(EMBEDDED).expect("it loads");
     let observed = Observed {
         primary: json!({
@@ -119,7 +120,7 @@ fn calls_run_side_by_side() {
 }
 
 #[test]
-fn a_compiled_component_is_kept_and_a_damaged_one_replaced() {
+fn a_compiled_component_is_kept_and_a_damaged_one_is_compiled_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let cache = CompiledCache::at(folder.path());
     let compiled = || {
@@ -131,9 +132,9 @@ fn a_compiled_component_is_kept_and_a_damaged_one_replaced() {
     };
     engine().load(EMBEDDED, &cache).expect("compiled");
     let whole = std::fs::read(compiled()).expect("readable");
-    assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 2, "and its digest");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 2, "code and digest");
     engine().load(EMBEDDED, &cache).expect("mapped");
-    // One bit in the midst of the code: mapping it would go well.
+    // One flipped bit in the code, which only the digest shows: such a file can be mapped.
     let mut damaged = whole.clone();
     damaged[whole.len() / 2] ^= 1;
     std::fs::write(compiled(), &damaged).expect("writable");

@@ -1,4 +1,5 @@
-//! Faults by number, as `docs/faults.md` lists them: each injects what goes wrong and asserts what must be true after it.
+//! Faults by their number in `docs/faults.md`. Each test injects a fault and asserts what must be
+//! true afterwards.
 
 use fake_kube::{Fault, Matcher};
 use kube::api::{Patch, PatchParams};
@@ -7,12 +8,12 @@ use orascache_tests::fixtures::cache;
 use serde_json::json;
 use std::time::Duration;
 
-/// The operator's own requests; those of the test and of the simulators are left alone.
+/// Matches the requests of the operator, but not those of the test and of the simulators.
 fn of_operator() -> Matcher {
     Matcher::any().user_agent("operator")
 }
 
-/// The cache that an undisturbed run ends in: Ready, nothing degraded, and no more writes.
+/// Waits until the cache is as after a run without faults: Ready, not Degraded, no more writes.
 async fn settles(cluster: &Cluster) {
     let ready = cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
     cluster.until_condition("demo", "Degraded", "False", "AsExpected").await;
@@ -26,7 +27,7 @@ async fn settles(cluster: &Cluster) {
         if writes.is_empty() {
             return;
         }
-        assert!(std::time::Instant::now() < deadline, "never silent: {writes:?}");
+        assert!(std::time::Instant::now() < deadline, "the operator still writes: {writes:?}");
     }
 }
 
@@ -40,7 +41,7 @@ async fn children(cluster: &Cluster) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fault_01_killed_after_any_single_write() {
+async fn fault_01_a_kill_after_any_single_write_changes_no_result() {
     let cluster = Cluster::embedded().await;
     for write in 1..=5 {
         let operator = cluster.operator().await;
@@ -50,7 +51,7 @@ async fn fault_01_killed_after_any_single_write() {
         while log.writes_since(mark, &of_operator()).len() < write {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        // Dropped, not shut down: as when the process is killed.
+        // Dropping it without a shutdown is like a kill of the process.
         drop(operator);
         let operator = cluster.operator().await;
         settles(&cluster).await;
@@ -65,7 +66,7 @@ async fn fault_01_killed_after_any_single_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fault_04_a_write_whose_answer_is_lost() {
+async fn fault_04_a_write_whose_answer_is_lost_makes_no_duplicate() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     for verb in ["patch", "create"] {
@@ -92,7 +93,7 @@ async fn fault_06_one_child_fails_and_the_others_are_applied() {
             .to_string()
             .contains("Service demo")
     );
-    cluster.until(&cluster.sets(), "demo", "applied all the same", |_| true).await;
+    cluster.until(&cluster.sets(), "demo", "applied nevertheless", |_| true).await;
     cluster.server().faults().clear();
     settles(&cluster).await;
     operator.shutdown().await;
@@ -100,7 +101,7 @@ async fn fault_06_one_child_fails_and_the_others_are_applied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fault_07_and_08_history_is_gone_and_something_was_deleted_meanwhile() {
+async fn fault_07_and_08_a_relist_needs_no_write_and_notices_deletions() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -113,7 +114,7 @@ async fn fault_07_and_08_history_is_gone_and_something_was_deleted_meanwhile() {
     let writes = log.writes_since(mark, &of_operator());
     assert!(writes.is_empty(), "a relist needs no write: {writes:?}");
 
-    // Watches cannot come back until the Service is gone.
+    // Watches fail until the Service is deleted, so that no watch event tells of its deletion.
     cluster.server().faults().inject(
         of_operator().verb("watch"),
         Fault::Answer { code: 503, retry_after: None },
@@ -130,7 +131,7 @@ async fn fault_07_and_08_history_is_gone_and_something_was_deleted_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fault_09_a_recreated_cache_inherits_nothing() {
+async fn fault_09_a_recreated_cache_gets_new_children() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -145,7 +146,7 @@ async fn fault_09_a_recreated_cache_inherits_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fault_13_a_failing_page_is_not_taken_for_deletions() {
+async fn fault_13_a_failed_list_is_not_taken_for_deletions() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -171,9 +172,11 @@ async fn fault_13_a_failing_page_is_not_taken_for_deletions() {
     cluster.finish().await;
 }
 
-/// The answer to a status write may hold a spec whose event comes later, and is then older than what is known.
+/// The answer to a status write may have a newer spec than any watch event so far. When the event
+/// of that spec comes, the object cache has it already. The new spec must be reconciled
+/// nevertheless.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_spec_that_only_an_answer_tells_of_is_not_lost() {
+async fn a_spec_first_seen_in_the_answer_to_a_write_is_reconciled() {
     let mut cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -182,7 +185,7 @@ async fn a_spec_that_only_an_answer_tells_of_is_not_lost() {
     let caches = of_operator().resource("cache.converged-computing.github.io", "orascaches");
     assert!(cluster.server().faults().freeze_watches(&caches) > 0);
     cluster.apply(&cluster.caches(), cache("demo", json!({"nodeSelector": {"disk": "ssd"}}))).await;
-    // One event, after which the status has to be written.
+    // This change makes the operator write the status of the cache.
     let status = Patch::Merge(json!({"status": {"readyReplicas": 0}}));
     cluster.sets().patch_status("demo", &PatchParams::default(), &status).await.expect("a status");
     cluster
@@ -195,7 +198,7 @@ async fn a_spec_that_only_an_answer_tells_of_is_not_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fault_18_a_conflict_means_reading_again() {
+async fn fault_18_after_a_conflict_the_change_is_applied_again() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -209,7 +212,7 @@ async fn fault_18_a_conflict_means_reading_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fault_21_and_22_an_edit_is_taken_back_once_and_a_war_is_ended() {
+async fn fault_21_and_22_a_hand_edit_is_taken_back_once_and_the_sixth_is_left_alone() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -229,13 +232,13 @@ async fn fault_21_and_22_an_edit_is_taken_back_once_and_a_war_is_ended() {
     cluster.edit(&cluster.sets(), "demo", json!({"spec": {"replicas": 2}})).await;
     cluster.until_condition("demo", "Degraded", "True", "FieldOwnedByOther").await;
     let set = cluster.until(&cluster.sets(), "demo", "there", |_| true).await;
-    assert_eq!(set["spec"]["replicas"], 2, "the sixth time it is left alone");
+    assert_eq!(set["spec"]["replicas"], 2, "the sixth edit is left alone");
     operator.shutdown().await;
     cluster.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fault_25_a_field_that_leaves_the_spec_leaves_the_child() {
+async fn fault_25_a_field_removed_from_the_spec_is_removed_from_the_child() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({"nodeSelector": {"disk": "ssd"}}))).await;
@@ -252,7 +255,7 @@ async fn fault_25_a_field_that_leaves_the_spec_leaves_the_child() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fault_30_quota_and_overload_back_off_and_recover() {
+async fn fault_30_writes_refused_for_quota_or_overload_are_retried_with_backoff() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     for code in [403, 422, 429, 503] {
@@ -264,13 +267,13 @@ async fn fault_30_quota_and_overload_back_off_and_recover() {
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     settles(&cluster).await;
     let writes = log.writes_since(mark, &of_operator()).len();
-    assert!(writes < 60, "{writes} writes: the backoff is bounded below");
+    assert!(writes < 60, "{writes} writes: there is no backoff");
     operator.shutdown().await;
     cluster.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fault_31_a_terminating_namespace_gets_nothing_new() {
+async fn fault_31_the_operator_does_not_hold_up_a_terminating_namespace() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -279,7 +282,7 @@ async fn fault_31_a_terminating_namespace_gets_nothing_new() {
     namespaces.delete(&cluster.namespace, &Default::default()).await.expect("deleted");
     let deadline = std::time::Instant::now() + orascache_tests::cluster::PATIENCE;
     while namespaces.get_opt(&cluster.namespace).await.expect("the API answers").is_some() {
-        assert!(std::time::Instant::now() < deadline, "the namespace is held up");
+        assert!(std::time::Instant::now() < deadline, "the namespace still exists");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     operator.shutdown().await;
@@ -287,7 +290,7 @@ async fn fault_31_a_terminating_namespace_gets_nothing_new() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fault_32_foreground_and_orphan_deletion() {
+async fn fault_32_foreground_and_orphan_deletion_are_left_to_the_api_server() {
     use kube::api::DeleteParams;
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
@@ -295,13 +298,13 @@ async fn fault_32_foreground_and_orphan_deletion() {
     settles(&cluster).await;
     cluster.caches().delete("demo", &DeleteParams::foreground()).await.expect("deleted");
     cluster.until_gone(&cluster.caches(), "demo").await;
-    assert!(cluster.sets().get_opt("demo").await.expect("the API answers").is_none(), "dependents go first");
+    assert!(cluster.sets().get_opt("demo").await.expect("the API answers").is_none(), "children go first");
 
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     settles(&cluster).await;
     cluster.caches().delete("demo", &DeleteParams::orphan()).await.expect("deleted");
     cluster.until_gone(&cluster.caches(), "demo").await;
-    let set = cluster.until(&cluster.sets(), "demo", "left behind", |_| true).await;
+    let set = cluster.until(&cluster.sets(), "demo", "kept as an orphan", |_| true).await;
     assert!(set["metadata"].get("ownerReferences").is_none(), "{set}");
     operator.shutdown().await;
     cluster.finish().await;

@@ -1,4 +1,4 @@
-//! Properties of the rewriting, over generated pods, natively and through the component.
+//! Properties of injection, over generated pods, natively and through the component.
 
 use fake_kube::builtins;
 use orascache_core::admission;
@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 
 static GUEST: LazyLock<Guest> = LazyLock::new(|| guest(EMBEDDED));
 
-/// What the core says natively, after checking that the component says the same.
+/// Reviews natively, and asserts that the component has the same outcome.
 fn decide(review: &str, caches: &[String], settings: &str) -> Result<Outcome, String> {
     let context = core::Context { objects: caches, complete: true, settings, now: 0 };
     let native = admission::review(review, &context).map(plain).map_err(|error| error.to_string());
@@ -25,7 +25,7 @@ fn decide(review: &str, caches: &[String], settings: &str) -> Result<Outcome, St
         now: 0,
     };
     let component = GUEST.review(review, &context).map_err(|error| error.to_string());
-    // The host says whose fault an error is; the sentence is the guest's.
+    // The host puts a prefix before the sentence of the guest.
     match (&native, &component) {
         (Err(native), Err(component)) => assert!(component.contains(native), "{component} / {native}"),
         _ => assert_eq!(native, component),
@@ -77,7 +77,7 @@ fn apply(object: &Value, patch: &str) -> Value {
     object
 }
 
-/// Where a patch may write, with `#` for an index.
+/// The JSON pointers that a patch may write to, with `#` for an index.
 const ALLOWED: [&str; 12] = [
     "/metadata/annotations",
     "/metadata/annotations/cache.converged-computing.github.io~1injected",
@@ -99,8 +99,9 @@ fn pattern(pointer: &str) -> String {
     parts.join("/")
 }
 
-/// Takes back what was added, by what a reader of the contract would expect, not by the patch.
-fn undone(mut pod: Value) -> Value {
+/// Removes the injected parts from a pod. It knows them by their documented names and does not use
+/// the patch, so that it is independent of the code under test.
+fn uninjected(mut pod: Value) -> Value {
     pod["metadata"]["annotations"]
         .as_object_mut()
         .expect("annotations")
@@ -127,7 +128,7 @@ fn undone(mut pod: Value) -> Value {
     pod
 }
 
-/// A list that is empty, null or missing is no list.
+/// Removes empty and null lists: they mean the same as missing ones.
 fn without_empty_lists(mut pod: Value) -> Value {
     let drop = |object: &mut Value, lists: &[&str]| {
         if let Some(members) = object.as_object_mut() {
@@ -144,7 +145,7 @@ fn without_empty_lists(mut pod: Value) -> Value {
     pod
 }
 
-/// What the API server would refuse, once its defaults are filled in.
+/// Why the API server would refuse the pod once it has set defaults. Empty for a valid pod.
 fn causes(pod: &Value) -> Vec<String> {
     let resource = builtins::find("", "v1", "pods").expect("pods are built in");
     let mut pod = pod.clone();
@@ -159,8 +160,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn rewritten_pods_are_what_was_asked_for(pod in pods::pod()) {
-        prop_assert_eq!(causes(&pod), Vec::<String>::new(), "the generator makes valid pods");
+    fn injected_pods_are_valid_and_differ_only_by_the_injected_parts(pod in pods::pod()) {
+        prop_assert_eq!(causes(&pod), Vec::<String>::new(), "the generated pod must be valid");
         let first = verdict(&pod);
         prop_assert!(first.allowed, "{}", first.message);
         let Some(patch) = &first.patch else {
@@ -174,11 +175,11 @@ proptest! {
         }
         let rewritten = apply(&pod, patch);
 
-        // f(f(x)) = f(x)
+        // Idempotent: an injected pod gets no further patch.
         let second = verdict(&rewritten);
         prop_assert_eq!((second.allowed, second.patch), (true, None));
 
-        // A valid pod, also to the typed library.
+        // The pod is valid, and k8s-openapi can read it, too.
         prop_assert_eq!(causes(&rewritten), Vec::<String>::new());
         let mut known = rewritten.clone();
         known["spec"]["fieldOfTheFuture"] = Value::Null;
@@ -188,10 +189,10 @@ proptest! {
         let typed: Result<k8s_openapi::api::core::v1::Pod, _> = serde_json::from_value(known);
         prop_assert!(typed.is_ok(), "{:?}", typed.err());
 
-        // Nothing else changed: argv, unknown fields, other containers.
-        prop_assert_eq!(without_empty_lists(undone(rewritten.clone())), without_empty_lists(pod.clone()));
+        // Nothing else changed: the words of the command, unknown fields, other containers.
+        prop_assert_eq!(without_empty_lists(uninjected(rewritten.clone())), without_empty_lists(pod.clone()));
 
-        // Exactly one container takes part, and credentials stay out of all containers of the user.
+        // Exactly one container runs the agent, and no container of the user gets credentials.
         let containers = rewritten["spec"]["containers"].as_array().expect("containers");
         let wrapped = containers.iter().filter(|container| container["command"][0] == "/orascache/orascache-agent");
         prop_assert_eq!(wrapped.count(), 1);
@@ -204,7 +205,7 @@ proptest! {
     }
 
     #[test]
-    fn garbage_never_panics(
+    fn damaged_reviews_never_panic(
         pod in pods::pod(),
         cut in 0.0_f64..1.0,
         damage in proptest::collection::vec((0.0_f64..1.0, any::<char>()), 0..4),
@@ -219,13 +220,13 @@ proptest! {
         }
         text.truncate(((1.0 - cut / 4.0) * text.len() as f64) as usize);
         let text: String = text.into_iter().collect();
-        // Whether it is an error or a verdict: the same on both sides.
+        // An error or a verdict: `decide` asserts that both sides agree.
         let _ = decide(&text, &[pods::cache(), "{".to_owned()], &settings);
     }
 }
 
 #[test]
-fn the_component_decides_every_recorded_review_alike() {
+fn component_and_core_agree_on_every_review_of_the_cores_tests() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest/core/tests/reviews");
     let mut count = 0;
     for entry in std::fs::read_dir(folder).expect("the folder") {

@@ -1,4 +1,5 @@
-//! Real kubectl and oras against what `orascache dev` runs; skipped, with the reason, where they are not installed.
+//! Real kubectl and oras against the parts that `orascache dev` runs. Where a tool is not
+//! installed, its test is skipped and prints why.
 
 use orascache_tests::cluster::Cluster;
 use orascache_tests::tools::{installed, shell};
@@ -10,7 +11,7 @@ fn samples() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_with_kubectl() {
+async fn kubectl_works_with_caches() {
     if !installed("kubectl") {
         return;
     }
@@ -65,7 +66,7 @@ async fn a_session_with_kubectl() {
     }
     assert!(run("kubectl events --for oc/orascache-sample").expect().contains("RegistryReady"));
 
-    // Two ways to edit, one to compare.
+    // Compare with `diff`; change with `edit` and `patch`.
     let differs = run(
         "kubectl get oc orascache-sample -o yaml | sed 's/registry:latest/registry:3/' | kubectl diff -f -",
     );
@@ -76,7 +77,7 @@ async fn a_session_with_kubectl() {
     run("kubectl wait --for=delete sts/orascache-sample --timeout=30s").expect();
     run("kubectl wait --for=jsonpath='{.status.conditions[0].reason}'=RegistryNotDeployed oc/orascache-sample --timeout=30s").expect();
 
-    // What is wrong is said.
+    // Invalid specs are refused with a message.
     let strict = run(
         "printf 'apiVersion: cache.converged-computing.github.io/v1alpha1\\nkind: OrasCache\\nmetadata: {name: x}\\nspec: {imge: y}\\n' | kubectl apply --validate=strict -f -",
     );
@@ -90,7 +91,7 @@ async fn a_session_with_kubectl() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn artifacts_go_in_and_come_out_with_oras() {
+async fn oras_pushes_and_pulls_through_a_cache() {
     if !installed("oras") || !installed("kubectl") {
         return;
     }
@@ -110,7 +111,7 @@ async fn artifacts_go_in_and_come_out_with_oras() {
     run("kubectl wait --for=condition=Ready oc/stored --timeout=30s").expect();
     run(&format!("oras pull --plain-http $({endpoint})/flow/words:1 -o out && diff -r in out")).expect();
 
-    // And go with the cache.
+    // Deleting the cache deletes its registry and its volume claim.
     let address = run(endpoint).expect();
     run("kubectl delete oc stored && kubectl wait --for=delete pod/stored-0 --timeout=30s").expect();
     let gone = run(&format!("oras repo tags --plain-http {address}/flow/words"));

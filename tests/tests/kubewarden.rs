@@ -1,4 +1,5 @@
-//! The Kubewarden policy in a waPC host: it decides as the component does, and is what a policy server takes.
+//! The Kubewarden policy in a waPC host: it decides as the component does, and policy servers can
+//! load it.
 
 use guest_build::{custom_section, is_module, module_imports};
 use orascache_operator::engine::{EMBEDDED, Guest, Outcome, ReviewContext};
@@ -40,7 +41,8 @@ fn request(object: &Value, old: &Value) -> Value {
     })
 }
 
-/// What the component says, asked as the operator asks it.
+/// The verdict of the component. It is asked as the operator asks it: first without objects, then
+/// with those that it needs.
 fn component(request: &Value, settings: &str, objects: &[Value]) -> Verdict {
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
     let ask = |objects: Vec<Arc<str>>, complete| {
@@ -64,7 +66,8 @@ fn component(request: &Value, settings: &str, objects: &[Value]) -> Verdict {
     }
 }
 
-/// The component's verdict as Kubewarden's answer, with the patch applied by another implementation.
+/// The component's verdict in the form of Kubewarden's answer. Another implementation than the
+/// policy's applies the patch.
 fn answer(verdict: &Verdict, object: &Value) -> Value {
     let mut answer = json!({"accepted": verdict.allowed});
     if !verdict.message.is_empty() {
@@ -90,7 +93,7 @@ fn answer(verdict: &Verdict, object: &Value) -> Value {
 }
 
 #[test]
-fn every_reviewed_object_is_decided_as_by_the_component() {
+fn the_policy_decides_every_review_as_the_component_does() {
     let mut seen = (0, 0, 0);
     for entry in fs::read_dir(folder("guest/core/tests/reviews")).expect("a folder") {
         let path = entry.expect("a file").path();
@@ -112,7 +115,7 @@ fn every_reviewed_object_is_decided_as_by_the_component() {
 }
 
 #[test]
-fn one_instance_answers_again_and_again() {
+fn one_instance_answers_many_requests_also_after_errors() {
     let cache = json!({
         "apiVersion": "cache.converged-computing.github.io/v1alpha1", "kind": "OrasCache",
         "metadata": {"name": "demo", "namespace": "lab"}, "spec": {},
@@ -140,7 +143,7 @@ fn pod(cache: &str, more: &[(&str, &str)]) -> Value {
 }
 
 #[test]
-fn settings_are_taken_and_refused_as_by_the_component() {
+fn the_policy_accepts_and_refuses_settings_as_the_component_does() {
     let policy = policy(&Cluster::open(Vec::new()));
     let mut valid = 0;
     for settings in [
@@ -171,18 +174,18 @@ fn settings_are_taken_and_refused_as_by_the_component() {
         }
     }
     assert_eq!(valid, 4);
-    // Settings that a policy was given none of.
+    // These mean that a policy has no settings.
     for nothing in ["", "null"] {
         assert_eq!(policy.ask("validate_settings", nothing), Ok(json!({"valid": true})));
     }
-    // A host that does not ask before is told as well.
+    // A host that never calls `validate_settings` learns of wrong settings from `validate`.
     let answer = policy.validate(&request(&pod("demo", &[]), &Value::Null), &json!({"maximumStorage": 3}));
     let wanted = "settings.maximumStorage must be a string, not a number";
     assert_eq!(answer, Ok(json!({"accepted": false, "code": 500, "message": wanted})));
 }
 
 #[test]
-fn only_what_decides_is_read_and_from_the_api_itself() {
+fn only_needed_objects_are_read_and_never_from_the_hosts_cache() {
     let cluster = Cluster::open(Vec::new());
     let policy = policy(&cluster);
     let mut plain = pod("demo", &[]);
@@ -208,7 +211,7 @@ fn only_what_decides_is_read_and_from_the_api_itself() {
 }
 
 #[test]
-fn a_cache_that_does_not_exist_is_told_from_one_that_cannot_be_looked_up() {
+fn a_missing_cache_is_refused_and_an_unreadable_one_is_assumed_to_exist() {
     let request = request(&pod("demo", &[]), &Value::Null);
     let missing = policy(&Cluster::open(Vec::new())).validate(&request, &json!({})).expect("an answer");
     assert_eq!((&missing["accepted"], &missing["code"]), (&json!(false), &json!(422)));
@@ -246,7 +249,7 @@ fn a_cache_that_does_not_exist_is_told_from_one_that_cannot_be_looked_up() {
 }
 
 #[test]
-fn a_rule_about_namespaces_does_not_fall_silent() {
+fn a_pod_is_refused_when_a_rule_needs_an_unreadable_namespace() {
     let settings = json!({"requiredAnnotations": [{"annotation": "a/b", "namespaceSelector": {"matchLabels": {"team": "x"}}}]});
     let cache = json!({
         "apiVersion": "cache.converged-computing.github.io/v1alpha1", "kind": "OrasCache",
@@ -269,7 +272,7 @@ fn a_rule_about_namespaces_does_not_fall_silent() {
 }
 
 #[test]
-fn what_this_build_does_not_know_survives_as_it_was_written() {
+fn unknown_fields_keep_their_exact_text() {
     let cache = r#"{"apiVersion":"cache.converged-computing.github.io/v1alpha1","kind":"OrasCache","metadata":{"name":"demo","namespace":"lab"}}"#;
     let policy = policy(&Cluster::open(vec![serde_json::from_str(cache).expect("JSON")]));
     let spec = r#""z": 1.50, "huge": 184467440737095516150, "a": {"tiny":1e-400,"text":"\u00e9"}, "spec2": [ null ]"#;
@@ -295,7 +298,7 @@ fn what_this_build_does_not_know_survives_as_it_was_written() {
 }
 
 #[test]
-fn what_is_no_request_is_an_error_and_no_trap() {
+fn malformed_requests_are_errors_and_not_traps() {
     let policy = policy(&Cluster::open(Vec::new()));
     for (operation, payload, wanted) in [
         ("validate", &b"\xff"[..], "not UTF-8"),
@@ -320,7 +323,7 @@ fn what_is_no_request_is_an_error_and_no_trap() {
 }
 
 #[test]
-fn the_requests_that_come_with_the_policy_lead_to_something() {
+fn sample_requests_of_the_policy_get_the_expected_answers() {
     let data = folder("guest/kubewarden/test_data");
     let read = |name: &str| -> Value {
         serde_json::from_str(&fs::read_to_string(data.join(name)).expect("a file")).expect("JSON")
@@ -346,9 +349,9 @@ fn the_requests_that_come_with_the_policy_lead_to_something() {
     }
 }
 
-/// What policy-evaluator looks for before it runs a module (`policy_metadata.rs`).
+/// policy-evaluator checks this before it runs a module (`policy_metadata.rs`).
 #[test]
-fn the_module_is_what_a_policy_server_takes() {
+fn the_module_has_imports_exports_and_metadata_of_a_policy() {
     assert!(is_module(KUBEWARDEN));
     let imports = module_imports(KUBEWARDEN).expect("a module");
     assert!(!imports.is_empty() && imports.iter().all(|(module, _)| module == "wapc"), "{imports:?}");
@@ -402,7 +405,7 @@ fn the_module_is_what_a_policy_server_takes() {
         assert!(!annotation(name).is_empty(), "{name}");
     }
 
-    // The page at the hub says the same.
+    // The page for Artifact Hub has the same values.
     let page = fs::read_to_string(folder("guest/kubewarden/artifacthub-pkg.yml")).expect("a file");
     let page: Value = serde_saphyr::from_str(&page).expect("YAML");
     assert_eq!(page["version"], annotation("version"));

@@ -1,4 +1,5 @@
-//! Leader election: one at a time, handed over on release, gone when the Lease API is.
+//! Leader election: one replica leads at a time, another one takes over after a release, and a
+//! leader stops when the Lease API fails.
 
 use fake_kube::{Fault, Matcher};
 use orascache_operator::leader::Leadership;
@@ -14,14 +15,14 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_leads_and_hands_over() {
+async fn one_replica_leads_at_a_time_and_another_takes_over_after_a_release() {
     let cluster = Cluster::start().await;
     let first = Leadership::start(cluster.client(), &cluster.namespace, "first");
     let leads = first.claim();
     until("the first leads", &leads).await;
     let second = Leadership::start(cluster.client(), &cluster.namespace, "second");
     let waits = second.claim();
-    // Longer than one attempt of the second.
+    // Long enough for an attempt of the second replica.
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     assert!(leads() && !waits(), "only one leads");
     first.release().await;
@@ -32,7 +33,7 @@ async fn one_leads_and_hands_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_stops_before_its_claim_expires() {
+async fn a_leader_stops_before_its_lease_expires() {
     let cluster = Cluster::embedded().await;
     let leadership = Leadership::start(cluster.client(), &cluster.namespace, "first");
     let leads = leadership.claim();

@@ -1,4 +1,4 @@
-//! Generated files are what the code generates. `ORASCACHE_BLESS=1` writes them anew.
+//! Generated files in the repository are up to date. `ORASCACHE_BLESS=1` writes them anew.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ fn check(path: &str, generated: &str) {
 }
 
 #[test]
-fn the_crd() {
+fn the_crd_file_is_up_to_date() {
     let definition = orascache_operator::command::crd::definition();
     let text = orascache_operator::output::Format::Yaml.render(&definition).expect("YAML");
     check("manifests/crd/orascaches.yaml", &text);

@@ -1,5 +1,5 @@
-//! The example guests that users copy: built as docs/writing-a-guest.md says, run by the unchanged host over real HTTP.
-//! Both, in Rust and in JavaScript, keep the same promises.
+//! The example guests, in Rust and in JavaScript. They are built as docs/writing-a-guest.md says,
+//! and the unchanged host runs them over HTTP. Both must pass the same tests.
 
 use clap::Parser;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -16,7 +16,8 @@ use std::process::{Command, ExitCode};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// Flags, wrappers and profiles of the build that runs this test are not a user's.
+/// Whether cargo set this variable for the build that runs this test. Users build the examples
+/// without such variables.
 fn is_cargos_own(name: &str) -> bool {
     let kept = matches!(name, "CARGO_HOME" | "CARGO_NET_OFFLINE" | "CARGO_HTTP_CAINFO");
     (name.starts_with("CARGO") && !kept)
@@ -44,7 +45,7 @@ fn as_a_user(program: &str) -> Command {
     command
 }
 
-/// The component in Rust; its dependencies are those that the embedded one was built with.
+/// Builds the Rust example. Its dependencies are those that the embedded component was built with.
 fn built_with_cargo() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -61,7 +62,7 @@ fn built_with_cargo() -> &'static Path {
     })
 }
 
-/// The component in JavaScript, where its toolchain can be installed.
+/// Builds the JavaScript example. `None` where its toolchain cannot be installed.
 #[allow(clippy::print_stdout, reason = "a skipped test says why")]
 fn built_with_npm() -> Option<&'static Path> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
@@ -78,7 +79,7 @@ fn built_with_npm() -> Option<&'static Path> {
             .output()
             .expect("sh runs");
         if directory.join("installed").is_file() {
-            // With the toolchain there is no excuse.
+            // The toolchain is installed, so the build has to succeed.
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             return Some(file);
         }
@@ -89,13 +90,13 @@ fn built_with_npm() -> Option<&'static Path> {
     built.as_deref()
 }
 
-/// The loaded component in Rust. Compiling is what takes long.
+/// The Rust example, loaded once for all tests, since compiling it takes long.
 fn in_rust() -> Arc<Guest> {
     static LOADED: OnceLock<Arc<Guest>> = OnceLock::new();
     LOADED.get_or_init(|| Arc::new(load(built_with_cargo()))).clone()
 }
 
-/// The loaded component in JavaScript, where it could be built.
+/// The JavaScript example, loaded once. `None` where it cannot be built.
 fn in_javascript() -> Option<Arc<Guest>> {
     static LOADED: OnceLock<Option<Arc<Guest>>> = OnceLock::new();
     LOADED.get_or_init(|| built_with_npm().map(|file| Arc::new(load(file)))).clone()
@@ -137,14 +138,14 @@ async fn versions(apis: &[&Api<DynamicObject>]) -> Vec<String> {
     versions
 }
 
-/// Whether the status is that of this generation, and has these members.
-fn tells(object: &Value, wanted: &Value) -> bool {
+/// Whether the status is up to date (`observedGeneration`) and has these members.
+fn has_status(object: &Value, wanted: &Value) -> bool {
     let status = &object["status"];
     status["observedGeneration"] == object["metadata"]["generation"]
         && wanted.as_object().expect("an object").iter().all(|(name, value)| status[name] == *value)
 }
 
-/// Events with that reason; there has to be one, which is recorded after the status was written.
+/// Waits for events with that reason: they are recorded after the status is written.
 async fn events_about(cluster: &Cluster, reason: &str) -> Vec<Value> {
     let api = cluster.api("events.k8s.io/v1", "Event", "events");
     let deadline = Instant::now() + PATIENCE;
@@ -160,21 +161,21 @@ async fn events_about(cluster: &Cluster, reason: &str) -> Vec<Value> {
     }
 }
 
-/// A mirror over its life.
-async fn lives(guest: Arc<Guest>) {
+/// Checks a mirror from its creation to its deletion.
+async fn check_life_cycle(guest: Arc<Guest>) {
     let cluster = Cluster::start().await;
     install_crd(&cluster.client(), &definition()).await;
     let mirrors = cluster.api("lab.example.com/v1", "ConfigMapMirror", "configmapmirrors");
     let maps = cluster.api("v1", "ConfigMap", "configmaps");
     let controller = cluster.controller(guest.clone()).await;
     let until_status = async |wanted: Value| {
-        cluster.until(&mirrors, "m", &wanted.to_string(), |mirror| tells(mirror, &wanted)).await
+        cluster.until(&mirrors, "m", &wanted.to_string(), |mirror| has_status(mirror, &wanted)).await
     };
     let until_data = async |name: &str, data: Value| {
         cluster.until(&maps, name, &data.to_string(), |map| map["data"] == data).await
     };
 
-    // Created: a copy of each, and a status that counts them. The sources may come later.
+    // Create: every source is copied, and the status counts the copies. Sources may come later.
     cluster.apply(&mirrors, mirror(&["a", "b"])).await;
     until_status(json!({"copies": 0, "missing": ["a", "b"], "taken": []})).await;
     cluster.apply(&maps, config_map("a", json!({"k": "v", "old": "x"}))).await;
@@ -184,21 +185,21 @@ async fn lives(guest: Arc<Guest>) {
     until_data("copy-b", json!({"text": "ü\n\"€\" 😀"})).await;
     assert_eq!(copy["metadata"]["ownerReferences"][0]["uid"], primary["metadata"]["uid"]);
 
-    // The source changes; a key that leaves it leaves the copy.
+    // Change a source: its copy changes, and a key that was removed is removed from the copy.
     cluster.apply(&maps, config_map("a", json!({"k": "w"}))).await;
     until_data("copy-a", json!({"k": "w"})).await;
-    // An edit of the copy by hand is taken back.
+    // A hand edit of a copy is taken back.
     cluster.edit(&maps, "copy-a", json!({"data": {"k": "by hand"}})).await;
     until_data("copy-a", json!({"k": "w"})).await;
     until_status(json!({"copies": 2})).await;
 
-    // A started operator that finds all as it should be writes nothing.
+    // A restarted operator writes nothing when the mirror is converged.
     controller.shutdown().await;
     let before = versions(&[&maps, &mirrors]).await;
     let controller = cluster.controller(guest).await;
     assert_eq!(versions(&[&maps, &mirrors]).await, before);
 
-    // An object of somebody else has the name: it is left alone, and that is told.
+    // Another object has the name of a copy: it is left alone, and the status and an event say so.
     let foreign = cluster.apply(&maps, config_map("copy-c", json!({"mine": "yes"}))).await;
     cluster.apply(&maps, config_map("c", json!({"k": "c"}))).await;
     cluster.apply(&mirrors, mirror(&["a", "b", "c"])).await;
@@ -208,12 +209,12 @@ async fn lives(guest: Arc<Guest>) {
     let told = events_about(&cluster, "NameTaken").await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((&told[0]["type"], &told[0]["regarding"]["name"]), (&json!("Warning"), &json!("m")));
-    // It goes, and there is room.
+    // Once that object is deleted, the copy is made.
     maps.delete("copy-c", &DeleteParams::default()).await.expect("deleted");
     until_data("copy-c", json!({"k": "c"})).await;
     until_status(json!({"copies": 3, "taken": []})).await;
 
-    // What left the list goes; what is missing stays as it was copied.
+    // The copy of a source that left the list is deleted. The copy of a missing source is kept.
     maps.delete("a", &DeleteParams::default()).await.expect("deleted");
     until_status(json!({"copies": 2, "missing": ["a"]})).await;
     cluster.apply(&mirrors, mirror(&["a", "c"])).await;
@@ -221,9 +222,9 @@ async fn lives(guest: Arc<Guest>) {
     until_status(json!({"copies": 1, "missing": ["a"]})).await;
     let kept = maps.get("copy-a").await.expect("it is there");
     assert_eq!(kept.data["data"], json!({"k": "w"}));
-    assert!(maps.get_opt("b").await.expect("the API answers").is_some(), "sources are nobody's to delete");
+    assert!(maps.get_opt("b").await.expect("the API answers").is_some(), "a guest must not delete sources");
 
-    // The mirror goes, and its copies with it.
+    // Deleting the mirror deletes its copies.
     mirrors.delete("m", &DeleteParams::background()).await.expect("deleted");
     cluster.until_gone(&maps, "copy-a").await;
     cluster.until_gone(&maps, "copy-c").await;
@@ -233,18 +234,18 @@ async fn lives(guest: Arc<Guest>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mirror_in_rust_lives() {
-    lives(in_rust()).await;
+async fn the_rust_example_mirrors_config_maps() {
+    check_life_cycle(in_rust()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mirror_in_javascript_lives() {
+async fn the_javascript_example_mirrors_config_maps() {
     let Some(guest) = in_javascript() else { return };
-    lives(guest).await;
+    check_life_cycle(guest).await;
 }
 
 #[test]
-fn both_describe_the_same_and_import_nothing() {
+fn both_examples_have_the_same_description_and_no_imports() {
     let ours = in_rust();
     assert!(ours.interface().size < 250_000, "{} bytes", ours.interface().size);
     let Some(theirs) = in_javascript() else { return };
@@ -255,7 +256,7 @@ fn both_describe_the_same_and_import_nothing() {
 }
 
 #[test]
-fn both_say_what_they_cannot_read() {
+fn both_examples_refuse_invalid_input_with_a_sentence() {
     use orascache_controller::contract::{DecideError, Observed};
     let observed = Observed {
         primary: "{".into(),
@@ -274,7 +275,7 @@ fn both_say_what_they_cannot_read() {
     }
 }
 
-/// The command line as users type it, but for the process.
+/// Runs a command line in this process.
 fn orascache(arguments: &[&str]) -> ExitCode {
     let words = ["orascache", "--log", "error"].iter().chain(arguments);
     orascache_operator::command::execute(Cli::parse_from(words))
@@ -284,18 +285,18 @@ fn orascache(arguments: &[&str]) -> ExitCode {
 fn dev_runs_another_component_with_its_crd() {
     let component = built_with_cargo().display().to_string();
     let crd = examples().join("mirror/crd.yaml").display().to_string();
-    // The operator would wait for ever for a kind that the API does not have.
+    // Without the CRD, the operator would wait for its kind forever. So `dev` refuses to start.
     assert_eq!(orascache(&["dev", "--component", &component, "--exec", "true"]), ExitCode::from(2));
     let sample = examples().join("mirror/sample.yaml").display().to_string();
     assert_eq!(
         orascache(&["dev", "--component", &component, "--crd", &sample, "--exec", "true"]),
         ExitCode::from(2),
-        "a sample is no definition"
+        "a sample is not a CRD"
     );
     if !installed("kubectl") {
         return;
     }
-    // The lines of docs/writing-a-guest.md.
+    // The commands of docs/writing-a-guest.md.
     let script = format!(
         "set -e\nexport HOME=$(mktemp -d)\nkubectl apply -f {sample}\n\
          kubectl wait configmapmirror/settings --for=jsonpath='{{.status.copies}}'=2 --timeout=40s\n\

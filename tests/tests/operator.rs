@@ -1,5 +1,5 @@
-//! The operator over real HTTP: a cache over its life. Runs against the embedded API, a bare control plane or an
-//! existing cluster, as the environment says.
+//! The operator over HTTP: caches from their creation to their deletion. Environment variables
+//! decide whether the tests use fake-kube, a bare control plane or an existing cluster.
 
 use orascache_tests::cluster::{Cluster, condition};
 use orascache_tests::fixtures::{cache, http_secret};
@@ -14,7 +14,7 @@ fn rolled_out(set: &Value) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cache_gets_a_registry_and_then_there_is_silence() {
+async fn a_ready_cache_causes_no_more_writes() {
     let cluster = Cluster::start().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -39,7 +39,7 @@ async fn a_cache_gets_a_registry_and_then_there_is_silence() {
     assert_eq!(pod["automountServiceAccountToken"], false);
 
     let before = cluster.versions().await;
-    // Nothing is awaited here: silence is what is tested.
+    // The test is that nothing happens, so there is no event to wait for.
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(cluster.versions().await, before);
     operator.shutdown().await;
@@ -64,7 +64,7 @@ async fn a_restarted_operator_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edited_image_rolls_the_pods() {
+async fn an_edited_image_replaces_the_pods() {
     let cluster = Cluster::start().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -85,7 +85,7 @@ async fn an_edited_image_rolls_the_pods() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_deploy_the_registry_goes_and_storage_stays() {
+async fn without_deploy_the_registry_is_deleted_and_storage_kept() {
     let cluster = Cluster::start().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({"storage": {"size": "1Gi"}}))).await;
@@ -106,14 +106,14 @@ async fn without_deploy_the_registry_goes_and_storage_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn manual_edits_of_children_are_taken_back() {
+async fn hand_edits_of_children_are_taken_back() {
     let cluster = Cluster::start().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
     cluster.edit(&cluster.sets(), "demo", json!({"spec": {"replicas": 3}})).await;
     cluster.until(&cluster.sets(), "demo", "back at one replica", |set| set["spec"]["replicas"] == 1).await;
-    // What the operator never set is left to whoever set it.
+    // A label that the operator never set is kept.
     cluster.edit(&cluster.services(), "demo", json!({"metadata": {"labels": {"team": "a"}}})).await;
     cluster
         .edit(
@@ -128,7 +128,7 @@ async fn manual_edits_of_children_are_taken_back() {
         })
         .await;
     assert_eq!(service["metadata"]["labels"]["team"], "a");
-    // A child that is deleted comes back.
+    // A deleted child is made again.
     cluster.services().delete("demo", &Default::default()).await.expect("deleted");
     cluster
         .until(&cluster.services(), "demo", "made anew", |new| {
@@ -140,13 +140,13 @@ async fn manual_edits_of_children_are_taken_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rival_that_applies_keeps_its_field_and_is_named() {
+async fn a_field_of_another_apply_manager_is_left_alone_and_named() {
     let cluster = Cluster::start().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
-    let rival = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "demo"}, "spec": {"replicas": 2}});
-    cluster.apply(&cluster.sets(), rival).await;
+    let other = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "demo"}, "spec": {"replicas": 2}});
+    cluster.apply(&cluster.sets(), other).await;
     let degraded = cluster.until_condition("demo", "Degraded", "True", "FieldOwnedByOther").await;
     let message = condition(&degraded, "Degraded").expect("a condition")["message"].to_string();
     assert!(message.contains("spec.replicas") && message.contains("test"), "{message}");
@@ -154,8 +154,8 @@ async fn a_rival_that_applies_keeps_its_field_and_is_named() {
     assert_eq!(before["spec"]["replicas"], 2);
     tokio::time::sleep(Duration::from_secs(1)).await;
     let after = cluster.until(&cluster.sets(), "demo", "there", |_| true).await;
-    assert_eq!(after["metadata"]["generation"], before["metadata"]["generation"], "no write war");
-    // Other fields are still ours.
+    assert_eq!(after["metadata"]["generation"], before["metadata"]["generation"], "no further write");
+    // Other fields are still applied.
     cluster.edit(&cluster.caches(), "demo", json!({"spec": {"image": "registry:3"}})).await;
     cluster
         .until(&cluster.sets(), "demo", "of the new image", |set| {
@@ -168,7 +168,7 @@ async fn a_rival_that_applies_keeps_its_field_and_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_autoscaler_owns_replicas_and_a_person_does_not() {
+async fn replicas_of_an_autoscaler_are_left_alone_and_of_kubectl_taken_back() {
     let cluster = Cluster::start().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -192,7 +192,7 @@ async fn an_autoscaler_owns_replicas_and_a_person_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_cache_takes_its_children_with_it() {
+async fn deleting_a_cache_deletes_its_children_and_no_others() {
     let cluster = Cluster::start().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({"storage": {"size": "1Gi"}}))).await;
@@ -207,7 +207,7 @@ async fn a_deleted_cache_takes_its_children_with_it() {
         .until_gone(&cluster.api("v1", "PersistentVolumeClaim", "persistentvolumeclaims"), "demo-data")
         .await;
     cluster.until(&cluster.sets(), "other", "still there", |_| true).await;
-    // A new cache of the same name is another one.
+    // A new cache of the same name gets children of its own.
     let second = cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     assert_ne!(first.metadata.uid, second.metadata.uid);
     let set = cluster.until(&cluster.sets(), "demo", "there", |_| true).await;
@@ -217,7 +217,7 @@ async fn a_deleted_cache_takes_its_children_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_is_taken_is_never_adopted() {
+async fn an_object_with_the_name_of_a_child_is_never_adopted() {
     let cluster = Cluster::start().await;
     let operator = cluster.operator().await;
     let foreign = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "demo"},
@@ -240,7 +240,7 @@ async fn a_name_that_is_taken_is_never_adopted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_pods_share_one_secret_and_one_claim() {
+async fn several_registry_pods_share_one_secret_and_one_volume_claim() {
     let cluster = Cluster::start().await;
     let operator = cluster.operator().await;
     let storage = json!({"size": "20Gi", "accessModes": ["ReadWriteMany"]});
@@ -273,7 +273,7 @@ async fn several_pods_share_one_secret_and_one_claim() {
         "given-data"
     );
 
-    // A restart generates nothing again.
+    // After a restart, the Secret is not generated again.
     operator.shutdown().await;
     let operator = cluster.operator().await;
     let again = cluster.until(&secrets, "made-http-secret", "there", |_| true).await;
@@ -283,7 +283,7 @@ async fn several_pods_share_one_secret_and_one_claim() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nonsense_is_refused_with_a_sentence() {
+async fn invalid_specs_are_refused_with_a_sentence() {
     let cluster = Cluster::start().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("good", json!({}))).await;

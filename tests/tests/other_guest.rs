@@ -1,4 +1,5 @@
-//! A second, unrelated guest runs in the same host, and a guest that misbehaves for one object serves the others.
+//! The host runs another guest than ours. When a call of that guest misbehaves for one object, the
+//! other objects are still served.
 
 use orascache_tests::GREETER;
 use orascache_tests::cluster::{Cluster, guest, install_crd};
@@ -7,7 +8,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn greetings_get_config_maps() {
+async fn another_guest_is_served_and_a_misbehaving_call_affects_only_its_object() {
     let cluster = Cluster::start().await;
     install_crd(&cluster.client(), &serde_json::from_value(greeting_crd()).expect("a CRD")).await;
     let greetings = cluster.api("lab.example.com/v1", "Greeting", "greetings");
@@ -26,7 +27,7 @@ async fn greetings_get_config_maps() {
     for how in ["panic", "loop", "recurse", "allocate"] {
         assert!(maps.get_opt(how).await.expect("the API answers").is_none(), "{how} wrote something");
     }
-    // One that is mended is served.
+    // A Greeting that no longer misbehaves is served.
     cluster.apply(&greetings, greeting("panic", json!({"text": "well"}))).await;
     cluster.until(&maps, "panic", "greeting", |map| map["data"]["greeting"] == "well").await;
     controller.shutdown().await;

@@ -1,4 +1,5 @@
-//! Recorded decisions: what is kept, what is left out, and that it can be repeated byte for byte.
+//! Records of decisions: what they contain, what is redacted, and that a replay gives the same
+//! output byte for byte.
 
 use orascache_controller::contract::{Observed, Reconciler};
 use orascache_operator::engine::{EMBEDDED, Guest, Outcome, ReviewContext};
@@ -50,14 +51,14 @@ fn files(directory: &Path) -> String {
     entries.map(|path| std::fs::read_to_string(path).expect("text")).collect()
 }
 
-/// Records of a folder, all of them readable.
+/// Reads all records of a folder. A damaged record fails the test.
 fn read(directory: &Path) -> Vec<record::Record> {
     let found = record::records(directory).expect("readable");
     found.map(|found| found.content.unwrap_or_else(|damage| panic!("{}: {damage:?}", found.place))).collect()
 }
 
 #[test]
-fn what_is_recorded_is_what_was_decided_and_replays_byte_for_byte() {
+fn records_have_the_decisions_and_replay_byte_for_byte() {
     let folder = tempfile::tempdir().expect("a folder");
     let directory = folder.path().join("records");
     let (recorder, registry) = recorder(record::Options::new(&directory));
@@ -71,7 +72,7 @@ fn what_is_recorded_is_what_was_decided_and_replays_byte_for_byte() {
     let children = plans[0].clone().expect("a plan").apply;
     plans.push(version.reconcile(&observed(json!({}), &children)));
     plans.push(version.reconcile(&Observed { primary: "{}".into(), ..observed(json!({}), &[]) }));
-    assert!(plans[4].is_err(), "an error is recorded too");
+    assert!(plans[4].is_err(), "the last decision is an error");
     recorder.flush();
     let records = read(&directory);
     assert_eq!(records.len(), 5);
@@ -87,7 +88,7 @@ fn what_is_recorded_is_what_was_decided_and_replays_byte_for_byte() {
 }
 
 #[test]
-fn secrets_are_in_no_file_and_what_is_left_replays() {
+fn no_file_has_secrets_and_redacted_records_replay() {
     const SECRETS: [&str; 4] =
         ["hunter2hunter2", "value-of-parameter-3", "alice@example.com", "7Zq1n0dQv8s2"];
     let folder = tempfile::tempdir().expect("a folder");
@@ -116,13 +117,13 @@ fn secrets_are_in_no_file_and_what_is_left_replays() {
     for secret in SECRETS {
         assert!(!text.contains(secret), "{secret} was recorded");
     }
-    // What the component made of it is the same secret: base64 in data of a Secret.
-    assert!(!text.contains("N1pxMW4wZFF2OHMy"), "the literal in another form");
-    assert!(text.contains("OMP_PARAMETER_3"), "names stay");
+    // The plan has the secret in another form: base64 in the data of a Secret.
+    assert!(!text.contains("N1pxMW4wZFF2OHMy"), "the secret was recorded in base64");
+    assert!(text.contains("OMP_PARAMETER_3"), "names are kept");
     let records = read(&directory);
     assert_eq!(records.len(), 2);
     for record in &records {
-        assert!(record.redacted && record.altered, "the whole input gives another output: {record:?}");
+        assert!(record.redacted && record.altered, "redaction changes the output: {record:?}");
         assert!(replay(record, &GUEST).is_none());
     }
     let record::Decision::Review { output: Ok(Outcome::Decided(kept)), .. } = &records[0].decision else {
@@ -133,7 +134,7 @@ fn secrets_are_in_no_file_and_what_is_left_replays() {
 }
 
 #[test]
-fn another_component_is_caught_where_it_decides_otherwise() {
+fn replay_shows_where_another_component_decides_differently() {
     let folder = tempfile::tempdir().expect("a folder");
     let directory = folder.path().join("records");
     let (recorder, _) = recorder(record::Options::new(&directory));
@@ -160,7 +161,7 @@ fn another_component_is_caught_where_it_decides_otherwise() {
 }
 
 #[test]
-fn a_writer_that_is_behind_costs_records_and_not_decisions() {
+fn a_slow_writer_drops_records_but_no_decisions() {
     let folder = tempfile::tempdir().expect("a folder");
     let directory = folder.path().join("records");
     let options = record::Options {
@@ -180,8 +181,8 @@ fn a_writer_that_is_behind_costs_records_and_not_decisions() {
     let dropped = metric(&registry, "orascache_records_dropped_total{reason=\"busy\"}");
     assert_eq!(written + dropped, DECISIONS, "every decision is written or counted");
     assert!(written > 0);
-    assert!((71..=80).contains(&read(&directory).len()), "the ring is full and no fuller");
-    // One that does not fit into a file at all.
+    assert!((71..=80).contains(&read(&directory).len()), "the ring is full, within its bound");
+    // A record that is larger than a file may be is dropped.
     let large = observed(json!({"image": "x".repeat(2 << 20)}), &[]);
     let _ = version.reconcile(&large);
     recorder.flush();
@@ -189,7 +190,7 @@ fn a_writer_that_is_behind_costs_records_and_not_decisions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_records_what_it_decides() {
+async fn an_operator_records_its_decisions() {
     let cluster = Cluster::embedded().await;
     let folder = tempfile::tempdir().expect("a folder");
     let directory = folder.path().join("records");
@@ -202,7 +203,7 @@ async fn an_operator_records_what_it_decides() {
     cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
     running.shutdown().await;
     let records = read(&directory);
-    // Whatever was written was decided before, and all of it is on disk once the operator has stopped.
+    // Every write was decided before, and shutdown waits until all records are on disk.
     let says_ready = |record: &record::Record| match &record.decision {
         record::Decision::Reconcile { output: Ok(plan), .. } => {
             plan.status.as_deref().is_some_and(|status| status.contains("RegistryReady"))

@@ -1,4 +1,5 @@
-//! The administrator's settings: a ConfigMap that counts as soon as it is written, and not at all when it is wrong.
+//! The administrator's settings: a changed ConfigMap takes effect at once, and an invalid one never
+//! does.
 
 use deploy_manifests::access::{Request, permits};
 use deploy_manifests::{names, rbac};
@@ -34,7 +35,7 @@ fn step(registry: Option<&str>) -> DynamicObject {
     serde_json::from_value(pod).expect("an object")
 }
 
-/// What becomes of a pod, without making it.
+/// Creates a pod as a dry run. Returns the admitted pod, or the code and message of the refusal.
 async fn tried(cluster: &Cluster, registry: Option<&str>) -> Result<Value, (u16, String)> {
     let parameters = PostParams { dry_run: true, ..PostParams::default() };
     match cluster.api("v1", "Pod", "pods").create(&parameters, &step(registry)).await {
@@ -48,7 +49,7 @@ fn config_maps(cluster: &Cluster) -> Api<ConfigMap> {
     Api::namespaced(cluster.client(), names::NAMESPACE)
 }
 
-/// Writes the settings; what the API server answered.
+/// Writes the settings and returns the API server's answer.
 async fn write(cluster: &Cluster, settings: &str) -> Result<ConfigMap, kube::Error> {
     let map = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": names::SETTINGS},
@@ -66,7 +67,7 @@ async fn make_namespace(cluster: &Cluster) {
         .expect("a namespace");
 }
 
-/// Asks again until the answer is as it must become.
+/// Asks again until the answer is right.
 async fn until<T, F: Future<Output = T>>(
     what: &str,
     mut ask: impl FnMut() -> F,
@@ -102,19 +103,19 @@ async fn events(cluster: &Cluster) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_counts_for_the_next_review_and_a_wrong_one_not_at_all() {
+async fn changed_settings_take_effect_and_invalid_ones_do_not() {
     let cluster = Cluster::start().await;
     let operator = webhooks::operator(&cluster).await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     tried(&cluster, Some("ghcr.io")).await.expect("nothing is limited by default");
 
     write(&cluster, "allowedRegistries: [quay.io]\nagentImage: mirror.lab/agent:7\n").await.expect("stored");
-    until("the limit counts", || tried(&cluster, Some("ghcr.io")), is_refused_for_registry).await;
+    until("the limit is in force", || tried(&cluster, Some("ghcr.io")), is_refused_for_registry).await;
     let admitted = tried(&cluster, Some("quay.io")).await.expect("allowed");
     assert_eq!(admitted["spec"]["initContainers"][0]["image"], "mirror.lab/agent:7");
-    tried(&cluster, None).await.expect("the cache is always allowed");
+    tried(&cluster, None).await.expect("the cache's own registry is always allowed");
 
-    // Refused where it is written.
+    // The webhook refuses to store invalid settings.
     let refused = write(&cluster, "allowedRegistries: [quay.io]\nmaximumStorage: big").await;
     let Err(kube::Error::Api(status)) = refused else { panic!("not refused: {refused:?}") };
     assert_eq!(status.code, 422);
@@ -128,7 +129,7 @@ async fn a_change_counts_for_the_next_review_and_a_wrong_one_not_at_all() {
         "{refused:?}"
     );
 
-    // Where nobody refuses it, it changes nothing.
+    // Without the webhook, invalid settings are stored. The earlier ones stay in force.
     let configurations: Api<ValidatingWebhookConfiguration> = Api::all(cluster.client());
     configurations.delete(names::OPERATOR, &DeleteParams::default()).await.expect("deleted");
     until("it is stored", || write(&cluster, "allowedRegistry: [ghcr.io]"), Result::is_ok).await;
@@ -142,7 +143,7 @@ async fn a_change_counts_for_the_next_review_and_a_wrong_one_not_at_all() {
     let admitted = tried(&cluster, Some("quay.io")).await.expect("allowed as before");
     assert_eq!(admitted["spec"]["initContainers"][0]["image"], "mirror.lab/agent:7");
 
-    // Without settings nothing is limited.
+    // Without the ConfigMap nothing is limited.
     config_maps(&cluster).delete(names::SETTINGS, &DeleteParams::default()).await.expect("deleted");
     until("no limit is left", || tried(&cluster, Some("ghcr.io")), Result::is_ok).await;
     operator.shutdown().await;
@@ -150,7 +151,7 @@ async fn a_change_counts_for_the_next_review_and_a_wrong_one_not_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn labels_of_a_namespace_decide_what_is_required_there() {
+async fn required_annotations_depend_on_the_labels_of_the_namespace() {
     let cluster = Cluster::embedded().await;
     let operator = webhooks::operator(&cluster).await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
@@ -158,13 +159,13 @@ async fn labels_of_a_namespace_decide_what_is_required_there() {
         "requiredAnnotations: [{{annotation: {PREFIX}/output-uri, namespaceSelector: {{matchLabels: {{team: climate}}}}}}]\nmaximumStorage: 1Gi"
     );
     write(&cluster, &settings).await.expect("stored");
-    // The storage tells when they count.
+    // The limit for storage shows when the settings are in force.
     let large = || cache("large", json!({"storage": {"size": "2Gi"}}));
     let make = || async {
         let parameters = PostParams { dry_run: true, ..PostParams::default() };
         cluster.caches().create(&parameters, &serde_json::from_value(large()).expect("an object")).await
     };
-    until("the limit counts", make, Result::is_err).await;
+    until("the limit is in force", make, Result::is_err).await;
     tried(&cluster, None).await.expect("the namespace has no such label");
 
     let namespaces: Api<Namespace> = Api::all(cluster.client());
@@ -177,14 +178,14 @@ async fn labels_of_a_namespace_decide_what_is_required_there() {
     assert_eq!(code, 422);
     assert!(message.contains("output-uri is missing, which the administrator requires"), "{message}");
 
-    // What cannot be read is not taken for a namespace without labels.
+    // A namespace that cannot be read is not taken for one without labels.
     let failing = Fault::Answer { code: 500, retry_after: None };
     let reads = Matcher::any().user_agent("operator").resource("", "namespaces").verb("get");
     cluster.server().faults().inject(reads.clone(), failing, usize::MAX);
     let (code, _) = tried(&cluster, None).await.expect_err("not known");
     assert_eq!(code, 500);
 
-    // All of it is what the roles grant.
+    // The roles of the manifests allow all requests that were made.
     let asked = cluster.server().requests().distinct(&Matcher::any().user_agent("operator"));
     let grants = rbac::granted(&deploy_manifests::Settings::default());
     let mut seen = 0;
@@ -209,7 +210,7 @@ async fn labels_of_a_namespace_decide_what_is_required_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_that_never_had_usable_settings_admits_no_step() {
+async fn steps_are_refused_until_the_settings_were_valid_once() {
     let cluster = Cluster::start().await;
     make_namespace(&cluster).await;
     write(&cluster, "allowedRegistries: ghcr.io").await.expect("stored");
@@ -217,7 +218,7 @@ async fn an_operator_that_never_had_usable_settings_admits_no_step() {
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     let (code, _) = tried(&cluster, None).await.expect_err("refused");
     assert_eq!(code, 500);
-    // Caches are looked after all the same.
+    // Caches are reconciled nevertheless.
     cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
     write(&cluster, "allowedRegistries: [ghcr.io]").await.expect("stored");
     until("steps are admitted", || tried(&cluster, None), Result::is_ok).await;
@@ -226,7 +227,7 @@ async fn an_operator_that_never_had_usable_settings_admits_no_step() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_metric_tells_whether_what_is_written_is_in_force() {
+async fn a_metric_shows_whether_the_stored_settings_are_in_force() {
     let cluster = Cluster::embedded().await;
     make_namespace(&cluster).await;
     let mut registry = Registry::default();
@@ -263,7 +264,7 @@ async fn a_metric_tells_whether_what_is_written_is_in_force() {
     assert!(shown().contains("orascache_settings_usable 1\n"), "{}", shown());
     drop(settings);
 
-    // Another image than the component takes is told at once.
+    // An agent image that the component refuses is an error at the start.
     let image = Some("No Image".to_owned());
     let refused =
         Settings::start(cluster.operator_client().await, current, None, image, SettingsMetrics::default())

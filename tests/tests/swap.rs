@@ -1,5 +1,5 @@
-//! Another version of the component takes over while the operator runs: no event is missed, everything is looked at
-//! once, and bad versions do no harm.
+//! Hot swaps: another version of the component takes over while the operator runs. No event is
+//! missed, every primary is reconciled once, and bad versions do no harm.
 
 use deploy_manifests::names;
 use fake_kube::Matcher;
@@ -29,22 +29,22 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Greets with another word where none is given.
+/// A greeter whose default text is "howdy" instead of "hello".
 fn friendly() -> Vec<u8> {
     edited(GREETER, "hello", "howdy")
 }
 
-/// Misbehaves where `spec.behaviour` says so, of which the version before it takes no notice.
+/// A greeter that misbehaves as `spec.behaviour` says. The normal greeter ignores that field.
 fn fragile() -> Vec<u8> {
     edited(GREETER, "misbehave", "behaviour")
 }
 
-/// Rules by which no version is trusted before a test ends.
+/// With this, no new version becomes a trusted one before a test ends.
 fn for_ever() -> Terms {
     Terms { period: Duration::from_secs(86_400), ..Terms::default() }
 }
 
-/// An operator whose component is a file.
+/// A running operator that loads its component from a file.
 struct Running {
     cluster: Cluster,
     operator: Operator,
@@ -103,7 +103,7 @@ impl Running {
         self.cluster.until(&self.maps(), name, &format!("greeting with {text}"), greets).await;
     }
 
-    /// The value of a metric, 0 when it is not there.
+    /// The value of a metric, or 0 when it does not exist.
     async fn metric(&self, name: &str) -> u64 {
         let mut stream = tokio::net::TcpStream::connect(self.metrics).await.expect("a connection");
         let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -152,22 +152,22 @@ async fn until<T, F: Future<Output = Option<T>>>(found: impl Fn() -> F) -> T {
         if let Some(found) = found().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "not in time");
+        assert!(Instant::now() < deadline, "the condition did not hold in time");
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }
 
-/// As an editor or `cp` does, or as the kubelet does.
+/// Overwrites the component's file in place, as `cp` does.
 fn write(file: &Path, content: &[u8]) {
     std::fs::write(file, content).expect("written");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_version_takes_over_under_a_stream_of_changes_and_nothing_is_missed() {
+async fn no_change_is_missed_while_a_version_takes_over() {
     const GREETINGS: usize = 12;
     let running = Running::start(Terms::default(), false).await;
     for number in 0..GREETINGS {
-        // Those without a word of their own show which version decided.
+        // Greetings without a text of their own show which version decided.
         running.greet(&format!("quiet-{number}"), json!({})).await;
         running.greet(&format!("busy-{number}"), json!({"text": "0"})).await;
     }
@@ -194,7 +194,7 @@ async fn a_version_takes_over_under_a_stream_of_changes_and_nothing_is_missed() 
         write(&running.file(), &friendly());
         running.until_changes("switched", 1).await;
         for number in 0..GREETINGS {
-            // Nobody touched them: they were looked at because the version changed.
+            // These did not change. They are reconciled because the version changed.
             running.until_greeted(&format!("quiet-{number}"), "howdy").await;
         }
         stop.store(true, Ordering::Relaxed);
@@ -207,7 +207,7 @@ async fn a_version_takes_over_under_a_stream_of_changes_and_nothing_is_missed() 
         }
     }
     if began.elapsed() < Duration::from_secs(15) {
-        // Later the server ends watches by itself.
+        // After that time the API server ends watches itself.
         assert_eq!(log.count(&watches), before, "a watch was restarted");
     }
     running.until_note("ComponentSwitched", "decides from now on").await;
@@ -245,7 +245,7 @@ async fn reviews_go_on_while_the_version_changes() {
         match name {
             "oras-install" => by[0] += 1,
             "oras-prepare" => by[1] += 1,
-            other => panic!("neither version calls it {other}"),
+            other => panic!("no version names it {other}"),
         }
         if number == 10 {
             write(&file, &edited(EMBEDDED, "oras-install", "oras-prepare"));
@@ -261,9 +261,9 @@ async fn reviews_go_on_while_the_version_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_may_not_take_over_is_refused_and_the_old_version_goes_on() {
+async fn unsuitable_versions_are_refused_and_the_old_version_still_decides() {
     let running = Running::start(for_ever(), false).await;
-    // The version at work takes no notice of it, the fragile one would trap.
+    // The version that decides ignores `behaviour`. The fragile version would trap.
     running.greet("trap", json!({"text": "here", "behaviour": "panic"})).await;
     running.until_greeted("trap", "here").await;
     let imports = wat::parse_str(
@@ -290,7 +290,7 @@ async fn what_may_not_take_over_is_refused_and_the_old_version_goes_on() {
         running.until_greeted(&name, "hello").await;
     }
     assert_eq!(running.changes("switched").await, 0);
-    // A file that is gone for a while changes nothing, and a good version is welcome afterwards.
+    // A missing file changes nothing, and a good version is accepted afterwards.
     std::fs::remove_file(running.file()).expect("removed");
     running.greet("meanwhile", json!({})).await;
     running.until_greeted("meanwhile", "hello").await;
@@ -301,7 +301,7 @@ async fn what_may_not_take_over_is_refused_and_the_old_version_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_version_that_fails_later_is_rolled_back_and_nobody_notices() {
+async fn a_failing_canary_is_rolled_back_and_every_object_is_served() {
     let running = Running::start(for_ever(), false).await;
     running.greet("quiet", json!({})).await;
     running.until_greeted("quiet", "hello").await;
@@ -320,7 +320,7 @@ async fn a_version_that_fails_later_is_rolled_back_and_nobody_notices() {
     assert!(running.metric("orascache_component_faults_total").await >= 3);
     let digest = orascache_operator::engine::digest(GREETER);
     assert_eq!(running.metric(&format!("orascache_component_info{{digest=\"{digest}\"}}")).await, 1);
-    // What is still in the file is not tried again; something else is.
+    // The same component is not tried again, but another one is.
     running.greet("later", json!({})).await;
     running.until_greeted("later", "hello").await;
     assert_eq!(running.changes("switched").await, 1);
@@ -331,7 +331,7 @@ async fn a_version_that_fails_later_is_rolled_back_and_nobody_notices() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_recorded_is_asked_before_a_switch() {
+async fn recorded_decisions_are_replayed_before_a_switch() {
     let running = Running::start(for_ever(), true).await;
     running.greet("gone", json!({"text": "once", "behaviour": "panic"})).await;
     running.until_greeted("gone", "once").await;
@@ -347,7 +347,7 @@ async fn what_was_recorded_is_asked_before_a_switch() {
 }
 
 #[test]
-fn a_new_version_is_backed_by_the_old_one_until_it_is_trusted() {
+fn the_old_version_answers_where_a_canary_fails() {
     let fragile = fragile();
     let [old, new] = load_all([GREETER, &fragile]);
     let ask = |version: &Version, spec: Value| {
@@ -366,7 +366,7 @@ fn a_new_version_is_backed_by_the_old_one_until_it_is_trusted() {
         assert_eq!(plan.apply.len(), 1);
         assert_eq!((probation.faults(), counted.get()), (faults, faults));
     }
-    // Where both fail, the new one is not to blame.
+    // A failure of both versions does not count against the new one.
     let both = ask(&version, json!({"misbehave": "panic", "behaviour": "panic"}));
     assert!(matches!(both, Err(DecideError::Stopped(_))), "{both:?}");
     for _ in 0..2 {
@@ -378,12 +378,12 @@ fn a_new_version_is_backed_by_the_old_one_until_it_is_trusted() {
     ask(&version, json!({"behaviour": "panic"})).expect("the old version's plan");
     assert!(probation.has_failed() && !probation.is_passed());
     version.trust();
-    assert!(ask(&version, json!({"behaviour": "panic"})).is_err(), "nobody stands behind it any more");
+    assert!(ask(&version, json!({"behaviour": "panic"})).is_err(), "a trusted version has no fallback");
     assert_eq!(probation.faults(), 3);
 }
 
 #[test]
-fn every_call_gets_one_version_or_the_other() {
+fn every_call_during_a_swap_is_answered_by_one_of_both_versions() {
     let friendly = friendly();
     let guests = load_all([GREETER, &friendly]);
     let observed = Observed {
@@ -415,7 +415,7 @@ fn every_call_gets_one_version_or_the_other() {
     });
 }
 
-/// Decides that there is nothing to do, and counts about whom.
+/// A reconciler that plans nothing, and counts the calls for each primary.
 struct Counting {
     description: Description,
     seen: Mutex<BTreeMap<String, u32>>,
@@ -439,7 +439,7 @@ impl Counting {
     }
 
     fn seen(&self) -> BTreeMap<String, u32> {
-        self.seen.lock().expect("whole").clone()
+        self.seen.lock().expect("not poisoned").clone()
     }
 }
 
@@ -451,13 +451,13 @@ impl Reconciler for Counting {
     fn reconcile(&self, observed: &Observed) -> Result<Plan, DecideError> {
         let primary: Value = serde_json::from_str(&observed.primary).expect("JSON");
         let name = primary["metadata"]["name"].as_str().expect("a name").to_owned();
-        *self.seen.lock().expect("whole").entry(name).or_default() += 1;
+        *self.seen.lock().expect("not poisoned").entry(name).or_default() += 1;
         Ok(Plan::default())
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_primary_is_looked_at_exactly_once_after_a_switch() {
+async fn every_primary_is_reconciled_exactly_once_after_a_switch() {
     let cluster = Cluster::embedded().await;
     install_crd(&cluster.client(), &serde_json::from_value(greeting_crd()).expect("a CRD")).await;
     let greetings = cluster.api("lab.example.com/v1", "Greeting", "greetings");
@@ -477,7 +477,7 @@ async fn every_primary_is_looked_at_exactly_once_after_a_switch() {
     assert_eq!(old.seen(), once);
     assert_eq!(controller.handover().replace(new.clone()), Ok(once.len()));
     until(|| async { (new.seen().len() == once.len()).then_some(()) }).await;
-    // Later changes come to the new one only, and only the changed one.
+    // Later changes reach only the new reconciler, and only for the changed primary.
     cluster.apply(&greetings, greeting("g-7", json!({"text": "hi"}))).await;
     until(|| async { (new.seen().get("g-7") == Some(&2)).then_some(()) }).await;
     let mut expected = once.clone();

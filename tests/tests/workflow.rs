@@ -1,5 +1,5 @@
-//! Workflows from the manifest to the artifact: admitted through webhooks and the component, run by the agent, stored in a
-//! live registry.
+//! Workflows from the manifest to the artifact: webhooks and the component admit a pod, the agent
+//! runs its step, and a live registry stores the output.
 
 use kube::api::{DynamicObject, PostParams};
 use orascache_dev_registry::ENDPOINT_ANNOTATION;
@@ -13,14 +13,14 @@ use test_registries::DockerRegistry;
 
 const PREFIX: &str = "oras.converged-computing.github.io";
 
-/// Documents of a sample.
+/// The YAML documents of a sample.
 fn sample(name: &str) -> Vec<Value> {
     let path = format!("{}/../manifests/samples/{name}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).expect("a sample");
     serde_saphyr::from_multiple(&text).expect("documents")
 }
 
-/// Creates a pod; what the API server made of it.
+/// Creates a pod and returns it as the API server stored it.
 async fn admit(cluster: &Cluster, pod: Value) -> Value {
     let object: DynamicObject = serde_json::from_value(pod).expect("an object");
     let pods = cluster.api("v1", "Pod", "pods");
@@ -46,13 +46,13 @@ async fn node(cluster: &Cluster, name: &str) -> Node {
     Node { addresses: vec![(inside, endpoint)], ..Node::default() }
 }
 
-/// Containers block; the API server is in this process.
+/// Runs a pod on a thread of its own, since the API server of this process must not be blocked.
 async fn run(node: Node, pod: Value) -> Ran {
     tokio::task::spawn_blocking(move || node.run(&pod)).await.expect("the pod ran")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_second_step_reads_what_the_first_wrote() {
+async fn a_step_reads_the_output_of_an_earlier_step() {
     let cluster = Cluster::embedded().await;
     let operator = webhooks::operator(&cluster).await;
     cluster.apply(&cluster.caches(), cache("orascache-sample", json!({}))).await;
@@ -68,7 +68,7 @@ async fn the_second_step_reads_what_the_first_wrote() {
     assert_eq!(ran.file("/data/words/list.txt"), "one\ntwo words\nthree\n");
     assert_eq!(ran.message, "");
 
-    // Its output is an artifact, too.
+    // A third step reads the output of the second one.
     let mut read = sample("11-workflow.yaml").remove(1);
     read["metadata"] = json!({"name": "read", "annotations": {
         format!("{PREFIX}/oras-cache"): "orascache-sample",
@@ -114,7 +114,7 @@ async fn a_failing_step_fails_its_pod_and_pushes_nothing() {
     assert_eq!((ran.code, ran.out.as_str()), (98, ""));
     assert!(ran.message.contains("is not in the registry"), "{}", ran.message);
 
-    // Placeholders are the pod's own.
+    // Placeholders are replaced by the values of the pod that pushes.
     let working = admit(&cluster, step("working", output, "echo whole > out.txt")).await;
     assert_eq!(run(node(&cluster, "demo").await, working).await.code, 0);
     let reading = admit(&cluster, step("again", input("working"), "cat out.txt")).await;

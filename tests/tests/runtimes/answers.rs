@@ -1,11 +1,11 @@
-//! Answers as JSON, the same from every language: names as in the WIT package, a variant as its case and payload, and
-//! nothing where there is none.
+//! Answers as JSON in one notation for all languages: names as in the WIT package, a variant as an
+//! object with its case and payload, and no member for an absent value.
 
 use orascache_controller::contract::{DecideError, Description, Kind, ObjectRef, Plan, Severity};
 use orascache_operator::engine::Outcome;
 use serde_json::{Map, Value, json};
 
-/// What a program printed, under one notation.
+/// Reads what a program printed, and converts it to this notation.
 pub fn parsed(text: &str) -> Value {
     let value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     uniform(value)
@@ -15,7 +15,8 @@ fn uniform(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(uniform).collect(),
         Value::Object(mut members) => {
-            // A variant of the JavaScript bindings, and one of the Python bindings.
+            // The JavaScript bindings call the payload of a variant `val`, the Python bindings
+            // `payload`.
             let payload = members.remove("val").or_else(|| members.remove("payload"));
             if let (Some(payload), Some(Value::String(tag))) = (payload, members.get("tag")) {
                 return json!({tag: uniform(payload)});
@@ -27,7 +28,7 @@ fn uniform(value: Value) -> Value {
     }
 }
 
-/// `requeueAfter` and `requeue_after` as WIT writes them.
+/// Converts `requeueAfter` and `requeue_after` to the form in WIT, `requeue-after`.
 fn kebab(name: &str) -> String {
     let mut kebab = String::new();
     for character in name.chars() {
@@ -43,7 +44,7 @@ fn kebab(name: &str) -> String {
     kebab
 }
 
-/// What our host says about what it manages.
+/// The answer of our host to `describe`.
 pub fn described(description: &Description) -> Value {
     json!({"ok": {
         "primary": kind(&description.primary),
@@ -53,7 +54,7 @@ pub fn described(description: &Description) -> Value {
     }})
 }
 
-/// What our host says about a cache.
+/// The answer of our host to `reconcile`.
 pub fn planned(plan: Result<Plan, DecideError>) -> Value {
     result(plan, |plan| {
         let events = plan.events.iter().map(|event| {
@@ -76,7 +77,7 @@ pub fn planned(plan: Result<Plan, DecideError>) -> Value {
     })
 }
 
-/// What our host says about a request.
+/// The answer of our host to `review`.
 pub fn reviewed(outcome: Result<Outcome, DecideError>) -> Value {
     result(outcome, |outcome| match outcome {
         Outcome::Need(references) => json!({"need": references.iter().map(reference).collect::<Vec<_>>()}),

@@ -22,7 +22,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// A cache that nothing is known of but itself.
+    /// Reconciles a cache that has no children, no related objects and no failures.
     pub fn reconcile(primary: &str, now: u64) -> Self {
         Call::Reconcile(Observed {
             primary: primary.into(),
@@ -33,13 +33,13 @@ impl Call {
         })
     }
 
-    /// A request with all caches of its namespace.
+    /// Reviews a request. The context has all caches of the namespace.
     pub fn review(request: &str, caches: &[String], now: u64) -> Self {
         let objects = caches.iter().map(|cache| Arc::from(cache.as_str())).collect();
         Call::Review(request.to_owned(), ReviewContext { objects, complete: true, settings: "".into(), now })
     }
 
-    /// What our host answers.
+    /// Makes the call in our host and returns its answer.
     pub fn ask(&self, guest: &Guest) -> Value {
         match self {
             Call::Describe => answers::described(&guest.describe()),
@@ -48,7 +48,7 @@ impl Call {
         }
     }
 
-    /// What the programs in `guest/packages/*/tests` read.
+    /// The call in the form that the programs in `guest/packages/*/tests` read.
     pub fn to_json(&self) -> Value {
         let texts = |texts: &[Arc<str>]| texts.iter().map(|text| json!(text.as_ref())).collect::<Vec<_>>();
         match self {
@@ -78,7 +78,7 @@ fn failure_to_json(failure: &Failure) -> Value {
         },
         "name": target.name,
     });
-    // What is not there is left out, as TypeScript has it.
+    // Absent values are left out, as in the types for TypeScript.
     for (name, value) in [("namespace", &target.namespace), ("uid", &target.uid)] {
         if let Some(value) = value {
             reference[name] = json!(value);
@@ -90,7 +90,7 @@ fn failure_to_json(failure: &Failure) -> Value {
     })
 }
 
-/// Every review and every cache that the core is tested with, generated pods, and what is no object at all.
+/// All reviews and caches of the core's tests, generated pods, and texts that are no objects.
 pub fn corpus() -> Vec<Call> {
     let mut calls = vec![Call::Describe];
     calls.extend(reviews());
@@ -143,7 +143,7 @@ fn reviews() -> Vec<Call> {
 }
 
 fn generated(count: usize) -> Vec<Call> {
-    // The same ones every time.
+    // The seed is fixed, so that every run has the same pods.
     let mut runner = TestRunner::deterministic();
     let pods = pods::pod();
     let call = |_| {
@@ -153,7 +153,8 @@ fn generated(count: usize) -> Vec<Call> {
     (0..count).map(call).collect()
 }
 
-/// Each cache from the beginning, with half of its children and failures, and on the way out.
+/// For each cache: a call without children; one with two of its children and a failure; and one
+/// with `deploy: false`.
 fn caches() -> Vec<Call> {
     let mut calls = Vec::new();
     for path in files("caches", "json") {

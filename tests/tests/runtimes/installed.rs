@@ -1,4 +1,4 @@
-//! Tools and packages that the scripts of the repository make, under the target directory.
+//! Tools and packages that scripts of the repository install and build under the target directory.
 
 use crate::answers;
 use crate::calls::Call;
@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-/// Where the tools of a runtime are; none where they cannot be installed.
+/// The folder with the tools of a runtime. `None` where they cannot be installed.
 pub type Tools = LazyLock<Option<PathBuf>>;
 
 /// Node's packages.
 pub static NODE: Tools = LazyLock::new(|| install("node"));
-/// A virtual environment with wasmtime's bindings.
+/// A Python environment with wasmtime's bindings.
 pub static PYTHON: Tools = LazyLock::new(|| install("python"));
-/// One with wasmtime's command line.
+/// A Python environment with wasmtime's command line.
 pub static WASMTIME: Tools = LazyLock::new(|| install("wasmtime"));
 
 /// Exit code of the scripts where something cannot be installed.
@@ -33,7 +33,8 @@ fn target() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("tmp lies in the target directory")
 }
 
-/// Runs one of the scripts of guest/packages. Whether it did its work; false, and a word about it, where it cannot.
+/// Runs a script of guest/packages. Returns false, and prints why, where it cannot install its
+/// tools.
 #[allow(clippy::print_stdout, reason = "a skipped test says why")]
 fn script(name: &str, arguments: &[&OsStr]) -> bool {
     let output = Command::new(repository().join("guest/packages").join(name))
@@ -60,14 +61,15 @@ pub fn run(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// A package that was built around a component, as somebody has it who installed it.
+/// A package around a component, installed as users install it.
 pub struct Package {
     name: &'static str,
-    /// Runs the calls of a file; without the name of that file.
+    /// Makes the command that runs the calls of a file, but for its last argument: that file.
     runner: Box<dyn Fn() -> Command>,
 }
 
-/// Packages that differ only in their component lie in folders of their own, and are built one after the other.
+/// Held while a package is built: builds run one after the other, also of packages that differ only
+/// by their component and lie in folders of their own.
 static BUILDING: Mutex<()> = Mutex::new(());
 
 fn build(what: &str, component: &str, bytes: &[u8]) -> Option<PathBuf> {
@@ -79,7 +81,7 @@ fn build(what: &str, component: &str, bytes: &[u8]) -> Option<PathBuf> {
     script("build", &[what.as_ref(), file.as_os_str(), folder.as_os_str()]).then_some(folder)
 }
 
-/// Where the wheel is installed.
+/// The folder in which the wheel is installed.
 static WHEEL: Tools = LazyLock::new(|| {
     let python = PYTHON.as_ref()?.join("bin/python");
     let folder = build("python", "orascache", EMBEDDED)?;
@@ -96,7 +98,8 @@ static WHEEL: Tools = LazyLock::new(|| {
 });
 
 impl Package {
-    /// The npm package around a component, unpacked from its archive; none where Node cannot be installed.
+    /// The npm package around a component, unpacked from its archive. `None` where Node cannot be
+    /// installed.
     pub fn npm(component: &str, bytes: &[u8]) -> Option<Self> {
         NODE.as_ref()?;
         let package = build("npm", component, bytes)?.join("npm/check/node_modules/orascache");
@@ -109,7 +112,8 @@ impl Package {
         Some(Self { name: "the npm package", runner: Box::new(runner) })
     }
 
-    /// The wheel, installed, with its own component or another one; none where Python cannot be installed.
+    /// The wheel, installed, with its own component or another one. `None` where Python cannot be
+    /// installed.
     pub fn wheel(component: Option<&[u8]>) -> Option<Self> {
         let python = PYTHON.as_ref()?.join("bin/python");
         let site = WHEEL.clone()?;
@@ -130,12 +134,12 @@ impl Package {
         Some(Self { name: "the wheel", runner: Box::new(runner) })
     }
 
-    /// What to call it.
+    /// The name of the package in messages.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The answers to some calls.
+    /// Makes the calls and returns their answers.
     pub fn answers(&self, calls: &[Call]) -> Vec<Value> {
         match answers::parsed(&self.output(calls, None)) {
             Value::Array(answers) => answers,
@@ -143,7 +147,7 @@ impl Package {
         }
     }
 
-    /// How long a call takes where it is least disturbed.
+    /// Microseconds for one call, as the fastest of 100 series of calls took on average.
     pub fn microseconds(&self, call: &Call, repeat: u32) -> f64 {
         self.output(std::slice::from_ref(call), Some(repeat)).trim().parse().expect("a number")
     }

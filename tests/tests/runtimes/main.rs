@@ -1,5 +1,5 @@
-//! The very component of the operator in other runtimes, beside our own host: the same inputs, the same answers, byte
-//! for byte. Runtimes that cannot be installed are skipped, with the reason in the output.
+//! Differential tests: the operator's component in other runtimes gives the same answers as in our
+//! host, byte for byte. Where a runtime cannot be installed, its tests are skipped and print why.
 
 mod answers;
 mod calls;
@@ -20,10 +20,10 @@ use std::time::Instant;
 
 static GUEST: LazyLock<Guest> = LazyLock::new(|| guest(EMBEDDED));
 
-/// The time that the examples give to the module.
+/// The time that the examples pass to the component.
 const NOW: u64 = 1_790_000_000;
 
-/// Files for an example, and what our host says about them.
+/// The input files of an example, and the answers of our host.
 struct Example {
     folder: tempfile::TempDir,
     review: PathBuf,
@@ -48,7 +48,7 @@ impl Example {
         Self { review: review_file, cache: cache_file, folder, outcome, plan }
     }
 
-    /// The files that a reader finds beside the examples.
+    /// The input files in `guest/examples/inputs`.
     fn shipped() -> Self {
         let read = |name: &str| {
             fs::read_to_string(repository().join("guest/examples/inputs").join(name)).expect("a file")
@@ -59,7 +59,8 @@ impl Example {
         example
     }
 
-    /// What is easily damaged on the way: quotes, backslashes, escapes, characters of four bytes, line ends of two.
+    /// Inputs with characters that are easily damaged: quotes, backslashes, escapes, characters of
+    /// four bytes, line ends of two bytes.
     fn intricate() -> Self {
         let hard = "\"\\ \u{1}\u{7f}\n\t\r é漢🦀 $(HOME) `id` %s \\u0041 ' {a: some(1)}";
         let mut pod = reviews::pod();
@@ -84,7 +85,7 @@ impl Example {
         self.path().join("orascache_component.wasm")
     }
 
-    /// What the example prints when it is run on the files.
+    /// Runs the example on the files and returns what it prints.
     fn printed(&self, program: impl AsRef<Path>, arguments: &[&Path]) -> String {
         run(Command::new(program.as_ref())
             .args(arguments)
@@ -94,7 +95,7 @@ impl Example {
 }
 
 #[test]
-fn the_example_in_node_says_what_our_host_says() {
+fn the_node_example_answers_like_our_host() {
     let Some(tools) = NODE.as_deref() else { return };
     for example in [Example::shipped(), Example::intricate()] {
         for file in ["run.mjs", "package.json"] {
@@ -111,19 +112,19 @@ fn the_example_in_node_says_what_our_host_says() {
 }
 
 #[test]
-fn the_example_in_python_says_what_our_host_says() {
+fn the_python_example_answers_like_our_host() {
     let Some(tools) = PYTHON.as_deref() else { return };
     for example in [Example::shipped(), Example::intricate()] {
         let script = repository().join("guest/examples/python/run.py");
         let printed = example.printed(tools.join("bin/python"), &[&script, &example.component()]);
-        // These bindings leave the names of cases away where Python's types tell them apart.
+        // The Python bindings leave out the name of a case where its type in Python identifies it.
         let expected = json!({"outcome": example.outcome["ok"]["decided"], "plan": example.plan["ok"]});
         assert_eq!(answers::parsed(&printed), expected);
     }
 }
 
 #[test]
-fn the_example_with_the_command_line_of_wasmtime_says_what_our_host_says() {
+fn the_wasmtime_command_line_example_answers_like_our_host() {
     let Some(tools) = WASMTIME.as_deref() else { return };
     let garbage = Example::new("no \"review\" at all", "{}");
     assert!(garbage.outcome["err"]["invalid-input"].is_string(), "{}", garbage.outcome);
@@ -158,7 +159,7 @@ fn compare(package: &Package) {
             *count += usize::from(found);
         }
     }
-    // Patches, needs, plans and errors all took part.
+    // The calls have to cover patches, needs, plans and errors.
     assert!(kinds.iter().all(|count| *count > 0), "{kinds:?}");
 }
 
@@ -176,7 +177,8 @@ fn the_wheel_answers_every_call_like_our_host() {
     }
 }
 
-/// A guest that misbehaves in a package is stopped, said to be, and forgotten.
+/// Asserts that a misbehaving call in a package is stopped with an error, and that the next call
+/// works.
 fn misbehave(package: &Package, ways: &[&str]) {
     let greeting = |misbehave: &str| {
         let primary = json!({
@@ -200,7 +202,8 @@ fn misbehave(package: &Package, ways: &[&str]) {
 #[test]
 fn a_misbehaving_guest_in_the_npm_package_is_stopped_and_the_next_call_works() {
     if let Some(package) = Package::npm("greeter", GREETER) {
-        // Node bounds no memory below the four GiB that WebAssembly can address.
+        // Node limits no memory below the 4 GiB that WebAssembly can address, so that `allocate` is
+        // left out.
         misbehave(&package, &["panic", "recurse"]);
     }
 }
@@ -213,7 +216,7 @@ fn a_misbehaving_guest_in_the_wheel_is_stopped_and_the_next_call_works() {
 }
 
 #[test]
-fn versions_agree() {
+fn packages_examples_and_host_have_matching_versions() {
     let read = |path: &str| {
         fs::read_to_string(repository().join("guest").join(path)).expect("a file of the repository")
     };
@@ -222,7 +225,7 @@ fn versions_agree() {
     let package = json("packages/npm/package.json");
     assert_eq!(package["version"], version);
     assert!(read("packages/python/pyproject.toml").contains(&format!("\nversion = \"{version}\"\n")));
-    // The example says what the package is tested with.
+    // The examples use the versions that the packages are tested with.
     let jco = "@bytecodealliance/jco";
     assert_eq!(json("examples/node/package.json")["devDependencies"][jco], package["devDependencies"][jco]);
     let wasmtime = |path: &str| {
@@ -230,7 +233,7 @@ fn versions_agree() {
         text.lines().find(|line| line.starts_with("wasmtime==")).expect("a version").to_owned()
     };
     assert_eq!(wasmtime("examples/python/requirements.txt"), wasmtime("packages/python/requirements.txt"));
-    // Both speak the version of the WIT package that the host speaks.
+    // The component exports the version of the WIT package that the examples use.
     let interface = GUEST.interface();
     for export in ["reconciler", "admission"] {
         let name = format!("orascache:operator/{export}@0.2.0");
@@ -238,13 +241,14 @@ fn versions_agree() {
     }
 }
 
-/// Prints what docs/runtimes.md tells. Decides nothing, and takes its time: run it with `--release -- --ignored --nocapture`.
+/// Prints the measurements of docs/runtimes.md. It asserts nothing and takes long: run it with
+/// `--release -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
-#[allow(clippy::print_stdout, reason = "what it is for")]
+#[allow(clippy::print_stdout, reason = "it prints measurements")]
 fn how_long_a_review_takes() {
     let call = Call::review(&reviews::review(&reviews::pod()), &[pods::cache()], NOW);
-    // The fastest of many parts, which other work on the machine disturbed least.
+    // The fastest of many parts: other work on the machine disturbed it least.
     let fastest = |parts: u32, part: u32, run: &dyn Fn()| {
         let times = (0..parts).map(|_| {
             let start = Instant::now();

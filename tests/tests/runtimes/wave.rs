@@ -1,12 +1,12 @@
-//! WAVE, the notation of values that the command line of wasmtime speaks
-//! (github.com/bytecodealliance/wasm-tools/tree/main/crates/wasm-wave), as JSON.
+//! Converts WAVE to JSON. WAVE is the notation of values in the command line of wasmtime
+//! (github.com/bytecodealliance/wasm-tools/tree/main/crates/wasm-wave).
 
 use serde_json::{Map, Value, json};
 use wasm_wave::ast::{Node, NodeType};
 use wasm_wave::parser::ParserError;
 use wasm_wave::untyped::UntypedValue;
 
-/// A value that was printed.
+/// Reads a printed value.
 pub fn parsed(text: &str) -> Value {
     let value = UntypedValue::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     to_json(value.node(), text).unwrap_or_else(|error| panic!("{error}: {text}"))

@@ -106,7 +106,7 @@ async fn oras_pushes_and_pulls_through_a_cache() {
     run("mkdir -p in/words && printf one > in/words/one && printf 'two words' > in/words/two && printf file > in/file").expect();
     run(&format!("cd in && oras push --plain-http $({endpoint})/flow/words:1 file words")).expect();
 
-    // Blobs survive an edit of a cache with storage.
+    // Artifacts survive an edit of a cache with storage.
     run("kubectl patch oc stored --type merge -p '{\"spec\":{\"image\":\"registry:3\"}}' && kubectl rollout status sts/stored --timeout=30s").expect();
     run("kubectl wait --for=condition=Ready oc/stored --timeout=30s").expect();
     run(&format!("oras pull --plain-http $({endpoint})/flow/words:1 -o out && diff -r in out")).expect();

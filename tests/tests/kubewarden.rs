@@ -62,7 +62,7 @@ fn component(request: &Value, settings: &str, objects: &[Value]) -> Verdict {
     };
     match ask(objects.iter().filter(is_needed).map(|object| object.to_string().into()).collect(), true) {
         Outcome::Decided(verdict) => verdict,
-        Outcome::Need(again) => panic!("asks again for {again:?}"),
+        Outcome::Need(again) => panic!("the component asks again for {again:?}"),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 async fn until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
-        assert!(Instant::now() < deadline, "{what}");
+        assert!(Instant::now() < deadline, "not in time: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -43,7 +43,7 @@ async fn a_leader_stops_before_its_lease_expires() {
     let since = Instant::now();
     until("it stops", || !leads()).await;
     assert!(since.elapsed() < Duration::from_secs(15), "others may take the lease after 15 s");
-    let why = tokio::time::timeout(PATIENCE, leadership.lost()).await.expect("it says so");
+    let why = tokio::time::timeout(PATIENCE, leadership.lost()).await.expect("the loss is reported");
     assert!(why.contains("lease was lost"), "{why}");
     cluster.finish().await;
 }

@@ -79,7 +79,7 @@ fn records_have_the_decisions_and_replay_byte_for_byte() {
     for (record, plan) in records.iter().zip(&plans) {
         assert!(!record.redacted && !record.altered);
         assert_eq!(record.component, GUEST.interface().digest);
-        let record::Decision::Reconcile { output, .. } = &record.decision else { panic!("a review") };
+        let record::Decision::Reconcile { output, .. } = &record.decision else { panic!("not a reconcile") };
         assert_eq!(output, plan);
         assert!(replay(record, &GUEST).is_none());
     }

@@ -79,7 +79,7 @@ async fn until<T, F: Future<Output = T>>(
         if is_right(&answer) {
             return;
         }
-        assert!(Instant::now() < deadline, "{what}");
+        assert!(Instant::now() < deadline, "not in time: {what}");
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }

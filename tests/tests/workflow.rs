@@ -39,7 +39,7 @@ async fn node(cluster: &Cluster, name: &str) -> Node {
         if let Some(endpoint) = annotations.get(ENDPOINT_ANNOTATION) {
             break endpoint.clone();
         }
-        assert!(std::time::Instant::now() < deadline, "no registry");
+        assert!(std::time::Instant::now() < deadline, "the registry did not start in time");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     };
     let inside = format!("{name}-0.{name}.{}.svc:5000", cluster.namespace);
@@ -57,7 +57,7 @@ async fn a_step_reads_the_output_of_an_earlier_step() {
     let operator = webhooks::operator(&cluster).await;
     cluster.apply(&cluster.caches(), cache("orascache-sample", json!({}))).await;
     let documents = sample("11-workflow.yaml");
-    let [generate, count] = documents.as_slice() else { panic!("two pods") };
+    let [generate, count] = documents.as_slice() else { panic!("not two pods") };
 
     let generate = admit(&cluster, generate.clone()).await;
     let ran = run(node(&cluster, "orascache-sample").await, generate).await;

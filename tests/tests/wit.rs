@@ -1,5 +1,5 @@
-//! Compares the WIT package with its last released copy (docs/wit-compatibility.md): what guests
-//! were built for has not changed, additions are printed, and every item has a doc comment.
+//! The WIT package against its last released copy (docs/wit-compatibility.md): what guests were built for stays as it
+//! was, what is new is listed, and every item says what it means.
 
 use orascache_controller::contract::Reconciler;
 use orascache_operator::engine::{CompiledCache, Engine, Limits, LoadError};
@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")
 }
 
-/// The path and the text of every WIT file of a folder.
+/// The files of a folder as one text each.
 fn sources(folder: &Path) -> Vec<(String, String)> {
     let mut sources: Vec<(String, String)> = std::fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
@@ -33,9 +33,9 @@ fn released() -> Vec<(String, String)> {
     sources(&folder().join("released").join(RELEASED))
 }
 
-/// The package with every occurrence of a text replaced by another one.
+/// The same package with something written differently everywhere.
 fn edited(sources: &[(String, String)], from: &str, to: &str) -> Vec<(String, String)> {
-    assert!(sources.iter().any(|(_, text)| text.contains(from)), "no file contains {from:?}");
+    assert!(sources.iter().any(|(_, text)| text.contains(from)), "nothing has {from:?} in it");
     sources.iter().map(|(path, text)| (path.clone(), text.replace(from, to))).collect()
 }
 
@@ -50,8 +50,8 @@ fn parse(sources: &[(String, String)]) -> (Resolve, PackageId) {
     (resolve, package)
 }
 
-/// Every item of a package by its path, in a form that is equal if and only if the canonical ABI
-/// passes two items alike. It has order and types, and no documentation.
+/// Every item of a package by its path, written out so that two are equal when they cross the boundary alike: by the
+/// canonical ABI, which knows order and types. Documentation is not part of it.
 fn items(resolve: &Resolve, package: PackageId) -> BTreeMap<String, String> {
     let mut items = BTreeMap::new();
     for (name, id) in &resolve.packages[package].interfaces {
@@ -80,7 +80,7 @@ fn items(resolve: &Resolve, package: PackageId) -> BTreeMap<String, String> {
     items
 }
 
-/// The name of an import or export, without a version: that may change.
+/// Without the version, which may move.
 fn key_name(resolve: &Resolve, key: &WorldKey) -> String {
     match key {
         WorldKey::Name(name) => name.clone(),
@@ -131,11 +131,11 @@ fn definition(resolve: &Resolve, definition: &TypeDef) -> String {
         TypeDefKind::List(kind) => format!("list<{}>", of(kind)),
         TypeDefKind::Result(result) => format!("result<{}, {}>", maybe(&result.ok), maybe(&result.err)),
         TypeDefKind::Type(kind) => format!("type {}", of(kind)),
-        other => panic!("this test does not know {} yet: add it here", other.as_str()),
+        other => panic!("{}s are new to this test: write them out too", other.as_str()),
     }
 }
 
-/// How a package differs from the released one.
+/// What became of a released package.
 #[derive(Debug, Default, PartialEq)]
 struct Difference {
     /// Items that are gone or different.
@@ -160,7 +160,7 @@ fn difference(old: &[(String, String)], new: &[(String, String)]) -> Difference 
         }
     }
     for (path, what) in new.iter().filter(|(path, _)| !old.contains_key(*path)) {
-        // Hosts provide no imports, so that a new import breaks them.
+        // There is nothing in a host that a guest could import.
         let list = if path.contains(" import ") { &mut found.broken } else { &mut found.added };
         list.push(format!("{path} {what}").trim_end().to_owned());
     }
@@ -169,14 +169,14 @@ fn difference(old: &[(String, String)], new: &[(String, String)]) -> Difference 
 
 #[test]
 #[allow(clippy::print_stdout, reason = "additions are for people to read, with --nocapture")]
-fn no_item_of_the_released_package_was_removed_or_changed() {
+fn nothing_of_the_released_package_is_gone_or_different() {
     let found = difference(&released(), &sources(&folder()));
     println!("added since {RELEASED}: {:#?}", found.added);
     assert_eq!(found.broken, Vec::<String>::new(), "docs/wit-compatibility.md says what to do");
 }
 
 #[test]
-fn the_comparison_finds_breaking_changes_and_additions() {
+fn the_comparison_tells_what_breaks_from_what_is_added() {
     let old = released();
     let broken = |from: &str, to: &str| difference(&old, &edited(&old, from, to)).broken.join("\n");
     for (from, to, what) in [
@@ -212,7 +212,7 @@ fn the_comparison_finds_breaking_changes_and_additions() {
     assert_eq!(difference(&old, &documented), Difference::default(), "documentation may change");
 }
 
-/// The greeter as if it had been built for another version of the package. Names in a component are
+/// The component of the tests, as if it had been built for another version of the package: names in a component are
 /// plain text, and these have the same length.
 fn greeter_of(version: &str) -> Vec<u8> {
     let (from, to) = (b"@0.2.0".as_slice(), version.as_bytes());
@@ -227,7 +227,7 @@ fn greeter_of(version: &str) -> Vec<u8> {
 }
 
 #[test]
-fn guests_of_compatible_versions_load_and_others_are_refused_by_name() {
+fn guests_of_compatible_versions_run_and_others_are_refused_by_name() {
     let engine = Engine::new(Limits { instances: 2, ..Limits::default() }).expect("an engine");
     let later = engine.load(&greeter_of("@0.2.7"), &CompiledCache::none()).expect("a later patch version");
     assert_eq!(later.describe().primary.kind, "Greeting");
@@ -242,7 +242,7 @@ fn guests_of_compatible_versions_load_and_others_are_refused_by_name() {
 }
 
 #[test]
-fn every_item_of_the_package_has_a_doc_comment() {
+fn every_item_of_the_package_says_what_it_means() {
     let (resolve, package) = parse(&sources(&folder()));
     let mut silent = Vec::new();
     let mut look = |docs: &Docs, path: String| {
@@ -260,7 +260,7 @@ fn every_item_of_the_package_has_a_doc_comment() {
             let definition = &resolve.types[*id];
             let path = format!("{name}.{item}");
             match &definition.kind {
-                // A type of another interface, taken over with `use`. It is documented there.
+                // Taken over with `use`; documented where it comes from.
                 TypeDefKind::Type(Type::Id(_)) => continue,
                 TypeDefKind::Record(record) => {
                     record

@@ -1,5 +1,5 @@
-//! The agent against a plain streaming client and against the `oras` command line, on loopback, with a real registry. Prints
-//! ratios: absolute times are those of the machine.
+//! The agent against a plain streaming client and against the `oras` command line, on loopback,
+//! with a real registry. Prints ratios: absolute times are those of the machine.
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
 use sha2::{Digest, Sha256};
@@ -20,7 +20,7 @@ const PIECE: usize = 256 * 1024;
 fn main() {
     let Some(registry) = DockerRegistry::start() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    // `cargo test --benches` only looks whether it works.
+    // `cargo test --benches` only checks that it runs.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let (size, files, rounds) = if is_bench { (SIZE, FILES, ROUNDS) } else { (1 << 20, 10, 1) };
     start(folder.path(), rounds * 10);
@@ -34,7 +34,7 @@ fn timed(work: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
-/// The best of all: everything else is other work of the machine.
+/// The shortest time: longer ones include other work of the machine.
 fn best(times: &[Duration]) -> f64 {
     times.iter().min().map(Duration::as_secs_f64).unwrap_or_default()
 }
@@ -140,7 +140,8 @@ fn write_tree(tree: &Path, files: usize, seed: usize) {
     }
 }
 
-/// Hashes the file, as every client must that asks whether the registry has it, and then streams it.
+/// Hashes the file, as every client that asks whether the registry has it must do, and then streams
+/// it.
 fn plain_push(host: &str, path: &Path, size: u64) -> String {
     let mut hasher = Sha256::new();
     each_piece(File::open(path).expect("the file"), |bytes| hasher.update(bytes));
@@ -179,7 +180,8 @@ fn each_piece(mut from: impl Read, mut each: impl FnMut(&[u8])) {
     }
 }
 
-/// One request on a connection of its own: the head of the answer, and the connection with its body.
+/// One request on a connection of its own: the head of the answer, and the connection with its
+/// body.
 fn request(
     host: &str,
     method: &str,

@@ -1,9 +1,9 @@
-//! A flag that says that nobody waits for the result any more.
+//! A flag that cancels a transfer.
 
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Set once, never taken back. Clones are the same flag. It needs no runtime until somebody waits for it.
+/// A flag that is set once and never unset. Clones share it. Only waiting for it needs a runtime.
 #[derive(Clone, Debug)]
 pub struct Cancel {
     flag: Arc<watch::Sender<bool>>,
@@ -28,7 +28,7 @@ impl Cancel {
 
     /// Waits until the flag is set.
     pub async fn cancelled(&self) {
-        // It fails only when the sender is gone, which this is.
+        // This fails only when the sender is dropped, and `self` holds it.
         let _ = self.flag.subscribe().wait_for(|is_set| *is_set).await;
     }
 }
@@ -39,7 +39,7 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     #[test]
-    fn clones_are_the_same_flag_and_those_who_wait_are_woken() {
+    fn clones_share_the_flag_and_waiters_are_woken() {
         let flag = Cancel::default();
         let other = flag.clone();
         let mut waiting = Box::pin(async move { other.cancelled().await });

@@ -1,19 +1,21 @@
 //! The command line.
 
-use crate::{people, proxy};
-use clap::{ArgAction, Args, Parser, Subcommand};
+use crate::{commands, proxy};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use oci_archive::SamePath;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Name of the subcommand that runs a step.
 pub const EXEC: &str = "exec";
-/// Where the kubelet reads a container's last words (core/v1 Container, terminationMessagePath).
+/// Where the kubelet reads the termination message of a container (core/v1 Container,
+/// terminationMessagePath).
 pub const DEFAULT_TERMINATION_MESSAGE: &str = "/dev/termination-log";
-/// In front of another path for them.
+/// The flag for another path of the termination message.
 const TERMINATION_MESSAGE: &[u8] = b"--termination-message=";
 
-/// Runs steps of workflows with artifacts from a registry.
+/// Runs steps of workflows, with artifacts from a registry.
 #[derive(Debug, Parser)]
 #[command(name = "orascache-agent", version, about)]
 pub struct Cli {
@@ -23,42 +25,46 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Pulls the inputs, runs the command, and pushes the output when it ended well.
+    /// Pulls the inputs, runs the command, and pushes the output when the command has succeeded.
     ///
-    /// The exit code is that of the command: 126 if it cannot be executed, 127 if it was not found, 128 and the number
-    /// of the signal that ended it. Other codes are 97 for a bad request, 98 when an input could not be pulled, and 99
-    /// when the output could not be saved or pushed.
-    Exec(Box<Step>),
+    /// The exit code is that of the command: 126 if it cannot be executed, 127 if it was not found,
+    /// 128 plus the number of the signal that ended it. Other codes are 97 for a bad request, 98
+    /// when an input could not be pulled, and 99 when the output could not be saved or pushed.
+    Exec(Box<StepArgs>),
     /// Pulls an artifact into a directory.
-    Pull(Box<people::Pull>),
+    Pull(Box<commands::PullArgs>),
     /// Pushes files and directories as an artifact.
-    Push(Box<people::Push>),
-    /// Serves a registry on a Unix socket, for the artifacts of one step, with the credentials of ORAS_USER, ORAS_PULL_PASS
-    /// and ORAS_PUSH_PASS.
-    Proxy(Box<proxy::Proxy>),
+    Push(Box<commands::PushArgs>),
+    /// Serves a registry on a Unix socket, for the artifacts of one step, with the credentials of a
+    /// Secret. They are read from the files of a directory, or from ORAS_USER, ORAS_PULL_PASS and
+    /// ORAS_PUSH_PASS.
+    Proxy(Box<proxy::ProxyArgs>),
     /// Copies this program into a directory.
     Install {
-        /// Directory that the copy is put into. It must exist.
+        /// Directory for the copy. It must exist.
         directory: PathBuf,
     },
 }
 
 /// A step of a workflow.
 #[derive(Args, Debug)]
-pub struct Step {
+pub struct StepArgs {
     /// The registry, as http://host:port or https://host:port.
     #[arg(long, value_name = "URL", require_equals = true)]
     pub registry: String,
     /// Unix socket of the credential proxy.
     #[arg(long, value_name = "SOCKET", require_equals = true)]
     pub proxy: Option<PathBuf>,
-    /// Artifact to pull, as repository[:tag][@digest]; may be repeated. {pod}, {namespace}, {job} and {index} are
-    /// replaced.
+    /// Artifact to pull, as repository[:tag][@digest]; may be repeated. {pod}, {namespace}, {job}
+    /// and {index} are replaced.
     #[arg(long = "input", value_name = "URI", require_equals = true)]
     pub inputs: Vec<String>,
     /// Directory that inputs are pulled into; by default the working directory.
     #[arg(long, value_name = "PATH", require_equals = true)]
     pub input_path: Option<PathBuf>,
+    /// What to do when two inputs hold the same file with different content.
+    #[arg(long, value_name = "RULE", require_equals = true, value_enum, default_value_t)]
+    pub input_conflicts: InputConflicts,
     /// Artifact to push, as repository[:tag].
     #[arg(long, value_name = "URI", require_equals = true, requires = "output_path")]
     pub output: Option<String>,
@@ -71,13 +77,13 @@ pub struct Step {
     /// Whether a pushed directory is marked to be unpacked on pull.
     #[arg(long, value_name = "BOOLEAN", require_equals = true, default_value_t = true, action = ArgAction::Set)]
     pub unpack: bool,
-    /// Whether to log what is decided.
+    /// Whether to log what the agent does.
     #[arg(long, value_name = "BOOLEAN", require_equals = true, default_value_t = false, action = ArgAction::Set)]
     pub debug: bool,
-    /// File for the reason why a step failed without its command's doing.
+    /// File for the reason why a step failed other than by its command.
     #[arg(long, value_name = "PATH", require_equals = true, default_value = DEFAULT_TERMINATION_MESSAGE)]
     pub termination_message: PathBuf,
-    /// How many seconds nothing may move before a transfer is given up.
+    /// A transfer is given up when nothing was transferred for this number of seconds.
     #[arg(long, value_name = "SECONDS", require_equals = true, default_value_t = 120)]
     pub patience: u32,
     /// The command and its arguments.
@@ -85,14 +91,33 @@ pub struct Step {
     pub words: Vec<OsString>,
 }
 
-/// Where last words go, as far as arguments say so that may otherwise be wrong.
+/// What happens when two inputs hold the same file with different content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum InputConflicts {
+    /// The step fails.
+    #[default]
+    Refuse,
+    /// The later input wins.
+    LastWins,
+}
+
+impl From<InputConflicts> for SamePath {
+    fn from(rule: InputConflicts) -> Self {
+        match rule {
+            InputConflicts::Refuse => SamePath::Refuse,
+            InputConflicts::LastWins => SamePath::LastWins,
+        }
+    }
+}
+
+/// The file for the termination message, according to arguments that may be wrong otherwise.
 pub fn termination_message(arguments: &[OsString]) -> &Path {
     let of_agent = arguments.iter().take_while(|word| word.as_os_str() != "--");
     let named = of_agent.filter_map(|word| word.as_bytes().strip_prefix(TERMINATION_MESSAGE)).last();
     Path::new(named.map_or(OsStr::new(DEFAULT_TERMINATION_MESSAGE), OsStr::from_bytes))
 }
 
-/// What is wrong with arguments, as one sentence: without the usage that follows it.
+/// What is wrong with arguments, as one sentence, without the usage that clap adds.
 pub fn sentence(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let said = text.split("\nUsage:").next().unwrap_or_default();
@@ -116,12 +141,12 @@ mod tests {
     }
 
     #[test]
-    fn the_definition_is_sound() {
+    fn the_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn a_step_is_read() {
+    fn the_arguments_of_a_step_are_read() {
         let arguments = [
             "orascache-agent",
             "exec",
@@ -139,6 +164,7 @@ mod tests {
         let Command::Exec(step) = Cli::try_parse_from(arguments).unwrap().command else { panic!() };
         assert_eq!(step.inputs, ["x:1", "y"]);
         assert_eq!((step.unpack, step.debug, step.patience), (false, true, 120));
+        assert_eq!(step.input_conflicts, InputConflicts::Refuse);
         assert_eq!(step.words, words(&["sh", "--", "", "--input=z"]));
         assert_eq!(step.termination_message, Path::new("/dev/termination-log"));
     }
@@ -155,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn last_words_are_found_in_arguments_that_are_wrong() {
+    fn the_termination_message_is_found_in_wrong_arguments() {
         let arguments =
             words(&["a", "exec", "--x", "--termination-message=/y", "--", "--termination-message=/z"]);
         assert_eq!(termination_message(&arguments), Path::new("/y"));

@@ -1,45 +1,54 @@
 //! A step from beginning to end: inputs, command, output.
 
-use crate::cli::{self, Cli, Command, Step};
+use crate::cli::{self, Cli, Command, StepArgs};
 use crate::exit;
 use crate::log::Log;
 use crate::output;
 use crate::placeholders::{Direction, expand};
-use crate::proxy;
+use crate::proxy::keep_alive;
 use crate::signals::{self, Cancelled, Signals};
-use crate::supervise;
+use crate::supervise::{self, CommandFailure};
 use crate::termination;
-use crate::transfer::{self, Failure, Input, Registry};
+use crate::transfer::{self, PulledInput, RegistryAccess, TransferFailure};
 use clap::Parser;
 use clap::error::ErrorKind;
+use oci_registry_client::{ArtifactReference, Endpoint};
 use std::env::var_os;
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// Why a step ends without its command's doing: the exit code and a sentence.
+/// Why a step failed other than by its command: the exit code, and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Stop {
+struct StepFailure {
     code: u8,
     sentence: String,
 }
 
-impl Stop {
+impl StepFailure {
     fn new(code: u8, sentence: impl Into<String>) -> Self {
-        Stop { code, sentence: sentence.into() }
+        StepFailure { code, sentence: sentence.into() }
     }
 
-    fn because(cancelled: Cancelled) -> Self {
-        let Cancelled(signal) = cancelled;
+    fn cancelled(Cancelled(signal): Cancelled) -> Self {
         let sentence = format!("{signal} came before the command was started, so that it was not");
-        Stop::new(exit::of_signal(signal as i32), sentence)
+        StepFailure::new(exit::of_signal(signal as i32), sentence)
     }
+}
+
+/// A step whose arguments are checked: nothing has to be parsed any more.
+struct CheckedStep<'a> {
+    args: &'a StepArgs,
+    registry: RegistryAccess,
+    inputs: Vec<ArtifactReference>,
+    output: Option<(ArtifactReference, &'a Path)>,
 }
 
 /// Runs the step that the arguments of this program describe. Returns the exit code.
 pub fn execute(arguments: &[OsString]) -> u8 {
-    // As early as can be: the first process of a container loses signals that nobody has blocked or handles.
+    // This comes first: the kernel drops signals to the first process of a container that nobody
+    // has blocked or handles.
     let blocked = signals::block();
     let step = match Cli::try_parse_from(arguments) {
         Ok(Cli { command: Command::Exec(step) }) => step,
@@ -48,23 +57,27 @@ pub fn execute(arguments: &[OsString]) -> u8 {
             return if error.print().is_ok() { 0 } else { exit::BAD_REQUEST };
         }
         Err(error) => {
-            let stop = Stop::new(exit::BAD_REQUEST, cli::sentence(&error));
-            return end(Err(stop), cli::termination_message(arguments), &Log::default());
+            let failure = StepFailure::new(exit::BAD_REQUEST, cli::sentence(&error));
+            return end(Err(failure), cli::termination_message(arguments), &Log::default());
         }
     };
     let log = Log::new(step.debug);
     let started = blocked.and_then(|blocked| Signals::start(blocked, log)).map_err(|error: io::Error| {
-        Stop::new(exit::NOT_EXECUTABLE, format!("cannot prepare for signals: {error}"))
+        StepFailure::new(exit::NOT_EXECUTABLE, format!("cannot prepare for signals: {error}"))
     });
-    let ended = started.and_then(|signals| run(&step, &signals, &log));
+    let ended = started.and_then(|signals| {
+        // Everything that can be wrong with the arguments is found before anything is done.
+        let step = check(&step).map_err(|sentence| StepFailure::new(exit::BAD_REQUEST, sentence))?;
+        run(&step, &signals, &log)
+    });
     end(ended, &step.termination_message, &log)
 }
 
-/// Tells why the step ends, if that needs to be told.
-fn end(ended: Result<u8, Stop>, termination_message: &Path, log: &Log) -> u8 {
+/// Logs the reason of a failure, and writes it into the termination message.
+fn end(ended: Result<u8, StepFailure>, termination_message: &Path, log: &Log) -> u8 {
     match ended {
         Ok(code) => code,
-        Err(Stop { code, sentence }) => {
+        Err(StepFailure { code, sentence }) => {
             log.info(&sentence);
             termination::write(termination_message, &sentence, log);
             code
@@ -72,64 +85,11 @@ fn end(ended: Result<u8, Stop>, termination_message: &Path, log: &Log) -> u8 {
     }
 }
 
-fn run(step: &Step, signals: &Signals, log: &Log) -> Result<u8, Stop> {
-    // Everything that can be wrong is looked at before anything is done.
-    let bad_request = |sentence| Stop::new(exit::BAD_REQUEST, sentence);
-    let (inputs, output) = check(step).map_err(bad_request)?;
-    let registry = Registry {
-        url: step.registry.clone(),
-        proxy: step.proxy.clone(),
-        patience: Duration::from_secs(step.patience.into()),
-    };
-    registry.check().map_err(bad_request)?;
-    if let Some(socket) = &step.proxy {
-        hold(socket, &registry, inputs.is_empty(), signals)?;
-    }
-    let inputs = pull(step, &registry, &inputs, signals, log)?;
-    let ended =
-        supervise::run(&step.words, step.output_pipe.as_deref(), signals, log).map_err(|failure| {
-            match failure {
-                supervise::Failure::Cancelled(cancelled) => Stop::because(cancelled),
-                supervise::Failure::Failed(code, sentence) => Stop::new(code, sentence),
-            }
-        })?;
-    log.debug(format_args!("the command ended with {}", ended.code));
-    match (ended.code, ended.incomplete) {
-        (0, None) => {}
-        (0, Some(sentence)) => return Err(Stop::new(exit::PUSH_FAILED, sentence)),
-        (code, incomplete) => {
-            // The command's own end is what matters.
-            incomplete.into_iter().for_each(|sentence| log.info(sentence));
-            return Ok(code);
-        }
-    }
-    if let Some((uri, path)) = output {
-        push(step, &registry, &uri, path, &inputs, log)?;
-    }
-    Ok(0)
-}
-
-/// Keeps the proxy for as long as the step lasts. Where it does not answer, the command would run in vain.
-fn hold(socket: &Path, registry: &Registry, has_no_inputs: bool, signals: &Signals) -> Result<(), Stop> {
-    proxy::hold::hold(socket, registry.patience, signals.cancel()).map_err(|sentence| {
-        match signals.cancelled() {
-            Some(cancelled) => Stop::because(cancelled),
-            None if has_no_inputs => Stop::new(exit::PUSH_FAILED, sentence),
-            None => Stop::new(exit::PULL_FAILED, sentence),
-        }
-    })
-}
-
-/// URIs of the inputs, expanded.
-type Inputs = Vec<String>;
-/// URI of the output, expanded, and what lies there.
-type Output<'a> = Option<(String, &'a Path)>;
-
-/// Completes the URIs. What is wrong with them or with the path is a sentence.
-fn check(step: &Step) -> Result<(Inputs, Output<'_>), String> {
+/// Parses the addresses in the arguments. What is wrong with one is a sentence.
+fn check(args: &StepArgs) -> Result<CheckedStep<'_>, String> {
     let inputs: Result<_, _> =
-        step.inputs.iter().map(|uri| expand(uri, Direction::Pull, |name| var_os(name))).collect();
-    let output = match (&step.output, &step.output_path) {
+        args.inputs.iter().map(|uri| expand(uri, Direction::Pull, |name| var_os(name))).collect();
+    let output = match (&args.output, &args.output_path) {
         (Some(_), Some(path)) if output::is_root(path) => {
             return Err(format!(
                 "--output-path is \"{}\": name a file or directory below the root of the file system",
@@ -139,50 +99,112 @@ fn check(step: &Step) -> Result<(Inputs, Output<'_>), String> {
         (Some(uri), Some(path)) => Some((expand(uri, Direction::Push, |name| var_os(name))?, path.as_path())),
         _ => None,
     };
-    Ok((inputs?, output))
+    let inputs = inputs?;
+    let mut endpoint = Endpoint::parse(&args.registry).map_err(|error| error.to_string())?;
+    if let Some(socket) = &args.proxy {
+        endpoint = endpoint.through(socket.clone());
+    }
+    let registry = RegistryAccess { endpoint, patience: Duration::from_secs(args.patience.into()) };
+    Ok(CheckedStep { args, registry, inputs, output })
 }
 
-fn pull(
-    step: &Step,
-    registry: &Registry,
-    uris: &[String],
-    signals: &Signals,
-    log: &Log,
-) -> Result<Vec<Input>, Stop> {
-    if uris.is_empty() {
-        return Ok(Vec::new());
+fn run(step: &CheckedStep<'_>, signals: &Signals, log: &Log) -> Result<u8, StepFailure> {
+    keep_proxy_alive(step, signals)?;
+    let inputs = pull(step, signals, log)?;
+    let ended = supervise::run(&step.args.words, step.args.output_pipe.as_deref(), signals, log);
+    let ended = ended.map_err(|failure| match failure {
+        CommandFailure::Cancelled(cancelled) => StepFailure::cancelled(cancelled),
+        CommandFailure::Failed(code, sentence) => StepFailure::new(code, sentence),
+    })?;
+    log.debug(format_args!("the command ended with {}", ended.code));
+    match (ended.code, ended.incomplete) {
+        (0, None) => {}
+        (0, Some(sentence)) => return Err(StepFailure::new(exit::PUSH_FAILED, sentence)),
+        (code, incomplete) => {
+            // The exit code of a command that failed says more than an incomplete copy of its
+            // output.
+            incomplete.into_iter().for_each(|sentence| log.info(sentence));
+            return Ok(code);
+        }
     }
-    let into = step.input_path.as_deref().unwrap_or(Path::new("."));
-    log.debug(format_args!("pulling {} artifacts from {} into {}", uris.len(), registry.url, into.display()));
-    let pulled = transfer::pull(registry, uris, into, signals.cancel(), log);
-    // What a signal asked for wins, however the transfer noticed.
-    if let Some(cancelled) = signals.cancelled() {
-        return Err(Stop::because(cancelled));
-    }
-    pulled.map_err(|failure| match failure {
-        Failure::BadRequest(sentence) => Stop::new(exit::BAD_REQUEST, sentence),
-        Failure::Failed(sentence) => Stop::new(exit::PULL_FAILED, sentence),
-        Failure::Cancelled => Stop::new(exit::PULL_FAILED, "the pull was given up"),
+    push(step, &inputs, log)?;
+    Ok(0)
+}
+
+/// Waits for the credential proxy, and keeps it running as long as the step does. Without it the
+/// command would run in vain.
+fn keep_proxy_alive(step: &CheckedStep<'_>, signals: &Signals) -> Result<(), StepFailure> {
+    let Some(socket) = step.registry.endpoint.socket() else { return Ok(()) };
+    keep_alive::start(socket, step.registry.patience, signals.cancel()).map_err(|sentence| {
+        match signals.cancelled() {
+            Some(cancelled) => StepFailure::cancelled(cancelled),
+            None if step.inputs.is_empty() => StepFailure::new(exit::PUSH_FAILED, sentence),
+            None => StepFailure::new(exit::PULL_FAILED, sentence),
+        }
     })
 }
 
-fn push(
-    step: &Step,
-    registry: &Registry,
-    uri: &str,
-    path: &Path,
-    inputs: &[Input],
-    log: &Log,
-) -> Result<(), Stop> {
-    let title = output::title(path).map_err(|sentence| Stop::new(exit::PUSH_FAILED, sentence))?;
-    log.debug(format_args!("pushing {} to {uri} at {}", path.display(), registry.url));
-    let digest = transfer::push(registry, uri, path, &title, step.unpack, inputs, log).map_err(
-        |failure| match failure {
-            Failure::BadRequest(sentence) => Stop::new(exit::BAD_REQUEST, sentence),
-            Failure::Failed(sentence) => Stop::new(exit::PUSH_FAILED, sentence),
-            Failure::Cancelled => Stop::new(exit::PUSH_FAILED, "the push was given up"),
-        },
-    )?;
+fn pull(step: &CheckedStep<'_>, signals: &Signals, log: &Log) -> Result<Vec<PulledInput>, StepFailure> {
+    if step.inputs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let into = step.args.input_path.as_deref().unwrap_or(Path::new("."));
+    if is_root_directory(into) {
+        log.info(
+            "warning: the inputs are unpacked into the root of the file system, where they can replace programs: \
+             name a directory of their own as input-path",
+        );
+    }
+    let endpoint = &step.registry.endpoint;
+    log.debug(format_args!(
+        "pulling {} artifacts from {endpoint} into {}",
+        step.inputs.len(),
+        into.display()
+    ));
+    let rule = step.args.input_conflicts.into();
+    let pulled = transfer::pull(&step.registry, &step.inputs, into, rule, signals.cancel(), log);
+    // A signal that asked for the end counts, whatever error the transfer made of it.
+    if let Some(cancelled) = signals.cancelled() {
+        return Err(StepFailure::cancelled(cancelled));
+    }
+    pulled.map_err(|failure| match failure {
+        TransferFailure::BadRequest(sentence) => StepFailure::new(exit::BAD_REQUEST, sentence),
+        TransferFailure::Failed(sentence) => StepFailure::new(exit::PULL_FAILED, sentence),
+        TransferFailure::Cancelled => StepFailure::new(exit::PULL_FAILED, "the pull was given up"),
+    })
+}
+
+/// Whether a path is the root of the file system, also by way of `..` or links.
+fn is_root_directory(path: &Path) -> bool {
+    path.canonicalize().is_ok_and(|path| output::is_root(&path))
+}
+
+fn push(step: &CheckedStep<'_>, inputs: &[PulledInput], log: &Log) -> Result<(), StepFailure> {
+    let Some((reference, path)) = &step.output else { return Ok(()) };
+    let title = output::title(path).map_err(|sentence| StepFailure::new(exit::PUSH_FAILED, sentence))?;
+    log.debug(format_args!("pushing {} to {reference} at {}", path.display(), step.registry.endpoint));
+    let source = transfer::push::Source { path: path.to_path_buf(), title };
+    let pushed = transfer::push(&step.registry, reference, source, step.args.unpack, inputs, log);
+    let digest = pushed.map_err(|failure| match failure {
+        TransferFailure::BadRequest(sentence) => StepFailure::new(exit::BAD_REQUEST, sentence),
+        TransferFailure::Failed(sentence) => StepFailure::new(exit::PUSH_FAILED, sentence),
+        TransferFailure::Cancelled => StepFailure::new(exit::PUSH_FAILED, "the push was given up"),
+    })?;
     log.debug(format_args!("pushed {digest}"));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_of_the_file_system_is_recognised_by_any_path() {
+        assert!(
+            ["/", "//", "/usr/..", "/.", "/proc/self/root"]
+                .into_iter()
+                .all(|path| is_root_directory(Path::new(path)))
+        );
+        assert!(["/usr", ".", "/no/such/path"].into_iter().all(|path| !is_root_directory(Path::new(path))));
+    }
 }

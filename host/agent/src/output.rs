@@ -6,13 +6,13 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Whether this is the root of the file system, whatever lies there.
+/// Whether this path is written as the root of the file system.
 pub fn is_root(path: &Path) -> bool {
     path.as_os_str().as_bytes().iter().all(|byte| *byte == b'/')
 }
 
-/// Checks that the command left something at `path`. Returns the title of the layer that it becomes: its name, or the real
-/// name of the directory where the path ends in a slash or a dot.
+/// Checks that the command has left a file or directory at `path`. Returns the title of its layer:
+/// its name, or the real name of the directory where the path ends in a slash or a dot.
 ///
 /// # Errors
 /// A sentence.
@@ -20,9 +20,9 @@ pub fn title(path: &Path) -> Result<String, String> {
     let shown = path.display();
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => format!(
-            "the command ended well but left nothing at {shown}, so that nothing is pushed: let it write its output there, or name another output-path"
+            "the command succeeded but left nothing at {shown}, so that nothing is pushed: let it write its output there, or name another output-path"
         ),
-        _ => format!("the command ended well, but what it left at {shown} cannot be read: {error}"),
+        _ => format!("the command succeeded, but its output at {shown} cannot be read: {error}"),
     };
     fs::metadata(path).map_err(failed)?;
     let canonical;
@@ -53,7 +53,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn titles_are_names_as_written_or_real_ones() {
+    fn titles_are_written_names_or_real_ones() {
         let folder = tempfile::tempdir().unwrap();
         let real = folder.path().join("run-1");
         fs::create_dir(&real).unwrap();
@@ -71,10 +71,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_pushed_is_said() {
+    fn errors_name_the_output() {
         let folder = tempfile::tempdir().unwrap();
         let said = title(&folder.path().join("x")).unwrap_err();
-        assert!(said.contains("ended well but left nothing at /"), "{said}");
+        assert!(said.contains("succeeded but left nothing at /"), "{said}");
         assert!(title(Path::new("/usr/..")).unwrap_err().contains("root of the file system"));
         let odd = folder.path().join(OsStr::from_bytes(b"a\xff"));
         fs::write(&odd, "").unwrap();

@@ -1,10 +1,12 @@
-//! URIs of artifacts: placeholders are replaced by what the downward API says of the pod.
+//! URIs of artifacts with placeholders, which stand for values that the downward API gives to the
+//! pod.
 
-use orascache_api::reference::{Reference, split_scheme};
+use oci_registry_client::ArtifactReference;
+use orascache_api::reference::split_scheme;
 use orascache_api::steps::env;
 use std::ffi::OsString;
 
-/// Which way an artifact goes.
+/// Whether an artifact is pulled or pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From the registry.
@@ -22,7 +24,8 @@ impl Direction {
     }
 }
 
-/// Replaces the placeholders of `uri` by values of environment variables, and checks what comes out.
+/// Replaces the placeholders of `uri` by the values of environment variables, and parses the
+/// result.
 ///
 /// # Errors
 /// A sentence that says what is wrong and what to write.
@@ -30,19 +33,19 @@ pub fn expand(
     uri: &str,
     direction: Direction,
     variable: impl Fn(&str) -> Option<OsString>,
-) -> Result<String, String> {
+) -> Result<ArtifactReference, String> {
     let flag = direction.flag();
-    // Credentials are not repeated.
+    // The text before an @ may be a password, which must not be shown.
     let shown = if split_scheme(uri).is_some_and(|(_, rest)| rest.contains('@')) { "..." } else { uri };
     let expanded = replace(uri, variable).map_err(|why| format!("{flag} is \"{shown}\", but {why}"))?;
-    let reference = Reference::parse(&expanded).map_err(|why| {
+    let reference = ArtifactReference::parse(&expanded).map_err(|why| {
         let meant = if expanded == uri { String::new() } else { format!(", which is \"{expanded}\" here") };
         format!("{flag} is \"{shown}\"{meant}, but {why}: write it like flow/words:run-1, without a host")
     })?;
     if direction == Direction::Push && reference.digest.is_some() {
-        return Err(format!("{flag} is \"{shown}\", but what is pushed has no digest yet: name a tag only"));
+        return Err(format!("{flag} is \"{shown}\", but an output has no digest yet: name a tag only"));
     }
-    Ok(expanded)
+    Ok(reference)
 }
 
 fn replace(uri: &str, variable: impl Fn(&str) -> Option<OsString>) -> Result<String, String> {
@@ -90,23 +93,23 @@ mod tests {
     }
 
     fn pull(uri: &str) -> Result<String, String> {
-        expand(uri, Direction::Pull, variable)
+        expand(uri, Direction::Pull, variable).map(|reference| reference.to_string())
     }
 
     #[test]
     fn placeholders_are_replaced() {
         assert_eq!(pull("{namespace}/words-{index}:{pod}").as_deref(), Ok("flows/words-3:words-3-x7k"));
-        assert_eq!(pull("flow/words").as_deref(), Ok("flow/words"));
+        assert_eq!(pull("flow/words").as_deref(), Ok("flow/words:latest"));
     }
 
     #[test]
-    fn what_is_replaced_is_not_looked_at_again() {
+    fn values_are_not_searched_for_placeholders() {
         let nested = expand("a:{pod}", Direction::Pull, |_| Some("{index}".into()));
         assert!(nested.unwrap_err().contains("\"a:{index}\" here, but its tag may hold"));
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn errors_say_what_to_write() {
         for (uri, part) in [
             ("a:{jobs}", "{jobs} is no placeholder: write {index}, {pod}, {job} or {namespace}"),
             ("a:{pod", "{pod is no placeholder"),
@@ -126,13 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_not_repeated() {
+    fn errors_show_no_credentials() {
         let said = pull("https://user:secret@host/a").unwrap_err();
         assert!(!said.contains("secret"), "{said}");
     }
 
     #[test]
-    fn only_what_is_pulled_has_a_digest() {
+    fn only_an_input_may_have_a_digest() {
         let uri = format!("a@sha256:{}", "0".repeat(64));
         assert_eq!(pull(&uri).as_deref(), Ok(uri.as_str()));
         assert!(expand(&uri, Direction::Push, variable).unwrap_err().contains("--output"));

@@ -1,4 +1,5 @@
-//! What signals mean while a step runs. No handler is ever installed: signals stay blocked, and one thread fetches them.
+//! The meaning of signals while a step runs. There are no signal handlers: signals stay blocked,
+//! and one thread fetches them.
 
 use crate::cancel::Cancel;
 use crate::log::Log;
@@ -11,24 +12,25 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Signals that say that this program itself is broken. They do their default.
-const OURS: [Signal; 6] =
+/// Signals of a fault in this program. They keep their default action.
+const FAULTS: [Signal; 6] =
     [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL, Signal::SIGTRAP, Signal::SIGSYS];
-/// Signals by which somebody asks for the end.
+/// Signals that ask a program to end.
 const ENDING: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP];
-/// Signals that a terminal sends to a whole process group. A hang-up is not among them: it goes to the leader of the
-/// session alone.
+/// Signals that a terminal sends to a whole process group. SIGHUP is none of them: only the leader
+/// of the session gets it.
 const OF_GROUPS: [Signal; 6] =
     [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGWINCH];
 
-/// Where a step is, as far as signals care.
+/// The phases of a step that differ in the meaning of signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// The command has not been started. The signal is the one that asked to leave it at that.
+    /// The command has not been started. A signal here asks not to start it.
     Before(Option<Signal>),
-    /// The command runs. Its id is its own as long as the phase says so: it is reaped under the same lock.
+    /// The command runs. Its id is valid in this phase, since the command is reaped under the same
+    /// lock.
     Running(Pid),
-    /// The command has ended, and the step is brought to its end.
+    /// The command has ended. Its output is saved and pushed.
     After,
 }
 
@@ -39,20 +41,21 @@ struct Shared {
     log: Log,
 }
 
-/// The signals of a step, and who gets them.
+/// Passes the signals of a step on.
 #[derive(Debug)]
 pub struct Signals {
     shared: Arc<Shared>,
 }
 
-/// A signal asked for the end before the command was started.
+/// A signal asked to end before the command was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cancelled(pub Signal);
 
-/// Blocks the signals that [`Signals::start`] fetches. It must come before the first thread, since threads inherit it.
+/// Blocks the signals that [`Signals::start`] fetches. It must be called before the first thread is
+/// started, since threads inherit the blocked signals.
 pub fn block() -> io::Result<SigSet> {
     let mut set = SigSet::all();
-    for signal in OURS {
+    for signal in FAULTS {
         set.remove(signal);
     }
     set.thread_block()?;
@@ -63,7 +66,7 @@ impl Signals {
     /// Starts the thread that fetches the blocked signals.
     pub fn start(blocked: SigSet, log: Log) -> io::Result<Self> {
         let mut fetched = blocked;
-        // Whoever waits for children learns of their end by waiting.
+        // The end of a child is reported by waiting for it.
         fetched.remove(Signal::SIGCHLD);
         let source = SignalFd::with_flags(&fetched, SfdFlags::SFD_CLOEXEC)?;
         let shared =
@@ -83,12 +86,12 @@ impl Signals {
         Ok(Signals { shared })
     }
 
-    /// Set when a signal asks for the end before the command is started.
+    /// Cancelled when a signal asks to end before the command is started.
     pub fn cancel(&self) -> &Cancel {
         &self.shared.cancel
     }
 
-    /// The signal that asked for the end before the command was started.
+    /// The signal that asked to end before the command was started.
     pub fn cancelled(&self) -> Option<Cancelled> {
         match *self.shared.phase() {
             Phase::Before(signal) => signal.map(Cancelled),
@@ -96,8 +99,8 @@ impl Signals {
         }
     }
 
-    /// Starts the command, unless a signal asked not to. No signal falls between the two: one that comes meanwhile goes
-    /// to the command. `start` returns its id.
+    /// Starts the command, unless a signal asked to end. No signal is lost in between: one that
+    /// comes meanwhile goes to the command. `start` returns the id of the command.
     pub fn begin<E>(&self, start: impl FnOnce() -> Result<Pid, E>) -> Result<Result<(), E>, Cancelled> {
         let mut phase = self.shared.phase();
         if let Phase::Before(Some(signal)) = *phase {
@@ -106,7 +109,8 @@ impl Signals {
         Ok(start().map(|command| *phase = Phase::Running(command)))
     }
 
-    /// Reaps one child that has ended. Returns its status if it was the command, which gets no signals from then on.
+    /// Reaps one child that has ended. Returns its status if it was the command. From then on, no
+    /// signals are passed on.
     pub fn reap(&self) -> io::Result<Option<WaitStatus>> {
         let mut phase = self.shared.phase();
         let Some((child, status)) = wait(WaitOptions::NOHANG)? else { return Ok(None) };
@@ -132,13 +136,15 @@ impl Shared {
         };
         let is_from_terminal = info.ssi_code == SI_KERNEL && OF_GROUPS.contains(&signal);
         self.act(signal, is_from_terminal);
-        // The shell that waits for this process group expects all of it to stop, and lets all of it go on again.
+        // A shell that waits for this process group expects all its processes to stop, and
+        // continues all of them.
         if is_from_terminal && signal == Signal::SIGTSTP {
             self.stop();
         }
     }
 
-    /// Does what SIGTSTP does by default: unlike SIGSTOP, it stops nobody whom no shell would wake.
+    /// Stops this process by the default action of SIGTSTP. Unlike SIGSTOP, it has no effect where
+    /// no shell could continue the process.
     fn stop(&self) {
         let set = SigSet::from(Signal::SIGTSTP);
         let stopped =
@@ -155,7 +161,8 @@ impl Shared {
                 *phase = Phase::Before(Some(signal));
                 self.cancel.cancel();
             }
-            // The command is in our process group, so that it has got it already.
+            // The command is in the same process group, so that the terminal has sent the signal to
+            // it already.
             Phase::Running(_) if is_from_terminal => {}
             Phase::Running(command) => match kill(command, signal) {
                 Ok(()) => self.log.debug(format_args!("passed {signal} on to the command")),
@@ -182,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn before_the_command_only_a_signal_that_asks_for_the_end_cancels() {
+    fn before_the_command_only_signals_that_ask_to_end_cancel() {
         let signals = signals();
         signals.shared.act(Signal::SIGUSR1, false);
         signals.shared.act(Signal::SIGWINCH, true);
@@ -195,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_cannot_be_started_leaves_the_phase_alone() {
+    fn a_command_that_cannot_be_started_does_not_change_the_phase() {
         let signals = signals();
         assert_eq!(signals.begin(|| Err("no")), Ok(Err("no")));
         assert_eq!(*signals.shared.phase(), Phase::Before(None));

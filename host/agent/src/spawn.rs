@@ -16,17 +16,19 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Variables that are for us, not for the command.
-const OURS: [&str; 4] = [env::POD, env::NAMESPACE, env::JOB, env::INDEX];
-/// What the kernel reads of a script's first line (execve(2), "Interpreter scripts"; since Linux 5.1).
+/// Variables that are for the agent, and not for the command.
+const AGENT_VARIABLES: [&str; 4] = [env::POD, env::NAMESPACE, env::JOB, env::INDEX];
+/// Number of bytes that the kernel reads of the first line of a script (execve(2), "Interpreter
+/// scripts"; since Linux 5.1).
 const FIRST_LINE: u64 = 255;
 
-/// Starts the command: our environment without what is for us only, standard streams as ours unless `stdout` is given, no
-/// signal blocked and the default for SIGPIPE. The standard library would hand on the signals that we block.
+/// Starts the command, with the environment of the agent less its own variables, its standard
+/// streams unless `stdout` is given, no blocked signals, and the default actions of SIGPIPE and
+/// SIGCHLD. The command of the standard library would inherit blocked signals.
 pub fn spawn(words: &[OsString], stdout: Option<BorrowedFd<'_>>) -> Result<Pid, Errno> {
     let words = words.iter().map(|word| to_c(word.as_bytes())).collect::<Result<Vec<_>, _>>()?;
     let program = words.first().ok_or(Errno::ENOENT)?;
-    let is_ours = |name: &OsStr| OURS.iter().any(|ours| name == *ours);
+    let is_ours = |name: &OsStr| AGENT_VARIABLES.iter().any(|ours| name == *ours);
     let environment = vars_os()
         .filter(|(name, _)| !is_ours(name))
         .map(|(name, value)| to_c(&[name.as_bytes(), b"=", value.as_bytes()].concat()))
@@ -34,7 +36,7 @@ pub fn spawn(words: &[OsString], stdout: Option<BorrowedFd<'_>>) -> Result<Pid, 
     let mut attributes = PosixSpawnAttr::init()?;
     attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF)?;
     attributes.set_sigmask(&SigSet::empty())?;
-    attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
+    attributes.set_sigdefault(&[Signal::SIGPIPE, Signal::SIGCHLD].into_iter().collect())?;
     let mut actions = PosixSpawnFileActions::init()?;
     if let Some(stdout) = stdout {
         actions.add_dup2(stdout.as_raw_fd(), STDOUT_FILENO)?;
@@ -99,7 +101,7 @@ fn is_path(program: &OsStr) -> bool {
     program.as_bytes().contains(&b'/')
 }
 
-/// The file that would be executed, as execvp(3) finds it.
+/// The file that execvp(3) would execute.
 fn locate(program: &OsStr, path: Option<&OsStr>) -> Option<PathBuf> {
     if is_path(program) {
         return Some(PathBuf::from(program)).filter(|file| file.exists());
@@ -107,7 +109,7 @@ fn locate(program: &OsStr, path: Option<&OsStr>) -> Option<PathBuf> {
     split_paths(path?).map(|directory| directory.join(program)).find(|file| file.is_file())
 }
 
-/// What stands behind `#!` in the first line.
+/// The interpreter behind `#!` in the first line of a script.
 fn interpreter(program: &OsStr, path: Option<&OsStr>) -> Option<String> {
     first_line(&locate(program, path)?).ok().and_then(|line| parse_interpreter(&line))
 }
@@ -131,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn interpreters_are_read_as_the_kernel_does() {
+    fn interpreters_are_read_as_the_kernel_reads_them() {
         let read = |line: &[u8]| parse_interpreter(line);
         assert_eq!(read(b"#!/bin/sh").as_deref(), Some("/bin/sh"));
         assert_eq!(read(b"#! \t/usr/bin/env python3 -u ").as_deref(), Some("/usr/bin/env"));

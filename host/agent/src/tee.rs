@@ -1,4 +1,4 @@
-//! Copies the command's standard output to ours and to a file.
+//! Copies the standard output of the command to the standard output of the agent and to a file.
 
 use crate::log::Log;
 use nix::unistd::close;
@@ -11,27 +11,27 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::thread::{Builder, JoinHandle};
 
-/// What a pipe holds (pipe(7), "Pipe capacity").
+/// Capacity of a pipe, in bytes (pipe(7), "Pipe capacity").
 const CHUNK: usize = 65536;
 
-/// A pipe that the command will write to.
+/// A tee before the start of the command.
 #[derive(Debug)]
 pub struct Tee {
     source: PipeReader,
     sinks: Sinks,
 }
 
-/// A tee at work.
+/// A tee that copies, on a thread of its own.
 #[derive(Debug)]
-pub struct Running {
-    /// Closed when the command has ended.
+pub struct RunningTee {
+    /// It is closed when the command has ended.
     command: PipeWriter,
     thread: JoinHandle<Sinks>,
 }
 
 impl Tee {
-    /// Creates the file, or empties it, and returns what the command is to write to. Directories that are missing
-    /// are created.
+    /// Creates the file, or empties it. Missing directories are created. Also returns the pipe that
+    /// the command writes to.
     ///
     /// # Errors
     /// A sentence.
@@ -54,14 +54,14 @@ impl Tee {
     ///
     /// # Errors
     /// A sentence.
-    pub fn start(self) -> Result<Running, String> {
+    pub fn start(self) -> Result<RunningTee, String> {
         let failed = |error: io::Error| format!("cannot copy the standard output of the command: {error}");
         let (end, command) = pipe().map_err(failed)?;
         let thread = Builder::new().name("tee".to_owned()).spawn(move || self.copy(&end)).map_err(failed)?;
-        Ok(Running { command, thread })
+        Ok(RunningTee { command, thread })
     }
 
-    /// Copies until everything is there that was written before the other end of `end` was closed.
+    /// Copies everything that is written before the other end of `end` is closed.
     fn copy(mut self, end: &PipeReader) -> Sinks {
         if let Err(error) = copy(&mut self.source, end, &mut self.sinks) {
             self.sinks.fail(error);
@@ -70,8 +70,9 @@ impl Tee {
     }
 }
 
-impl Running {
-    /// Waits until what was written so far has been copied. Others that still have the pipe are not waited for.
+impl RunningTee {
+    /// Waits until everything that was written so far is copied. Other processes may keep the pipe
+    /// open.
     ///
     /// # Errors
     /// A sentence, if the file is not complete.
@@ -93,7 +94,7 @@ fn copy(source: &mut PipeReader, end: &PipeReader, sinks: &mut Sinks) -> io::Res
             Err(error) => return Err(error.into()),
         }
         let [_, ended] = watched.map(|watched| !watched.revents().is_empty());
-        // Asked for first: whoever goes on writing must not keep us here.
+        // This is checked first: a process that never stops writing must not keep this thread busy.
         if ended {
             return drain(source, &mut buffer, sinks);
         }
@@ -103,14 +104,15 @@ fn copy(source: &mut PipeReader, end: &PipeReader, sinks: &mut Sinks) -> io::Res
             return Ok(());
         }
         sinks.write(chunk);
-        // Then the pipe is closed, so that the command learns of it. What it wrote before it could must not get lost.
+        // When standard output is closed, the pipe is closed too, so that the command notices. Its
+        // output up to then must not be lost.
         if sinks.stdout.is_none() {
             return drain(source, &mut buffer, sinks);
         }
     }
 }
 
-/// Copies what is in the pipe now.
+/// Copies the current content of the pipe.
 fn drain(source: &mut PipeReader, buffer: &mut [u8], sinks: &mut Sinks) -> io::Result<()> {
     let mut left = usize::try_from(ioctl_fionread(&*source)?).unwrap_or(usize::MAX);
     while left > 0 {
@@ -134,7 +136,7 @@ fn read(source: &mut PipeReader, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// Where the output goes. Each is left out once it has failed.
+/// The destinations of the output. One that fails is not written to again.
 #[derive(Debug)]
 struct Sinks {
     path: PathBuf,
@@ -168,7 +170,7 @@ impl Sinks {
         self.failure.get_or_insert(sentence);
     }
 
-    /// Some file systems report only now that there was no room.
+    /// Closes the file. Some file systems report a full disk only then.
     fn close(mut self) -> Result<(), String> {
         if let Some(file) = self.file.take()
             && let Err(error) = close(file)
@@ -179,7 +181,8 @@ impl Sinks {
     }
 }
 
-/// As [`Write::write_all`], also where others have made our standard output non-blocking.
+/// As [`Write::write_all`], but waits where another process has made the standard output
+/// non-blocking.
 fn write_all(stdout: &mut File, mut chunk: &[u8]) -> io::Result<()> {
     while !chunk.is_empty() {
         match stdout.write(chunk) {

@@ -1,4 +1,4 @@
-//! The last words of a container, which the kubelet puts into its status.
+//! The termination message of a container, which the kubelet puts into the status of the pod.
 
 use crate::cli::DEFAULT_TERMINATION_MESSAGE;
 use crate::log::{Log, PREFIX};
@@ -6,12 +6,13 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
-/// What the kubelet reads of them, in bytes (kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure).
+/// Longest message that the kubelet reads, in bytes
+/// (kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure).
 const LIMIT: usize = 4096;
 
-/// Replaces the container's last words. When it does not work, the log says so.
+/// Replaces the termination message. An error is logged.
 ///
-/// The default file is not created: outside of pods nobody reads it.
+/// The default file is not created where it is missing, since that is outside of a pod.
 pub fn write(path: &Path, sentence: &str, log: &Log) {
     let text = format!("{PREFIX}{sentence}");
     let bytes = shortened(&text).as_bytes();
@@ -39,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_texts_end_before_a_character_that_does_not_fit() {
+    fn long_messages_are_cut_between_characters() {
         assert_eq!(shortened("x"), "x");
         assert_eq!(shortened(&"x".repeat(5000)).len(), 4096);
         assert_eq!(shortened(&format!("x{}", "é".repeat(3000))).len(), 4095);

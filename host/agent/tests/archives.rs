@@ -1,4 +1,4 @@
-//! Artifacts that mean harm, or were damaged: nothing of them is written, and the command is not started.
+//! Hostile and damaged artifacts: nothing of them is written, and the command is not started.
 
 mod support;
 
@@ -12,7 +12,7 @@ use support::tree::{content, paths, tree, write};
 use support::{Agent, assert_failed, pull, push, try_pull};
 use test_registries::{DockerRegistry, Embedded};
 
-/// A directory to pull into, with something in it and around it.
+/// A directory to pull into, with files in it and around it.
 struct Place {
     folder: tempfile::TempDir,
 }
@@ -30,7 +30,7 @@ impl Place {
     }
 }
 
-/// Pulls an artifact that is refused with these parts in the sentence.
+/// Pulls an artifact, and checks that the refusal holds these texts.
 fn refused(host: &str, uri: &str, place: &Place, parts: &[&str]) {
     let before = tree(place.folder.path());
     let outcome = try_pull(host, uri, &place.target());
@@ -38,7 +38,7 @@ fn refused(host: &str, uri: &str, place: &Place, parts: &[&str]) {
     assert_eq!(tree(place.folder.path()), before, "{uri}");
 }
 
-/// Compresses.
+/// Compresses bytes with gzip.
 fn gzip(content: &[u8]) -> Vec<u8> {
     let mut child = Command::new("gzip").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -48,7 +48,7 @@ fn gzip(content: &[u8]) -> Vec<u8> {
     })
 }
 
-/// An honest beginning: what comes after it must not be what saves the target.
+/// The beginning of an archive with a valid entry, so that hostile entries come later.
 fn begun() -> Tar {
     Tar::default().entry(DIRECTORY, "x/", "", b"").file("x/honest", "honest")
 }
@@ -90,7 +90,7 @@ fn hostile_entries_are_refused() {
             refused(&registry.host(), &format!("a:{tag}"), &place, parts);
         }
     }
-    // The same with nothing bad in it is taken.
+    // The same archive without a hostile entry is accepted.
     put_artifact(&registry.host(), "a", "honest", &[Layer::archive("x", begun().end())]);
     pull(&registry.host(), "a:honest", &place.target());
     assert_eq!(paths(&place.target()), ["x", "x/honest", "x/old"]);
@@ -116,7 +116,7 @@ fn hostile_titles_are_refused() {
 }
 
 #[test]
-fn links_that_are_there_already_are_not_followed() {
+fn existing_links_are_not_followed() {
     let registry = Embedded::start();
     let place = Place::new();
     let elsewhere = place.folder.path().join("elsewhere");
@@ -141,7 +141,7 @@ fn links_that_are_there_already_are_not_followed() {
 }
 
 #[test]
-fn one_bad_layer_or_artifact_spoils_all() {
+fn one_bad_layer_or_artifact_fails_the_whole_pull() {
     let registry = Embedded::start();
     let host = registry.host();
     let place = Place::new();
@@ -189,7 +189,7 @@ fn damaged_archives_are_refused() {
 fn bombs_are_stopped_before_they_are_large() {
     let registry = Embedded::start();
     let place = Place::new();
-    // Zeros behind the end of the archive, which no header announces: only counting shows them.
+    // No header announces the zeros behind the end of the archive, so that they must be counted.
     let script = "head -c 1100000000 /dev/zero | gzip -9";
     let output = Command::new("sh").args(["-c", script]).output().unwrap();
     assert!(output.status.success());
@@ -198,7 +198,7 @@ fn bombs_are_stopped_before_they_are_large() {
 }
 
 #[test]
-fn what_the_disk_of_the_registry_changed_is_refused() {
+fn content_that_changed_in_the_registry_is_refused() {
     let Some(registry) = DockerRegistry::start() else { return };
     let host = registry.host();
     let from = tempfile::tempdir().unwrap();

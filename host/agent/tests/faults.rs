@@ -1,4 +1,4 @@
-//! Transfers while networks are cut, registries die, disks are full, and steps are killed.
+//! Transfers with cut networks, killed registries, full disks and killed steps.
 
 mod support;
 
@@ -7,10 +7,10 @@ use std::fs;
 use std::path::Path;
 use support::http::{Layer, put_artifact, tagged};
 use support::tree::{content, paths, tree, write};
-use support::{Agent, Outcome, assert_failed, program, pull, push, try_pull};
+use support::{Agent, Finished, assert_failed, eventually, program, pull, push, try_pull};
 use test_registries::{DockerRegistry, Embedded, Event, Network, Reaction, namespaces};
 
-/// Large enough that it cannot lie in buffers.
+/// Large enough that buffers cannot hold it.
 const SIZE: usize = 6 << 20;
 
 fn registries() -> Vec<(String, Box<dyn Send>)> {
@@ -35,7 +35,7 @@ fn pushing(host: &str, directory: &Path) -> Agent {
     agent.flag("--output=a:1").flag("--output-path=out")
 }
 
-/// What a pull of `a:1` gives.
+/// The files of a pull of `a:1`.
 fn pulled(host: &str) -> std::collections::BTreeMap<std::path::PathBuf, String> {
     let into = tempfile::tempdir().unwrap();
     pull(host, "a:1", into.path());
@@ -43,7 +43,7 @@ fn pulled(host: &str) -> std::collections::BTreeMap<std::path::PathBuf, String> 
 }
 
 #[test]
-fn a_pull_that_is_cut_goes_on() {
+fn a_pull_continues_after_a_cut() {
     let from = tempfile::tempdir().unwrap();
     large(from.path());
     for (host, _registry) in registries() {
@@ -61,8 +61,8 @@ fn a_pull_that_is_cut_goes_on() {
 }
 
 #[test]
-fn what_had_come_before_a_cut_is_not_asked_for_again() {
-    // The embedded registry sends everything again.
+fn bytes_before_a_cut_are_not_requested_again() {
+    // The embedded registry does not know ranges, and sends everything again.
     let Some(registry) = DockerRegistry::start() else { return };
     let from = tempfile::tempdir().unwrap();
     large(from.path());
@@ -76,12 +76,12 @@ fn what_had_come_before_a_cut_is_not_asked_for_again() {
 }
 
 #[test]
-fn a_push_that_is_cut_goes_on() {
+fn a_push_continues_after_a_cut() {
     let from = tempfile::tempdir().unwrap();
     large(from.path());
     for (host, _registry) in registries() {
         for (n, offset) in [1, 1000, 1 << 20, SIZE as u64 - 1000].into_iter().enumerate() {
-            // Each time something that the registry does not have.
+            // New content, which the registry does not have.
             write(&from.path().join("out/own"), content(100_000, 100 + n as u64), 0o644);
             let network = Network::to(&host);
             network.when(Event::Sent(offset), Reaction::Cut);
@@ -118,7 +118,7 @@ fn a_push_survives_a_restart_of_the_registry() {
     let from = tempfile::tempdir().unwrap();
     large(from.path());
     let network = Network::to(&registry.host());
-    // In the midst of the blob, and when all that is left is the tag.
+    // In the middle of the blob, and before the tag.
     for event in [Event::Sent(2 << 20), Event::Request("PUT /v2/a/manifests/".to_owned())] {
         write(&from.path().join("out/own"), content(100_000, network.sent()), 0o644);
         network.when(event, Reaction::Hold);
@@ -172,7 +172,7 @@ fn a_registry_that_falls_silent_ends_the_transfer() {
     for event in [Event::Received(2 << 20), Event::Request("GET /v2/a/manifests/".to_owned())] {
         let network = Network::to(&registry.host());
         network.when(event, Reaction::Hold);
-        // Whatever is tried next is not answered either.
+        // Further attempts are not answered either.
         network.when(Event::Request("GET ".to_owned()), Reaction::Hold);
         let into = tempfile::tempdir().unwrap();
         let outcome = Agent::step(&network.host(), ["touch", "started"])
@@ -233,6 +233,9 @@ fn a_step_killed_in_its_pull_is_cleaned_up_by_the_next() {
     let running =
         Agent::step(&network.host(), ["touch", "started"]).directory(into.path()).flag("--input=a:1").start();
     network.wait_until_held(1);
+    // The content may be in buffers while the agent is about to create its hidden directory.
+    let is_hidden = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with(".orascache-pull-");
+    eventually("the hidden directory", || fs::read_dir(into.path()).unwrap().flatten().any(is_hidden));
     kill_process_group(running.id(), Signal::KILL).unwrap();
     assert_eq!(running.wait().signal, Some(9));
     let left = paths(into.path());
@@ -278,7 +281,7 @@ fn put_large(host: &str) {
 }
 
 #[test]
-fn a_full_disk_is_said_and_leaves_the_target_as_it_was() {
+fn a_full_disk_is_reported_and_leaves_the_target_unchanged() {
     if !namespaces() {
         return;
     }
@@ -307,14 +310,14 @@ fn a_full_disk_is_said_and_leaves_the_target_as_it_was() {
 }
 
 #[test]
-fn a_file_that_may_not_grow_is_said_and_leaves_the_target_as_it_was() {
+fn a_file_size_limit_is_reported_and_leaves_the_target_unchanged() {
     let registry = Embedded::start();
     put_large(&registry.host());
     for name in ["directory", "file"] {
         let into = tempfile::tempdir().unwrap();
         write(&into.path().join("old"), "old", 0o644);
-        // POSIX counts in units of 512 bytes.
-        let outcome: Outcome = Agent::of("sh", ["-c", "ulimit -f 4000; exec \"$AGENT\" \"$@\"", "sh"])
+        // `ulimit -f` counts in units of 512 bytes (POSIX, Shell and Utilities, ulimit).
+        let outcome: Finished = Agent::of("sh", ["-c", "ulimit -f 4000; exec \"$AGENT\" \"$@\"", "sh"])
             .env("AGENT", program())
             .directory(into.path())
             .flag("exec")
@@ -332,7 +335,7 @@ fn a_file_that_may_not_grow_is_said_and_leaves_the_target_as_it_was() {
 }
 
 #[test]
-fn a_directory_that_may_not_be_written_is_said() {
+fn a_read_only_directory_is_reported() {
     let registry = Embedded::start();
     put_artifact(&registry.host(), "a", "1", &[Layer::file("data", "x")]);
     let folder = tempfile::tempdir().unwrap();
@@ -345,7 +348,7 @@ fn a_directory_that_may_not_be_written_is_said() {
 }
 
 #[test]
-fn a_registry_without_room_is_said() {
+fn a_registry_with_a_full_disk_is_reported() {
     let Some(registry) = DockerRegistry::on_small_disk(2 << 20) else { return };
     let from = tempfile::tempdir().unwrap();
     write(&from.path().join("out"), "small", 0o644);
@@ -356,4 +359,22 @@ fn a_registry_without_room_is_said() {
     let outcome = pushing(&registry.host(), from.path()).flag("--patience=1").run();
     assert_failed(&outcome, 99, &["cannot push a:1", "the registry answered 500"]);
     assert_eq!(tagged(&registry.host(), "a", "1"), old);
+}
+
+#[test]
+fn a_registry_that_lost_its_data_gets_the_blobs_again() {
+    let Some(registry) = DockerRegistry::start() else { return };
+    let from = tempfile::tempdir().unwrap();
+    large(from.path());
+    let network = Network::to(&registry.host());
+    network.when(Event::Request("PUT /v2/a/manifests/".to_owned()), Reaction::Hold);
+    let running = pushing(&network.host(), from.path()).start();
+    network.wait_until_held(1);
+    // The blobs are pushed, and the manifest is not. A registry without storage loses the blobs
+    // when it is restarted.
+    fs::remove_dir_all(registry.data()).unwrap();
+    network.clear();
+    let finished = running.wait();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert_eq!(pulled(&registry.host()), tree(from.path()));
 }

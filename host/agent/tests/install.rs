@@ -1,4 +1,4 @@
-//! The copy that other containers run.
+//! The copy of the program for other containers.
 
 mod support;
 
@@ -10,12 +10,12 @@ use support::{Agent, program};
 
 const NAME: &str = "orascache-agent";
 
-fn install(into: &Path) -> support::Outcome {
+fn install(into: &Path) -> support::Finished {
     Agent::new([Path::new("install"), into]).run()
 }
 
 #[test]
-fn the_copy_is_complete_executable_and_alone() {
+fn the_copy_is_complete_and_executable() {
     let folder = tempfile::tempdir().unwrap();
     for umask in ["000", "077", "777"] {
         let script = format!("umask {umask}; exec \"$AGENT\" install \"$INTO\"");
@@ -45,7 +45,7 @@ fn an_old_copy_is_replaced_while_it_runs() {
         .spawn()
         .unwrap();
     assert_eq!(install(folder.path()).code, Some(0));
-    // The copy can install itself, too.
+    // The copy can install itself.
     let again = Command::new(&copy).arg("install").arg(folder.path()).status().unwrap();
     assert!(again.success());
     assert_ne!(fs::metadata(&copy).unwrap().ino(), before);
@@ -54,7 +54,7 @@ fn an_old_copy_is_replaced_while_it_runs() {
 }
 
 #[test]
-fn what_is_in_the_way_is_said() {
+fn an_entry_in_the_way_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");
     let outcome = install(&missing);
@@ -74,15 +74,15 @@ fn what_is_in_the_way_is_said() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_written_is_said() {
-    // Nobody creates files there, not even root.
+fn a_directory_that_cannot_be_written_is_named() {
+    // Not even root can create files there.
     let outcome = install(Path::new("/proc/self"));
     assert_eq!(outcome.code, Some(1));
     assert!(outcome.stderr.contains("orascache: cannot install into /proc/self: "), "{}", outcome.stderr);
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o555)).unwrap();
     let outcome = install(folder.path());
-    // Root may write there all the same.
+    // Root may write there in spite of the mode.
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
     assert_eq!(outcome.code, Some(if is_root { 0 } else { 1 }), "{}", outcome.stderr);
 }

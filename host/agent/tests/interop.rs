@@ -13,7 +13,7 @@ use support::tree::{content, paths, tree, write};
 use support::{Agent, pull, push};
 use test_registries::{DockerRegistry, Embedded, installed};
 
-/// The registries that are there, if `oras` is there too.
+/// The installed registries. None where `oras` is not installed.
 fn registries() -> Vec<(String, Box<dyn Send>)> {
     if !installed("oras") {
         return Vec::new();
@@ -41,7 +41,7 @@ fn oras(directory: &Path, words: &[&str]) -> String {
     said
 }
 
-/// A directory with everything that directories of results have.
+/// A directory with many kinds of files.
 fn various(root: &Path) {
     write(&root.join("text"), "hello\n", 0o644);
     write(&root.join("secret"), "x", 0o600);
@@ -61,7 +61,7 @@ fn various(root: &Path) {
 }
 
 #[test]
-fn what_oras_pushed_is_pulled() {
+fn artifacts_of_oras_are_pulled() {
     for (host, _registry) in registries() {
         let from = tempfile::tempdir().unwrap();
         various(&from.path().join("out"));
@@ -104,7 +104,7 @@ fn types_annotations_and_configurations_of_oras_do_not_matter() {
 }
 
 #[test]
-fn what_is_attached_is_not_pulled() {
+fn attached_artifacts_are_not_pulled() {
     for (host, _registry) in registries() {
         let from = tempfile::tempdir().unwrap();
         write(&from.path().join("file"), "content", 0o644);
@@ -124,7 +124,7 @@ fn what_is_attached_is_not_pulled() {
 }
 
 #[test]
-fn oras_pulls_what_was_pushed() {
+fn oras_pulls_artifacts_of_the_agent() {
     for (host, _registry) in registries() {
         let from = tempfile::tempdir().unwrap();
         various(&from.path().join("out"));
@@ -142,7 +142,7 @@ fn oras_pulls_what_was_pushed() {
 }
 
 #[test]
-fn oras_pulls_names_that_are_no_text() {
+fn oras_pulls_names_that_are_not_utf_8() {
     for (host, _registry) in registries() {
         let from = tempfile::tempdir().unwrap();
         let name = OsStr::from_bytes(b"out/caf\xe9");
@@ -177,7 +177,7 @@ fn oras_pulls_an_archive_as_a_file_where_unpack_is_false() {
 }
 
 #[test]
-fn an_artifact_goes_round_unchanged() {
+fn an_artifact_is_unchanged_after_a_round_trip() {
     for (host, _registry) in registries() {
         let from = tempfile::tempdir().unwrap();
         various(&from.path().join("out"));
@@ -193,7 +193,7 @@ fn an_artifact_goes_round_unchanged() {
         let into = tempfile::tempdir().unwrap();
         oras(into.path(), &["pull", "--plain-http", &format!("{host}/a:step")]);
         assert_eq!(tree(into.path()), tree(from.path()));
-        // Both say it with the same words.
+        // Both write the same annotations.
         let layer = |tag| manifest(&host, "a", tag)["layers"][0].clone();
         let (theirs, ours) = (layer("oras"), layer("step"));
         assert_eq!(ours["mediaType"], theirs["mediaType"]);

@@ -1,7 +1,7 @@
 //! Many files, and large ones, in little memory.
 //!
-//! Small versions always run. `ORASCACHE_LARGE` adds 100,000 files and a file of 2 GiB, which take long where the program was
-//! built without optimization: set it together with `ORASCACHE_AGENT`.
+//! Small versions always run. `ORASCACHE_LARGE` adds 100,000 files and a file of 2 GiB, which take
+//! long where the program was built without optimization: set it together with `ORASCACHE_AGENT`.
 
 mod support;
 
@@ -10,17 +10,18 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 use support::tree::{content, write};
-use support::{Agent, Outcome};
+use support::{Agent, Finished};
 use test_registries::DockerRegistry;
 
-/// What a transfer may take at most, in KiB.
+/// Largest memory of a transfer, in KiB.
 const MEMORY: u64 = 64 << 10;
-/// Between two looks at the memory. It is a peak, so that only what comes after the last look is missed.
+/// Pause between two readings of the memory. The value is a peak, so that only memory after the
+/// last reading is missed.
 const PAUSE: Duration = Duration::from_millis(1);
-/// When a large test gives up.
+/// Time limit of a large test.
 const LIMIT: Duration = Duration::from_secs(900);
 
-/// Whether the large versions run; says so in the output when they do not.
+/// Whether the large versions run. If not, a line of the output says so.
 #[allow(clippy::print_stdout, reason = "a skipped test says why")]
 fn is_large() -> bool {
     let is_large = std::env::var_os("ORASCACHE_LARGE").is_some();
@@ -30,13 +31,13 @@ fn is_large() -> bool {
     is_large
 }
 
-/// Runs a step. Returns the peak of its memory in KiB too (proc_pid_status(5), VmHWM).
-fn measured(agent: Agent) -> (Outcome, u64) {
+/// Runs a step. Also returns the peak of its memory in KiB (proc_pid_status(5), VmHWM).
+fn measured(agent: Agent) -> (Finished, u64) {
     let running = agent.limit(LIMIT).start();
     let status = format!("/proc/{}/status", running.id());
     let peak = std::thread::spawn(move || {
         let mut peak = 0;
-        // An ended process has no memory any more, and then no entry.
+        // A process that has ended has no such entry.
         while let Some(now) = fs::read_to_string(&status).ok().as_deref().and_then(high_water_mark) {
             peak = now;
             std::thread::sleep(PAUSE);
@@ -52,8 +53,8 @@ fn high_water_mark(status: &str) -> Option<u64> {
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
-/// Pushes `out` of one directory and pulls it into another, each within the memory. The step that pulls tells of its peak
-/// itself, exactly: everything has been pulled when its command starts.
+/// Pushes `out` of one directory and pulls it into another, each within the limit of memory. The
+/// step that pulls prints its exact peak, since everything is pulled when its command starts.
 #[allow(clippy::print_stdout, reason = "a measurement")]
 fn there_and_back(host: &str, from: &Path, into: &Path) {
     let agent = Agent::step(host, ["true"]).directory(from);
@@ -71,7 +72,8 @@ fn there_and_back(host: &str, from: &Path, into: &Path) {
     println!("{peak} KiB to push, {peak_of_pull} KiB to pull");
 }
 
-/// Content of the file with this number: some are empty, some are longer than a block of an archive.
+/// Content of the file with this number: some are empty, some are longer than a block of an
+/// archive.
 fn of_number(n: u64) -> Vec<u8> {
     content((n * 37 % 1500) as usize, n)
 }
@@ -100,7 +102,7 @@ fn files_below(directory: &Path) -> u64 {
         .sum()
 }
 
-/// A file with something in it at the beginning, in the midst and at the end.
+/// A file with content at the beginning, in the middle and at the end, and holes in between.
 fn one(path: &str, bytes: u64) {
     let Some(registry) = DockerRegistry::start() else { return };
     let (from, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -108,7 +110,7 @@ fn one(path: &str, bytes: u64) {
     write(&source, b"", 0o644);
     let file = File::options().write(true).open(&source).unwrap();
     file.set_len(bytes).unwrap();
-    // So much of it cannot be compressed that the archive is no bomb.
+    // Enough of the content cannot be compressed, so that the archive is not taken for a bomb.
     let piece = content(bytes as usize / 256, bytes);
     for part in 0..4 {
         file.write_all_at(&piece, (bytes - piece.len() as u64) * part / 3).unwrap();

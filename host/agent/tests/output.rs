@@ -1,11 +1,11 @@
-//! The output that the command leaves, or does not.
+//! The output of a command, and a missing output.
 
 mod support;
 
 use support::Agent;
 
 #[test]
-fn an_output_that_is_missing_fails_the_step() {
+fn a_missing_output_fails_the_step() {
     let folder = tempfile::tempdir().unwrap();
     let outcome = Agent::script("exit 0")
         .directory(folder.path())
@@ -14,7 +14,7 @@ fn an_output_that_is_missing_fails_the_step() {
         .run();
     assert_eq!(outcome.code, Some(99));
     let message = outcome.message.unwrap();
-    assert!(message.starts_with("orascache: the command ended well but left nothing at result"), "{message}");
+    assert!(message.starts_with("orascache: the command succeeded but left nothing at result"), "{message}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Outputs of steps, with real registries.
+//! Pushing the outputs of steps to registries.
 
 mod support;
 
@@ -17,14 +17,14 @@ fn put_file(host: &str, repository: &str, title: &str, content: &str) {
     put_artifact(host, repository, "1", &[Layer::file(title, content)]);
 }
 
-/// A host that nobody is at.
-fn nobody() -> String {
+/// An address on which no server listens.
+fn unused_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
 #[test]
-fn a_push_that_does_not_succeed_is_99_although_the_command_did() {
+fn a_failed_push_ends_with_99_although_the_command_succeeded() {
     let forbidding = Embedded::refusing(403);
     let failing = Embedded::refusing(500);
     let unwilling = Embedded::refusing(405);
@@ -32,7 +32,7 @@ fn a_push_that_does_not_succeed_is_99_although_the_command_did() {
         (forbidding.host(), "the registry refuses access (403"),
         (failing.host(), "the registry answered 500"),
         (unwilling.host(), "the registry answered 405"),
-        (nobody(), "cannot be reached"),
+        (unused_address(), "cannot be reached"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let outcome = Agent::step(&host, ["sh", "-c", "echo result > out"])
@@ -47,7 +47,7 @@ fn a_push_that_does_not_succeed_is_99_although_the_command_did() {
 }
 
 #[test]
-fn directories_are_unpacked_unless_told_otherwise() {
+fn directories_are_unpacked_unless_unpack_is_false() {
     let registry = Embedded::start();
     let folder = tempfile::tempdir().unwrap();
     let words = folder.path().join("words");
@@ -84,7 +84,7 @@ fn directories_are_unpacked_unless_told_otherwise() {
 }
 
 #[test]
-fn steps_are_chained_and_say_what_their_output_was_made_of() {
+fn the_manifest_of_an_output_names_its_inputs() {
     let registry = Embedded::start();
     let host = registry.host();
     put_file(&host, "flow/one", "one", "1\n");
@@ -110,7 +110,7 @@ fn steps_are_chained_and_say_what_their_output_was_made_of() {
     let outcome =
         Agent::step(&host, ["cat", "out/both"]).directory(next.path()).flag("--input=flow/both:1").run();
     assert_eq!((outcome.code, outcome.stdout().as_str()), (Some(0), "1\n2\n"), "{}", outcome.stderr);
-    // Without inputs there is nothing to say.
+    // Without inputs there is no annotation.
     push(&host, "flow/alone:1", &folder.path().join("one"));
     assert!(manifest(&host, "flow/alone", "1").get("annotations").is_none());
 }
@@ -136,7 +136,7 @@ fn an_unchanged_output_is_not_sent_again() {
 }
 
 #[test]
-fn what_another_repository_has_is_mounted() {
+fn blobs_of_inputs_in_other_repositories_are_mounted() {
     const SIZE: usize = 3 << 20;
     let Some(registry) = DockerRegistry::start() else { return };
     let folder = tempfile::tempdir().unwrap();
@@ -176,18 +176,18 @@ fn a_command_that_failed_pushes_nothing() {
 }
 
 #[test]
-fn a_command_that_left_no_output_is_99() {
+fn a_command_without_output_ends_with_99() {
     let registry = Embedded::start();
     let outcome = Agent::step(&registry.host(), ["true"])
         .flag("--output=a:1")
         .flag("--output-path=/no/such/output")
         .run();
-    assert_failed(&outcome, 99, &["ended well but left nothing at /no/such/output"]);
+    assert_failed(&outcome, 99, &["succeeded but left nothing at /no/such/output"]);
     assert_eq!(tagged(&registry.host(), "a", "1"), None);
 }
 
 #[test]
-fn what_the_command_prints_is_pushed_with_an_output_pipe() {
+fn standard_output_is_pushed_with_an_output_pipe() {
     let registry = Embedded::start();
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
@@ -203,7 +203,7 @@ fn what_the_command_prints_is_pushed_with_an_output_pipe() {
 }
 
 #[test]
-fn a_signal_during_a_push_waits_for_its_end() {
+fn a_push_is_completed_after_a_signal() {
     let registry = Embedded::start();
     let network = Network::to(&registry.host());
     network.when(Event::Request("PUT /v2/a/manifests/".to_owned()), Reaction::Hold);
@@ -224,7 +224,7 @@ fn a_signal_during_a_push_waits_for_its_end() {
 }
 
 #[test]
-fn of_two_steps_that_push_one_tag_one_wins_whole() {
+fn of_two_steps_with_one_tag_one_wins_completely() {
     let embedded = Embedded::start();
     let docker = DockerRegistry::start();
     let hosts = [Some(embedded.host()), docker.as_ref().map(DockerRegistry::host)];
@@ -237,7 +237,7 @@ fn of_two_steps_that_push_one_tag_one_wins_whole() {
     for host in hosts.into_iter().flatten() {
         for round in 0..3 {
             let network = Network::to(&host);
-            // Both have sent their blobs before either moves the tag.
+            // Both steps have sent their blobs before either moves the tag.
             network.when(Event::Request(format!("/manifests/run-{round}")), Reaction::Hold);
             let start = |name: &str| {
                 Agent::step(&network.host(), ["true"])

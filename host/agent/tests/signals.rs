@@ -50,7 +50,7 @@ fn a_signal_that_the_command_does_not_handle_ends_it() {
 }
 
 #[test]
-fn a_command_that_ends_well_on_a_signal_has_ended_well() {
+fn a_command_that_succeeds_after_a_signal_has_succeeded() {
     let running = Agent::script("trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done").start();
     running.wait_for("ready\n");
     running.signal(Signal::TERM);
@@ -64,19 +64,19 @@ fn killing_the_process_group_leaves_nothing() {
     kill_process_group(running.id(), Signal::KILL).unwrap();
     let outcome = running.wait();
     assert_eq!(outcome.signal, Some(9));
-    // Whoever reaps orphans here may take a moment.
+    // The process that reaps orphans on this machine may need a moment.
     for id in outcome.stdout().trim_end_matches(".\n").split(' ') {
         eventually("the end of the process", || !is_alive(id));
     }
 }
 
-/// Whether a process is there and no zombie.
+/// Whether a process runs, and is not a zombie.
 fn is_alive(id: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     exists(id) && stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
 }
 
-/// A terminal: the end of the person, and the end of the program.
+/// A terminal: the side of the user, and the side of the program.
 fn terminal() -> (File, OwnedFd) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
@@ -87,7 +87,7 @@ fn terminal() -> (File, OwnedFd) {
 }
 
 #[test]
-fn what_the_terminal_sends_to_the_group_is_not_sent_twice() {
+fn a_signal_of_the_terminal_is_not_sent_twice() {
     let (mut keyboard, screen) = terminal();
     let script =
         "trap 'echo INT' INT; trap 'echo TERM; exit 5' TERM; echo id $PPID.; while :; do sleep 0.01; done";
@@ -108,7 +108,7 @@ fn what_the_terminal_sends_to_the_group_is_not_sent_twice() {
         running.stdout_text().split_once("id ").unwrap().1.split_once('.').unwrap().0.parse().unwrap();
     keyboard.write_all(b"\x03").unwrap();
     running.wait_for("INT\n");
-    // It is fetched after the one of the terminal: lower numbers come first.
+    // It is fetched after the signal of the terminal, since lower numbers come first.
     kill_process(Pid::from_raw(agent).unwrap(), Signal::TERM).unwrap();
     let outcome = running.wait();
     assert!(outcome.stdout().ends_with(".\nINT\nTERM\n"), "{}", outcome.stdout());
@@ -118,10 +118,10 @@ fn what_the_terminal_sends_to_the_group_is_not_sent_twice() {
 }
 
 #[test]
-fn a_shell_can_stop_the_step_and_let_it_go_on() {
+fn a_shell_can_stop_and_continue_the_step() {
     let (mut keyboard, screen) = terminal();
     let script = r#""$AGENT" exec --registry=http://a -- sh -c 'trap "exit 6" USR1; echo ready $PPID.; while :; do sleep 0.01; done'; echo stopped; fg; echo ended $?"#;
-    // The shell takes the terminal from its standard error.
+    // The shell finds the terminal by its standard error.
     let running =
         Agent::of("setsid", ["--ctty", "--wait", "sh", "-c", "exec bash -mc \"$SCRIPT\" 2> /dev/tty"])
             .env("SCRIPT", script)

@@ -1,4 +1,4 @@
-//! The file that the command's standard output is also written to.
+//! The file to which the standard output of the command is copied.
 
 mod support;
 
@@ -7,7 +7,7 @@ use std::io::pipe;
 use support::Agent;
 
 #[test]
-fn what_is_written_just_before_the_end_is_complete() {
+fn output_just_before_the_end_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/folders/out");
     let outcome = Agent::script("head -c 1048576 /dev/zero | tr '\\0' x; printf end; exec sh -c 'printf .'")
@@ -30,7 +30,7 @@ fn an_old_file_is_emptied_before_the_command_starts() {
 }
 
 #[test]
-fn bytes_come_as_they_are_written() {
+fn output_is_copied_while_it_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let running = Agent::script("printf first; while [ ! -e go ]; do sleep 0.01; done; printf '\\377\\000'")
         .directory(folder.path())

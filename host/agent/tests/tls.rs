@@ -1,4 +1,4 @@
-//! Registries that speak TLS, and those that do not where it is expected.
+//! Registries that speak TLS, and registries that do not although TLS is expected.
 
 mod support;
 
@@ -8,7 +8,7 @@ use support::tree::{content, paths, tree, write};
 use support::{Agent, assert_failed, eventually};
 use test_registries::{DockerRegistry, Embedded};
 
-/// Who is trusted beside the usual authorities (openssl(1ssl), SSL_CERT_FILE).
+/// Variable with a file of further authorities (openssl(1ssl), SSL_CERT_FILE).
 const TRUSTED: &str = "SSL_CERT_FILE";
 
 fn step(url: &str, script: &str, directory: &Path) -> Agent {
@@ -16,7 +16,7 @@ fn step(url: &str, script: &str, directory: &Path) -> Agent {
 }
 
 #[test]
-fn a_certificate_that_is_trusted_is_enough() {
+fn a_trusted_certificate_is_accepted() {
     let Some(registry) = DockerRegistry::with_tls() else { return };
     let url = format!("https://{}", registry.host());
     let (from, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -31,7 +31,7 @@ fn a_certificate_that_is_trusted_is_enough() {
         step(&url, "true", into.path()).env(TRUSTED, registry.certificate()).flag("--input=a:1").run();
     assert_eq!(pulled.code, Some(0), "{}", pulled.stderr);
     assert_eq!(tree(into.path()), tree(from.path()));
-    // People name it without a scheme; on this machine that would be plain HTTP.
+    // Without a scheme, a registry on this machine would be spoken to without TLS.
     let by_hand = tempfile::tempdir().unwrap();
     let pulled = Agent::new(["pull", &format!("{url}/a:1")])
         .directory(by_hand.path())
@@ -42,11 +42,11 @@ fn a_certificate_that_is_trusted_is_enough() {
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_ends_a_transfer_at_once() {
+fn an_untrusted_certificate_ends_a_transfer_at_once() {
     let Some(registry) = DockerRegistry::with_tls() else { return };
     let url = format!("https://{}", registry.host());
     let folder = tempfile::tempdir().unwrap();
-    // Patience would outlast the test.
+    // The patience is longer than the limit of the test.
     let pulled = step(&url, "touch out", folder.path())
         .env_remove(TRUSTED)
         .flag("--input=a:1")
@@ -64,7 +64,7 @@ fn a_certificate_that_is_not_trusted_ends_a_transfer_at_once() {
 }
 
 #[test]
-fn the_wrong_scheme_ends_a_transfer_at_once() {
+fn a_wrong_scheme_ends_a_transfer_at_once() {
     let plain = Embedded::start();
     let Some(encrypted) = DockerRegistry::with_tls() else { return };
     for url in [format!("https://{}", plain.host()), format!("http://{}", encrypted.host())] {

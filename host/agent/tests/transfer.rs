@@ -1,4 +1,4 @@
-//! Inputs of steps, with real registries.
+//! Pulling the inputs of steps from registries.
 
 mod support;
 
@@ -16,14 +16,14 @@ fn put_file(host: &str, repository: &str, title: &str, content: &str) {
     put_artifact(host, repository, "1", &[Layer::file(title, content)]);
 }
 
-/// A host that nobody is at.
-fn nobody() -> String {
+/// An address on which no server listens.
+fn unused_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
 #[test]
-fn inputs_come_in_the_order_given_whichever_is_the_slowest() {
+fn later_inputs_win_if_wanted_whichever_is_the_slowest() {
     let registry = Embedded::start();
     for name in ["a", "b", "c"] {
         let own = format!("own-{name}");
@@ -34,7 +34,9 @@ fn inputs_come_in_the_order_given_whichever_is_the_slowest() {
         let network = Network::to(&registry.host());
         network.when(Event::Request(format!("GET /v2/{}/blobs/", order[0])), Reaction::Hold);
         let into = tempfile::tempdir().unwrap();
-        let mut agent = Agent::step(&network.host(), ["cat", "same"]).directory(into.path());
+        let mut agent = Agent::step(&network.host(), ["cat", "same"])
+            .directory(into.path())
+            .flag("--input-conflicts=last-wins");
         for name in order {
             agent = agent.flag(format!("--input={name}:1"));
         }
@@ -44,13 +46,47 @@ fn inputs_come_in_the_order_given_whichever_is_the_slowest() {
             let own = format!("own-{name}");
             eventually("the other inputs", || holds(into.path(), &own));
         }
-        // Nothing is where the command would find it before everything has come.
+        // Nothing is visible before everything has arrived.
         assert!(!into.path().join("same").exists());
         network.clear();
         let outcome = running.wait();
         assert_eq!((outcome.code, outcome.stdout()), (Some(0), order[2].to_owned()), "{}", outcome.stderr);
         assert_eq!(paths(into.path()), ["own-a", "own-b", "own-c", "same"]);
     }
+}
+
+#[test]
+fn inputs_with_different_content_at_one_path_are_refused() {
+    let registry = Embedded::start();
+    let host = registry.host();
+    let shared = || Layer::file("shared/equal", "equal");
+    put_artifact(&host, "a", "1", &[shared(), Layer::file("shared/file", "one")]);
+    put_artifact(&host, "b", "1", &[shared(), Layer::file("shared/other", "two")]);
+    put_artifact(&host, "c", "1", &[Layer::file("shared/file", "three")]);
+    let into = tempfile::tempdir().unwrap();
+    let step = |inputs: [&str; 2]| {
+        let agent = Agent::step(&host, ["true"]).directory(into.path());
+        inputs.iter().fold(agent, |agent, input| agent.flag(format!("--input={input}")))
+    };
+    let refused = step(["a:1", "c:1"]).run();
+    let path = "shared/file cannot be put in place: two of the layers hold it with different content";
+    assert_failed(&refused, 98, &["a:1 and c:1 clash", path, "last-wins"]);
+    assert_eq!(paths(into.path()), [""; 0]);
+    // Directories may be shared, and files with equal content.
+    let both = step(["a:1", "b:1"]).run();
+    assert_eq!(both.code, Some(0), "{}", both.stderr);
+    assert_eq!(paths(into.path()), ["shared", "shared/equal", "shared/file", "shared/other"]);
+}
+
+#[test]
+fn a_title_that_occurs_twice_in_an_artifact_is_refused() {
+    let registry = Embedded::start();
+    let host = registry.host();
+    put_artifact(&host, "a", "1", &[Layer::file("file", "one"), Layer::file("./file", "two")]);
+    let into = tempfile::tempdir().unwrap();
+    let outcome = try_pull(&host, "a:1", into.path());
+    assert_failed(&outcome, 98, &["two layers of a:1 clash", "file cannot be put in place"]);
+    assert_eq!(paths(into.path()), [""; 0]);
 }
 
 #[test]
@@ -94,7 +130,7 @@ fn without_an_input_the_command_is_not_started() {
 }
 
 #[test]
-fn what_is_no_artifact_of_files_is_said() {
+fn an_artifact_without_files_is_refused() {
     let registry = Embedded::start();
     let host = registry.host();
     put_artifact(&host, "a", "bare", &[Layer { content: b"x".to_vec(), annotations: Vec::new() }]);
@@ -134,13 +170,13 @@ fn a_digest_pins_an_input() {
 }
 
 #[test]
-fn a_pull_that_does_not_succeed_is_98() {
+fn a_failed_pull_ends_with_98() {
     let forbidding = Embedded::refusing(401);
     let failing = Embedded::refusing(503);
     for (host, part) in [
         (forbidding.host(), "the registry refuses access (401"),
         (failing.host(), "the registry answered 503"),
-        (nobody(), "cannot be reached"),
+        (unused_address(), "cannot be reached"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let outcome = Agent::step(&host, ["touch", "started"])
@@ -154,7 +190,7 @@ fn a_pull_that_does_not_succeed_is_98() {
 }
 
 #[test]
-fn a_registry_that_is_none_is_97() {
+fn a_wrong_registry_ends_with_97() {
     for (url, part) in [
         ("cache:5000", "neither http:// nor https://"),
         ("ftp://cache", "neither http:// nor https://"),
@@ -181,7 +217,7 @@ fn a_registry_that_is_none_is_97() {
 }
 
 #[test]
-fn placeholders_are_replaced_both_ways() {
+fn placeholders_of_inputs_and_outputs_are_replaced() {
     let registry = Embedded::start();
     put_file(&registry.host(), "in/lab/sim", "file", "seven");
     let folder = tempfile::tempdir().unwrap();

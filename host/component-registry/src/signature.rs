@@ -1,23 +1,24 @@
-//! Signatures by a key, as cosign keeps them beside what they sign (sigstore/cosign, specs/SIGNATURE_SPEC.md).
+//! Signatures by a key, as cosign stores them beside the signed artifact (sigstore/cosign,
+//! specs/SIGNATURE_SPEC.md).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use oci_registry_client::{Client, Descriptor, Digest, Reference};
+use oci_registry_client::{ArtifactReference, Client, Descriptor, Digest};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use serde::Deserialize;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use crate::artifact::read;
+use crate::bounded_blob;
 use crate::error::Error;
 
-/// Media type of what is signed.
+/// Media type of a payload ("SIMPLE_SIGNING" in cosign's specification).
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
-/// Annotation of its descriptor: the signature, base64.
+/// Annotation of the payload's descriptor: the signature, in base64.
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
-/// It is a few hundred bytes.
+/// Largest payload that is read, in bytes. Payloads have a few hundred.
 const MAX_PAYLOAD: u64 = 64 << 10;
-/// Length of a point on P-256 that is not compressed.
+/// Length of an uncompressed point on P-256, in bytes (SEC 1, 2.3.3).
 const POINT: usize = 65;
 
 /// A key that signatures are checked with: ECDSA on P-256.
@@ -28,7 +29,12 @@ impl PublicKey {
     /// Reads a key as `cosign generate-key-pair` and `openssl ec -pubout` write it.
     ///
     /// # Errors
-    /// When it is no such key.
+    /// When the text is no such key.
+    ///
+    /// ```
+    /// let error = component_registry::PublicKey::from_pem(b"no key").unwrap_err();
+    /// assert!(error.to_string().contains("it is no PEM"));
+    /// ```
     pub fn from_pem(pem: &[u8]) -> Result<Self, Error> {
         let wrong = |why: &str| Error::Key(why.to_owned());
         let (_, block) = x509_parser::pem::parse_x509_pem(pem).map_err(|_| wrong("it is no PEM"))?;
@@ -50,7 +56,7 @@ impl PublicKey {
     }
 }
 
-/// What is signed: the digest of a manifest, and whatever else the signer says.
+/// The text that is signed ("Payload" in cosign's specification). Signers may add more.
 #[derive(Deserialize)]
 struct Payload {
     critical: Critical,
@@ -58,26 +64,47 @@ struct Payload {
 
 #[derive(Deserialize)]
 struct Critical {
+    identity: Identity,
     image: Image,
 }
 
+/// What the signer calls the artifact.
+#[derive(Deserialize)]
+struct Identity {
+    #[serde(rename = "docker-reference")]
+    reference: String,
+}
+
+/// The manifest that is signed.
 #[derive(Deserialize)]
 struct Image {
     #[serde(rename = "docker-manifest-digest")]
     digest: String,
 }
 
-/// Looks for a signature of a manifest by the key.
-pub(crate) async fn check(
+/// Looks for a signature of a manifest by a key, for the name `signed_as`, or else for the name
+/// that the manifest is pulled by. Without the name, the signature of one component would be valid
+/// for every repository that its signer writes to.
+///
+/// # Errors
+/// When there is no such signature, or it cannot be pulled.
+pub(crate) async fn verify(
     client: &Client,
-    reference: &Reference,
+    reference: &ArtifactReference,
     digest: &Digest,
     key: &PublicKey,
+    signed_as: Option<&str>,
 ) -> Result<(), Error> {
-    let name = format!("{}/{reference}", client.endpoint().host());
+    let host = client.endpoint().host();
+    let name = format!("{host}/{reference}");
+    let expected = match signed_as {
+        Some(signed_as) => signed_as.to_owned(),
+        None => format!("{host}/{}", reference.repository),
+    };
     let unsigned = |why: String| Error::Unsigned(name.clone(), why);
     let tag = format!("{}.sig", digest.as_str().replace(':', "-"));
-    let at = Reference { repository: reference.repository.clone(), tag: Some(tag.clone()), digest: None };
+    let repository = reference.repository.clone();
+    let at = ArtifactReference { repository, tag: Some(tag.clone()), digest: None };
     let signatures = match client.manifest(&at).await {
         Ok(fetched) => fetched.manifest.layers,
         Err(oci_registry_client::Error::NotFound { .. }) => {
@@ -85,13 +112,24 @@ pub(crate) async fn check(
         }
         Err(error) => return Err(error.into()),
     };
+    let mut other_names = Vec::new();
     for descriptor in signatures.iter().filter(|descriptor| descriptor.media_type == SIMPLE_SIGNING) {
         let Some(signature) = signature_of(descriptor) else { continue };
-        let payload = read(client, &reference.repository, descriptor, MAX_PAYLOAD).await?;
+        let payload = bounded_blob::pull(client, &reference.repository, descriptor, MAX_PAYLOAD).await?;
         let payload = payload.map_err(|error| unsigned(error.to_string()))?;
-        if key.verifies(&payload, &signature) && signs(&payload, digest) {
-            return Ok(());
+        if !key.verifies(&payload, &signature) {
+            continue;
         }
+        match signed_name(&payload, digest) {
+            Some(found) if is_same_name(&found, &expected) => return Ok(()),
+            Some(found) => other_names.push(found),
+            None => {}
+        }
+    }
+    if let Some(found) = other_names.first() {
+        let found: String = found.chars().filter(|c| !c.is_control()).take(300).collect();
+        let why = format!("the signature is for \"{found}\", and the component is pulled as {expected}");
+        return Err(unsigned(why));
     }
     Err(unsigned(format!("none of the {} signatures there is by it", signatures.len())))
 }
@@ -100,9 +138,23 @@ fn signature_of(descriptor: &Descriptor) -> Option<Vec<u8>> {
     STANDARD.decode(descriptor.annotations.get(SIGNATURE)?).ok()
 }
 
-fn signs(payload: &[u8], digest: &Digest) -> bool {
-    serde_json::from_slice::<Payload>(payload)
-        .is_ok_and(|payload| payload.critical.image.digest == digest.as_str())
+/// The name in a payload that signs this digest.
+fn signed_name(payload: &[u8], digest: &Digest) -> Option<String> {
+    let Payload { critical } = serde_json::from_slice(payload).ok()?;
+    (critical.image.digest == digest.as_str()).then_some(critical.identity.reference)
+}
+
+/// Whether two names mean the same repository. Docker Hub has several names, and cosign writes
+/// another one than Docker.
+fn is_same_name(found: &str, expected: &str) -> bool {
+    repository_name(found) == repository_name(expected)
+}
+
+fn repository_name(name: &str) -> String {
+    match name.split_once('/') {
+        Some(("docker.io" | "index.docker.io" | "registry-1.docker.io", path)) => format!("docker.io/{path}"),
+        _ => name.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -132,8 +184,18 @@ mod tests {
         let signature = include_bytes!("../tests/keys/payload.sig");
         assert!(key.verifies(payload, signature));
         assert!(!key.verifies(&payload[1..], signature));
-        assert!(signs(payload, &Digest::of(b"a component")));
-        assert!(!signs(payload, &Digest::of(b"another component")));
-        assert!(!signs(b"{}", &Digest::of(b"a component")));
+        let digest = Digest::of(b"a component");
+        assert_eq!(signed_name(payload, &digest).as_deref(), Some("registry.example.org/orascache"));
+        assert_eq!(signed_name(payload, &Digest::of(b"another component")), None);
+        assert_eq!(signed_name(b"{}", &digest), None);
+        let anonymous = format!(r#"{{"critical":{{"image":{{"docker-manifest-digest":"{digest}"}}}}}}"#);
+        assert_eq!(signed_name(anonymous.as_bytes(), &digest), None, "a payload without a name");
+    }
+
+    #[test]
+    fn docker_hub_has_one_name_for_signatures() {
+        assert!(is_same_name("index.docker.io/lab/module", "registry-1.docker.io/lab/module"));
+        assert!(!is_same_name("index.docker.io/lab/module", "registry.example.org/lab/module"));
+        assert!(!is_same_name("r.example.org/lab/module", "r.example.org/lab/module2"));
     }
 }

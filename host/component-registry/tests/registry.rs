@@ -1,4 +1,4 @@
-//! Components to and from a registry.
+//! Components are pushed to a registry and pulled from it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use component_registry::{Description, Error, PublicKey, Trust, pull, push};
 use oci_registry_client::{
-    Client, Credentials, Descriptor, Digest, Endpoint, Manifest, Policy, Reference, media_type,
+    ArtifactReference, Client, Credentials, Descriptor, Digest, Endpoint, Manifest, TransferPolicy,
+    media_type,
 };
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
@@ -17,15 +18,15 @@ const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0 not looked at here";
 
 fn client(host: &str) -> Client {
     let endpoint = Endpoint::parse(&format!("http://{host}")).unwrap();
-    let policy = Policy { patience: Duration::from_secs(10), ..Policy::default() };
+    let policy = TransferPolicy { patience: Duration::from_secs(10), ..TransferPolicy::default() };
     Client::new(endpoint, Credentials::default(), policy)
 }
 
-fn reference(text: &str) -> Reference {
-    Reference::parse(text).unwrap()
+fn reference(text: &str) -> ArtifactReference {
+    ArtifactReference::parse(text).unwrap()
 }
 
-fn pinned(digest: &Digest) -> Reference {
+fn pinned(digest: &Digest) -> ArtifactReference {
     reference(&format!("lab/module@{digest}"))
 }
 
@@ -33,10 +34,17 @@ async fn send(client: &Client, bytes: &[u8], media_type: &str) -> Descriptor {
     client.push_bytes("lab/module", bytes, media_type).await.unwrap()
 }
 
-/// Signs as `cosign sign --key` does.
-async fn sign(client: &Client, tagged: &Digest, said: &Digest, key: &EcdsaKeyPair) {
-    let payload =
-        format!(r#"{{"critical":{{"image":{{"docker-manifest-digest":"{said}"}}}},"optional":null}}"#);
+/// The name that the tests' component is pulled by.
+fn name(client: &Client) -> String {
+    format!("{}/lab/module", client.endpoint().host())
+}
+
+/// Signs `said` under the name `signed_as`, as `cosign sign --key` does, and puts the signature
+/// beside `tagged`.
+async fn sign(client: &Client, tagged: &Digest, said: &Digest, signed_as: &str, key: &EcdsaKeyPair) {
+    let payload = format!(
+        r#"{{"critical":{{"identity":{{"docker-reference":"{signed_as}"}},"image":{{"docker-manifest-digest":"{said}"}},"type":"cosign container image signature"}},"optional":null}}"#
+    );
     let signature = key.sign(&SystemRandom::new(), payload.as_bytes()).unwrap();
     let simple_signing = "application/vnd.dev.cosign.simplesigning.v1+json";
     let mut layer = send(client, payload.as_bytes(), simple_signing).await;
@@ -71,37 +79,38 @@ async fn components_are_pushed_and_pulled_by_digest() {
         let pulled = pull(&client, &pinned(&digest), &Trust::default()).await.unwrap();
         assert_eq!((pulled.component.as_slice(), &pulled.digest), (COMPONENT, &digest));
 
-        // What other tools see (CNCF TAG Runtime, Wasm OCI Artifact).
+        // The layout that other tools read (CNCF TAG Runtime, Wasm OCI Artifact Layout).
         let manifest = client.manifest(&pinned(&digest)).await.unwrap().manifest;
-        assert_eq!(manifest.config.media_type, "application/vnd.wasm.config.v0+json");
+        assert_eq!(manifest.config.unwrap().media_type, "application/vnd.wasm.config.v0+json");
         assert_eq!(manifest.layers[0].media_type, "application/wasm");
 
         let error =
             pull(&client, &reference("lab/module:1"), &Trust::default()).await.unwrap_err().to_string();
         assert!(error.contains(&format!("write {host}/lab/module@{digest}")), "{error}");
-        let trust = Trust { allow_unpinned: true, key: None };
+        let trust = Trust { allow_unpinned: true, ..Trust::default() };
         assert_eq!(pull(&client, &reference("lab/module:1"), &trust).await.unwrap().digest, digest);
     }
 }
 
 #[tokio::test]
-async fn signatures_are_asked_for() {
+async fn a_signature_by_the_key_is_required() {
     let registry = Embedded::start();
     let client = client(&registry.host());
     let digest = push(&client, &reference("lab/module:1"), COMPONENT, &Description::default()).await.unwrap();
     let ((pair, public), (stranger, _)) = (key(), key());
-    let trust = Trust { allow_unpinned: false, key: Some(public) };
+    let trust = Trust { key: Some(public), ..Trust::default() };
     let refusal = async || match pull(&client, &pinned(&digest), &trust).await {
         Err(error @ Error::Unsigned(..)) => error.to_string(),
         other => panic!("{other:?}"),
     };
     assert!(refusal().await.contains(".sig beside it"));
-    sign(&client, &digest, &digest, &stranger).await;
+    let name = name(&client);
+    sign(&client, &digest, &digest, &name, &stranger).await;
     assert!(refusal().await.contains("none of the 1 signatures"));
-    // A good signature of something else, put beside this.
-    sign(&client, &digest, &Digest::of(b"other"), &pair).await;
+    // A valid signature of another digest, put beside this component.
+    sign(&client, &digest, &Digest::of(b"other"), &name, &pair).await;
     assert!(refusal().await.contains("none of the 1 signatures"));
-    sign(&client, &digest, &digest, &pair).await;
+    sign(&client, &digest, &digest, &name, &pair).await;
     assert_eq!(pull(&client, &pinned(&digest), &trust).await.unwrap().component, COMPONENT);
 }
 
@@ -115,4 +124,27 @@ async fn other_artifacts_are_refused() {
     let digest = client.push_manifest(&reference("lab/module:1"), &manifest).await.unwrap();
     let error = pull(&client, &pinned(&digest), &Trust::default()).await.unwrap_err();
     assert!(error.to_string().contains("is no component: its configuration is"), "{error}");
+}
+
+/// Security: a signature says which repository it is for. Otherwise the signature of one component
+/// would be valid for any repository that the same signer, or somebody who can copy the signature,
+/// writes to.
+#[tokio::test]
+async fn security_a_signature_for_another_repository_is_refused() {
+    let registry = Embedded::start();
+    let client = client(&registry.host());
+    let digest = push(&client, &reference("lab/module:1"), COMPONENT, &Description::default()).await.unwrap();
+    let (pair, public) = key();
+    let trust = Trust { key: Some(public), ..Trust::default() };
+    for other in ["registry.example.org/lab/module", "", "lab/module"] {
+        sign(&client, &digest, &digest, other, &pair).await;
+        let error = pull(&client, &pinned(&digest), &trust).await.unwrap_err();
+        assert!(matches!(error, Error::Unsigned(..)), "{error}");
+        assert!(error.to_string().contains(&format!("the signature is for \"{other}\"")), "{error}");
+    }
+    // A component that was copied together with its signature keeps the name of its origin.
+    let origin = "registry.example.org/lab/module".to_owned();
+    sign(&client, &digest, &digest, &origin, &pair).await;
+    let copied = Trust { signed_as: Some(origin), ..trust };
+    assert_eq!(pull(&client, &pinned(&digest), &copied).await.unwrap().component, COMPONENT);
 }

@@ -1,7 +1,7 @@
-//! Opening things in a directory by one name, without following links.
+//! Opening the entries of a directory by name, without following symbolic links.
 //!
-//! [`Dir`] keeps paths inside but follows links there. A link must not be followed here at all, and one name at a time
-//! needs no support of the kernel for that beyond `O_NOFOLLOW`.
+//! [`Dir`] keeps paths inside of the directory, but follows links within it. Links must not be
+//! followed here at all. One name at a time needs nothing of the kernel for that but `O_NOFOLLOW`.
 
 use cap_std::fs::{Dir, File};
 use rustix::fs::{Mode, OFlags};
@@ -27,24 +27,36 @@ fn open(dir: &Dir, name: &OsStr, flags: OFlags, mode: Mode) -> io::Result<OwnedF
     }
 }
 
-/// Opens the directory `name` in `dir`. A link fails with `NotADirectory`.
+/// Opens the directory `name` in `dir`. A symbolic link fails with `NotADirectory`.
 pub(crate) fn directory(dir: &Dir, name: &OsStr) -> io::Result<Dir> {
     let fd = open(dir, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
     Ok(Dir::from_std_file(fd.into()))
 }
 
-/// Opens the file `name` in `dir` for reading. Does not wait for the other end of a FIFO.
+/// Opens the file `name` in `dir` for reading, without waiting for the other end of a named pipe.
 pub(crate) fn file(dir: &Dir, name: &OsStr) -> io::Result<std::fs::File> {
     Ok(open(dir, name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty())?.into())
 }
 
-/// Makes the file `name` in `dir`, for its owner only. An existing one fails with `AlreadyExists`.
+/// Creates the file `name` in `dir`, for its owner only. An existing one fails with
+/// `AlreadyExists`.
 pub(crate) fn create(dir: &Dir, name: &OsStr) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
     Ok(File::from_std(open(dir, name, flags, Mode::RUSR | Mode::WUSR)?.into()))
 }
 
-/// Sets the permission bits of what is open. Unlike a mode given at creation, this does not depend on the umask.
-pub(crate) fn set_mode(open: impl AsFd, mode: u32) -> io::Result<()> {
-    Ok(rustix::fs::fchmod(open, Mode::from_bits_truncate(mode & 0o777))?)
+/// Sets the permission bits of an open file or directory, whatever the umask is. Returns whether
+/// the file system has taken them: some volumes, such as SMB shares and object stores, refuse that,
+/// and content is still worth having there.
+pub(crate) fn set_mode(open: impl AsFd, mode: u32) -> io::Result<bool> {
+    match rustix::fs::fchmod(open, Mode::from_bits_truncate(mode & 0o777)) {
+        Ok(()) => Ok(true),
+        Err(error) if is_unsupported(error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a file system says by this error that its modes cannot be changed (chmod(2)).
+fn is_unsupported(error: Errno) -> bool {
+    [Errno::PERM, Errno::NOSYS, Errno::OPNOTSUPP].contains(&error)
 }

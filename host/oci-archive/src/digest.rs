@@ -1,14 +1,9 @@
 //! Digests as OCI writes them.
 
-use std::fmt::Write;
-
-/// `sha256:` and the digest in lower-case hexadecimal digits.
-pub(crate) fn digest_name(digest: impl AsRef<[u8]>) -> String {
-    digest.as_ref().iter().fold(String::from("sha256:"), |mut name, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(name, "{byte:02x}");
-        name
-    })
+/// The text of a SHA-256 digest: `sha256:` and lower-case hexadecimal digits (OCI image-spec,
+/// "Digests").
+pub(crate) fn sha256_text(digest: impl AsRef<[u8]>) -> String {
+    format!("sha256:{}", hex::encode(digest))
 }
 
 #[cfg(test)]
@@ -18,7 +13,7 @@ mod tests {
     #[test]
     fn the_empty_string_has_its_known_digest() {
         assert_eq!(
-            super::digest_name(Sha256::digest(b"")),
+            super::sha256_text(Sha256::digest(b"")),
             "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         );
     }

@@ -1,19 +1,29 @@
-//! How much an archive may hold.
+//! Limits of archives.
 
-/// Deepest nesting of a layer, counting its title. Walks hold up to three open files per level, and 1024 open files
-/// are what a process usually gets.
+/// Deepest nesting of a layer, its title included. Walking a tree holds up to three open files per
+/// level, and a process usually may have 1024.
 pub const MAX_DEPTH: usize = 200;
 
 /// Longest name of an entry and longest target of a link, in bytes: Linux's `PATH_MAX`.
 pub const MAX_ENTRY_NAME: usize = 4096;
 
-/// How much unpacking an archive may take, so that a small download cannot fill a disk.
+/// How large an archive may become when it is unpacked, so that a small download cannot fill a
+/// disk.
+///
+/// ```
+/// use oci_archive::Limits;
+///
+/// let limits = Limits::default();
+/// assert_eq!(limits.allowed_bytes(1000), 1 << 30);
+/// assert_eq!(limits.allowed_bytes(1 << 30), 300 << 30);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes that are always allowed. 1 GiB by default.
     pub bytes: u64,
-    /// Bytes that are allowed for each byte of the compressed archive. 300 by default: Deflate can reach 1032. Zeros
-    /// packed by [`pack`](crate::pack()) were measured at 104, source code, libraries and numbers below 7.
+    /// Bytes that are allowed for each byte of the compressed archive. 300 by default: Deflate can
+    /// reach 1032. Zeros packed by [`pack`](crate::pack()) were measured at 104, source code,
+    /// libraries and numbers below 7.
     pub factor: u64,
     /// Entries (files, directories, links) of an archive. 10 million by default.
     pub entries: u64,
@@ -26,7 +36,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Bytes that an archive of `compressed` bytes may become.
+    /// The number of bytes that an archive of `compressed` bytes may become.
     pub fn allowed_bytes(&self, compressed: u64) -> u64 {
         self.bytes.max(self.factor.saturating_mul(compressed))
     }

@@ -1,12 +1,13 @@
-//! Where symbolic links of a layer may lead.
+//! Targets that symbolic links of a layer may have.
 
 use crate::MAX_ENTRY_NAME;
 
-/// Checks the target of a symbolic link that lies `depth` directories below the layer's own. `Err` has the reason why
-/// it is refused, as the end of a sentence.
+/// Checks the target of a symbolic link that is `depth` directories below the directory of the
+/// layer. `Err` has the reason why it is refused, as the end of a sentence.
 ///
-/// `..` is accepted at the beginning only: behind a name it cannot be judged, since that name may be a link itself
-/// (`a -> b/c`, so that `a/..` is `b`). With it at the beginning only, each link stays inside whatever the others do.
+/// `..` is accepted at the beginning only. Behind a name its meaning is not known, since that name
+/// may be a link itself (with `a -> b/c`, `a/..` is `b`). With `..` at the beginning only, each
+/// link stays inside, whatever the others are.
 pub(crate) fn check(target: &[u8], depth: usize) -> Result<(), &'static str> {
     if target.is_empty() {
         return Err("it leads nowhere");

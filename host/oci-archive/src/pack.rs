@@ -12,7 +12,7 @@ mod tests;
 pub use error::PackError;
 
 use crate::annotation;
-use crate::digest::digest_name;
+use crate::digest::sha256_text;
 use crate::limits::Limits;
 use crate::title;
 use cap_std::fs::Dir;
@@ -30,8 +30,8 @@ use stream::Totals;
 /// How a directory is packed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackOptions {
-    /// Whether a pull unpacks the archive of a directory. Otherwise the archive is pulled as a file named like the
-    /// title. Files do not care.
+    /// Whether a pull unpacks the archive of a directory. Otherwise the archive is pulled as a file
+    /// with the name of the title. It has no meaning for files.
     pub unpack: bool,
 }
 
@@ -41,13 +41,13 @@ impl Default for PackOptions {
     }
 }
 
-/// A layer: what its descriptor says, and where its bytes come from.
+/// A layer: the content of its descriptor, and the source of its bytes.
 ///
-/// Holds the file or directory open, so that the bytes are those that were packed even if the path leads elsewhere
-/// by now. A clone shares that.
+/// It holds the file or directory open, so that the bytes are those that were packed even if the
+/// path leads elsewhere by now. Clones share the open file.
 #[derive(Clone)]
 pub struct Layer {
-    /// Name of the file or directory on the other side.
+    /// Path of the file or directory after a pull, relative to the target.
     pub title: String,
     /// Media type: [`annotation::MEDIA_TYPE_FILE`] or [`annotation::MEDIA_TYPE_DIRECTORY`].
     pub media_type: &'static str,
@@ -84,15 +84,33 @@ impl fmt::Debug for Layer {
 
 /// Makes a layer of the file or directory at `path`, which may be a symbolic link to it.
 ///
-/// Equal content gives an equal digest: names, bytes, permission bits and links count; times, owners and the order in
-/// which things were made do not. Hard links are stored as files of their own, and holes of sparse files as zeros.
+/// Equal content gives an equal digest. Names, bytes, permission bits and links count; times,
+/// owners and the order of creation do not. Hard links are stored as files of their own, and holes
+/// of sparse files as zeros. A directory `lost+found` of root at the top, which file systems create
+/// on their own, is left out.
 ///
-/// Takes constant memory, apart from the names in the directories on the way to the current one. Compressed archives
-/// of at most 4 MiB stay in memory until the layer is dropped; larger ones are made again whenever they are read.
+/// It takes constant memory, apart from the names in the directories on the way to the current one.
+/// Compressed archives of at most 4 MiB stay in memory until the layer is dropped; larger ones are
+/// made again whenever they are read.
 ///
 /// # Errors
 ///
-/// If something cannot be read, or could not be pulled again.
+/// If something cannot be read, or is something that a pull would refuse.
+///
+/// # Example
+///
+/// ```
+/// use oci_archive::{PackOptions, annotation, pack};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// std::fs::write(folder.path().join("en.txt"), "hello").unwrap();
+/// let layer = pack(folder.path(), "words", &PackOptions::default()).unwrap();
+/// assert_eq!(layer.media_type, annotation::MEDIA_TYPE_DIRECTORY);
+/// assert_eq!(layer.annotations[annotation::TITLE], "words");
+/// let mut bytes = Vec::new();
+/// std::io::Read::read_to_end(&mut layer.open(0).unwrap(), &mut bytes).unwrap();
+/// assert_eq!(bytes.len() as u64, layer.size);
+/// ```
 pub fn pack(path: &Path, title: &str, options: &PackOptions) -> Result<Layer, PackError> {
     let parts = title::components(title)
         .map_err(|reason| PackError::Title { title: title.to_owned(), reason: reason.to_owned() })?;
@@ -102,7 +120,7 @@ pub fn pack(path: &Path, title: &str, options: &PackOptions) -> Result<Layer, Pa
     }
     let read = |source| PackError::Read { path: path.to_owned(), source };
 
-    // Opening a FIFO would wait for its writer, and opening a device may do anything.
+    // Opening a named pipe would wait for its writer, and opening a device may have any effect.
     let metadata = std::fs::metadata(path).map_err(read)?;
     if !metadata.is_file() && !metadata.is_dir() {
         return Err(PackError::Special { path: path.to_owned(), kind: tree::special(metadata.mode()) });
@@ -120,7 +138,7 @@ pub fn pack(path: &Path, title: &str, options: &PackOptions) -> Result<Layer, Pa
 }
 
 fn pack_file(path: &Path, title: &str, file: File, size: u64) -> Result<Layer, PackError> {
-    // Only a hint: without it the file is read all the same.
+    // This is a hint. The file is read without it as well.
     let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];
@@ -145,7 +163,7 @@ fn pack_file(path: &Path, title: &str, file: File, size: u64) -> Result<Layer, P
     Ok(Layer {
         title: title.to_owned(),
         media_type: annotation::MEDIA_TYPE_FILE,
-        digest: digest_name(hash.finalize()),
+        digest: sha256_text(hash.finalize()),
         size,
         annotations: BTreeMap::from([(annotation::TITLE.to_owned(), title.to_owned())]),
         path: path.to_owned(),
@@ -167,7 +185,7 @@ fn pack_directory(
     }
     let mut annotations = BTreeMap::from([
         (annotation::TITLE.to_owned(), title.to_owned()),
-        (annotation::CONTENT_DIGEST.to_owned(), digest_name(totals.digest)),
+        (annotation::CONTENT_DIGEST.to_owned(), sha256_text(totals.digest)),
     ]);
     if options.unpack {
         annotations.insert(annotation::CONTENT_UNPACK.to_owned(), "true".to_owned());
@@ -177,7 +195,7 @@ fn pack_directory(
     Ok(Layer {
         title: title.to_owned(),
         media_type: annotation::MEDIA_TYPE_DIRECTORY,
-        digest: digest_name(digest),
+        digest: sha256_text(digest),
         size,
         annotations,
         path: path.to_owned(),
@@ -188,7 +206,7 @@ fn pack_directory(
     })
 }
 
-/// Refuses what a pull would refuse.
+/// Refuses an archive that a pull would refuse.
 fn check_limits(path: &Path, totals: &Totals, packed: u64, limits: &Limits) -> Result<(), PackError> {
     let allowed = limits.allowed_bytes(packed);
     if totals.bytes > allowed {
@@ -202,11 +220,11 @@ fn check_limits(path: &Path, totals: &Totals, packed: u64, limits: &Limits) -> R
 }
 
 impl Layer {
-    /// The layer's bytes from `offset` to the end, as often as they are needed.
+    /// A reader of the layer's bytes from `offset` to the end. It can be opened as often as needed.
     ///
-    /// The reader takes constant memory. It fails with a [`PackError`] inside of the [`std::io::Error`], before it
-    /// has given the last byte, when it finds that the content is not what was packed. Of a file only the length is
-    /// looked at; the registry compares digests.
+    /// The reader takes constant memory. When the content is not what was packed, it fails before
+    /// the last byte, with a [`PackError`] inside of the [`std::io::Error`]. Of a file only the
+    /// length is compared; the registry compares digests.
     ///
     /// # Errors
     ///

@@ -3,15 +3,16 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-/// Beginning of the names that pulls use for themselves in the target directory.
+/// Prefix of the hidden directories of pulls in the target directory.
 pub(crate) const STAGING_PREFIX: &str = ".orascache-pull-";
 
-/// Longest name of a file that Linux knows (`NAME_MAX`), in bytes.
+/// Longest name of a file on Linux (`NAME_MAX`), in bytes.
 pub(crate) const MAX_NAME: usize = 255;
 
-/// Takes a title apart. `Err` has the reason why it is refused, as the end of a sentence.
+/// Splits a title into its parts. `Err` has the reason why it is refused, as the end of a sentence.
 ///
-/// Empty parts and `.` are dropped, as `oras` names a directory `./data` when it was typed like that.
+/// Empty parts and `.` are dropped: `oras` titles a directory `./data` when it is written like that
+/// on its command line.
 pub(crate) fn components(title: &str) -> Result<Vec<OsString>, &'static str> {
     if title.starts_with('/') {
         return Err("it is an absolute path; a title is relative to the directory of the pull");
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_elsewhere_is_refused() {
+    fn titles_that_lead_out_of_the_target_are_refused() {
         for title in ["", ".", "..", "/", "/etc", "a/../b", "a/..", "./.", "a\0b", ".orascache-pull-0/x"] {
             assert!(components(title).is_err(), "{title:?}");
         }

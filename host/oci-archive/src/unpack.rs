@@ -1,4 +1,4 @@
-//! Unpacking: layers from outside become files and directories.
+//! Unpacking: layers, none of which is trusted, become files and directories.
 
 mod cursor;
 mod error;
@@ -13,13 +13,14 @@ mod staging;
 mod tests;
 
 pub use error::UnpackError;
+pub use place::SamePath;
 pub use staging::Staging;
 
-/// What a layer held.
+/// What a layer holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unpacked {
     /// Files and links, without directories.
     pub files: u64,
-    /// Bytes of the files' content. What several hard links name counts once.
+    /// Bytes of the files' content. A file with several hard links counts once.
     pub bytes: u64,
 }

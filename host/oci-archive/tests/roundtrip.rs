@@ -1,4 +1,4 @@
-//! Directories of any kind come back as they were, and equal ones have equal digests.
+//! Directories are unchanged after packing and unpacking, and equal ones have equal digests.
 
 use oci_archive::{Limits, PackOptions, Staging, annotation, pack};
 use proptest::prelude::*;
@@ -86,7 +86,7 @@ fn check(dir: &Path, children: &BTreeMap<Vec<u8>, Node>) {
                 assert!(metadata.is_dir());
                 assert_eq!(metadata.mode() & 0o7777, *mode);
                 check(&path, children);
-                // So that it can be removed.
+                // The directory must be writable to be removed.
                 fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
             }
         }
@@ -134,7 +134,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_packed_comes_back(children in tree()) {
+    fn a_packed_directory_is_unpacked_unchanged(children in tree()) {
         let dir = TempDir::new().unwrap();
         let (one, two) = (dir.path().join("one"), dir.path().join("two"));
         for (path, backwards) in [(&one, false), (&two, true)] {

@@ -1,4 +1,5 @@
-//! What a registry asks for: `WWW-Authenticate` (RFC 9110; distribution-spec's token authentication).
+//! What a registry asks for: `WWW-Authenticate` (RFC 9110, 11.6.1; distribution, "Token
+//! Authentication Specification").
 
 use hyper::HeaderMap;
 use hyper::header::WWW_AUTHENTICATE;
@@ -12,63 +13,68 @@ pub(crate) enum Challenge {
     Bearer {
         /// Address of the token service.
         realm: String,
-        /// Name of the registry there.
+        /// Name of the registry at the token service.
         service: Option<String>,
     },
 }
 
 impl Challenge {
-    /// The first challenge that can be answered. The scope is not taken from it: what is needed is known better here.
-    pub(crate) fn read(headers: &HeaderMap) -> Option<Self> {
-        headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).find_map(|value| {
-            let challenges = http_auth::parse_challenges(value).ok()?;
-            challenges.iter().find_map(|challenge| {
-                if challenge.scheme.eq_ignore_ascii_case("basic") {
-                    return Some(Challenge::Basic);
-                }
-                if !challenge.scheme.eq_ignore_ascii_case("bearer") {
-                    return None;
-                }
-                let parameter = |wanted: &str| {
-                    let mut found = challenge.params.iter();
-                    found
-                        .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-                        .map(|(_, value)| value.to_unescaped())
-                };
-                Some(Challenge::Bearer { realm: parameter("realm")?, service: parameter("service") })
-            })
-        })
+    /// All challenges that this client knows how to answer, in the order of the headers. The scope
+    /// of a challenge is ignored: the caller knows better what it needs.
+    pub(crate) fn read_all(headers: &HeaderMap) -> Vec<Self> {
+        let values = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| parse(value).unwrap_or_default()).collect()
     }
+}
+
+fn parse(value: &str) -> Option<Vec<Challenge>> {
+    let challenges = http_auth::parse_challenges(value).ok()?;
+    let known = challenges.iter().filter_map(|challenge| {
+        if challenge.scheme.eq_ignore_ascii_case("basic") {
+            return Some(Challenge::Basic);
+        }
+        if !challenge.scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        let parameter = |wanted: &str| {
+            let mut found = challenge.params.iter();
+            found.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.to_unescaped())
+        };
+        Some(Challenge::Bearer { realm: parameter("realm")?, service: parameter("service") })
+    });
+    Some(known.collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(values: &[&str]) -> Option<Challenge> {
+    fn read(values: &[&str]) -> Vec<Challenge> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(WWW_AUTHENTICATE, value.parse().unwrap());
         }
-        Challenge::read(&headers)
+        Challenge::read_all(&headers)
     }
 
     #[test]
     fn both_schemes_are_known() {
-        assert_eq!(read(&["Basic realm=\"x\""]), Some(Challenge::Basic));
+        assert_eq!(read(&["Basic realm=\"x\""]), [Challenge::Basic]);
         let bearer = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a:pull,push""#;
         let wanted = Challenge::Bearer {
             realm: "https://auth.docker.io/token".to_owned(),
             service: Some("registry.docker.io".to_owned()),
         };
-        assert_eq!(read(&[bearer]), Some(wanted.clone()));
-        assert_eq!(read(&["Negotiate", bearer]), Some(wanted));
+        assert_eq!(read(&[bearer]), std::slice::from_ref(&wanted));
+        assert_eq!(read(&["Negotiate", bearer]), std::slice::from_ref(&wanted));
+        assert_eq!(read(&["Basic realm=\"x\"", bearer]), [Challenge::Basic, wanted.clone()]);
+        assert_eq!(read(&[&format!("Basic realm=\"x\", {bearer}")]), [Challenge::Basic, wanted]);
     }
 
     #[test]
-    fn what_cannot_be_answered_is_none() {
+    fn unknown_challenges_are_left_out() {
         for value in ["Negotiate", "Bearer service=\"x\"", "", "\"\""] {
-            assert_eq!(read(&[value]), None, "{value}");
+            assert_eq!(read(&[value]), [], "{value}");
         }
     }
 }

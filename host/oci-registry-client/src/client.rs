@@ -1,158 +1,117 @@
-//! Requests to a registry: sent, authorized, redirected, and their failures told apart.
+//! Requests to a registry: authorized, repeated after a challenge, and redirected.
 
-use std::io;
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, LOCATION, RETRY_AFTER};
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client as Pool;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::{HeaderMap, Method, Response, StatusCode};
+use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::auth::{Access, Authenticator, Authorization, Credentials, TokenRequest};
+use crate::access::Access;
+use crate::authenticator::{Authenticator, Authorization};
 use crate::challenge::Challenge;
-use crate::connect::{self, SearchingResolver, SocketConnector};
+use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
-use crate::error::{self, Error};
+use crate::error::Error;
+use crate::policy::TransferPolicy;
+use crate::response::{self, Identity};
+use crate::token::TokenRequest;
+use crate::transport::{Body, Transport, empty, full};
 
-/// Body of a request.
-pub type Body = UnsyncBoxBody<Bytes, io::Error>;
-
-/// No body.
-pub fn empty() -> Body {
-    Empty::new().map_err(|never| match never {}).boxed_unsync()
-}
-
-/// A body in memory.
-pub fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
-}
-
-/// How long things may last.
-#[derive(Clone, Copy, Debug)]
-pub struct Policy {
-    /// What can pass is tried again until nothing has moved for so long.
-    pub patience: Duration,
-    /// A connection on which nothing moves for so long is given up.
-    pub stall: Duration,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Policy { patience: Duration::from_secs(120), stall: Duration::from_secs(60) }
-    }
-}
-
-impl Policy {
-    /// A policy that gives up when nothing has moved for so long, also on a connection that stays open: patience that is
-    /// shorter than a stall would not be heeded otherwise.
-    pub fn patient(patience: Duration) -> Self {
-        let stall = Policy::default().stall.min(patience).max(MIN_STALL);
-        Policy { patience, stall }
-    }
-}
-
-/// Answers may take so long, however impatient somebody is.
-const MIN_STALL: Duration = Duration::from_secs(1);
-/// Longest text of an error or token that is read.
+/// Longest text of an error or token that is read, in bytes.
 const MAX_TEXT: usize = 64 * 1024;
-/// Redirects of one request.
+/// Largest number of redirects of one request.
 const MAX_REDIRECTS: usize = 5;
-/// Idle connections do not outlive those of common load balancers.
-const IDLE: Duration = Duration::from_secs(20);
 
-type Plain = Pool<HttpConnector<SearchingResolver>, Body>;
-type Encrypted = Pool<HttpsConnector<HttpConnector<SearchingResolver>>, Body>;
-
-enum Connections {
-    /// Certificates are read when the first encrypted connection is made: that takes longer than a small transfer.
-    Tcp(Plain, OnceLock<Box<Encrypted>>),
-    Socket(Pool<SocketConnector, Body>),
-}
-
-fn pool() -> hyper_util::client::legacy::Builder {
-    let mut builder = Pool::builder(TokioExecutor::new());
-    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
-    builder
-}
-
-/// A registry. Clones share connections and tokens.
+/// A client of one registry. Clones share connections and tokens.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    endpoint: Endpoint,
-    connections: Connections,
+    transport: Transport,
     authenticator: Authenticator,
-    policy: Policy,
+    policy: TransferPolicy,
+    /// Whether the registry was asked at `/v2/` how it wants to be authenticated.
+    probe: OnceCell<()>,
+    /// Largest body that the registry or a proxy in front of it is known to take, in bytes.
+    body_limit: AtomicU64,
 }
 
 impl Client {
-    /// A client of one registry. Nothing is sent yet.
-    pub fn new(endpoint: Endpoint, credentials: Credentials, policy: Policy) -> Self {
-        let connections = match endpoint.socket().map(PathBuf::from) {
-            Some(path) => Connections::Socket(pool().build(SocketConnector(Arc::new(path)))),
-            None => Connections::Tcp(pool().build(connect::plain()), OnceLock::new()),
+    /// A client of the registry at `endpoint`. Nothing is sent yet.
+    pub fn new(endpoint: Endpoint, credentials: Credentials, policy: TransferPolicy) -> Self {
+        let inner = Inner {
+            transport: Transport::new(endpoint),
+            authenticator: Authenticator::new(credentials),
+            policy,
+            probe: OnceCell::new(),
+            body_limit: AtomicU64::new(u64::MAX),
         };
-        let authenticator = Authenticator::new(credentials);
-        Client { inner: Arc::new(Inner { endpoint, connections, authenticator, policy }) }
+        Client { inner: Arc::new(inner) }
     }
 
-    /// Where it is.
+    /// Where the registry is.
     pub fn endpoint(&self) -> &Endpoint {
-        &self.inner.endpoint
+        self.inner.transport.endpoint()
     }
 
-    pub(crate) fn policy(&self) -> Policy {
+    /// How long it waits.
+    pub fn policy(&self) -> TransferPolicy {
         self.inner.policy
     }
 
-    /// Sends a request with an empty body, authorized. Redirects of GET and HEAD are followed, without credentials elsewhere.
-    /// Whatever the registry answers is returned; waiting for its head is bounded.
+    /// Largest body that may be sent in one request, as far as is known.
+    pub(crate) fn body_limit(&self) -> u64 {
+        self.inner.body_limit.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that larger bodies are refused.
+    pub(crate) fn limit_bodies(&self, bytes: u64) {
+        self.inner.body_limit.fetch_min(bytes, Ordering::Relaxed);
+    }
+
+    /// Sends a request without a body, with authorization. Redirects of GET and HEAD are followed,
+    /// and those of POST that keep the method (307 and 308, RFC 9110, 15.4). Another host gets no
+    /// credentials. Any other answer of the registry is returned.
     ///
     /// # Errors
-    /// When no answer comes.
-    pub async fn ask(
+    /// When no answer comes, or a redirect leads from https to http.
+    pub async fn request(
         &self,
         access: &Access,
         method: &Method,
         url: &Url,
         headers: &HeaderMap,
     ) -> Result<Response<Incoming>, Error> {
-        let mut response = self.authorized(access, method, url, headers, &Bytes::new()).await?;
         let mut at = url.clone();
-        if !matches!(*method, Method::GET | Method::HEAD) {
-            return Ok(response);
-        }
-        for _ in 0..MAX_REDIRECTS {
-            if !response.status().is_redirection() {
-                return Ok(response);
-            }
-            let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-            let Some(next) = location.and_then(|location| self.inner.endpoint.locate(location, &at)) else {
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.request_with(access, method, &at, headers, &Bytes::new()).await?;
+            let follows = match *method {
+                Method::GET | Method::HEAD => response.status().is_redirection(),
+                Method::POST => matches!(response.status().as_u16(), 307 | 308),
+                _ => false,
+            };
+            let next = response::header(response.headers(), LOCATION).filter(|_| follows);
+            let Some(next) = next.and_then(|next| self.endpoint().redirect(next, &at)) else {
                 return Ok(response);
             };
-            if self.inner.endpoint.is_encrypted() && next.scheme() == "http" {
+            if self.endpoint().is_encrypted() && next.scheme() == "http" {
                 return Err(Error::protocol(url.path(), "the registry redirects from https to plain http"));
             }
-            response = self.authorized(access, method, &next, headers, &Bytes::new()).await?;
             at = next;
         }
         Err(Error::protocol(url.path(), "the registry redirects too often"))
     }
 
-    /// Sends a request whose body is in memory until it is authorized.
-    pub(crate) async fn authorized(
+    /// Sends a request whose body is in memory, so that it can be repeated until it is authorized.
+    pub(crate) async fn request_with(
         &self,
         access: &Access,
         method: &Method,
@@ -160,8 +119,9 @@ impl Client {
         headers: &HeaderMap,
         body: &Bytes,
     ) -> Result<Response<Incoming>, Error> {
-        let send = || self.send(access, method, url, headers.clone(), full(body.clone()));
-        // Once to learn the challenge, once more where a token that was kept turned out to be revoked.
+        let send = || self.send_once(access, method, url, headers.clone(), full(body.clone()));
+        // The second attempt answers the challenge. The third one replaces a token that turned out
+        // to be revoked.
         for _ in 0..2 {
             let (response, is_worth_another) = send().await?;
             if !is_worth_another {
@@ -171,34 +131,13 @@ impl Client {
         send().await.map(|(response, _)| response)
     }
 
-    /// Sends a request with a body, authorized with what is known: a body cannot be sent twice. After a 401 the
-    /// next request may succeed, which the second value tells.
+    /// Sends a request whose body can be sent only once, with the authorization that is known. The
+    /// second value says whether the same request may succeed now, since the registry has said
+    /// meanwhile how it wants to be authenticated.
     ///
     /// # Errors
     /// When no answer comes.
-    pub async fn send(
-        &self,
-        access: &Access,
-        method: &Method,
-        url: &Url,
-        headers: HeaderMap,
-        body: Body,
-    ) -> Result<(Response<Incoming>, bool), Error> {
-        let (response, sent) = self.once(access, method, url, headers, body).await?;
-        let is_worth_another =
-            response.status() == StatusCode::UNAUTHORIZED && self.is_answerable(access, url, &response, sent);
-        Ok((response, is_worth_another))
-    }
-
-    /// Learns from a 401.
-    fn is_answerable(&self, access: &Access, url: &Url, response: &Response<Incoming>, sent: bool) -> bool {
-        self.inner.endpoint.is_own(url)
-            && Challenge::read(response.headers())
-                .is_some_and(|challenge| self.inner.authenticator.learn(challenge, access, sent))
-    }
-
-    /// One request and its answer, and whether it carried an authorization.
-    async fn once(
+    pub async fn send_once(
         &self,
         access: &Access,
         method: &Method,
@@ -206,83 +145,88 @@ impl Client {
         mut headers: HeaderMap,
         body: Body,
     ) -> Result<(Response<Incoming>, bool), Error> {
-        headers.remove(HOST);
-        let mut sent = false;
-        if self.inner.endpoint.is_own(url) && self.inner.endpoint.socket().is_none() {
-            match self.inner.authenticator.authorization(access, Instant::now()) {
-                Authorization::None => {}
-                Authorization::Header(header) => sent = headers.insert(AUTHORIZATION, header).is_none(),
-                Authorization::Ask(request) => {
-                    // However short it lives, it serves for this request.
-                    let header = self.token(access, request).await?;
-                    sent = headers.insert(AUTHORIZATION, header).is_none();
-                }
-            }
+        headers.remove(AUTHORIZATION);
+        let authorization = self.authorization(access, url).await?;
+        let was_sent = authorization.is_some();
+        if let Some(authorization) = authorization {
+            headers.insert(AUTHORIZATION, authorization);
         }
-        self.dispatch(method, url, headers, body).await.map(|response| (response, sent))
-    }
-
-    async fn dispatch(
-        &self,
-        method: &Method,
-        url: &Url,
-        headers: HeaderMap,
-        body: Body,
-    ) -> Result<Response<Incoming>, Error> {
-        let mut request = Request::new(body);
-        *request.method_mut() = method.clone();
-        *request.uri_mut() = url
-            .as_str()
-            .parse()
-            .map_err(|_| Error::protocol(url.path(), "the address cannot be asked for"))?;
-        *request.headers_mut() = headers;
-        let answer = async {
-            match &self.inner.connections {
-                Connections::Tcp(_, encrypted) if url.scheme() == "https" => {
-                    encrypted
-                        .get_or_init(|| Box::new(pool().build(connect::encrypted())))
-                        .request(request)
-                        .await
-                }
-                Connections::Tcp(plain, _) => plain.request(request).await,
-                Connections::Socket(pool) => pool.request(request).await,
+        let response = self.inner.transport.send(method, url, headers, body).await?;
+        let is_worth_another = match response.status() {
+            StatusCode::UNAUTHORIZED => {
+                self.learn(access, url, &response, was_sent) || self.probe(access, url, was_sent).await
             }
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => self.probe(access, url, was_sent).await,
+            _ => false,
         };
-        answer.await.map_err(|error| self.unreachable(&error))
+        Ok((response, is_worth_another))
     }
 
-    /// The error of a connection. What rustls says about a certificate will not pass.
-    pub(crate) fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> Error {
-        let endpoint = match self.inner.endpoint.socket() {
-            Some(socket) => format!("{} (through {})", self.inner.endpoint, socket.display()),
-            None => self.inner.endpoint.to_string(),
-        };
-        let why = error::causes(error);
-        let is_lasting = error::find::<rustls::Error>(error).is_some_and(|error| {
-            !matches!(
-                error,
-                rustls::Error::General(_) | rustls::Error::DecryptError | rustls::Error::AlertReceived(_)
-            )
-        });
-        let is_parse = error::find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse);
-        if is_lasting || is_parse {
-            Error::Untrusted { endpoint, why }
-        } else {
-            Error::Unreachable { endpoint, why }
+    /// The `Authorization` header for an address: none for another host, and none where a proxy
+    /// adds it.
+    async fn authorization(&self, access: &Access, url: &Url) -> Result<Option<HeaderValue>, Error> {
+        if !self.endpoint().is_own(url) || self.endpoint().socket().is_some() {
+            return Ok(None);
+        }
+        match self.inner.authenticator.authorization(access, Instant::now()) {
+            Authorization::None => Ok(None),
+            Authorization::Header(header) => Ok(Some(header)),
+            // The new token serves for this request, however short its life is.
+            Authorization::Request(request) => self.token(access, request).await.map(Some),
         }
     }
 
-    /// Asks a token service. Credentials do not go from an encrypted registry to one that is not.
+    /// Learns from a 401. Returns whether the same request may succeed now.
+    fn learn(&self, access: &Access, url: &Url, response: &Response<Incoming>, was_sent: bool) -> bool {
+        self.endpoint().is_own(url)
+            && self.inner.authenticator.learn(Challenge::read_all(response.headers()), access, was_sent)
+    }
+
+    /// Asks the registry at `/v2/` how it wants to be authenticated. Some registries hide private
+    /// repositories from anonymous requests and answer 403 or 404 without a challenge. Returns
+    /// whether the same request may succeed now.
+    async fn probe(&self, access: &Access, url: &Url, was_sent: bool) -> bool {
+        let authenticator = &self.inner.authenticator;
+        let is_useful = !was_sent
+            && self.endpoint().is_own(url)
+            && self.endpoint().socket().is_none()
+            && authenticator.has_secret(access.action);
+        if !is_useful {
+            return false;
+        }
+        let root = self.endpoint().at("/v2/");
+        let probe = async || {
+            let sent = self.inner.transport.send(&Method::GET, &root, HeaderMap::new(), empty());
+            let response = self.within_stall_limit(&root, sent).await?;
+            if response.status() == StatusCode::UNAUTHORIZED && !authenticator.is_challenged() {
+                self.learn(access, &root, &response, false);
+            }
+            Ok::<_, Error>(())
+        };
+        // Where the probe fails the answer to the request itself counts.
+        let _ = self.inner.probe.get_or_try_init(probe).await;
+        authenticator.is_challenged()
+    }
+
+    /// Requests a token. The token service may be another host. It gets credentials over https
+    /// only, unless the registry itself speaks plain http.
     async fn token(&self, access: &Access, request: TokenRequest) -> Result<HeaderValue, Error> {
         let what = format!("a token for {}", access.repository);
         let mut url = Url::parse(&request.realm).map_err(|_| {
             Error::protocol(&what, format!("\"{}\" is no address of a token service", request.realm))
         })?;
-        if self.inner.endpoint.is_encrypted() && url.scheme() != "https" {
-            return Err(Error::protocol(
-                &what,
-                format!("the token service {} is not encrypted", request.realm),
-            ));
+        let is_safe = match url.scheme() {
+            "https" => true,
+            "http" => !self.endpoint().is_encrypted(),
+            _ => false,
+        };
+        if !is_safe {
+            let kind = if request.has_credentials() { "credentials" } else { "requests" };
+            let why = format!(
+                "the token service {} is not encrypted, although the registry is: it gets no {kind}",
+                request.realm
+            );
+            return Err(Error::protocol(&what, why));
         }
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
@@ -299,53 +243,51 @@ impl Client {
                 (Method::POST, full(form))
             }
         };
-        let response = self.answer_in_time(self.dispatch(&method, &url, headers, body)).await?;
+        let sent = self.inner.transport.send(&method, &url, headers, body);
+        let response = self.within_stall_limit(&url, sent).await?;
         let response = self.succeeded(&what, access, response).await?;
-        let answer = self.text(response).await?;
-        self.inner
-            .authenticator
-            .keep(access, &answer, Instant::now())
-            .map_err(|why| Error::protocol(&what, why))
+        let answer = self.read_body(response, MAX_TEXT).await?;
+        let kept = self.inner.authenticator.keep(access, &answer, Instant::now());
+        kept.map_err(|why| Error::protocol(&what, why))
     }
 
-    /// Bounds the wait for an answer to something that was sent whole.
-    pub(crate) async fn answer_in_time<T>(
+    /// Bounds the wait for the answer to a request that was sent completely.
+    pub(crate) async fn within_stall_limit<T>(
         &self,
+        url: &Url,
         answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         match tokio::time::timeout(self.inner.policy.stall, answer).await {
             Ok(answer) => answer,
-            Err(_) => Err(self.stalled()),
+            Err(_) => Err(self.stalled(url)),
         }
     }
 
-    /// The error of a connection on which nothing moves.
-    pub(crate) fn stalled(&self) -> Error {
+    /// The error of a connection on which nothing is transferred.
+    pub(crate) fn stalled(&self, url: &Url) -> Error {
         let seconds = self.inner.policy.stall.as_secs();
-        Error::Unreachable {
-            endpoint: self.inner.endpoint.to_string(),
-            why: format!("nothing came for {seconds} s"),
-        }
+        let endpoint = self.inner.transport.tried(url);
+        Error::Unreachable { endpoint, why: format!("nothing came for {seconds} s") }
     }
 
-    /// A short body.
-    async fn text(&self, response: Response<Incoming>) -> Result<Bytes, Error> {
-        self.bounded(response, MAX_TEXT).await
+    /// The error of a connection that was lost.
+    pub(crate) fn unreachable(&self, url: &Url, error: &(dyn std::error::Error + 'static)) -> Error {
+        self.inner.transport.unreachable(url, error)
     }
 
-    /// A body of at most so many bytes.
-    pub(crate) async fn bounded(&self, response: Response<Incoming>, limit: usize) -> Result<Bytes, Error> {
+    /// Reads a body of at most `limit` bytes.
+    pub(crate) async fn read_body(&self, response: Response<Incoming>, limit: usize) -> Result<Bytes, Error> {
+        let root = self.endpoint().at("/");
         let read = async {
-            let body = Limited::new(response.into_body(), limit).collect().await;
-            match body {
+            match Limited::new(response.into_body(), limit).collect().await {
                 Ok(body) => Ok(body.to_bytes()),
                 Err(error) if error.is::<http_body_util::LengthLimitError>() => {
                     Err(Error::protocol("the registry's answer", format!("it is longer than {limit} bytes")))
                 }
-                Err(error) => Err(self.unreachable(error.as_ref())),
+                Err(error) => Err(self.unreachable(&root, error.as_ref())),
             }
         };
-        self.answer_in_time(read).await
+        self.within_stall_limit(&root, read).await
     }
 
     /// The response, if its status is a success; otherwise the error that it means.
@@ -359,65 +301,40 @@ impl Client {
         if status.is_success() {
             return Ok(response);
         }
-        let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let detail = self.text(response).await.map(|body| detail(&body)).unwrap_or_default();
-        let what = what.to_owned();
-        Err(match status.as_u16() {
-            408 | 429 | 500 | 502 | 503 | 504 => {
-                Error::Busy { what, status, detail, after: after.map(Duration::from_secs) }
-            }
-            401 | 403 => {
-                let hint = if self.inner.endpoint.socket().is_some() {
-                    "check the Secret with ORAS_USER, ORAS_PULL_PASS and ORAS_PUSH_PASS"
-                } else if self.inner.authenticator.has_secret(access.action) {
-                    "check the credentials and what they may do"
-                } else {
-                    "it wants credentials, and none were given"
-                };
-                Error::Denied { what, status, detail, hint }
-            }
-            404 => Error::NotFound { what, detail },
-            _ => Error::Refused { what, status, detail },
-        })
+        let after: Option<Duration> = response::retry_after(&response);
+        let body = self.read_body(response, MAX_TEXT).await.unwrap_or_default();
+        let identity = if self.endpoint().socket().is_some() {
+            Identity::Proxy
+        } else if self.inner.authenticator.has_secret(access.action) {
+            Identity::Given
+        } else {
+            Identity::Anonymous
+        };
+        Err(response::failure(what, status, after, &body, &identity))
     }
-}
-
-/// What the registry says about an error (distribution-spec, "Error Codes"), with a space in front. HTML pages say nothing.
-fn detail(body: &[u8]) -> String {
-    #[derive(serde::Deserialize)]
-    struct Errors {
-        errors: Vec<Item>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Item {
-        #[serde(default)]
-        code: String,
-        #[serde(default)]
-        message: String,
-    }
-    let Ok(Errors { errors }) = serde_json::from_slice(body) else { return String::new() };
-    let sentences: Vec<String> = errors
-        .iter()
-        .map(|item| [item.code.as_str(), item.message.as_str()].into_iter().filter(|text| !text.is_empty()))
-        .map(|texts| texts.collect::<Vec<_>>().join(": "))
-        .filter(|text| !text.is_empty())
-        .collect();
-    if sentences.is_empty() {
-        return String::new();
-    }
-    let text: String = sentences.join("; ").chars().filter(|c| !c.is_control()).take(500).collect();
-    format!(" {text}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::Secret;
 
-    #[test]
-    fn errors_of_registries_are_read() {
-        let body = br#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"x"}},{"code":"X"}]}"#;
-        assert_eq!(detail(body), " MANIFEST_UNKNOWN: manifest unknown; X");
-        assert_eq!(detail(b"<html>502</html>"), "");
-        assert_eq!(detail(br#"{"errors":[]}"#), "");
+    /// Security: a token service that is not encrypted gets neither a password nor a refresh token
+    /// from an encrypted registry.
+    #[tokio::test]
+    async fn security_credentials_do_not_go_to_a_token_service_without_encryption() {
+        let password = Secret::Password("ann".to_owned(), "hunter2".to_owned());
+        for secret in [password, Secret::Identity("hunter2".to_owned())] {
+            let endpoint = Endpoint::parse("https://registry.invalid").unwrap();
+            let policy = TransferPolicy::patient(Duration::ZERO);
+            let client = Client::new(endpoint, Credentials::both(secret.clone()), policy);
+            for realm in ["http://auth.invalid/token", "ftp://auth.invalid/token", "/token"] {
+                let request = TokenRequest::new(realm, None, &Access::pull("a"), Some(&secret));
+                let error = client.token(&Access::pull("a"), request).await.unwrap_err();
+                // Nothing was sent: a request would fail since there is no such host.
+                assert!(matches!(error, Error::Protocol { .. }), "{error}");
+                assert!(!error.to_string().contains("hunter2"), "{error}");
+            }
+        }
     }
 }

@@ -17,12 +17,12 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::UnixStream;
 use tower_service::Service;
 
-/// Longest time for a connection to be made.
+/// Longest time that making a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Where the resolver is configured (resolv.conf(5)).
+/// The configuration of the resolver (resolv.conf(5)).
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-type Answering<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
+type PendingIo<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
 pub(crate) fn plain() -> HttpConnector<SearchingResolver> {
     let mut http = HttpConnector::new_with_resolver(SearchingResolver);
@@ -36,8 +36,9 @@ pub(crate) fn encrypted() -> HttpsConnector<HttpConnector<SearchingResolver>> {
     HttpsConnectorBuilder::new().with_tls_config(tls()).https_only().enable_http1().wrap_connector(plain())
 }
 
-/// Trusts the usual authorities, and those of the system where there are any (`SSL_CERT_FILE` names others): images of
-/// workflows often come without certificates.
+/// Trusts the authorities that browsers trust, and those of the system (`SSL_CERT_FILE` names
+/// another file). Images of workflows often have no certificates of their own, so that the system's
+/// alone would not do.
 fn tls() -> ClientConfig {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -48,15 +49,16 @@ fn tls() -> ClientConfig {
     builder.with_root_certificates(roots).with_no_client_auth()
 }
 
-/// Resolves names as glibc does, whatever the C library: first as they are, then with the search domains. musl's resolver
-/// leaves out the domains for names with as many dots as `ndots`, and a cache's name has three.
+/// Resolves names as glibc does, whatever the C library is: first as they are, then with the search
+/// domains of `resolv.conf`. The resolver of musl leaves the domains out for names with at least
+/// `ndots` dots, and the name of a cache has three.
 #[derive(Clone, Copy)]
 pub(crate) struct SearchingResolver;
 
 impl Service<Name> for SearchingResolver {
     type Response = std::vec::IntoIter<SocketAddr>;
     type Error = io::Error;
-    type Future = Answering<Self::Response>;
+    type Future = PendingIo<Self::Response>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
@@ -87,7 +89,7 @@ async fn lookup(name: &str) -> io::Result<std::vec::IntoIter<SocketAddr>> {
     Ok(found.into_iter())
 }
 
-/// The last `search` or `domain` counts.
+/// The search domains of a `resolv.conf`, whose last `search` or `domain` line counts.
 fn search_domains(config: &str) -> Vec<&str> {
     let mut domains = Vec::new();
     for line in config.lines() {
@@ -100,14 +102,14 @@ fn search_domains(config: &str) -> Vec<&str> {
     domains
 }
 
-/// Connects to one Unix socket, whatever the address.
+/// Connects to one Unix socket, whatever the address of the request is.
 #[derive(Clone)]
 pub(crate) struct SocketConnector(pub(crate) Arc<PathBuf>);
 
 impl Service<Uri> for SocketConnector {
     type Response = TokioIo<UnixStream>;
     type Error = io::Error;
-    type Future = Answering<Self::Response>;
+    type Future = PendingIo<Self::Response>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
@@ -124,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn search_domains_are_those_of_the_last_line() {
+    fn the_last_search_line_counts() {
         let config = "nameserver 10.0.0.10\nsearch a.\nsearch lab.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:2\n";
         assert_eq!(search_domains(config), ["lab.svc.cluster.local", "svc.cluster.local", "cluster.local"]);
         assert!(search_domains("# search x\nsearch .\n").is_empty());

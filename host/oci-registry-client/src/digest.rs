@@ -1,26 +1,38 @@
-//! Digests of content, and content that is checked against them while it is read.
+//! Digests of content, and readers that check content against them.
 
 use std::fmt;
 use std::io::{self, Read};
 
 use sha2::{Digest as _, Sha256, Sha512};
 
-/// `algorithm:hex` (OCI image-spec, descriptor). SHA-256 and SHA-512 can be computed here.
+/// `algorithm:hex` (OCI image-spec, "Digests"). The algorithm is SHA-256 or SHA-512.
+///
+/// ```
+/// use oci_registry_client::Digest;
+///
+/// let digest = Digest::of(b"abc");
+/// assert_eq!(
+///     digest.as_str(),
+///     "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+/// );
+/// assert!(digest.matches(b"abc") && !digest.matches(b"abd"));
+/// assert_eq!(Digest::parse("md5:900150983cd24fb0d6963f7d28e17f72"), None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(String);
 
 impl Digest {
-    /// Takes a digest that came from outside.
+    /// Reads a digest that came from outside. None where it has another form, or another algorithm.
     pub fn parse(text: &str) -> Option<Self> {
         orascache_api::reference::is_digest(text).then(|| Digest(text.to_owned()))
     }
 
-    /// SHA-256 of bytes.
+    /// The SHA-256 digest of bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Digest(format!("sha256:{}", hex(&Sha256::digest(bytes))))
+        Digest(format!("sha256:{}", hex::encode(Sha256::digest(bytes))))
     }
 
-    /// As it stands in a descriptor.
+    /// The digest as text, as in a descriptor.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -37,15 +49,6 @@ impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 enum Hasher {
@@ -71,13 +74,15 @@ impl Hasher {
 
     fn finish(self) -> Digest {
         match self {
-            Hasher::Sha256(hasher) => Digest(format!("sha256:{}", hex(&hasher.finalize()))),
-            Hasher::Sha512(hasher) => Digest(format!("sha512:{}", hex(&hasher.finalize()))),
+            Hasher::Sha256(hasher) => Digest(format!("sha256:{}", hex::encode(hasher.finalize()))),
+            Hasher::Sha512(hasher) => Digest(format!("sha512:{}", hex::encode(hasher.finalize()))),
         }
     }
 }
 
-/// Passes content on and says at its end, as an error of kind `InvalidData`, when it was not what the digest promises.
+/// A reader that passes content on and compares it with a digest and a size. The read that reaches
+/// the end fails with [`io::ErrorKind::InvalidData`] where the digest differs; a read beyond the
+/// size fails at once.
 pub struct VerifyingReader<R> {
     inner: R,
     wanted: Digest,
@@ -87,7 +92,7 @@ pub struct VerifyingReader<R> {
 }
 
 impl<R: Read> VerifyingReader<R> {
-    /// Checks what `inner` yields against a digest and a size in bytes.
+    /// A reader of `inner` that expects this digest and this size in bytes.
     pub fn new(inner: R, wanted: Digest, size: u64) -> Self {
         let hasher = Some(Hasher::of(&wanted));
         VerifyingReader { inner, wanted, size, seen: 0, hasher }
@@ -109,9 +114,9 @@ impl<R: Read> Read for VerifyingReader<R> {
             && !buffer.is_empty()
             && let Some(hasher) = self.hasher.take()
         {
-            let is = hasher.finish();
-            if is != self.wanted {
-                let sentence = format!("the content of {} is damaged: its digest is {is}", self.wanted);
+            let actual = hasher.finish();
+            if actual != self.wanted {
+                let sentence = format!("the content of {} is damaged: its digest is {actual}", self.wanted);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
             }
         }
@@ -134,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_content_passes() {
+    fn content_with_the_right_digest_passes() {
         assert_eq!(read("abc", ABC, 3).unwrap(), "abc");
         assert_eq!(read("abc", ABC_512, 3).unwrap(), "abc");
         assert_eq!(Digest::of(b"abc").as_str(), ABC);
@@ -142,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_shows_at_the_end_and_surplus_at_once() {
+    fn damage_is_an_error_at_the_end_and_surplus_at_once() {
         assert!(read("abd", ABC, 3).unwrap_err().to_string().contains("is damaged"));
         assert!(read("abcd", ABC, 3).unwrap_err().to_string().contains("more than the 3 bytes"));
         assert!(read("ab", ABC, 3).unwrap_err().to_string().contains("is damaged"));

@@ -5,49 +5,51 @@ use std::time::Duration;
 use hyper::StatusCode;
 use thiserror::Error;
 
-/// A request that did not succeed.
+/// A request that did not succeed. The texts are for people; those in `detail` come from the
+/// registry.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// Nobody answered, or the connection was lost. Passes by itself, perhaps.
+    /// There was no answer, or the connection was lost. Another attempt may succeed.
     #[error("{endpoint} cannot be reached: {why}")]
     Unreachable {
-        /// The registry.
+        /// The address that was tried.
         endpoint: String,
         /// What the system says.
         why: String,
     },
-    /// The server cannot be spoken to, now or later: its certificate is not trusted, or it speaks no HTTP.
+    /// The certificate of the server is not trusted, or the server does not speak HTTP. Waiting
+    /// does not help.
     #[error("{endpoint} cannot be spoken to: {why}")]
     Untrusted {
-        /// The registry.
+        /// The address that was tried.
         endpoint: String,
         /// What is wrong with it.
         why: String,
     },
-    /// A status that may pass: overload, a restart behind a load balancer.
+    /// A status that may pass, such as overload or a restart behind a load balancer.
     #[error("{what}: the registry answered {status}{detail}")]
     Busy {
-        /// What was asked for.
+        /// What was requested.
         what: String,
         /// 408, 429 or 5xx.
         status: StatusCode,
         /// What the registry says, with a space in front.
         detail: String,
-        /// When to ask again.
+        /// How long the registry asks to wait.
         after: Option<Duration>,
     },
-    /// There is no such thing.
+    /// The registry does not have it.
     #[error("{what} is not in the registry{detail}")]
     NotFound {
-        /// What was asked for.
+        /// What was requested.
         what: String,
-        /// What the registry says, with a space in front.
+        /// What the registry says, in parentheses, with a space in front.
         detail: String,
     },
-    /// Credentials are missing, wrong, or do not suffice.
+    /// Credentials are missing, wrong, or not sufficient.
     #[error("{what}: the registry refuses access ({status}{detail}): {hint}")]
     Denied {
-        /// What was asked for.
+        /// What was requested.
         what: String,
         /// 401 or 403.
         status: StatusCode,
@@ -56,20 +58,33 @@ pub enum Error {
         /// What to do.
         hint: &'static str,
     },
+    /// The registry does not have the blobs that a manifest names, although they were pushed: it
+    /// has lost its data. Pushing the blobs again helps.
+    #[error("{what}: the registry does not have all blobs of the manifest, although they were pushed")]
+    BlobsUnknown {
+        /// What was requested.
+        what: String,
+    },
+    /// The body of a request was larger than the registry, or a proxy in front of it, allows.
+    #[error("{what}: the registry does not take a body of this size")]
+    TooLarge {
+        /// What was requested.
+        what: String,
+    },
     /// Any other status that means failure.
     #[error("{what}: the registry answered {status}{detail}")]
     Refused {
-        /// What was asked for.
+        /// What was requested.
         what: String,
         /// The status.
         status: StatusCode,
         /// What the registry says, with a space in front.
         detail: String,
     },
-    /// The registry does not keep to the protocol, or holds something that is not understood.
+    /// The registry violates the protocol, or holds something that this client does not understand.
     #[error("{what}: {why}")]
     Protocol {
-        /// What was asked for.
+        /// What was requested.
         what: String,
         /// What is wrong with the answer.
         why: String,
@@ -77,7 +92,7 @@ pub enum Error {
     /// The content to be sent could not be read.
     #[error("{0}")]
     Source(std::io::Error),
-    /// The receiver of what was pulled wants no more. It knows why.
+    /// The receiver of a blob went away. It knows why.
     #[error("the transfer was stopped")]
     Stopped,
 }
@@ -101,7 +116,8 @@ impl Error {
     }
 }
 
-/// The causes of an error, innermost last, without repetition: hyper says "client error (Connect)" and the reason below.
+/// The causes of an error, innermost last. A text that is a part of one before it is left out:
+/// hyper repeats itself.
 pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut sentence = String::new();
     let mut next = Some(error);
@@ -118,7 +134,7 @@ pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     sentence
 }
 
-/// Looks for an error of a type among the causes.
+/// The first error of a type among the causes of an error.
 pub(crate) fn find<'e, E: std::error::Error + 'static>(
     error: &'e (dyn std::error::Error + 'static),
 ) -> Option<&'e E> {
@@ -127,7 +143,8 @@ pub(crate) fn find<'e, E: std::error::Error + 'static>(
         if let Some(found) = error.downcast_ref::<E>() {
             return Some(found);
         }
-        // An io::Error hides its payload from source(), and that may be another one.
+        // `source()` of an `io::Error` skips its payload, which may be the error that is looked
+        // for.
         if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
             && let Some(found) = find(inner)
         {
@@ -146,7 +163,7 @@ mod tests {
     #[test]
     fn errors_are_found_below_others() {
         let innermost = rustls::Error::DecryptError;
-        // As hyper-rustls nests them.
+        // The way in which hyper-rustls nests errors.
         let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, innermost.clone()));
         assert_eq!(find::<rustls::Error>(&error), Some(&innermost));
         assert!(find::<rustls::Error>(&io::Error::other("x")).is_none());

@@ -1,16 +1,19 @@
-//! When to try again, and when to give up.
+//! When to repeat a request, and when to give up.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
+/// Delay after the first failure.
 const FIRST: Duration = Duration::from_millis(100);
+/// Longest delay that is chosen here.
 const LONGEST: Duration = Duration::from_secs(5);
-/// A registry may ask for more than a workflow can wait.
+/// Longest delay that a registry can ask for. Some ask for more than a workflow can wait.
 const LONGEST_ASKED: Duration = Duration::from_secs(60);
 
-/// Waits longer from failure to failure, until nothing has moved for the patience that it was given.
+/// Delays that grow from failure to failure, until nothing was transferred for as long as the
+/// patience.
 pub(crate) struct Backoff {
     patience: Duration,
     since: Instant,
@@ -22,13 +25,16 @@ impl Backoff {
         Backoff { patience, since: Instant::now(), next: FIRST }
     }
 
-    /// Something was transferred: patience is whole again.
+    /// Begins anew, since something was transferred.
     pub(crate) fn progress(&mut self) {
         self.since = Instant::now();
         self.next = FIRST;
     }
 
-    /// Sleeps before the next attempt; the error itself when it will not pass or has lasted too long.
+    /// Sleeps before the next attempt.
+    ///
+    /// # Errors
+    /// The error itself, when it does not pass by waiting, or patience has ended.
     pub(crate) async fn wait(&mut self, error: Error) -> Result<(), Error> {
         if !error.is_transient() {
             return Err(error);
@@ -45,12 +51,13 @@ impl Backoff {
             None => spread(self.next),
         };
         self.next = (self.next * 2).min(LONGEST);
-        // The last attempt is made when patience ends, not before.
+        // The last attempt is made when the patience ends, not before.
         Some(delay.min(left))
     }
 }
 
-/// Between half of the delay and all of it, so that the pods of a Job do not come back together.
+/// A random duration between half of the delay and all of it, so that the pods of a Job do not all
+/// come back at once.
 fn spread(delay: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish();
     let half = delay / 2;
@@ -72,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_registry_asks_for_is_kept_within_reason() {
+    fn delays_that_the_registry_asks_for_are_bounded() {
         let mut backoff = Backoff::new(Duration::from_secs(600));
         assert_eq!(backoff.delay(Some(Duration::from_secs(7)), Duration::ZERO), Some(Duration::from_secs(7)));
         assert_eq!(backoff.delay(Some(Duration::from_secs(3600)), Duration::ZERO), Some(LONGEST_ASKED));

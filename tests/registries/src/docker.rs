@@ -16,33 +16,35 @@ pub struct DockerRegistry {
     options: Options,
 }
 
-/// What is special about one.
+/// How a registry differs from the default.
 #[derive(Debug, Default)]
 struct Options {
-    /// Users and passwords, if it wants any.
+    /// Users and passwords, if it requires authentication.
     htpasswd: Option<String>,
-    /// Bytes of the disk that it has for itself, if it has one.
+    /// Size of the disk of its own in bytes, if it has one.
     disk: Option<u64>,
     /// Whether it speaks TLS.
     tls: bool,
 }
 
-/// How long the process may take to listen.
+/// Time within which the process must listen.
 const START: Duration = Duration::from_secs(30);
 
 impl DockerRegistry {
-    /// Starts one without authentication, or none where it is not installed, which is said.
+    /// Starts a registry without authentication. None where `docker-registry` is not installed,
+    /// which is printed.
     pub fn start() -> Option<Self> {
         Self::configured(Options::default())
     }
 
-    /// Starts one that wants a user and a password (RFC 7617), as an htpasswd file with bcrypt has them.
+    /// Starts a registry that requires a user and a password (RFC 7617) of an htpasswd file with
+    /// bcrypt.
     pub fn with_password(htpasswd: &str) -> Option<Self> {
         Self::configured(Options { htpasswd: Some(htpasswd.to_owned()), ..Options::default() })
     }
 
-    /// Starts one whose data lies on a disk of so many bytes, which nobody else sees. None, which is said, where user namespaces
-    /// are not allowed.
+    /// Starts a registry whose data is on a disk of this size, which only its process sees. None
+    /// where user namespaces are not allowed, which is printed.
     pub fn on_small_disk(bytes: u64) -> Option<Self> {
         if !super::namespaces() {
             return None;
@@ -50,8 +52,8 @@ impl DockerRegistry {
         Self::configured(Options { disk: Some(bytes), ..Options::default() })
     }
 
-    /// Starts one that speaks TLS, with a certificate that nobody trusts who is not told to. None, which is said, where `openssl`
-    /// is not installed.
+    /// Starts a registry that speaks TLS, with a certificate of no known authority. None where
+    /// `openssl` is not installed, which is printed.
     pub fn with_tls() -> Option<Self> {
         if !super::installed("openssl") {
             return None;
@@ -88,36 +90,36 @@ impl DockerRegistry {
         Some(registry)
     }
 
-    /// Address, as `host:port`.
+    /// Its address, as `host:port`.
     pub fn host(&self) -> String {
         self.address.to_string()
     }
 
-    /// Address.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Folder with its data.
+    /// The folder of its data.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// The certificate of one that speaks TLS, in PEM.
+    /// The certificate of a registry that speaks TLS, in PEM.
     pub fn certificate(&self) -> PathBuf {
         self.folder.path().join(CERTIFICATE)
     }
 
-    /// Ends it as a crash does.
+    /// Kills the process, as a crash would end it.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // It may have ended by itself.
+            // The process may have ended already.
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 
-    /// Starts it again, on the same port and data.
+    /// Starts the process again, with the same port and data.
     ///
     /// # Panics
     /// When it does not listen in time.
@@ -137,7 +139,8 @@ impl DockerRegistry {
 
 const CERTIFICATE: &str = "certificate.pem";
 const KEY: &str = "key.pem";
-/// What the certificate says (openssl-req(1), x509v3_config(5)). It is no authority: rustls takes none for a server's.
+/// The request for the certificate (openssl-req(1), x509v3_config(5)). It is not one of an
+/// authority, since rustls does not accept that as the certificate of a server.
 const REQUEST: &str = "[req]\ndistinguished_name = name\nprompt = no\n[name]\nCN = registry\n[server]\nbasicConstraints = critical, CA:FALSE\nsubjectAltName = IP:127.0.0.1\n";
 
 fn make_certificate(folder: &Path) {

@@ -1,4 +1,4 @@
-//! The registry that `orascache dev` runs, in this process.
+//! A registry within the process of the test.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use ferro_blob_store::FsBlobStore;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-/// An embedded registry, with a thread of its own.
+/// A registry on a thread of its own.
 pub struct Embedded {
     address: SocketAddr,
     _folder: TempDir,
@@ -19,7 +19,7 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Starts one.
+    /// Starts an empty registry without authentication.
     ///
     /// # Panics
     /// When it cannot be started.
@@ -31,7 +31,8 @@ impl Embedded {
         Embedded { address, _folder: folder, _stop: stop }
     }
 
-    /// Starts one that anybody may read, and that wants this `Authorization` for everything else (RFC 7617).
+    /// Starts a registry that allows anonymous reading, and requires this `Authorization` for
+    /// everything else (RFC 7617).
     ///
     /// # Panics
     /// When it cannot be started.
@@ -52,26 +53,26 @@ impl Embedded {
         Embedded { address, _folder: folder, _stop: stop }
     }
 
-    /// Starts something that answers every request with this status.
+    /// Starts a server that answers every request with this status.
     ///
     /// # Panics
     /// When it cannot be started, or there is no such status.
     pub fn refusing(status: u16) -> Self {
         let status = StatusCode::from_u16(status).expect("a status");
-        Embedded::playing(axum::Router::new().fallback(move || async move { status }))
+        Embedded::serving(axum::Router::new().fallback(move || async move { status }))
     }
 
-    /// Serves another router, which plays a registry.
+    /// Serves a router that imitates a registry.
     ///
     /// # Panics
     /// When it cannot be started.
-    pub fn playing(router: axum::Router) -> Self {
+    pub fn serving(router: axum::Router) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (address, stop) = serve(router);
         Embedded { address, _folder: folder, _stop: stop }
     }
 
-    /// Address, as `host:port`.
+    /// Its address, as `host:port`.
     pub fn host(&self) -> String {
         self.address.to_string()
     }

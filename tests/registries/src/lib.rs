@@ -1,5 +1,23 @@
-//! Registries for tests: a real one as a process, an embedded one, and a network that cuts connections. All are on loopback
-//! on a free port, and stop with the test.
+//! Registries for tests: a real one as a process, an embedded one, and a network that cuts
+//! connections. All listen on a free port of the loopback interface, and stop when they are
+//! dropped.
+//!
+//! # Example
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::TcpStream;
+//! use test_registries::{Embedded, Network};
+//!
+//! let registry = Embedded::start();
+//! let network = Network::to(&registry.host());
+//! let mut stream = TcpStream::connect(network.host()).unwrap();
+//! stream.write_all(b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+//! let mut answer = String::new();
+//! stream.read_to_string(&mut answer).unwrap();
+//! assert!(answer.starts_with("HTTP/1.1 200"));
+//! assert!(network.received() >= answer.len() as u64);
+//! ```
 
 mod docker;
 mod embedded;
@@ -11,13 +29,14 @@ pub use network::{Event, Fault, Network, Reaction};
 
 use std::net::{SocketAddr, TcpListener};
 
-/// A free port of loopback. Somebody else may take it meanwhile, which a test then shows.
+/// A free port of the loopback interface. If another program takes it before the test does, the
+/// test fails.
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address")
 }
 
-/// Whether a program is there; says so in the output when it is not.
+/// Whether a program is installed. If not, a line of the test's output says that it is skipped.
 #[allow(clippy::print_stdout, reason = "a skipped test says why")]
 pub fn installed(program: &str) -> bool {
     let found = std::process::Command::new(program)
@@ -32,7 +51,8 @@ pub fn installed(program: &str) -> bool {
     found
 }
 
-/// Whether a process may have a disk of its own, by a user namespace; says so in the output when not.
+/// Whether a process can mount a disk of its own, in a user namespace. If not, a line of the test's
+/// output says that it is skipped.
 #[allow(clippy::print_stdout, reason = "a skipped test says why")]
 pub fn namespaces() -> bool {
     let tried = std::process::Command::new("unshare")
@@ -42,7 +62,7 @@ pub fn namespaces() -> bool {
         .status();
     let allowed = tried.is_ok_and(|status| status.success());
     if !allowed {
-        println!("skipped: no disk of its own can be had: user namespaces are not allowed");
+        println!("skipped: user namespaces are not allowed, which a disk of its own needs");
     }
     allowed
 }

@@ -1,4 +1,4 @@
-//! A network between a client and a registry, with faults.
+//! A network with faults, between a client and a registry.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,29 +6,32 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What happens to a connection.
+/// A fault of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Cut once so many bytes came from the registry.
+    /// It is cut after this number of bytes from the registry.
     CutAfterReceived(u64),
-    /// Cut once so many bytes went to the registry.
+    /// It is cut after this number of bytes to the registry.
     CutAfterSent(u64),
-    /// Refused at once.
+    /// It is refused.
     Refuse,
 }
 
-/// Something that passes, over all connections.
+/// An event on any of the connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// So many bytes went to the registry since this was asked for. It happens once.
+    /// This number of bytes was sent to the registry, counted from [`Network::when`]. It occurs
+    /// once.
     Sent(u64),
-    /// So many bytes came from the registry since this was asked for. It happens once.
+    /// This number of bytes was received from the registry, counted from [`Network::when`]. It
+    /// occurs once.
     Received(u64),
-    /// This text goes to the registry, such as the beginning of a request. It happens each time.
+    /// This text is sent to the registry, such as the beginning of a request. It may occur several
+    /// times.
     Request(String),
 }
 
-/// What is done then, before anything of it passes.
+/// The reaction to an event. It comes before the bytes of the event pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reaction {
     /// The connection is cut.
@@ -37,10 +40,10 @@ pub enum Reaction {
     Hold,
 }
 
-/// How long somebody waits for something to be held.
+/// Time after which waiting for an event fails.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Passes connections on, and does to the next ones what it is told.
+/// Passes connections on to a registry, with faults that a test asks for.
 pub struct Network {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -57,26 +60,26 @@ struct Shared {
     changed: Condvar,
 }
 
-/// What is looked out for.
+/// The events that are waited for.
 #[derive(Default)]
 struct Watch {
     rules: Vec<(Event, Reaction)>,
     holding: u64,
-    /// How often everything was let go,
+    /// How often all held connections were released.
     released: u64,
-    /// and when last to be cut.
+    /// The number of the release that cut the connections instead.
     severed: u64,
 }
 
 /// The direction of bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Direction {
     ToRegistry,
     FromRegistry,
 }
 
 impl Network {
-    /// In front of a registry.
+    /// A network in front of a registry, whose address is `host:port`.
     ///
     /// # Panics
     /// When there is no free port.
@@ -112,7 +115,8 @@ impl Network {
         self.address.to_string()
     }
 
-    /// Does this to coming connections, one after another. A cut that a connection does not reach is kept for the next one.
+    /// Plans faults for the next connections, one each. A connection that ends before its cut
+    /// leaves it to the next one.
     ///
     /// # Panics
     /// Never in practice.
@@ -120,7 +124,7 @@ impl Network {
         self.shared.faults.lock().expect("faults").extend(faults);
     }
 
-    /// Does this when that happens, until [`Network::clear`].
+    /// Reacts to an event, until [`Network::clear`].
     pub fn when(&self, event: Event, reaction: Reaction) {
         let event = match event {
             Event::Sent(bytes) => Event::Sent(self.sent() + bytes),
@@ -130,10 +134,10 @@ impl Network {
         self.shared.watch().rules.push((event, reaction));
     }
 
-    /// Waits until so many connections are held.
+    /// Waits until this number of connections is held.
     ///
     /// # Panics
-    /// When they are not for two minutes.
+    /// When that takes more than two minutes.
     pub fn wait_until_held(&self, connections: u64) {
         let watch = self.shared.watch();
         let waited =
@@ -142,12 +146,12 @@ impl Network {
         assert!(watch.holding >= connections, "{} connections are held", watch.holding);
     }
 
-    /// Looks out for nothing any more, and lets go what is held.
+    /// Forgets all events, and releases the connections that are held.
     pub fn clear(&self) {
         self.shared.clear();
     }
 
-    /// As [`Network::clear`], but what is held is cut, with all that is on its way.
+    /// As [`Network::clear`], but cuts the connections that are held. Bytes on their way are lost.
     pub fn sever(&self) {
         let mut watch = self.shared.watch();
         watch.severed = watch.released + 1;
@@ -155,17 +159,17 @@ impl Network {
         self.shared.clear();
     }
 
-    /// How many bytes came from the registry.
+    /// Number of bytes from the registry.
     pub fn received(&self) -> u64 {
         self.shared.received.load(Ordering::SeqCst)
     }
 
-    /// How many connections were cut or refused.
+    /// Number of connections that were cut or refused.
     pub fn cuts(&self) -> u64 {
         self.shared.cuts.load(Ordering::SeqCst)
     }
 
-    /// How many bytes went to the registry.
+    /// Number of bytes to the registry.
     pub fn sent(&self) -> u64 {
         self.shared.sent.load(Ordering::SeqCst)
     }
@@ -175,7 +179,7 @@ impl Drop for Network {
     fn drop(&mut self) {
         self.shared.closed.store(true, Ordering::SeqCst);
         self.shared.clear();
-        // Wakes the thread that accepts.
+        // This wakes the thread that accepts connections.
         let _ = TcpStream::connect(self.address);
     }
 }
@@ -198,7 +202,7 @@ impl Shared {
         };
         let reached = std::thread::scope(|scope| {
             let up = scope.spawn(|| {
-                let reached = self.copy(client, &server, sent, Way::ToRegistry);
+                let reached = self.copy(client, &server, sent, Direction::ToRegistry);
                 if reached {
                     self.cut(client);
                     self.close(&server);
@@ -206,7 +210,7 @@ impl Shared {
                 let _ = server.shutdown(Shutdown::Write);
                 reached
             });
-            let down = self.copy(&server, client, received, Way::FromRegistry);
+            let down = self.copy(&server, client, received, Direction::FromRegistry);
             if down {
                 self.cut(client);
                 self.close(&server);
@@ -226,7 +230,7 @@ impl Shared {
     }
 
     fn close(&self, stream: &TcpStream) {
-        // It may be closed already.
+        // The stream may be closed already.
         let _ = stream.shutdown(Shutdown::Both);
     }
 
@@ -242,14 +246,15 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Whether these bytes pass, perhaps after a while.
-    fn passes(&self, way: Way, count: u64, bytes: &[u8]) -> bool {
+    /// Whether these bytes pass. It waits while the connection is held.
+    fn passes(&self, direction: Direction, count: u64, bytes: &[u8]) -> bool {
         let mut watch = self.watch();
         let happens = |event: &Event| match event {
-            Event::Sent(limit) => way == Way::ToRegistry && count >= *limit,
-            Event::Received(limit) => way == Way::FromRegistry && count >= *limit,
+            Event::Sent(limit) => direction == Direction::ToRegistry && count >= *limit,
+            Event::Received(limit) => direction == Direction::FromRegistry && count >= *limit,
             Event::Request(text) => {
-                way == Way::ToRegistry && bytes.windows(text.len()).any(|part| part == text.as_bytes())
+                direction == Direction::ToRegistry
+                    && bytes.windows(text.len()).any(|part| part == text.as_bytes())
             }
         };
         let Some(index) = watch.rules.iter().position(|(event, _)| happens(event)) else { return true };
@@ -263,18 +268,18 @@ impl Shared {
         let released = watch.released;
         watch.holding += 1;
         self.changed.notify_all();
-        // Whoever holds says when it is over.
+        // The wait ends with `clear` or `sever`.
         let watch = self.changed.wait_while(watch, |watch| watch.released == released);
         let is_severed = watch.unwrap_or_else(PoisonError::into_inner).severed == released + 1;
-        // With the network goes what was still on its way.
+        // A network that is gone delivers nothing any more.
         !is_severed && !self.closed.load(Ordering::SeqCst)
     }
 
-    /// Copies until the end, or until `limit` bytes were copied or a rule cuts, which is true then.
-    fn copy(&self, mut from: &TcpStream, mut to: &TcpStream, limit: u64, way: Way) -> bool {
-        let count = match way {
-            Way::ToRegistry => &self.sent,
-            Way::FromRegistry => &self.received,
+    /// Copies until the end. Returns whether it was cut before, by `limit` bytes or an event.
+    fn copy(&self, mut from: &TcpStream, mut to: &TcpStream, limit: u64, direction: Direction) -> bool {
+        let count = match direction {
+            Direction::ToRegistry => &self.sent,
+            Direction::FromRegistry => &self.received,
         };
         let mut buffer = [0; 16 * 1024];
         let mut copied: u64 = 0;
@@ -283,7 +288,7 @@ impl Shared {
             let left = usize::try_from(limit - copied).unwrap_or(usize::MAX);
             let passed = read.min(left);
             let bytes = &buffer[..passed];
-            if read > 0 && !self.passes(way, count.load(Ordering::SeqCst) + passed as u64, bytes) {
+            if read > 0 && !self.passes(direction, count.load(Ordering::SeqCst) + passed as u64, bytes) {
                 return true;
             }
             if to.write_all(bytes).is_err() {

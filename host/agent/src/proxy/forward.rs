@@ -1,28 +1,33 @@
-//! Sends what passes to the registry, with credentials, and brings back the answer without them.
+//! Sends requests to the registry, with credentials, and brings back the answers without them.
 
-use super::rules::{Rules, Verdict};
+use super::rules::{Route, Rules};
 use super::sessions::Sessions;
 use crate::log::Log;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     ACCEPT, ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
-    LOCATION, RANGE, RETRY_AFTER, USER_AGENT,
+    LOCATION, RANGE, RETRY_AFTER,
 };
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use oci_registry_client::{Access, Body, Client, Error, Url};
 use std::sync::Arc;
 
-/// Headers of requests that a registry looks at.
-const ASKED: [HeaderName; 6] = [ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE, USER_AGENT];
-/// Headers of answers that a client looks at. Location is written anew.
+/// Headers of a GET request that are passed on.
+const READING: [HeaderName; 2] = [ACCEPT, RANGE];
+/// Headers of another request without a body that are passed on.
+const BODILESS: [HeaderName; 1] = [ACCEPT];
+/// Headers of a request with a body that are passed on. The length is that of the body, and not
+/// copied from a header.
+const WITH_BODY: [HeaderName; 3] = [ACCEPT, CONTENT_RANGE, CONTENT_TYPE];
+/// Headers of an answer that are passed on. The Location is written anew.
 const ANSWERED: [HeaderName; 7] =
     [ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, RANGE, RETRY_AFTER];
-/// Digest of what was asked for or written (distribution-spec).
+/// Digest of the content of an answer (distribution-spec, "Pulling manifests").
 const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
-/// One registry and what may be done with it. Clones are the same.
+/// A registry, and the requests that may be sent to it. Clones share everything.
 #[derive(Clone)]
 pub struct Forward {
     inner: Arc<Inner>,
@@ -40,7 +45,7 @@ impl Forward {
         Forward { inner: Arc::new(Inner { client, rules, sessions: Sessions::default(), log }) }
     }
 
-    /// Answers a request, whatever happens.
+    /// Answers a request. An error is an answer too.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.decide(request).await;
@@ -51,21 +56,30 @@ impl Forward {
     async fn decide(&self, request: Request<Incoming>) -> Response<Body> {
         let path = request.uri().path().to_owned();
         let endpoint = self.inner.client.endpoint();
-        match self.inner.rules.judge(request.method(), &path, request.uri().query()) {
-            Verdict::Ping => said(StatusCode::OK, "", ""),
-            Verdict::Refuse(sentence) => said(StatusCode::FORBIDDEN, "DENIED", &sentence),
-            Verdict::Pass(access) => {
+        let route = self.inner.rules.route(request.method(), &path, request.uri().query());
+        let is_allowed = !matches!(route, Route::Refuse(_));
+        if is_allowed && let Err((status, sentence)) = check_body(&request) {
+            return answer_with(status, "UNSUPPORTED", &sentence);
+        }
+        match route {
+            Route::Refuse(sentence) => answer_with(StatusCode::FORBIDDEN, "DENIED", &sentence),
+            Route::Ping => answer_with(StatusCode::OK, "", ""),
+            Route::Pass(access) => {
                 let url = endpoint.at(&path);
-                self.pass(&access, request, &url).await
+                match self.send(&access, request, &url).await {
+                    Ok((response, false)) => relay(response),
+                    Ok((_, true)) => repeat_the_request(),
+                    Err(error) => failed(&error),
+                }
             }
-            Verdict::Begin { access, query } => {
+            Route::Begin { access, query } => {
                 let url = endpoint.at(&format!("{path}?{query}"));
-                let answer = self.pass_bare(&access, &request, &url).await;
+                let answer = self.send(&access, request, &url).await;
                 self.with_session(answer, &url, &path, None)
             }
-            Verdict::Continue { access, session, query } => {
+            Route::Continue { access, session, query } => {
                 let Some(mut url) = self.inner.sessions.find(&session) else {
-                    return said(
+                    return answer_with(
                         StatusCode::NOT_FOUND,
                         "BLOB_UPLOAD_UNKNOWN",
                         "this upload was not begun here",
@@ -76,7 +90,7 @@ impl Forward {
                     url.query_pairs_mut().extend_pairs(pairs);
                 }
                 let is_last = matches!(*request.method(), Method::PUT | Method::DELETE);
-                let answer = self.send_through(&access, request, &url).await;
+                let answer = self.send(&access, request, &url).await;
                 if is_last && answer.as_ref().is_ok_and(|(response, _)| response.status().is_success()) {
                     self.inner.sessions.close(&session);
                 }
@@ -86,44 +100,29 @@ impl Forward {
         }
     }
 
-    /// Requests without a body are sent until they are authorized; redirects are followed here, where there may be a network.
-    async fn pass(&self, access: &Access, request: Request<Incoming>, url: &Url) -> Response<Body> {
-        match self.send_through(access, request, url).await {
-            Ok((response, false)) => relay(response),
-            Ok((_, true)) => another(),
-            Err(error) => failed(&error),
-        }
-    }
-
-    async fn send_through(
+    /// Sends a request. The second value says whether it must be repeated, since the registry
+    /// wanted another authorization and the body can be sent only once. Requests without a body are
+    /// repeated and redirected here.
+    async fn send(
         &self,
         access: &Access,
         request: Request<Incoming>,
         url: &Url,
     ) -> Result<(Response<Incoming>, bool), Error> {
-        if matches!(*request.method(), Method::PUT | Method::PATCH) {
-            let (parts, body) = request.into_parts();
-            let body = body.map_err(std::io::Error::other).boxed_unsync();
-            return self
-                .inner
-                .client
-                .send(access, &parts.method, url, chosen(&parts.headers, &ASKED), body)
-                .await;
+        let client = &self.inner.client;
+        let (parts, body) = request.into_parts();
+        if !may_have_body(&parts.method) {
+            let names: &[HeaderName] = if parts.method == Method::GET { &READING } else { &BODILESS };
+            let headers = chosen(&parts.headers, names);
+            let response = client.request(access, &parts.method, url, &headers).await?;
+            return Ok((response, false));
         }
-        self.pass_bare(access, &request, url).await
+        let headers = chosen(&parts.headers, &WITH_BODY);
+        let body = body.map_err(std::io::Error::other).boxed_unsync();
+        client.send_once(access, &parts.method, url, headers, body).await
     }
 
-    async fn pass_bare(
-        &self,
-        access: &Access,
-        request: &Request<Incoming>,
-        url: &Url,
-    ) -> Result<(Response<Incoming>, bool), Error> {
-        let headers = chosen(request.headers(), &ASKED);
-        self.inner.client.ask(access, request.method(), url, &headers).await.map(|response| (response, false))
-    }
-
-    /// The answer about an upload, with its name instead of its address.
+    /// The answer to a request of an upload, with the name of the upload instead of its address.
     fn with_session(
         &self,
         answer: Result<(Response<Incoming>, bool), Error>,
@@ -133,15 +132,20 @@ impl Forward {
     ) -> Response<Body> {
         let response = match answer {
             Ok((response, false)) => response,
-            Ok((_, true)) => return another(),
+            Ok((_, true)) => return repeat_the_request(),
             Err(error) => return failed(&error),
         };
-        // Only what is accepted goes on elsewhere; once an upload has ended its Location is that of the blob.
+        // After the end of an upload, the Location is that of the blob.
         let goes_on = matches!(response.status(), StatusCode::ACCEPTED | StatusCode::NO_CONTENT);
         let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-        let location = location.and_then(|location| self.inner.client.endpoint().locate(location, asked));
+        let endpoint = self.inner.client.endpoint();
+        let location = location.filter(|_| goes_on).map(|location| endpoint.upload_location(location, asked));
+        let location = match location.transpose() {
+            Ok(location) => location,
+            Err(why) => return answer_with(StatusCode::BAD_REQUEST, "UNKNOWN", &why),
+        };
         let sessions = &self.inner.sessions;
-        let name = match (location.filter(|_| goes_on), session) {
+        let name = match (location, session) {
             (Some(url), None) => Some(sessions.open(url)),
             (Some(url), Some(session)) => {
                 sessions.moved(session, url);
@@ -180,22 +184,44 @@ fn relay(response: Response<Incoming>) -> Response<Body> {
     response
 }
 
-/// The registry wanted to be asked in another way, which it is from now on. What was sent must be sent again.
-fn another() -> Response<Body> {
+/// Whether requests of a method may have a body. Others have none in the requests of a step.
+fn may_have_body(method: &Method) -> bool {
+    matches!(*method, Method::PUT | Method::PATCH)
+}
+
+/// Checks the body of a request. The registry must never disagree with the proxy about where a
+/// request ends: the rest of one request would be read as another one, with the credentials of the
+/// proxy and without its rules.
+fn check_body(request: &Request<Incoming>) -> Result<(), (StatusCode, String)> {
+    let method = request.method();
+    if !may_have_body(method) && !request.body().is_end_stream() {
+        return Err((StatusCode::BAD_REQUEST, format!("a {method} request must have no body")));
+    }
+    if request.body().size_hint().exact().is_none() {
+        let sentence = format!("a {method} request must have a Content-Length, and no Transfer-Encoding");
+        return Err((StatusCode::LENGTH_REQUIRED, sentence));
+    }
+    Ok(())
+}
+
+/// The answer to a request whose body was sent before the registry said what authorization it
+/// wants. The next attempt has it.
+fn repeat_the_request() -> Response<Body> {
     let mut response =
-        said(StatusCode::SERVICE_UNAVAILABLE, "TOOMANYREQUESTS", "the registry wants another token");
+        answer_with(StatusCode::SERVICE_UNAVAILABLE, "TOOMANYREQUESTS", "the registry wants another token");
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("0"));
     response
 }
 
 fn failed(error: &Error) -> Response<Body> {
-    // What may pass is tried again by whoever asked; everything else must not look as if it could.
+    // The step repeats requests that get 503. Other errors do not pass by waiting, and must not
+    // look like that.
     let status = if error.is_transient() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_REQUEST };
-    said(status, "UNKNOWN", &error.to_string())
+    answer_with(status, "UNKNOWN", &error.to_string())
 }
 
-/// An answer of the proxy itself, as registries give them (distribution-spec, "Error Codes").
-fn said(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+/// An answer of the proxy itself, in the form of a registry (distribution-spec, "Error Codes").
+fn answer_with(status: StatusCode, code: &str, message: &str) -> Response<Body> {
     let body = if code.is_empty() {
         serde_json::json!({})
     } else {

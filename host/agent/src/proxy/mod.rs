@@ -1,36 +1,45 @@
-//! The credential proxy: a registry on a Unix socket, for the repositories of one step, with credentials that the
-//! container of the step never sees.
+//! The credential proxy: a registry on a Unix socket, for the repositories of one step, with
+//! credentials that the container of the step never sees.
 //!
+//! - `credentials` reads the credentials, and keeps other processes from reading them;
 //! - `rules` decides what passes, as a function of the request;
-//! - `forward` sends what passes to the registry and brings back the answer;
-//! - `sessions` keeps the addresses of uploads, which may lie anywhere;
-//! - `serve` accepts connections, and knows when the last one is gone;
-//! - `hold` is the other side's: a connection that says that a step still runs.
+//! - `forward` sends requests to the registry, and brings back the answers;
+//! - `sessions` keeps the addresses of uploads, which may be on any host;
+//! - `server` accepts connections, and ends when the last one is closed;
+//! - `keep_alive` belongs to the step: a connection that says that the step still runs.
 
+mod credentials;
 mod forward;
 mod rules;
-mod serve;
+mod server;
 mod sessions;
 
-pub mod hold;
+pub mod keep_alive;
 
 use crate::exit;
 use crate::log::Log;
 use crate::placeholders::{self, Direction};
 use clap::{ArgAction, Args};
-use oci_registry_client::{Client, Credentials, Endpoint, Policy, Reference, Secret};
-use orascache_api::steps::env;
+use oci_registry_client::{Client, Credentials, Endpoint, TransferPolicy};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// What passes, and where to.
 #[derive(Args, Debug)]
-pub struct Proxy {
+pub struct ProxyArgs {
     /// The registry, as http://host:port or https://host:port.
     #[arg(long, value_name = "URL", require_equals = true)]
     pub registry: String,
     /// Unix socket to listen on.
     #[arg(long, value_name = "SOCKET", require_equals = true)]
     pub socket: PathBuf,
+    /// Directory where a Secret is mounted, with the files ORAS_USER, ORAS_PULL_PASS and
+    /// ORAS_PUSH_PASS. By default, environment variables of these names are read.
+    #[arg(long, value_name = "DIRECTORY", require_equals = true)]
+    pub credentials: Option<PathBuf>,
+    /// Reads the credentials from standard input. The proxy passes this flag to itself.
+    #[arg(long, hide = true, conflicts_with = "credentials")]
+    pub credentials_stdin: bool,
     /// Artifact that may be pulled, as repository[:tag][@digest]; may be repeated.
     #[arg(long, value_name = "URI", require_equals = true)]
     pub pull: Vec<String>,
@@ -42,18 +51,22 @@ pub struct Proxy {
     pub debug: bool,
 }
 
-/// Serves until nobody needs it. Returns the exit code.
-pub fn execute(arguments: &Proxy) -> u8 {
+/// Serves until a signal has come and no step needs the proxy. `command_line` is that of this
+/// process. Returns the exit code.
+pub fn execute(arguments: &ProxyArgs, command_line: &[OsString]) -> u8 {
     let log = Log::new(arguments.debug);
-    let signals = serve::Signals::block();
-    let (client, rules) = match prepare(arguments, |name| std::env::var_os(name)) {
+    credentials::hide_memory(&log);
+    let found = credentials::load(arguments, command_line, &log);
+    let signals = server::Signals::block();
+    let prepared = found.and_then(|found| prepare(arguments, found, |name| std::env::var_os(name)));
+    let (client, rules) = match prepared {
         Ok(prepared) => prepared,
         Err(sentence) => {
             log.info(sentence);
             return exit::BAD_REQUEST;
         }
     };
-    match serve::run(&arguments.socket, forward::Forward::new(client, rules, log), signals, log) {
+    match server::run(&arguments.socket, forward::Forward::new(client, rules, log), signals, log) {
         Ok(()) => 0,
         Err(sentence) => {
             log.info(sentence);
@@ -62,41 +75,32 @@ pub fn execute(arguments: &Proxy) -> u8 {
     }
 }
 
-/// The registry with its credentials, and what may be done with it.
+/// The registry with its credentials, and the rules of the step.
 fn prepare(
-    arguments: &Proxy,
-    variable: impl Fn(&str) -> Option<std::ffi::OsString> + Copy,
+    arguments: &ProxyArgs,
+    credentials: Credentials,
+    variable: impl Fn(&str) -> Option<OsString> + Copy,
 ) -> Result<(Client, rules::Rules), String> {
     let endpoint = Endpoint::parse(&arguments.registry).map_err(|error| error.to_string())?;
-    let reference = |uri: &String, direction| -> Result<Reference, String> {
-        let uri = placeholders::expand(uri, direction, variable)?;
-        Reference::parse(&uri).map_err(|why| format!("\"{uri}\" is no artifact: {why}"))
-    };
-    let pulls: Result<Vec<_>, _> = arguments.pull.iter().map(|uri| reference(uri, Direction::Pull)).collect();
-    let push = arguments.push.as_ref().map(|uri| reference(uri, Direction::Push)).transpose()?;
-    let text = |name| match variable(name).map(|value| value.into_string()) {
-        None => Ok(None),
-        Some(Ok(text)) => Ok(Some(text)),
-        // What it holds is not repeated.
-        Some(Err(_)) => Err(format!("{name} is not UTF-8: check the Secret that it comes from")),
-    };
-    let user = text(env::USER)?.unwrap_or_default();
-    let secret = |password: Option<String>| password.map(|password| Secret::Password(user.clone(), password));
-    let credentials =
-        Credentials { pull: secret(text(env::PULL_PASSWORD)?), push: secret(text(env::PUSH_PASSWORD)?) };
+    let expand = |uri: &String, direction| placeholders::expand(uri, direction, variable);
+    let pulls: Result<Vec<_>, _> = arguments.pull.iter().map(|uri| expand(uri, Direction::Pull)).collect();
+    let push = arguments.push.as_ref().map(|uri| expand(uri, Direction::Push)).transpose()?;
     let rules = rules::Rules::new(pulls?, push, credentials.pull.is_some());
-    // Failures go back at once: whoever asks knows how long to wait, and for what.
-    Ok((Client::new(endpoint, credentials, Policy::default()), rules))
+    // The proxy does not repeat requests. The step does: it knows how long it can wait.
+    Ok((Client::new(endpoint, credentials, TransferPolicy::default()), rules))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oci_registry_client::Secret;
 
-    fn arguments(registry: &str, pull: &str) -> Proxy {
-        Proxy {
+    fn arguments(registry: &str, pull: &str) -> ProxyArgs {
+        ProxyArgs {
             registry: registry.to_owned(),
             socket: PathBuf::from("/nowhere"),
+            credentials: None,
+            credentials_stdin: false,
             pull: vec![pull.to_owned()],
             push: None,
             debug: false,
@@ -105,15 +109,16 @@ mod tests {
 
     #[test]
     fn wrong_arguments_are_sentences_without_secrets() {
-        let variable = |name: &str| (name == env::PULL_PASSWORD).then(|| "hunter2".into());
+        let credentials = Credentials::both(Secret::Password("ann".to_owned(), "hunter2".to_owned()));
         for (registry, pull, why) in [
             ("cache:5000", "a:1", "neither http:// nor https://"),
             ("http://cache:5000", "A:1", "lower case"),
             ("http://cache:5000", "a:{index}", "ORASCACHE_INDEX is not set"),
         ] {
-            let sentence = prepare(&arguments(registry, pull), variable).err().unwrap();
+            let prepared = prepare(&arguments(registry, pull), credentials.clone(), |_| None);
+            let sentence = prepared.err().unwrap();
             assert!(sentence.contains(why) && !sentence.contains("hunter2"), "{sentence}");
         }
-        assert!(prepare(&arguments("http://cache:5000", "a:1"), variable).is_ok());
+        assert!(prepare(&arguments("http://cache:5000", "a:1"), credentials, |_| None).is_ok());
     }
 }

@@ -1,30 +1,32 @@
-//! What passes: the requests that a step needs for the artifacts that it declared (distribution-spec 1.1, "Endpoints").
+//! The requests that pass: those that a step needs for the artifacts that it declares
+//! (distribution-spec 1.1, "Endpoints").
 
 use hyper::Method;
-use oci_registry_client::{Access, Reference};
+use oci_registry_client::{Access, ArtifactReference};
 use orascache_api::reference::is_digest;
 
-/// What a step declared.
+/// The artifacts that a step declares.
 #[derive(Debug)]
 pub struct Rules {
-    pulls: Vec<Reference>,
-    push: Option<Reference>,
-    /// Whether there are credentials for reading. Where there are none, those for writing serve for what is written.
+    pulls: Vec<ArtifactReference>,
+    push: Option<ArtifactReference>,
+    /// Whether there are credentials for reading. Where there are none, the output is read with
+    /// those for writing.
     has_pull_secret: bool,
 }
 
-/// What becomes of a request.
+/// Where a request goes.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Whether this is a registry: answered here.
+pub enum Route {
+    /// It asks whether this is a registry, which the proxy answers itself.
     Ping,
     /// To the registry, at the same path.
     Pass(Access),
-    /// Opens an upload. The query holds only what was looked at.
+    /// It opens an upload. The query holds only parameters that were checked.
     Begin { access: Access, query: String },
-    /// Goes on with an upload of this name.
+    /// It continues the upload of this name.
     Continue { access: Access, session: String, query: String },
-    /// Nothing that the step declared. A sentence says so.
+    /// Nowhere: the step does not declare it. A sentence says so.
     Refuse(String),
 }
 
@@ -37,21 +39,25 @@ enum Target<'a> {
 }
 
 impl Rules {
-    pub fn new(pulls: Vec<Reference>, push: Option<Reference>, has_pull_secret: bool) -> Self {
+    pub fn new(
+        pulls: Vec<ArtifactReference>,
+        push: Option<ArtifactReference>,
+        has_pull_secret: bool,
+    ) -> Self {
         Rules { pulls, push, has_pull_secret }
     }
 
-    /// Decides about a request.
-    pub fn judge(&self, method: &Method, path: &str, query: Option<&str>) -> Verdict {
+    /// Decides where a request goes.
+    pub fn route(&self, method: &Method, path: &str, query: Option<&str>) -> Route {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         if reads && matches!(path, "/v2/" | "/v2") {
-            return Verdict::Ping;
+            return Route::Ping;
         }
-        let Some((repository, target)) = take_apart(path) else {
-            return Verdict::Refuse(format!("{method} {path} is nothing that a step needs"));
+        let Some((repository, target)) = split_path(path) else {
+            return Route::Refuse(format!("{method} {path} is no request that a step needs"));
         };
         let undeclared = |what: &str| {
-            Verdict::Refuse(format!(
+            Route::Refuse(format!(
                 "{method} {path} does not pass: the step declares no {what}, which its annotations input-uri and output-uri do"
             ))
         };
@@ -62,7 +68,7 @@ impl Rules {
                 return undeclared(&format!("artifact {repository}:{selector}"));
             }
             return match self.reading(repository) {
-                Some(access) => Verdict::Pass(access),
+                Some(access) => Route::Pass(access),
                 None => undeclared(&format!("artifact of {repository}")),
             };
         }
@@ -73,7 +79,7 @@ impl Rules {
         let parameter = |name: &str| parameter(query, name);
         match (method, target) {
             (&Method::PUT, Target::Manifest(selector)) if selector == push.tag() || is_digest(selector) => {
-                Verdict::Pass(access)
+                Route::Pass(access)
             }
             (&Method::PUT, Target::Manifest(selector)) => {
                 undeclared(&format!("output to the tag {selector}"))
@@ -82,27 +88,29 @@ impl Rules {
                 match (parameter("mount"), parameter("from")) {
                     (Some(digest), Some(from)) if is_digest(&digest) && self.reading(&from).is_some() => {
                         let query = format!("mount={digest}&from={from}");
-                        Verdict::Begin { access: Access { from: Some(from), ..access }, query }
+                        Route::Begin { access: Access { from: Some(from), ..access }, query }
                     }
-                    // A registry that does not mount opens an upload, and so does this one.
-                    _ => Verdict::Begin { access, query: String::new() },
+                    // Registries that cannot mount a blob open an upload instead. So does the
+                    // proxy.
+                    _ => Route::Begin { access, query: String::new() },
                 }
             }
             (&Method::PUT, Target::Upload(session)) => match parameter("digest") {
                 Some(digest) if is_digest(&digest) => {
                     let query = format!("digest={digest}");
-                    Verdict::Continue { access, session: session.to_owned(), query }
+                    Route::Continue { access, session: session.to_owned(), query }
                 }
-                _ => Verdict::Refuse(format!("PUT {path} ends an upload without a digest")),
+                _ => Route::Refuse(format!("PUT {path} ends an upload without a digest")),
             },
             (&Method::GET | &Method::PATCH | &Method::DELETE, Target::Upload(session)) => {
-                Verdict::Continue { access, session: session.to_owned(), query: String::new() }
+                Route::Continue { access, session: session.to_owned(), query: String::new() }
             }
-            _ => Verdict::Refuse(format!("{method} {path} is nothing that a step needs")),
+            _ => Route::Refuse(format!("{method} {path} is no request that a step needs")),
         }
     }
 
-    /// Whether this is the tag of a declared artifact. Digests are known only to whoever has them from one.
+    /// Whether this is the tag of a declared artifact. Any digest is allowed, since a step knows
+    /// digests only from declared artifacts.
     fn is_named(&self, repository: &str, selector: &str) -> bool {
         let mut declared = self.pulls.iter().chain(&self.push);
         is_digest(selector)
@@ -119,9 +127,9 @@ impl Rules {
     }
 }
 
-/// The repository and what of it is meant. Repositories may have components named like endpoints, so that it is read from
-/// the end.
-fn take_apart(path: &str) -> Option<(&str, Target<'_>)> {
+/// The repository and the target in it. The path is read from its end, since a repository may have
+/// components with the names of endpoints.
+fn split_path(path: &str) -> Option<(&str, Target<'_>)> {
     let path = path.strip_prefix("/v2/")?;
     if let Some((repository, session)) = path.rsplit_once("/blobs/uploads/") {
         if session.contains('/') {
@@ -152,59 +160,60 @@ mod tests {
     const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     fn rules(has_pull_secret: bool) -> Rules {
-        let reference = |text| Reference::parse(text).unwrap();
+        let reference = |text| ArtifactReference::parse(text).unwrap();
         let pulls = vec![reference("flow/words:run-1"), reference("flow/both:x"), reference("a/blobs/b:1")];
         Rules::new(pulls, Some(reference("flow/both:run-2")), has_pull_secret)
     }
 
-    fn judge(method: &str, path: &str) -> Verdict {
+    fn route(method: &str, path: &str) -> Route {
         let path = path.replace("DIGEST", DIGEST);
         let (path, query) =
             path.split_once('?').map_or((path.as_str(), None), |(path, query)| (path, Some(query)));
-        rules(true).judge(&method.parse().unwrap(), path, query)
+        rules(true).route(&method.parse().unwrap(), path, query)
     }
 
     #[test]
-    fn declared_artifacts_are_read() {
-        assert_eq!(judge("GET", "/v2/"), Verdict::Ping);
+    fn declared_artifacts_may_be_read() {
+        assert_eq!(route("GET", "/v2/"), Route::Ping);
         for path in ["/v2/flow/words/manifests/run-1", "/v2/flow/words/blobs/DIGEST"] {
             for method in ["GET", "HEAD"] {
-                assert_eq!(judge(method, path), Verdict::Pass(Access::pull("flow/words")));
+                assert_eq!(route(method, path), Route::Pass(Access::pull("flow/words")));
             }
         }
-        assert_eq!(judge("GET", "/v2/a/blobs/b/manifests/1"), Verdict::Pass(Access::pull("a/blobs/b")));
-        // The output may be read with the credentials for it: uploads look for what is there.
-        assert_eq!(judge("HEAD", "/v2/flow/both/blobs/DIGEST"), Verdict::Pass(Access::pull("flow/both")));
-        let without = rules(false).judge(&Method::HEAD, &format!("/v2/flow/both/blobs/{DIGEST}"), None);
-        assert_eq!(without, Verdict::Pass(Access::push("flow/both")));
+        assert_eq!(route("GET", "/v2/a/blobs/b/manifests/1"), Route::Pass(Access::pull("a/blobs/b")));
+        // An upload checks which blobs exist, so that the output may be read with the credentials
+        // for writing.
+        assert_eq!(route("HEAD", "/v2/flow/both/blobs/DIGEST"), Route::Pass(Access::pull("flow/both")));
+        let without = rules(false).route(&Method::HEAD, &format!("/v2/flow/both/blobs/{DIGEST}"), None);
+        assert_eq!(without, Route::Pass(Access::push("flow/both")));
     }
 
     #[test]
-    fn the_declared_output_is_written() {
+    fn the_declared_output_may_be_written() {
         let access = Access::push("flow/both");
-        assert_eq!(judge("PUT", "/v2/flow/both/manifests/run-2"), Verdict::Pass(access.clone()));
-        assert_eq!(judge("PUT", "/v2/flow/both/manifests/DIGEST"), Verdict::Pass(access.clone()));
+        assert_eq!(route("PUT", "/v2/flow/both/manifests/run-2"), Route::Pass(access.clone()));
+        assert_eq!(route("PUT", "/v2/flow/both/manifests/DIGEST"), Route::Pass(access.clone()));
         assert_eq!(
-            judge("POST", "/v2/flow/both/blobs/uploads/"),
-            Verdict::Begin { access: access.clone(), query: String::new() }
+            route("POST", "/v2/flow/both/blobs/uploads/"),
+            Route::Begin { access: access.clone(), query: String::new() }
         );
         assert_eq!(
-            judge("POST", "/v2/flow/both/blobs/uploads/?mount=DIGEST&from=flow%2Fwords&x=y"),
-            Verdict::Begin {
+            route("POST", "/v2/flow/both/blobs/uploads/?mount=DIGEST&from=flow%2Fwords&x=y"),
+            Route::Begin {
                 access: Access { from: Some("flow/words".to_owned()), ..access.clone() },
                 query: format!("mount={DIGEST}&from=flow/words"),
             }
         );
         assert_eq!(
-            judge("POST", "/v2/flow/both/blobs/uploads/?mount=DIGEST&from=secret/x"),
-            Verdict::Begin { access: access.clone(), query: String::new() },
-            "nothing is mounted from elsewhere"
+            route("POST", "/v2/flow/both/blobs/uploads/?mount=DIGEST&from=secret/x"),
+            Route::Begin { access: access.clone(), query: String::new() },
+            "blobs of other repositories are not mounted"
         );
         let query = format!("digest={DIGEST}");
         let session = "7".to_owned();
         assert_eq!(
-            judge("PUT", "/v2/flow/both/blobs/uploads/7?digest=DIGEST"),
-            Verdict::Continue { access, session, query }
+            route("PUT", "/v2/flow/both/blobs/uploads/7?digest=DIGEST"),
+            Route::Continue { access, session, query }
         );
     }
 
@@ -231,7 +240,7 @@ mod tests {
             ("PUT", "/v2/flow/both/blobs/uploads/7?digest=x"),
             ("CONNECT", "/v2/flow/both/blobs/uploads/7"),
         ] {
-            assert!(matches!(judge(method, path), Verdict::Refuse(_)), "{method} {path}");
+            assert!(matches!(route(method, path), Route::Refuse(_)), "{method} {path}");
         }
     }
 }

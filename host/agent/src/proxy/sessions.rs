@@ -1,13 +1,14 @@
-//! Uploads that were begun. Registries send them to addresses of any kind; the step sees a name only, and can go nowhere
-//! else with it.
+//! The uploads of a step. A registry may send them to any address. The step sees only a name, so
+//! that it cannot reach any other address.
 
 use oci_registry_client::Url;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// Uploads of one step at a time are few. What is abandoned is forgotten, oldest first.
+/// Largest number of uploads. A step has few at a time; the oldest are forgotten first.
 const MAX_SESSIONS: usize = 256;
 
+/// The addresses of uploads, by name.
 #[derive(Debug, Default)]
 pub struct Sessions {
     known: Mutex<Known>,
@@ -20,7 +21,7 @@ struct Known {
 }
 
 impl Sessions {
-    /// Keeps the address of a new upload, and names it.
+    /// Keeps the address of a new upload. Returns its name.
     pub fn open(&self, url: Url) -> String {
         let mut known = self.lock();
         known.last += 1;
@@ -37,7 +38,7 @@ impl Sessions {
         self.lock().urls.get(&name.parse().ok()?).cloned()
     }
 
-    /// An upload goes on elsewhere.
+    /// Changes the address of an upload.
     pub fn moved(&self, name: &str, url: Url) {
         if let Ok(name) = name.parse()
             && let Some(at) = self.lock().urls.get_mut(&name)
@@ -46,7 +47,7 @@ impl Sessions {
         }
     }
 
-    /// An upload has ended.
+    /// Forgets an upload that has ended.
     pub fn close(&self, name: &str) {
         if let Ok(name) = name.parse() {
             self.lock().urls.remove(&name);
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn uploads_are_found_by_name_until_they_end() {
+    fn an_upload_is_found_by_name_until_it_ends() {
         let sessions = Sessions::default();
         let (one, two) = (sessions.open(url("/a")), sessions.open(url("/b")));
         sessions.moved(&one, url("/c"));
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_are_forgotten() {
+    fn the_oldest_uploads_are_forgotten() {
         let sessions = Sessions::default();
         let first = sessions.open(url("/0"));
         let others: Vec<_> = (0..MAX_SESSIONS).map(|_| sessions.open(url("/x"))).collect();

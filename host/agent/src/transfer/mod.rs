@@ -1,7 +1,7 @@
-//! Moves artifacts between a registry and the file system.
+//! Transfers of artifacts between a registry and the file system.
 //!
-//! - `pull` and `push` are the two ways; `progress` shows them to people;
-//! - `run` is where the asynchronous part begins and ends, since everything else of the agent does without.
+//! - `pull` and `push` are the two directions; `progress` shows them on a terminal;
+//! - `run` runs the asynchronous part: everything else in the agent blocks.
 
 pub mod progress;
 pub mod pull;
@@ -10,119 +10,109 @@ mod run;
 
 use crate::cancel::Cancel;
 use crate::log::Log;
-use oci_registry_client::{Client, Credentials, Endpoint, Policy, Reference};
+use oci_archive::SamePath;
+use oci_registry_client::{ArtifactReference, Client, Credentials, Digest, Endpoint, TransferPolicy};
 use progress::Progress;
-use std::path::{Path, PathBuf};
+use push::Source;
+use std::path::Path;
 use std::time::Duration;
 
 pub use run::run;
 
-/// Where artifacts lie, and how to get there.
+/// A registry, and how to access it. Credentials are added by the credential proxy, where the
+/// endpoint has one.
 #[derive(Clone, Debug)]
-pub struct Registry {
-    /// `http://` or `https://` with a host.
-    pub url: String,
-    /// Socket of the credential proxy, if requests go through it.
-    pub proxy: Option<PathBuf>,
-    /// How long nothing may move before a transfer is given up.
+pub struct RegistryAccess {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// A transfer is given up when nothing was transferred for this long.
     pub patience: Duration,
 }
 
-/// An artifact that was pulled.
+impl RegistryAccess {
+    /// A client. Each run has one of its own, since connections do not outlive the runtime of a
+    /// run.
+    fn client(&self) -> Client {
+        let policy = TransferPolicy::patient(self.patience);
+        Client::new(self.endpoint.clone(), Credentials::default(), policy)
+    }
+}
+
+/// An input of a step that was pulled.
 #[derive(Clone, Debug)]
-pub struct Input {
-    /// Its URI, expanded.
-    pub uri: String,
+pub struct PulledInput {
+    /// Its reference.
+    pub reference: ArtifactReference,
     /// Digest of its manifest.
-    pub digest: String,
+    pub digest: Digest,
     /// Digests of its layers.
     pub layers: Vec<String>,
 }
 
-/// Why a transfer did not come to its end. The texts are sentences.
+/// Why a transfer was not completed. The texts are sentences.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// What was asked for cannot be, whatever is tried.
+pub enum TransferFailure {
+    /// The request itself is wrong, so that another attempt would fail too.
     BadRequest(String),
-    /// The flag was set.
+    /// The transfer was cancelled.
     Cancelled,
-    /// It did not work.
+    /// The transfer failed.
     Failed(String),
 }
 
-impl Registry {
-    /// Whether its address is one, so that a wrong one is found before anything is done.
-    ///
-    /// # Errors
-    /// A sentence.
-    pub fn check(&self) -> Result<(), String> {
-        Endpoint::parse(&self.url).map(drop).map_err(|error| error.to_string())
-    }
-
-    /// A client of it. Credentials are the proxy's business where there is one.
-    fn client(&self) -> Result<Client, Failure> {
-        let endpoint = Endpoint::parse(&self.url).map_err(|error| Failure::BadRequest(error.to_string()))?;
-        let endpoint = match &self.proxy {
-            Some(socket) => endpoint.through(socket.clone()),
-            None => endpoint,
-        };
-        Ok(Client::new(endpoint, Credentials::default(), Policy::patient(self.patience)))
-    }
-}
-
-fn reference(uri: &str) -> Result<Reference, Failure> {
-    Reference::parse(uri).map_err(|why| Failure::BadRequest(format!("\"{uri}\" is no artifact: {why}")))
-}
-
-/// Pulls artifacts into a folder. Where they clash, the later one wins. The folder changes only once all have arrived whole.
+/// Pulls the inputs of a step into a directory, which changes only when all have arrived
+/// completely. `same` says what happens where two inputs hold the same file.
 ///
 /// # Errors
-/// See [`Failure`].
+/// See [`TransferFailure`].
 pub fn pull(
-    registry: &Registry,
-    uris: &[String],
+    registry: &RegistryAccess,
+    references: &[ArtifactReference],
     into: &Path,
+    same: SamePath,
     cancel: &Cancel,
     log: &Log,
-) -> Result<Vec<Input>, Failure> {
-    let references: Vec<_> = uris.iter().map(|uri| reference(uri)).collect::<Result<_, _>>()?;
-    let client = registry.client()?;
+) -> Result<Vec<PulledInput>, TransferFailure> {
+    let client = registry.client();
+    let options = pull::PullOptions { same_path: same, ..pull::PullOptions::default() };
     let pulled = run(cancel, async {
-        pull::all(&client, &references, into, &pull::Options::default(), &Progress::hidden()).await
+        pull::artifacts(&client, references, into, &options, &Progress::hidden()).await
     })??;
-    let inputs = pulled.into_iter().zip(uris).map(|(pulled, uri)| {
+    if let Some(note) = pull::note_about_modes(&pulled, into) {
+        log.info(note);
+    }
+    let inputs = pulled.into_iter().map(|pulled| {
         log.info(format_args!("pulled {pulled}"));
-        Input { uri: uri.clone(), digest: pulled.digest.to_string(), layers: pulled.layers }
+        PulledInput { reference: pulled.reference, digest: pulled.digest, layers: pulled.layers }
     });
     Ok(inputs.collect())
 }
 
-/// Pushes a file or directory, and says in the manifest which inputs it was made of. Returns the digest of the manifest.
+/// Pushes the output of a step. The manifest names the inputs that it was made of. Returns the
+/// digest of the manifest.
 ///
 /// # Errors
-/// See [`Failure`].
+/// See [`TransferFailure`].
 pub fn push(
-    registry: &Registry,
-    uri: &str,
-    path: &Path,
-    title: &str,
+    registry: &RegistryAccess,
+    reference: &ArtifactReference,
+    source: Source,
     unpack: bool,
-    inputs: &[Input],
+    inputs: &[PulledInput],
     log: &Log,
-) -> Result<String, Failure> {
-    let reference = reference(uri)?;
-    let client = registry.client()?;
-    let what = push::Artifact {
-        files: vec![push::Source { path: path.to_owned(), title: title.to_owned() }],
+) -> Result<Digest, TransferFailure> {
+    let client = registry.client();
+    let content = push::PushedContent {
+        files: vec![source],
         unpack,
         artifact_type: None,
         annotations: push::provenance(inputs),
-        elsewhere: push::elsewhere(inputs),
+        blob_sources: push::blob_sources(inputs),
     };
-    // A push is not given up: what is half done would have been in vain.
+    // A push is not cancelled: the command has run, and its result would be lost.
     let pushed = run(&Cancel::default(), async {
-        push::artifact(&client, &reference, what, &Progress::hidden()).await
+        push::artifact(&client, reference, content, &Progress::hidden()).await
     })??;
     log.info(format_args!("pushed {pushed}"));
-    Ok(pushed.digest.to_string())
+    Ok(pushed.digest)
 }

@@ -1,25 +1,25 @@
-//! Shows how far transfers are: bars on a terminal, nothing elsewhere.
+//! Progress of transfers: bars on a terminal, nothing elsewhere.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 
-/// Transfers that are shown together.
+/// The bars of transfers that run at the same time.
 #[derive(Clone, Debug)]
 pub struct Progress {
     bars: MultiProgress,
     visible: bool,
 }
 
-/// What a bar looks like.
+/// The template of a bar (indicatif, "Templates").
 const TEMPLATE: &str = "{msg:24!} {bar:30} {bytes:>11} of {total_bytes:<11} {bytes_per_sec}";
 
 impl Progress {
-    /// Shows nothing.
+    /// Progress that is not shown.
     pub fn hidden() -> Self {
         Progress { bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()), visible: false }
     }
 
-    /// Shows bars on standard error, where that is a terminal.
+    /// Progress that is shown as bars on standard error, where that is a terminal.
     pub fn on_terminal() -> Self {
         if std::io::stderr().is_terminal() {
             Progress { bars: MultiProgress::new(), visible: true }
@@ -28,7 +28,7 @@ impl Progress {
         }
     }
 
-    /// A bar for so many bytes.
+    /// A bar for a transfer of `size` bytes.
     pub fn bar(&self, title: &str, size: u64) -> ProgressBar {
         if !self.visible {
             return ProgressBar::hidden();
@@ -38,12 +38,13 @@ impl Progress {
     }
 }
 
-/// Titles come from outside, and go to a terminal.
+/// Text without control characters, since a title of an unknown artifact must not control the
+/// terminal.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// Bytes as people read them.
+/// A number of bytes, for people.
 pub fn size(bytes: u64) -> String {
     indicatif::HumanBytes(bytes).to_string()
 }

@@ -1,85 +1,123 @@
-//! Pulls artifacts: what has a title becomes a file, or a directory where its annotation says so.
+//! Pulling artifacts: a layer with a title becomes a file, or a directory where an annotation says
+//! so.
 
-use super::Failure;
+use super::TransferFailure;
 use super::progress::{Progress, printable, size};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use oci_archive::{Limits, Staging, Unpacked, annotation};
-use oci_registry_client::{Client, Descriptor, Digest, Error, Reference, VerifyingReader, channel};
+use oci_archive::{Limits, SamePath, Staging, Unpacked, annotation};
+use oci_registry_client::{ArtifactReference, Client, Descriptor, Digest, Error, VerifyingReader, channel};
 use std::fmt;
 use std::path::Path;
 
-/// Artifacts, and layers of each, that are transferred at the same time. Each holds at most a megabyte of memory.
+/// Number of artifacts, and of layers of each, that are transferred at the same time. Each layer
+/// takes at most a megabyte of memory.
 const ARTIFACTS: usize = 4;
 const LAYERS: usize = 3;
 
-/// What may be unpacked.
+/// What a pull accepts.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Bounds of archives.
+pub struct PullOptions {
+    /// Limits of archives.
     pub limits: Limits,
+    /// Whether two artifacts may hold the same file with different content. Two layers of one
+    /// artifact never may.
+    pub same_path: SamePath,
 }
 
 /// An artifact that was pulled.
 #[derive(Clone, Debug)]
-pub struct Pulled {
-    /// Which.
-    pub reference: Reference,
+pub struct PulledArtifact {
+    /// Its reference.
+    pub reference: ArtifactReference,
     /// Digest of its manifest.
     pub digest: Digest,
     /// Digests of its layers.
     pub layers: Vec<String>,
     files: u64,
     bytes: u64,
+    keeps_modes: bool,
 }
 
-impl fmt::Display for Pulled {
+impl fmt::Display for PulledArtifact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let files = if self.files == 1 { "file" } else { "files" };
         write!(f, "{} ({}, {} {files}, {})", self.reference, self.digest, self.files, size(self.bytes))
     }
 }
 
-/// Everything of one artifact, not yet in its place.
-struct Arrived {
-    pulled: Pulled,
-    staged: Vec<Staging>,
+/// A note for a directory on a file system that does not take the modes of files.
+pub fn note_about_modes(pulled: &[PulledArtifact], into: &Path) -> Option<String> {
+    pulled.iter().any(|pulled| !pulled.keeps_modes).then(|| {
+        format!("the file system of {} takes no file modes: programs may not be executable", into.display())
+    })
 }
 
-/// Pulls artifacts into a folder, in order.
-pub async fn all(
+/// An artifact that has arrived completely, and is not in its place yet.
+struct Arrived {
+    pulled: PulledArtifact,
+    layers: Vec<Staging>,
+}
+
+/// Pulls artifacts into a directory, in order. The directory changes only when all have arrived
+/// completely and none is in the way of another one.
+///
+/// # Errors
+/// See [`TransferFailure`].
+pub async fn artifacts(
     client: &Client,
-    references: &[Reference],
+    references: &[ArtifactReference],
     into: &Path,
-    options: &Options,
+    options: &PullOptions,
     progress: &Progress,
-) -> Result<Vec<Pulled>, Failure> {
+) -> Result<Vec<PulledArtifact>, TransferFailure> {
     let arriving = references.iter().map(|reference| async move {
-        one(client, reference, into, options, progress).await.map_err(|why| {
-            Failure::Failed(format!("cannot pull {reference} from {}: {why}", client.endpoint()))
+        artifact(client, reference, into, options, progress).await.map_err(|why| {
+            TransferFailure::Failed(format!("cannot pull {reference} from {}: {why}", client.endpoint()))
         })
     });
     let arrived: Vec<Arrived> = stream::iter(arriving).buffered(ARTIFACTS).try_collect().await?;
-    blocking(move || {
-        let mut all = Vec::new();
-        for Arrived { pulled, staged } in arrived {
-            for staging in staged {
-                staging.place().map_err(|error| {
-                    Failure::Failed(format!("cannot put {} into its place: {error}", pulled.reference))
-                })?;
-            }
-            all.push(pulled);
-        }
-        Ok(all)
-    })
-    .await
-    .map_err(Failure::Failed)?
+    let same = options.same_path;
+    blocking(move || place(arrived, same)).await.map_err(TransferFailure::Failed)?
 }
 
-async fn one(
+/// Moves artifacts into place, all or none.
+fn place(arrived: Vec<Arrived>, same: SamePath) -> Result<Vec<PulledArtifact>, TransferFailure> {
+    let (mut layers, mut all): (Vec<(usize, Staging)>, Vec<PulledArtifact>) = Default::default();
+    for (number, Arrived { pulled, layers: new }) in arrived.into_iter().enumerate() {
+        for layer in new {
+            for (earlier_number, earlier) in &layers {
+                let is_one_artifact = *earlier_number == number;
+                let rule = if is_one_artifact { SamePath::Refuse } else { same };
+                layer.check_against(earlier, rule).map_err(|error| {
+                    let other = all.get(*earlier_number).map(|earlier| &earlier.reference);
+                    let clash = match other.filter(|_| !is_one_artifact) {
+                        Some(earlier) => format!("{earlier} and {} clash", pulled.reference),
+                        None => format!("two layers of {} clash", pulled.reference),
+                    };
+                    let hint = if is_one_artifact { "" } else { HINT };
+                    TransferFailure::Failed(format!("{clash}: {error}{hint}"))
+                })?;
+            }
+            layers.push((number, layer));
+        }
+        all.push(pulled);
+    }
+    let layers = layers.into_iter().map(|(_, layer)| layer).collect();
+    Staging::place_all(layers).map_err(|error| {
+        let names: Vec<String> = all.iter().map(|pulled| pulled.reference.to_string()).collect();
+        TransferFailure::Failed(format!("cannot put {} into place: {error}", names.join(", ")))
+    })?;
+    Ok(all)
+}
+
+/// What to do about inputs that hold the same file.
+const HINT: &str = "; or let the later input win with input-conflicts set to \"last-wins\"";
+
+async fn artifact(
     client: &Client,
-    reference: &Reference,
+    reference: &ArtifactReference,
     into: &Path,
-    options: &Options,
+    options: &PullOptions,
     progress: &Progress,
 ) -> Result<Arrived, String> {
     let fetched = client.manifest(reference).await.map_err(|error| error.to_string())?;
@@ -99,25 +137,26 @@ async fn one(
         layer(client, &reference.repository, title, descriptor, into, options, progress)
     });
     let arrived: Vec<(Staging, Unpacked)> = stream::iter(arriving).buffered(LAYERS).try_collect().await?;
-    let (mut files, mut bytes, mut staged) = (0, 0, Vec::new());
+    let keeps_modes = arrived.iter().all(|(staging, _)| staging.keeps_modes());
+    let (mut files, mut bytes, mut layers) = (0, 0, Vec::new());
     for (staging, unpacked) in arrived {
         files += unpacked.files;
         bytes += unpacked.bytes;
-        staged.push(staging);
+        layers.push(staging);
     }
-    let pulled =
-        Pulled { reference: reference.clone(), digest: fetched.digest, layers: digests, files, bytes };
-    Ok(Arrived { pulled, staged })
+    let (reference, digest) = (reference.clone(), fetched.digest);
+    let pulled = PulledArtifact { reference, digest, layers: digests, files, bytes, keeps_modes };
+    Ok(Arrived { pulled, layers })
 }
 
-/// Streams a layer from the registry through its check to where it is unpacked, on a thread that may block.
+/// Streams a layer from the registry through the check of its digest to the thread that unpacks it.
 async fn layer(
     client: &Client,
     repository: &str,
     title: String,
     descriptor: Descriptor,
     into: &Path,
-    options: &Options,
+    options: &PullOptions,
     progress: &Progress,
 ) -> Result<(Staging, Unpacked), String> {
     let digest = descriptor.checked_digest().map_err(|error| error.to_string())?;
@@ -148,7 +187,7 @@ async fn layer(
     .map_err(|why| format!("{shown}: {why}"))
 }
 
-/// Runs something that blocks. The error is a sentence for the case that it panics.
+/// Runs a function that blocks. The error is a sentence for the case that it panics.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, String> {

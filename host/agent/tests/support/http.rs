@@ -1,4 +1,5 @@
-//! A small HTTP client of its own, so that what the program sends and receives is judged by something else.
+//! A small HTTP client. It is independent of the tested one, so that both cannot have the same
+//! error.
 
 use serde_json::Value;
 use std::io::{Read, Write};
@@ -6,11 +7,11 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-/// What was answered.
+/// An answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    /// Names in lower case.
+    /// The headers, with names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
@@ -25,12 +26,12 @@ impl Answer {
     }
 }
 
-/// Asks a registry.
+/// Sends a request to a registry.
 pub fn ask(host: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     exchange(TcpStream::connect(host).unwrap(), host, method, path, headers, body)
 }
 
-/// Asks a proxy.
+/// Sends a request to a proxy.
 pub fn ask_socket(socket: &Path, method: &str, path: &str) -> Answer {
     exchange(UnixStream::connect(socket).unwrap(), "registry", method, path, &[("Accept", MANIFEST)], b"")
 }
@@ -121,7 +122,7 @@ pub fn put_manifest(host: &str, repository: &str, tag: &str, manifest: &Value) {
     assert_eq!(put.status, 201, "{}", put.text());
 }
 
-/// A layer that is put into a registry as it is, whatever it holds.
+/// A layer that is put into a registry as it is, also with hostile content.
 pub struct Layer {
     pub content: Vec<u8>,
     pub annotations: Vec<(&'static str, String)>,

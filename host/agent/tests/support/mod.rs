@@ -1,7 +1,8 @@
-//! Runs the program as a process, and never for longer than it may take.
+//! Runs the program as a process, with a time limit.
 #![allow(dead_code)]
 
 pub mod http;
+pub mod proxy;
 pub mod tar;
 pub mod tree;
 
@@ -18,16 +19,16 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// When a test gives up.
+/// Time limit of a test.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// The program that is tested: the one just built, or the one that the variable names.
+/// The tested program: the one just built, or the one that `ORASCACHE_AGENT` names.
 pub fn program() -> PathBuf {
     std::env::var_os("ORASCACHE_AGENT")
         .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_orascache-agent")), PathBuf::from)
 }
 
-/// A call of the program that is being put together.
+/// A call of the program before it is started.
 pub struct Agent {
     command: Command,
     words: Vec<OsString>,
@@ -35,20 +36,20 @@ pub struct Agent {
     limit: Duration,
 }
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Finished {
     /// Exit code, if no signal ended the program.
     pub code: Option<i32>,
     /// Signal that ended the program.
     pub signal: Option<i32>,
     pub stdout: Vec<u8>,
     pub stderr: String,
-    /// What lies in the file for the termination message, if there is one.
+    /// The termination message, if there is one.
     pub message: Option<String>,
 }
 
-impl Outcome {
+impl Finished {
     pub fn stdout(&self) -> String {
         String::from_utf8(self.stdout.clone()).unwrap()
     }
@@ -62,7 +63,7 @@ impl Agent {
 
     /// As [`Agent::new`], of another program that calls ours.
     pub fn of<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = S>) -> Self {
-        // Whoever runs the tests in the background may ignore signals, which programs inherit.
+        // Signals that the process of the tests ignores would be inherited.
         let mut command = Command::new("/usr/bin/env");
         command.arg("--default-signal").arg(program.as_ref());
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -70,7 +71,8 @@ impl Agent {
         Agent { command, words: Vec::new(), folder: tempfile::tempdir().unwrap(), limit: LIMIT }
     }
 
-    /// A step that runs these words, with a file for the termination message and no registry to speak of.
+    /// A step that runs these words, with a file for the termination message, and a registry that
+    /// does not exist.
     pub fn exec<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Self {
         Agent::step("127.0.0.1:9", words)
     }
@@ -117,19 +119,19 @@ impl Agent {
         self
     }
 
-    /// Gives it more time than a minute.
+    /// Sets another time limit than a minute.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Standard output goes there, and is not in the outcome.
+    /// Redirects standard output, which is then missing in the result.
     pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
         self.command.stdout(stdout);
         self
     }
 
-    /// Standard error goes there, and is not in the outcome.
+    /// Redirects standard error, which is then missing in the result.
     pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
         self.command.stderr(stderr);
         self
@@ -160,7 +162,7 @@ impl Agent {
         self.folder.path().join("termination-log")
     }
 
-    pub fn run(self) -> Outcome {
+    pub fn run(self) -> Finished {
         self.start().wait()
     }
 
@@ -178,7 +180,7 @@ impl Agent {
     }
 }
 
-/// A call that is under way. It is killed when it is dropped.
+/// A running call. It is killed when it is dropped.
 pub struct Running {
     child: Child,
     stdout: Collected,
@@ -219,7 +221,7 @@ impl Running {
     }
 
     /// Waits until the program has ended and all its output is closed.
-    pub fn wait(mut self) -> Outcome {
+    pub fn wait(mut self) -> Finished {
         let deadline = Instant::now() + self.limit;
         let pause = || {
             assert!(Instant::now() < deadline, "no end; {}; {}", self.stdout.text(), self.stderr.text());
@@ -235,7 +237,7 @@ impl Running {
             }
         };
         self.is_over = true;
-        Outcome {
+        Finished {
             code: status.code(),
             signal: status.signal(),
             stdout: self.stdout.bytes(),
@@ -288,7 +290,7 @@ impl Collected {
     }
 }
 
-/// Whether a process with this id is there, a zombie included.
+/// Whether a process with this id exists, a zombie included.
 pub fn exists(id: &str) -> bool {
     assert!(id.parse::<u32>().is_ok(), "{id:?} is no process id");
     Path::new("/proc").join(id).exists()
@@ -304,7 +306,7 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// Pushes a file or directory by a step.
-pub fn push(host: &str, uri: &str, path: &Path) -> Outcome {
+pub fn push(host: &str, uri: &str, path: &Path) -> Finished {
     let mut output_path = OsString::from("--output-path=");
     output_path.push(path);
     let outcome = Agent::step(host, ["true"]).flag(format!("--output={uri}")).flag(output_path).run();
@@ -313,14 +315,14 @@ pub fn push(host: &str, uri: &str, path: &Path) -> Outcome {
 }
 
 /// Pulls an artifact by a step, into a directory.
-pub fn pull(host: &str, uri: &str, into: &Path) -> Outcome {
+pub fn pull(host: &str, uri: &str, into: &Path) -> Finished {
     let outcome = try_pull(host, uri, into);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     outcome
 }
 
 /// As [`pull`], and it may fail.
-pub fn try_pull(host: &str, uri: &str, into: &Path) -> Outcome {
+pub fn try_pull(host: &str, uri: &str, into: &Path) -> Finished {
     let mut input_path = OsString::from("--input-path=");
     input_path.push(into);
     let outcome = Agent::step(host, ["sh", "-c", "echo started"])
@@ -332,9 +334,9 @@ pub fn try_pull(host: &str, uri: &str, into: &Path) -> Outcome {
     outcome
 }
 
-/// Holds a failed pull or push to what everybody is promised: this code, and one sentence with these parts, which is the
-/// last line of the log and the termination message.
-pub fn assert_failed(outcome: &Outcome, code: i32, parts: &[&str]) {
+/// Checks the result of a failed pull or push: its exit code, and a sentence with these parts,
+/// which must be the last line of the log and the termination message.
+pub fn assert_failed(outcome: &Finished, code: i32, parts: &[&str]) {
     assert_eq!(outcome.code, Some(code), "{}", outcome.stderr);
     let said = outcome.message.as_deref().unwrap();
     assert_eq!(outcome.stderr.lines().last(), Some(said));

@@ -1,4 +1,5 @@
-//! Archives, byte by byte, so that they may hold what no honest program writes (POSIX, pax, "ustar Interchange Format").
+//! Writes archives byte by byte, so that they can hold entries that ordinary programs do not write
+//! (POSIX, pax, "ustar Interchange Format").
 
 /// Kinds of entries.
 pub const FILE: u8 = b'0';
@@ -16,7 +17,7 @@ const BLOCK: usize = 512;
 pub struct Tar(Vec<u8>);
 
 impl Tar {
-    /// Adds an entry whose header says what it is told.
+    /// Adds an entry with any header.
     pub fn entry(mut self, kind: u8, name: &str, link: &str, content: &[u8]) -> Self {
         self.header(kind, name, link, content.len() as u64);
         self.0.extend_from_slice(content);
@@ -29,7 +30,7 @@ impl Tar {
         self.entry(FILE, name, "", content.as_bytes())
     }
 
-    /// Adds the header of a file of which nothing follows.
+    /// Adds the header of a file without its content.
     pub fn announced(mut self, name: &str, size: u64) -> Self {
         self.header(FILE, name, "", size);
         self

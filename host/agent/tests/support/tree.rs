@@ -1,4 +1,4 @@
-//! Trees of files: made, and compared.
+//! Writes and compares trees of files.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -28,7 +28,8 @@ pub fn write(path: &Path, content: impl AsRef<[u8]>, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Everything below a directory: path, and kind with mode and content. Long contents are given by their digest.
+/// Everything below a directory: path, and kind with mode and content. Long contents are given by
+/// their digest.
 pub fn tree(root: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut left = vec![PathBuf::new()];

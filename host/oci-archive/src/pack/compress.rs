@@ -1,4 +1,4 @@
-//! Compressing an archive on one thread while another one makes it.
+//! Compressing an archive on one thread while another thread makes it.
 
 use super::error::{Halt, PackError};
 use super::stream::{Stream, Totals, WAITING};
@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread;
 
-/// Level of compression. Measured on two busy cores, in MB/s of the archive and per cent of its size:
+/// Level of compression. Measured on two busy cores, in MB/s of the archive and per cent of its
+/// size:
 ///
 /// | level | source code | libraries | numbers (f64) | zeros, and how much smaller |
 /// |---|---|---|---|---|
@@ -18,11 +19,11 @@ use std::thread;
 /// | 3 | 50, 15.9 % | 26, 37.1 % | 12, 94.2 % | 356, 1029 times |
 /// | 6 | 32, 14.6 % | 17, 36.1 % | 12, 94.2 % | 318, 1029 times |
 ///
-/// A cache is near, so that time counts more than size. And at level 1 not even zeros come near the 300th part from
-/// which on a pull refuses an archive ([`crate::Limits`]).
+/// A cache is near, so that time counts more than size. At level 1, even zeros stay far from the
+/// 300th part, beyond which a pull refuses an archive ([`crate::Limits`]).
 const LEVEL: Compression = Compression::new(1);
 
-/// Largest compressed archive that is kept in memory.
+/// Largest compressed archive that is kept in memory, in bytes.
 const KEPT: usize = 4 << 20;
 
 /// Writes the archive, compressed, to `sink`.
@@ -30,7 +31,7 @@ pub(super) fn run<W: Write + Send>(archive: &Archive<'_>, sink: W) -> Result<(To
     thread::scope(|scope| {
         let (full, fulls) = sync_channel(WAITING);
         let (empty, empties) = channel();
-        let thread = thread::Builder::new().name("artifact-gzip".to_owned());
+        let thread = thread::Builder::new().name("archive-gzip".to_owned());
         let compressing = thread
             .spawn_scoped(scope, move || compress(&fulls, &empty, sink))
             .map_err(|source| PackError::Thread { path: archive.path.to_owned(), source })?;
@@ -40,24 +41,24 @@ pub(super) fn run<W: Write + Send>(archive: &Archive<'_>, sink: W) -> Result<(To
             Err(panic) => std::panic::resume_unwind(panic),
         };
         let totals = written?;
-        // The only sinks are memory and a channel, which fails once nobody reads it.
+        // The only sinks are memory and a channel. The channel fails when its reader is gone.
         let sink = compressed.map_err(|_| Halt::Unwanted)?;
         Ok((totals, sink))
     })
 }
 
 fn compress<W: Write>(fulls: &Receiver<Vec<u8>>, empty: &Sender<Vec<u8>>, sink: W) -> io::Result<W> {
-    // 255 is "unknown" in RFC 1952: the archive is the same on every system.
+    // 255 means "unknown" (RFC 1952, 2.3.1), so that the archive is the same on every system.
     let mut encoder = GzBuilder::new().mtime(0).operating_system(255).write(sink, LEVEL);
     while let Ok(chunk) = fulls.recv() {
         encoder.write_all(&chunk)?;
-        // Nobody takes back the last chunks.
+        // The other thread may have ended: it does not take back the last chunks.
         let _ = empty.send(chunk);
     }
     encoder.finish()
 }
 
-/// Hashes and counts what it is given, and keeps it while it is small.
+/// Hashes and counts the bytes that are written to it, and keeps them while they are few.
 pub(super) struct Kept {
     hash: Sha256,
     size: u64,
@@ -69,12 +70,12 @@ impl Kept {
         Self { hash: Sha256::new(), size: 0, bytes: Some(Vec::new()) }
     }
 
-    /// Bytes so far.
+    /// Number of bytes so far.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Digest, and all bytes if they are few.
+    /// The digest, and all bytes if they are few.
     pub(super) fn finish(self) -> ([u8; 32], Option<Vec<u8>>) {
         (self.hash.finalize().into(), self.bytes)
     }

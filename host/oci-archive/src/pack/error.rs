@@ -24,7 +24,7 @@ pub enum PackError {
         /// What the system said.
         source: io::Error,
     },
-    /// Something that has no content to be packed.
+    /// A socket, named pipe or device, which has no content to be packed.
     #[error("{} is a {kind}, and only files, directories and symbolic links can be packed; remove it or write the \
              output somewhere else", .path.display())]
     Special {
@@ -34,7 +34,7 @@ pub enum PackError {
         kind: &'static str,
     },
     /// A symbolic link that no pull would accept.
-    #[error("{} is a symbolic link to {}, and nobody could pull that: {reason}; or replace it by a copy",
+    #[error("{} is a symbolic link to {}, which no pull accepts: {reason}; or replace it by a copy",
             .path.display(), .target.display())]
     Link {
         /// The link.
@@ -95,7 +95,7 @@ pub enum PackError {
         size: u64,
     },
     /// A thread could not be started, or ended before its time.
-    #[error("no thread could be had to pack {}: {source}", .path.display())]
+    #[error("the system gives no thread to pack {}: {source}", .path.display())]
     Thread {
         /// What was to be packed.
         path: PathBuf,
@@ -108,7 +108,7 @@ pub enum PackError {
 pub(super) enum Halt {
     /// Something is wrong.
     Failed(PackError),
-    /// Whoever read the archive wants no more of it.
+    /// The reader of the archive is gone.
     Unwanted,
 }
 
@@ -119,7 +119,8 @@ impl From<PackError> for Halt {
 }
 
 impl Halt {
-    /// The error, also if the other side ended: nobody who still waits may take that for success.
+    /// The error. A reader that is gone is an error too: somebody who still waits must not take it
+    /// for success.
     pub(super) fn into_error(self, path: &Path) -> PackError {
         match self {
             Self::Failed(error) => error,

@@ -1,4 +1,4 @@
-//! Reading a layer again.
+//! Readers of the bytes of a layer that was packed.
 
 use super::error::{Halt, PackError};
 use super::{compress, tree};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-/// A file from an offset to the size that it had.
+/// Reads a file from an offset to the size that it had when it was packed.
 pub(super) struct Span {
     file: Arc<File>,
     path: PathBuf,
@@ -50,13 +50,13 @@ pub(super) struct Expected {
     pub(super) digest: [u8; 32],
 }
 
-/// Bytes that are handed over at once.
+/// Number of bytes that are handed over at once.
 const PIECE: usize = 128 * 1024;
 
-/// Pieces that may wait to be read.
+/// Number of pieces that may wait to be read.
 const WAITING: usize = 2;
 
-/// An archive that a thread makes again. The thread ends once this is dropped.
+/// Reads an archive that a thread makes again. The thread ends when the reader is dropped.
 pub(super) struct Remade {
     pieces: Receiver<io::Result<Vec<u8>>>,
     piece: Vec<u8>,
@@ -76,7 +76,7 @@ impl Remade {
         let (sender, pieces) = sync_channel(WAITING);
         let (from, title) = (path.to_owned(), title.to_owned());
         thread::Builder::new()
-            .name("artifact-pack".to_owned())
+            .name("archive-pack".to_owned())
             .spawn(move || {
                 let outlet = Outlet::new(sender.clone(), expected, offset, from.clone());
                 let depth = title.split('/').count();
@@ -84,7 +84,7 @@ impl Remade {
                 let result = match compress::run(&archive, outlet) {
                     Ok((_, outlet)) => outlet.finish(),
                     Err(Halt::Failed(error)) => Err(error),
-                    // Either nobody reads, or the outlet has said why it takes no more.
+                    // Either the reader is gone, or the outlet has reported the error.
                     Err(Halt::Unwanted) => Ok(()),
                 };
                 if let Err(error) = result {
@@ -118,8 +118,9 @@ impl Read for Remade {
     }
 }
 
-/// Sends on what it is given, but for the last piece, which waits until the whole is known to be right: a registry
-/// that was promised so many bytes must not get them all when they are wrong.
+/// Sends on the bytes that are written to it. The last piece is held back until the digest of the
+/// whole archive is known to be right, so that a registry never gets all the bytes that it expects
+/// when they are wrong.
 struct Outlet {
     sender: SyncSender<io::Result<Vec<u8>>>,
     expected: Expected,
@@ -149,7 +150,7 @@ impl Outlet {
         if self.size != self.expected.size || digest != self.expected.digest {
             return Err(self.changed());
         }
-        // Whoever is gone needs no last piece.
+        // A reader that is gone needs no last piece.
         let _ = self.send();
         Ok(())
     }

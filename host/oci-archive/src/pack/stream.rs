@@ -1,19 +1,20 @@
-//! The bytes of an archive on their way to the thread that compresses them.
+//! Passing the bytes of an archive to the thread that compresses them.
 
 use super::error::Halt;
 use sha2::{Digest, Sha256};
 use std::sync::mpsc::{Receiver, SyncSender};
 
-/// Bytes that are handed over at once. Always as many, wherever entries begin and end: what a compressor makes may
-/// depend on how its input is divided, and the archive must come out the same each time.
+/// Number of bytes that are handed over at once. It does not depend on where entries begin and end:
+/// the output of a compressor may depend on how its input is divided, and an archive must be the
+/// same each time.
 pub(super) const CHUNK: usize = 128 * 1024;
 
-/// Chunks that may wait to be compressed.
+/// Number of chunks that may wait to be compressed.
 pub(super) const WAITING: usize = 4;
 
-/// What went through a [`Stream`].
+/// Totals of a [`Stream`].
 pub(super) struct Totals {
-    /// Digest of the archive, of nothing if it was not asked for.
+    /// Digest of the archive; that of the empty string if none was asked for.
     pub(super) digest: [u8; 32],
     /// Bytes of the archive.
     pub(super) bytes: u64,
@@ -44,7 +45,7 @@ impl Stream {
         &mut self.chunk[self.used..]
     }
 
-    /// Takes over `count` bytes that were written to [`Stream::room`].
+    /// Appends `count` bytes that were written to [`Stream::room`].
     pub(super) fn advance(&mut self, count: usize) -> Result<(), Halt> {
         self.used += count;
         if self.used >= CHUNK {
@@ -89,7 +90,7 @@ impl Stream {
         self.entries += 1;
     }
 
-    /// Sends what is left.
+    /// Sends the last chunk.
     pub(super) fn finish(mut self) -> Result<Totals, Halt> {
         if self.used > 0 {
             self.send(Vec::new())?;

@@ -16,7 +16,7 @@ fn bytes(layer: &Layer, offset: u64) -> Vec<u8> {
     bytes
 }
 
-/// Bytes that do not become smaller: xorshift64, from Marsaglia's "Xorshift RNGs".
+/// Bytes that cannot be compressed: xorshift64, from Marsaglia's "Xorshift RNGs".
 pub(crate) fn noise(count: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(count + 8);
@@ -78,13 +78,13 @@ fn a_directory_is_an_archive_without_times_and_owners() {
     fs::set_permissions(root.join("B"), fs::Permissions::from_mode(0o600)).unwrap();
     let layer = pack(&root, "out", &UNPACK).unwrap();
     let packed = bytes(&layer, 0);
-    // RFC 1952: magic, deflate, no flags, no time, fastest, unknown system.
+    // The header of RFC 1952: magic, deflate, no flags, no time, fastest, unknown system.
     assert_eq!(packed[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255]);
     let mut unpacked = Vec::new();
     flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
-    assert_eq!(layer.digest, digest_name(Sha256::digest(&packed)));
+    assert_eq!(layer.digest, sha256_text(Sha256::digest(&packed)));
     assert_eq!(layer.size, packed.len() as u64);
-    assert_eq!(layer.annotations["io.deis.oras.content.digest"], digest_name(Sha256::digest(&unpacked)));
+    assert_eq!(layer.annotations["io.deis.oras.content.digest"], sha256_text(Sha256::digest(&unpacked)));
     assert_eq!(layer.annotations["io.deis.oras.content.unpack"], "true");
     assert_eq!(layer.annotations["org.opencontainers.image.title"], "out");
     assert_eq!(layer.media_type, "application/vnd.oci.image.layer.v1.tar+gzip");
@@ -125,7 +125,7 @@ fn a_large_archive_is_made_again_from_any_offset() {
     assert!(matches!(layer.source, Source::Directory { .. }));
     let whole = bytes(&layer, 0);
     assert_eq!(whole.len() as u64, layer.size);
-    assert_eq!(digest_name(Sha256::digest(&whole)), layer.digest);
+    assert_eq!(sha256_text(Sha256::digest(&whole)), layer.digest);
     for offset in [1, 10, 131_072, 131_073, 3_000_000, layer.size - 1, layer.size] {
         assert!(bytes(&layer, offset) == whole[offset as usize..], "from {offset}");
     }
@@ -142,7 +142,7 @@ fn a_reader_that_is_dropped_ends_its_thread() {
     reader.read_exact(&mut [0; 1000]).unwrap();
     assert_eq!(Arc::strong_count(root), 2);
     drop(reader);
-    // The thread holds the directory. A minute is for machines that are very busy.
+    // The thread holds the directory open until it ends. A minute allows for busy machines.
     for _ in 0..6000 {
         if Arc::strong_count(root) == 1 {
             return;
@@ -152,7 +152,7 @@ fn a_reader_that_is_dropped_ends_its_thread() {
     panic!("the thread still runs");
 }
 
-/// Reads until it fails, and gives what it read and why it failed.
+/// Reads until an error. Returns the number of bytes before it, and its text.
 fn failure(layer: &Layer, offset: u64) -> (u64, String) {
     let mut read = Vec::new();
     let error = layer.open(offset).unwrap().read_to_end(&mut read).unwrap_err();
@@ -160,11 +160,11 @@ fn failure(layer: &Layer, offset: u64) -> (u64, String) {
 }
 
 #[test]
-fn content_that_changed_is_never_given_whole() {
+fn changed_content_is_never_read_to_its_end() {
     let dir = TempDir::new().unwrap();
     large(dir.path());
     let layer = pack(dir.path(), "data", &UNPACK).unwrap();
-    // As many bytes as before.
+    // The new content has the same length.
     fs::write(dir.path().join("3"), noise(1 << 20, 99)).unwrap();
     for offset in [0, layer.size - 1] {
         let (read, sentence) = failure(&layer, offset);
@@ -175,7 +175,7 @@ fn content_that_changed_is_never_given_whole() {
     assert!(failure(&layer, 0).0 < layer.size);
     fs::remove_file(dir.path().join("7")).unwrap();
     fs::write(dir.path().join("3"), noise(1 << 20, 4)).unwrap();
-    assert_eq!(digest_name(Sha256::digest(bytes(&layer, 0))), layer.digest);
+    assert_eq!(sha256_text(Sha256::digest(bytes(&layer, 0))), layer.digest);
     fs::remove_dir_all(dir.path().join("3")).ok();
     fs::remove_file(dir.path().join("3")).ok();
     assert!(failure(&layer, 0).0 < layer.size);
@@ -187,7 +187,7 @@ fn content_that_changed_is_never_given_whole() {
     assert!(failure(&layer, 0).0 < 5);
     fs::write(&file, "1234").unwrap();
     assert_eq!(failure(&layer, 4).0, 4);
-    // Another file in its place is another file.
+    // The layer keeps reading the file that was packed, and not its replacement.
     fs::write(&file, "12345").unwrap();
     fs::write(dir.path().join("new"), "abcde").unwrap();
     fs::rename(dir.path().join("new"), &file).unwrap();
@@ -195,7 +195,7 @@ fn content_that_changed_is_never_given_whole() {
 }
 
 #[test]
-fn what_is_no_file_is_refused() {
+fn special_files_are_refused() {
     let dir = TempDir::new().unwrap();
     let fifo = dir.path().join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
@@ -238,7 +238,7 @@ fn links_out_of_the_directory_are_refused() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named() {
+fn unreadable_entries_are_named() {
     let dir = TempDir::new().unwrap();
     fs::create_dir(dir.path().join("sub")).unwrap();
     let path = dir.path().join("sub/secret");
@@ -263,7 +263,7 @@ fn titles_are_plain_relative_paths() {
 }
 
 #[test]
-fn zeros_are_no_bomb() {
+fn zeros_are_not_taken_for_a_bomb() {
     let dir = TempDir::new().unwrap();
     File::create(dir.path().join("zeros")).unwrap().set_len(32 << 20).unwrap();
     let layer = pack(dir.path(), "t", &UNPACK).unwrap();
@@ -276,7 +276,7 @@ fn zeros_are_no_bomb() {
 }
 
 #[test]
-fn what_a_pull_would_refuse_is_not_packed() {
+fn archives_that_a_pull_would_refuse_are_not_packed() {
     let limits = Limits { bytes: 1000, factor: 2, entries: 5 };
     let check = |bytes, entries, packed| {
         check_limits(Path::new("/out"), &Totals { digest: [0; 32], bytes, entries }, packed, &limits)
@@ -301,4 +301,21 @@ fn deep_directories_are_refused_before_a_pull_refuses_them() {
     let error = pack(dir.path(), "t", &UNPACK).unwrap_err();
     assert!(matches!(&error, PackError::Name { .. }), "{error}");
     assert_eq!(deep.symlink_metadata("x").unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn the_lost_and_found_directory_of_a_volume_is_left_out() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("result"), "x").unwrap();
+    let without = pack(dir.path(), "t", &UNPACK).unwrap();
+    let folder = dir.path().join("lost+found");
+    fs::create_dir(&folder).unwrap();
+    let is_ours = fs::metadata(&folder).unwrap().uid() != 0;
+    // Only root's directory is the one of the file system. A user's own is content like any other.
+    assert_eq!(pack(dir.path(), "t", &UNPACK).unwrap().digest != without.digest, is_ours);
+    fs::remove_dir(&folder).unwrap();
+    fs::create_dir(dir.path().join("below")).unwrap();
+    let below = pack(dir.path(), "t", &UNPACK).unwrap();
+    fs::create_dir(dir.path().join("below/lost+found")).unwrap();
+    assert_ne!(pack(dir.path(), "t", &UNPACK).unwrap().digest, below.digest, "only the top is a volume");
 }

@@ -1,4 +1,4 @@
-//! The archive of a directory, always the same for the same content.
+//! The archive of a directory, which is always the same for the same content.
 
 use super::error::{Halt, PackError};
 use super::stream::{Stream, Totals};
@@ -22,9 +22,9 @@ pub(super) struct Archive<'a> {
     pub(super) root: &'a Dir,
     /// Its path, for errors.
     pub(super) path: &'a Path,
-    /// What all entries' names begin with.
+    /// The prefix of the names of all entries.
     pub(super) title: &'a str,
-    /// Parts of the title.
+    /// Number of parts of the title.
     pub(super) depth: usize,
     /// Whether the digest of the uncompressed archive is wanted.
     pub(super) hashed: bool,
@@ -43,6 +43,18 @@ impl Archive<'_> {
         writer.stream.finish()
     }
 }
+
+/// Whether an entry is the directory that some file systems create at the root of a volume
+/// (fsck(8), mklost+found(8)). It belongs to root, and holds nothing of the user's.
+fn is_lost_and_found(dir: &Dir, name: &OsStr) -> bool {
+    name == "lost+found"
+        && dir
+            .symlink_metadata(name)
+            .is_ok_and(|metadata| metadata.is_dir() && cap_std::fs::MetadataExt::uid(&metadata) == ROOT)
+}
+
+/// The user id of root.
+const ROOT: u32 = 0;
 
 struct Writer<'a> {
     stream: Stream,
@@ -75,7 +87,11 @@ impl Writer<'_> {
             entries.push((entry.file_name(), entry.file_type().map_err(|source| self.unreadable(source))?));
         }
         entries.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+        let is_top = self.name.len() == self.title;
         for (name, kind) in entries {
+            if is_top && is_lost_and_found(dir, &name) {
+                continue;
+            }
             let end = self.name.len();
             self.name.push(b'/');
             self.name.extend_from_slice(name.as_bytes());
@@ -89,7 +105,7 @@ impl Writer<'_> {
         if name.len() > MAX_NAME {
             return Err(self.refused(format!("its name is longer than {MAX_NAME} bytes")).into());
         }
-        // The slash behind a directory's name counts.
+        // The slash behind the name of a directory counts.
         if self.name.len() + 1 >= MAX_ENTRY_NAME {
             let reason = format!("its name in the archive is longer than {} bytes", MAX_ENTRY_NAME - 1);
             return Err(self.refused(reason).into());
@@ -122,7 +138,7 @@ impl Writer<'_> {
         } else if kind.is_symlink() {
             let target = dir.read_link_contents(name).map_err(|source| self.unreadable(source))?;
             let target = target.into_os_string().into_vec();
-            // The layer's own directory is the top, so that what lies directly in it is at depth 0.
+            // Entries directly in the directory of the layer are at depth 0.
             let below = self.name[self.title..].iter().filter(|byte| **byte == b'/').count();
             if let Err(reason) = link::check(&target, below.saturating_sub(1)) {
                 let target = PathBuf::from(OsString::from_vec(target));
@@ -177,8 +193,8 @@ impl Writer<'_> {
         written
     }
 
-    /// Writes what does not fit into a header in an entry before it, as GNU tar does. The alternative, pax headers,
-    /// demands UTF-8.
+    /// Writes a value that does not fit into a header in an entry before it, as GNU tar does. The
+    /// alternative, pax headers, would require UTF-8.
     fn long(&mut self, kind: EntryType, value: &[u8]) -> Result<(), Halt> {
         if value.len() <= FIELD {
             return Ok(());
@@ -191,7 +207,7 @@ impl Writer<'_> {
     }
 }
 
-/// Bytes that a header has for a name, and for the target of a link.
+/// Number of bytes that a header has for a name, and for the target of a link.
 const FIELD: usize = 100;
 
 fn header(name: &[u8], kind: EntryType, mode: u32, size: u64, target: &[u8]) -> Header {
@@ -216,7 +232,7 @@ fn fill(field: &mut [u8; FIELD], value: &[u8]) {
     field[..count].copy_from_slice(&value[..count]);
 }
 
-/// What a file of this mode is that cannot be packed.
+/// The kind of a file that cannot be packed, for messages.
 pub(super) fn special(mode: u32) -> &'static str {
     match rustix::fs::FileType::from_raw_mode(mode) {
         rustix::fs::FileType::Socket => "socket",

@@ -1,11 +1,12 @@
-//! Going to a directory, one name at a time and through no link.
+//! Walking to a directory, one name at a time, and never through a symbolic link.
 
 use crate::beneath;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, Permissions, PermissionsExt};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 
-/// The directory last gone to. Entries of an archive mostly lie where the one before them did.
+/// The directory that was opened last. Most entries of an archive are in the same directory as the
+/// entry before.
 pub(super) struct Cursor<'a> {
     root: &'a Dir,
     parts: Vec<OsString>,
@@ -17,12 +18,12 @@ impl<'a> Cursor<'a> {
         Self { root, parts: Vec::new(), dir: None }
     }
 
-    /// Goes to a directory that is there. A link or file on the way fails with `NotADirectory`.
+    /// Opens a directory that exists. A link or file on the way fails with `NotADirectory`.
     pub(super) fn go<T: AsRef<OsStr>>(&mut self, parts: &[T]) -> io::Result<&Dir> {
         self.walk(parts, beneath::directory)
     }
 
-    /// Goes to a directory, and makes what is missing on the way, with mode 0755.
+    /// Opens a directory, and creates directories that are missing on the way, with mode 0755.
     pub(super) fn make<T: AsRef<OsStr>>(&mut self, parts: &[T]) -> io::Result<&Dir> {
         self.walk(parts, |dir, name| match beneath::directory(dir, name) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -54,13 +55,14 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Makes a directory for its owner only, and opens it. An existing one fails with `AlreadyExists`.
+/// Creates a directory for its owner only, and opens it. An existing one fails with
+/// `AlreadyExists`.
 pub(super) fn make(dir: &Dir, name: &OsStr) -> io::Result<Dir> {
     let mut builder = DirBuilder::new();
     builder.mode(0o700);
     dir.create_dir_with(name, &builder)?;
     match beneath::directory(dir, name) {
-        // A umask may take the owner's rights as well.
+        // The umask may have removed the rights of the owner.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             dir.set_permissions(name, Permissions::from_mode(0o700))?;
             beneath::directory(dir, name)

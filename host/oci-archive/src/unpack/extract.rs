@@ -1,11 +1,11 @@
-//! The entries of an archive become files and directories.
+//! Extracting: the entries of an archive become files and directories.
 
 use super::Unpacked;
 use super::cursor::{Cursor, make};
 use super::error::UnpackError;
 use super::modes::Modes;
 use super::source::{BUFFER, Counted, Decoder, Rationed};
-use crate::digest::digest_name;
+use crate::digest::sha256_text;
 use crate::limits::Limits;
 use crate::title::{MAX_NAME, join};
 use crate::{MAX_DEPTH, MAX_ENTRY_NAME, beneath, link};
@@ -22,7 +22,7 @@ use tar::{Entry, EntryType};
 /// Bytes of the headers before an entry that are read into memory.
 const HEADERS: u64 = 1 << 20;
 
-/// An archive on its way to `root`.
+/// An archive that is extracted to `root`.
 pub(super) struct Extraction<'a> {
     pub(super) title: &'a str,
     /// Parts of the title.
@@ -34,7 +34,7 @@ pub(super) struct Extraction<'a> {
     pub(super) limits: &'a Limits,
 }
 
-/// What is known while the entries come.
+/// What is known while entries are read.
 struct State<'a> {
     places: Cursor<'a>,
     /// For the targets of hard links.
@@ -76,7 +76,7 @@ impl Extraction<'_> {
             announced: 0,
             buffer: vec![0; BUFFER],
         };
-        // Also an archive without entries leaves a directory.
+        // An archive without entries becomes an empty directory.
         state.places.make(self.parts).map_err(|source| self.unwritable(self.parts, source))?;
         let mut count = 0;
         let mut entries = archive.entries().map_err(|error| self.damaged(error))?;
@@ -91,7 +91,7 @@ impl Extraction<'_> {
                 return Err(UnpackError::Entries { title: self.title.to_owned(), allowed });
             }
             self.entry(&mut entry, &mut state)?;
-            // What is left must not count as headers of the next one.
+            // The rest of the content must not count as headers of the next entry.
             io::copy(&mut entry, &mut io::sink()).map_err(|error| self.damaged(error))?;
         }
         allowance.set(u64::MAX);
@@ -99,7 +99,7 @@ impl Extraction<'_> {
         io::copy(&mut rest, &mut io::sink()).map_err(|error| self.damaged(error))?;
         let hash = rest.inner.into_inner().hash;
         if let (Some(expected), Some(hash)) = (tar_digest, hash) {
-            let actual = digest_name(hash.finalize());
+            let actual = sha256_text(hash.finalize());
             if actual != expected {
                 let (title, expected) = (self.title.to_owned(), expected.to_owned());
                 return Err(UnpackError::TarDigest { title, expected, actual });
@@ -117,7 +117,7 @@ impl Extraction<'_> {
     }
 
     fn refused(&self, entry: &[u8], reason: impl Into<String>) -> UnpackError {
-        // Names come from outside and may be long.
+        // The archive may hold long names.
         let entry = String::from_utf8_lossy(entry).chars().take(300).collect();
         UnpackError::Entry { title: self.title.to_owned(), entry, reason: reason.into() }
     }
@@ -163,7 +163,7 @@ impl Extraction<'_> {
         if parts.iter().any(|part| part.len() > MAX_NAME) {
             return refuse(format!("a part of {shown:?} is longer than {MAX_NAME} bytes"));
         }
-        // As deep as packing goes: the last part may be a file.
+        // Packing goes as deep: the last part may be a file.
         if parts.len() > MAX_DEPTH + 1 {
             return refuse(format!("{shown:?} is nested deeper than {MAX_DEPTH} directories"));
         }
@@ -254,7 +254,8 @@ impl Extraction<'_> {
         Ok(())
     }
 
-    /// Makes something that may be there already: the last of several entries with one name counts.
+    /// Creates an entry. One that exists is replaced: the last of several entries with one name
+    /// counts.
     fn replacing<T>(
         &self,
         dir: &Dir,
@@ -328,7 +329,8 @@ impl Extraction<'_> {
             ErrorKind::NotFound | ErrorKind::NotADirectory => no_file(),
             _ => self.unwritable(&from, source),
         })?;
-        // A link to a symbolic link would let it lead elsewhere: what `..` means depends on where it is.
+        // A hard link to a symbolic link would move the symbolic link, and its `..` would lead
+        // elsewhere.
         match from_dir.symlink_metadata(from_name) {
             Ok(metadata) if metadata.is_file() => {}
             Ok(_) => return Err(no_file()),
@@ -340,7 +342,7 @@ impl Extraction<'_> {
     }
 }
 
-/// Makes a file of `content`, with mode 0644.
+/// Writes `content` to a file with mode 0644.
 pub(super) fn file(
     title: &str,
     parts: &[OsString],

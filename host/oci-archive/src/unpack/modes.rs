@@ -1,4 +1,5 @@
-//! Modes of directories that their owner could not write to: they are set once all is in place.
+//! Modes of directories that their owner cannot write to. They are set last, when everything is in
+//! place.
 
 use super::cursor::Cursor;
 use super::error::UnpackError;
@@ -8,10 +9,11 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-/// Bytes that are kept. Other directories get their modes at once, so this is some 150,000 read-only ones.
+/// Largest memory for modes, in bytes. It holds about 150,000 read-only directories; other
+/// directories need none.
 const MOST_BYTES: usize = 16 << 20;
 
-/// Bytes that an entry of the map takes besides its path, about.
+/// Memory of an entry of the map besides its path, in bytes, approximately.
 const ENTRY: usize = 64;
 
 /// Paths below the target directory, and their modes.
@@ -36,12 +38,13 @@ impl Modes {
         self.paths.remove(path);
     }
 
-    /// Takes over what another layer left. `false` if there is no room for it.
+    /// Adds the modes of another layer. `false` if there is no room for them.
     pub(super) fn extend(&mut self, other: Self) -> bool {
         other.paths.into_iter().all(|(path, mode)| self.set(path, mode))
     }
 
-    /// Sets the modes of directories below `root`, the inner ones first: behind an outer one they may be out of reach.
+    /// Sets the modes of directories below `root`. Inner directories come first, since the mode of
+    /// an outer one may lock them.
     pub(super) fn apply(&self, root: &Dir, root_path: &Path) -> Result<(), UnpackError> {
         let mut cursor = Cursor::new(root);
         for (path, mode) in self.paths.iter().rev() {

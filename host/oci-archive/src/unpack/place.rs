@@ -1,23 +1,35 @@
-//! Moving what was unpacked to where it belongs.
+//! Moving unpacked files and directories to where they belong.
 
 use super::cursor::make;
 use super::error::UnpackError;
 use super::modes::Modes;
 use super::remove::{is_directory, some_names};
+use super::source::BUFFER;
 use crate::beneath;
 use cap_std::fs::{Dir, Metadata, MetadataExt, Permissions, PermissionsExt};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, ErrorKind};
+use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 const DIRECTORY_OVER_FILE: &str =
     "it is a directory, and a file or link of that name is there; remove that, or pull to another path";
+const DIFFERENT_CONTENT: &str = "two of the layers hold it with different content";
 const FILE_OVER_DIRECTORY: &str =
     "it is a file or link, and a directory of that name is there; remove that, or pull to another path";
 
-/// What a name stands for, if for anything.
+/// Whether two trees may hold the same file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SamePath {
+    /// Only with equal content.
+    #[default]
+    Refuse,
+    /// The later one replaces the earlier one.
+    LastWins,
+}
+
+/// The metadata of an entry. None where there is no entry of this name.
 fn look(dir: &Dir, name: &OsStr) -> io::Result<Option<Metadata>> {
     match dir.symlink_metadata(name) {
         Ok(metadata) => Ok(Some(metadata)),
@@ -26,10 +38,11 @@ fn look(dir: &Dir, name: &OsStr) -> io::Result<Option<Metadata>> {
     }
 }
 
-/// A directory of the target. An earlier pull may have left it without rights for its owner, who gets them for a while.
+/// A directory of the target. An earlier pull may have left it without rights for its owner. Then
+/// the owner has them as long as the directory is open here.
 struct Existing {
     dir: Dir,
-    /// The mode that it gets back.
+    /// The mode to restore.
     mode: Option<u32>,
 }
 
@@ -38,15 +51,16 @@ impl Existing {
         let granted = mode & 0o777 | 0o700;
         let (dir, changed) = match beneath::directory(parent, name) {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                // If it is not ours, the error is the one from before.
+                // Another user's directory cannot be changed: the first error says more.
                 if parent.set_permissions(name, Permissions::from_mode(granted)).is_err() {
                     return Err(error);
                 }
                 (beneath::directory(parent, name)?, true)
             }
-            // If it is not ours, moving something to it says what is wrong.
+            // Where the mode cannot be changed, moving something to the directory fails with the
+            // right error.
             Ok(dir) if mode & 0o700 != 0o700 => {
-                let changed = beneath::set_mode(&dir, granted).is_ok();
+                let changed = beneath::set_mode(&dir, granted).unwrap_or(false);
                 (dir, changed)
             }
             other => (other?, false),
@@ -55,12 +69,13 @@ impl Existing {
     }
 
     fn close(self) -> io::Result<()> {
-        self.mode.map_or(Ok(()), |mode| beneath::set_mode(&self.dir, mode))
+        self.mode.map_or(Ok(()), |mode| beneath::set_mode(&self.dir, mode).map(drop))
     }
 }
 
-/// Looks for what would be in the way of moving `from` to `to`. `path` is that of `to`.
-pub(super) fn check(from: &Dir, to: &Dir, path: &Path) -> Result<(), UnpackError> {
+/// Looks for entries of `to` that would be in the way of moving `from` there. `path` is the path of
+/// `to`.
+pub(super) fn check(from: &Dir, to: &Dir, path: &Path, same: SamePath) -> Result<(), UnpackError> {
     let unwritable = |source| UnpackError::write(path, source);
     for entry in from.entries().map_err(unwritable)? {
         let entry = entry.map_err(unwritable)?;
@@ -73,16 +88,54 @@ pub(super) fn check(from: &Dir, to: &Dir, path: &Path) -> Result<(), UnpackError
             (true, true) => {
                 let from = beneath::directory(from, &name).map_err(unwritable)?;
                 let existing = Existing::open(to, &name, there.mode()).map_err(unwritable)?;
-                let checked = check(&from, &existing.dir, &here);
+                let checked = check(&from, &existing.dir, &here, same);
                 existing.close().map_err(unwritable)?;
                 checked?;
             }
-            (false, false) => {}
+            (false, false) if same == SamePath::LastWins => {}
+            (false, false) => {
+                if !is_equal(from, to, &name).map_err(unwritable)? {
+                    return Err(UnpackError::Clash { path: here, reason: DIFFERENT_CONTENT });
+                }
+            }
             (true, false) => return Err(UnpackError::Clash { path: here, reason: DIRECTORY_OVER_FILE }),
             (false, true) => return Err(UnpackError::Clash { path: here, reason: FILE_OVER_DIRECTORY }),
         }
     }
     Ok(())
+}
+
+/// Whether two entries that are no directories are links to the same target, or files with equal
+/// bytes. Files that their owner cannot read count as different.
+fn is_equal(one: &Dir, other: &Dir, name: &OsStr) -> io::Result<bool> {
+    match compare(one, other, name) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(false),
+        compared => compared,
+    }
+}
+
+fn compare(one: &Dir, other: &Dir, name: &OsStr) -> io::Result<bool> {
+    let (left, right) = (one.symlink_metadata(name)?, other.symlink_metadata(name)?);
+    if left.is_symlink() && right.is_symlink() {
+        return Ok(one.read_link_contents(name)? == other.read_link_contents(name)?);
+    }
+    if !left.is_file() || !right.is_file() || left.len() != right.len() {
+        return Ok(false);
+    }
+    let mut left = BufReader::with_capacity(BUFFER, beneath::file(one, name)?);
+    let mut right = BufReader::with_capacity(BUFFER, beneath::file(other, name)?);
+    loop {
+        let (ours, theirs) = (left.fill_buf()?, right.fill_buf()?);
+        let count = ours.len().min(theirs.len());
+        if ours.get(..count) != theirs.get(..count) {
+            return Ok(false);
+        }
+        if count == 0 {
+            return Ok(ours.len() == theirs.len());
+        }
+        left.consume(count);
+        right.consume(count);
+    }
 }
 
 /// Moves trees.
@@ -91,7 +144,8 @@ pub(super) struct Mover<'a> {
     pub(super) temporary: OsString,
     /// Path of the directory that everything is moved to.
     pub(super) root: &'a Path,
-    /// Where directories that were there before are forgotten: they keep the modes that they have.
+    /// Modes to be set later. Directories that exist already are removed from it, since they keep
+    /// the modes that they have.
     pub(super) modes: Option<&'a mut Modes>,
 }
 
@@ -99,7 +153,7 @@ impl Mover<'_> {
     /// Moves all that is in `from` to `to`, whose path is `path`.
     pub(super) fn merge(&mut self, from: &Dir, to: &Dir, path: &Path) -> Result<(), UnpackError> {
         loop {
-            // What was moved is no longer there, so each round finds other names.
+            // Entries that were moved are gone, so that each round finds other names.
             let names = some_names(from).map_err(|source| UnpackError::write(path, source))?;
             if names.is_empty() {
                 return Ok(());
@@ -155,7 +209,7 @@ impl Mover<'_> {
             Err(error) if is_elsewhere(&error) => {
                 let copied = self.copy(from, to, name);
                 if copied.is_err() {
-                    // It may be half a file, or not be there.
+                    // The copy may be incomplete, or missing.
                     let _ = to.remove_file(&self.temporary);
                 }
                 copied?;
@@ -165,7 +219,7 @@ impl Mover<'_> {
         }
     }
 
-    /// Copies to another file system, where the file appears whole or not at all.
+    /// Copies a file to another file system, where it appears complete or not at all.
     fn copy(&self, from: &Dir, to: &Dir, name: &OsStr) -> io::Result<()> {
         match to.remove_file(&self.temporary) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -183,7 +237,7 @@ impl Mover<'_> {
     }
 }
 
-/// Whether a volume is mounted in between.
+/// Whether a rename failed because the two places are on different file systems.
 fn is_elsewhere(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::XDEV.raw_os_error())
 }

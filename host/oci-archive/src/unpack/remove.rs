@@ -1,14 +1,15 @@
-//! Removing directories whatever their modes say.
+//! Removing directories, whatever their modes are.
 
 use crate::{MAX_DEPTH, beneath};
 use cap_std::fs::{Dir, MetadataExt, Permissions, PermissionsExt};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 
-/// Names that are read at once, so that a directory of any size takes constant memory.
+/// Number of names that are read at once, so that a directory of any size takes constant memory.
 pub(super) const NAMES: usize = 1024;
 
-/// Deepest nesting that is removed: what a pull can make, with the directories above its layers.
+/// Deepest nesting that is removed: the deepest that a pull can create, with the directories above
+/// its layers.
 const DEEPEST: usize = MAX_DEPTH + 8;
 
 /// Removes the directory `name` in `parent` and all that is in it. Links are not followed.
@@ -46,7 +47,7 @@ fn remove(parent: &Dir, name: &OsStr, depth: usize) -> io::Result<()> {
     parent.remove_dir(name)
 }
 
-/// The first names in a directory, and whether each is one of a directory.
+/// The first names in a directory, and whether each belongs to a directory.
 pub(super) fn some_names(dir: &Dir) -> io::Result<Vec<(OsString, bool)>> {
     let mut names = Vec::new();
     for entry in dir.entries()?.take(NAMES) {

@@ -7,13 +7,13 @@ use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::rc::Rc;
 
-/// Bytes that are read at once.
+/// Number of bytes that are read at once.
 pub(super) const BUFFER: usize = 128 * 1024;
 
 /// Size of a tar archive's blocks.
 const BLOCK: usize = 512;
 
-/// Keeps the error of a layer's bytes, so that it is not taken for one of the archive.
+/// Keeps the error of a layer's reader, so that it is not mistaken for damage of the archive.
 pub(super) struct Source<'a, R> {
     pub(super) content: &'a mut R,
     pub(super) failure: &'a RefCell<Option<io::Error>>,
@@ -39,14 +39,15 @@ type Whole<R> = Chain<Cursor<Vec<u8>>, BufReader<R>>;
 
 /// The bytes of a tar archive, compressed or not.
 pub(super) enum Decoder<R: Read> {
-    /// Compressed, with one member or several.
+    /// Compressed, with one or several members (RFC 1952, 2.2).
     Gzip(Box<MultiGzDecoder<Whole<R>>>),
-    /// As it is.
+    /// Not compressed.
     Plain(Box<Whole<R>>),
 }
 
 impl<R: Read> Decoder<R> {
-    /// Looks at the first block. The inner `Err` has what it seems to be instead.
+    /// Looks at the first block. The inner `Err` names what the content seems to be instead of an
+    /// archive.
     pub(super) fn new(source: R) -> io::Result<Result<Self, &'static str>> {
         let mut source = BufReader::with_capacity(BUFFER, source);
         let mut head = Vec::with_capacity(BLOCK);
@@ -104,13 +105,13 @@ impl<R: Read> Read for Decoder<R> {
     }
 }
 
-/// Hashes and counts what is read, and stops when it is too much.
+/// Hashes and counts the bytes that are read, and stops when there are too many.
 pub(super) struct Counted<R> {
     pub(super) inner: R,
     pub(super) hash: Option<Sha256>,
     pub(super) bytes: u64,
     pub(super) allowed: u64,
-    /// Gives the error for too much.
+    /// Makes the error for too many bytes.
     pub(super) too_much: Box<dyn Fn() -> UnpackError>,
 }
 
@@ -128,8 +129,8 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Lets no more through than the allowance. The headers before an entry are read into memory whole, however long they
-/// say that they are; content is not.
+/// Passes on no more than the allowance. The headers before an entry are read into memory
+/// completely, however long they claim to be; content is not.
 pub(super) struct Rationed<R> {
     pub(super) inner: R,
     pub(super) allowance: Rc<Cell<u64>>,

@@ -1,10 +1,10 @@
-//! The hidden directory that layers are unpacked in, until all have arrived.
+//! The hidden directory in which layers are unpacked until all have arrived.
 
 use super::cursor::make;
 use super::error::UnpackError;
 use super::extract::{self, Extraction};
 use super::modes::Modes;
-use super::place::{self, Mover};
+use super::place::{self, Mover, SamePath};
 use super::source::Source;
 use super::{Unpacked, remove};
 use crate::beneath;
@@ -22,19 +22,29 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// File whose lock says that the pull is alive.
+/// Name of the file whose lock says that the pull is running.
 const LOCK: &str = "lock";
 
-/// Directory of the layers that have arrived.
+/// Name of the directory of the layers that have arrived.
 const CONTENT: &str = "content";
 
-/// A pull in progress: layers are unpacked in a hidden directory `.orascache-pull-...` of the target directory, on
-/// the same disk, and [moved](Staging::place) into place once all have arrived whole. Dropping it removes what was not
-/// moved.
+/// A pull in progress. Layers are unpacked in a hidden directory `.orascache-pull-...` of the
+/// target directory, on the same disk, and [moved](Staging::place) into place once all have arrived
+/// completely. Dropping it removes everything that was not moved.
 ///
-/// Everything below the target is reached through open directories and never through symbolic links. Layers may be
-/// unpacked on several threads at once; where two hold the same path, that of the one that was complete last counts. A
-/// layer that failed leaves nothing, so it can be tried again.
+/// Everything below the target is reached through open directories and never through symbolic
+/// links. Layers may be unpacked on several threads at once. Where two hold the same path, the one
+/// that was complete last counts. A layer that failed leaves nothing, so that it can be tried
+/// again.
+///
+/// ```
+/// let folder = tempfile::tempdir().unwrap();
+/// let staging = oci_archive::Staging::create(folder.path()).unwrap();
+/// staging.file("words/en.txt", &b"hello"[..]).unwrap();
+/// assert!(!folder.path().join("words").exists());
+/// staging.place().unwrap();
+/// assert_eq!(std::fs::read(folder.path().join("words/en.txt")).unwrap(), b"hello");
+/// ```
 #[derive(Debug)]
 pub struct Staging {
     target: Dir,
@@ -43,22 +53,23 @@ pub struct Staging {
     root: Dir,
     content: Dir,
     arrived: Mutex<Arrived>,
-    /// The lock lasts as long as this is open.
+    keeps_modes: bool,
+    /// The lock lasts as long as this file is open.
     _lock: File,
 }
 
-/// What has arrived.
+/// The layers that have arrived.
 #[derive(Debug, Default)]
 struct Arrived {
     titles: BTreeSet<Vec<u8>>,
     modes: Modes,
-    /// Layers so far, for names.
+    /// Number of layers so far, for the names of their directories.
     layers: u64,
 }
 
 impl Staging {
-    /// Begins a pull into `target`, which is made if it is missing, and may be a symbolic link to a directory. Removes
-    /// what pulls left there that were killed.
+    /// Begins a pull into `target`, which is created if it is missing, and may be a symbolic link
+    /// to a directory. Removes the hidden directories of pulls that were killed.
     ///
     /// # Errors
     ///
@@ -67,13 +78,14 @@ impl Staging {
         let unwritable = |source| UnpackError::write(target, source);
         std::fs::create_dir_all(target).map_err(unwritable)?;
         let dir = Dir::from_std_file(File::open(target).map_err(unwritable)?);
-        remove_leftovers(&dir).map_err(unwritable)?;
+        remove_dead_pulls(&dir).map_err(unwritable)?;
         for _ in 0..100 {
             // Hashers are seeded with random numbers.
             let name = OsString::from(format!("{STAGING_PREFIX}{:016x}", RandomState::new().hash_one(0)));
             let root = match make(&dir, &name) {
                 Ok(root) => root,
-                // Another pull has the name, or took this one for a leftover.
+                // Another pull has the name, or took this directory for that of a pull that was
+                // killed.
                 Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {
                     continue;
                 }
@@ -86,6 +98,7 @@ impl Staging {
             match begun {
                 Ok(Some((lock, content))) => {
                     let arrived = Mutex::default();
+                    let keeps_modes = beneath::set_mode(&content, 0o700).map_err(unwritable)?;
                     return Ok(Self {
                         target: dir,
                         path: target.to_owned(),
@@ -93,12 +106,13 @@ impl Staging {
                         root,
                         content,
                         arrived,
+                        keeps_modes,
                         _lock: lock,
                     });
                 }
                 Ok(None) => {}
                 Err(source) => {
-                    // The disk may be full. Nothing is left of what there was room for.
+                    // The disk may be full. The part that had room is removed.
                     let _ = remove::directory(&dir, &name);
                     return Err(unwritable(source));
                 }
@@ -107,27 +121,35 @@ impl Staging {
         Err(unwritable(io::Error::other("no free name was found for a directory to unpack in")))
     }
 
-    /// Takes a layer that is a file, titled with its path relative to the target. `content` is read to its end, where
-    /// it has to fail if it was not what it should be.
+    /// Whether the file system takes modes. Where it does not, files have the modes that the file
+    /// system gives them.
+    pub fn keeps_modes(&self) -> bool {
+        self.keeps_modes
+    }
+
+    /// Unpacks a layer that is a file. Its title is its path relative to the target. `content` is
+    /// read to its end, where it has to fail if it was not what it should be.
     ///
     /// # Errors
     ///
-    /// If the title leads elsewhere or was there before, if `content` fails or if the disk does.
+    /// If the title leads out of the target or is taken, if `content` fails, or if the disk does.
     pub fn file(&self, title: &str, mut content: impl Read) -> Result<Unpacked, UnpackError> {
         self.layer(title, |parts, root| {
             extract::file(title, parts, root, &self.path, &mut content).map(|done| (done, Modes::default()))
         })
     }
 
-    /// Takes a layer that is a directory: an archive, compressed with gzip or not, whose entries' names begin with the
-    /// title. `content` is read to its end, where it has to fail if it was not what it should be.
+    /// Unpacks a layer that is a directory: an archive, compressed with gzip or not, the names of
+    /// whose entries begin with the title. `content` is read to its end, where it has to fail if it
+    /// was not what it should be.
     ///
-    /// `tar_digest` is the digest that the uncompressed archive should have, `compressed_size` the size of the layer.
+    /// `tar_digest` is the digest that the uncompressed archive should have, `compressed_size` the
+    /// size of the layer in bytes.
     ///
     /// # Errors
     ///
-    /// If anything about the archive could do harm, if it is damaged or another one, if `content` fails or if the disk
-    /// does.
+    /// If anything about the archive could do harm, if it is damaged or another one, if `content`
+    /// fails, or if the disk does.
     pub fn directory(
         &self,
         title: &str,
@@ -150,7 +172,8 @@ impl Staging {
                 | UnpackError::NotAnArchive { .. }
                 | UnpackError::TarDigest { .. })
         );
-        // Bytes that changed on the way look like damage. Whether they did is known at their end.
+        // Bytes that changed on the way look like a damaged archive. The reader knows at its end
+        // whether they did.
         let failure = match failure {
             None if damaged => io::copy(&mut content, &mut io::sink()).err(),
             other => other,
@@ -162,7 +185,8 @@ impl Staging {
     }
 
     fn arrived(&self) -> MutexGuard<'_, Arrived> {
-        // All changes are complete in themselves.
+        // Each change is complete before the lock is released, so that a poisoned lock guards a
+        // valid state.
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -191,15 +215,15 @@ impl Staging {
             if arrived.titles.contains(&path) {
                 return Err(refused("another layer of the artifact has the same title"));
             }
-            place::check(&root, &self.content, &self.path)?;
+            place::check(&root, &self.content, &self.path, SamePath::LastWins)?;
             self.mover(None).merge(&root, &self.content, &self.path)?;
             if !arrived.modes.extend(modes) {
-                return Err(refused("there are too many directories that their owner cannot write to"));
+                return Err(refused(TOO_MANY_MODES));
             }
             arrived.titles.insert(path);
             Ok(unpacked)
         });
-        // What is still there goes at the latest with all the rest.
+        // Where this fails, the directory is removed with the whole pull.
         let _ = remove::directory(&self.root, &name);
         result
     }
@@ -210,15 +234,53 @@ impl Staging {
         Mover { temporary, root: &self.path, modes }
     }
 
-    /// Moves all that has arrived into the target directory. What is not there yet is moved whole. Directories that are
-    /// there are kept with their modes, and filled; files and links that are there are replaced, each at once.
+    /// Looks for paths that an earlier pull into the same target holds too.
     ///
     /// # Errors
     ///
-    /// If a directory is where a file should be or the other way round: then nothing was moved. If the file system
-    /// fails: then some may have been moved.
+    /// If one of the two has a directory where the other has a file, or if both hold a file with
+    /// different content and `same` refuses that.
+    pub fn check_against(&self, earlier: &Self, same: SamePath) -> Result<(), UnpackError> {
+        place::check(&self.content, &earlier.content, &self.path, same)
+    }
+
+    /// Moves several pulls into their common target, all or none. Where two hold the same file, the
+    /// later one counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Staging::place`], and if one of the pulls has a directory where another one has a file:
+    /// then nothing was moved.
+    pub fn place_all(pulls: Vec<Self>) -> Result<(), UnpackError> {
+        let mut pulls = pulls.into_iter();
+        let Some(first) = pulls.next() else { return Ok(()) };
+        for later in pulls {
+            first.absorb(&later)?;
+        }
+        first.place()
+    }
+
+    /// Moves everything that has arrived in a later pull to this one.
+    fn absorb(&self, later: &Self) -> Result<(), UnpackError> {
+        place::check(&later.content, &self.content, &self.path, SamePath::LastWins)?;
+        let mut modes = std::mem::take(&mut later.arrived().modes);
+        self.mover(Some(&mut modes)).merge(&later.content, &self.content, &self.path)?;
+        if !self.arrived().modes.extend(modes) {
+            return Err(UnpackError::Clash { path: self.path.clone(), reason: TOO_MANY_MODES });
+        }
+        Ok(())
+    }
+
+    /// Moves everything that has arrived into the target directory. Entries that the target does
+    /// not have are moved as they are. Directories that exist are kept with their modes, and
+    /// filled. Files and links that exist are replaced, each in one step.
+    ///
+    /// # Errors
+    ///
+    /// If a directory is where a file should be or the other way round: then nothing was moved. If
+    /// the file system fails: then some entries may have been moved.
     pub fn place(self) -> Result<(), UnpackError> {
-        place::check(&self.content, &self.target, &self.path)?;
+        place::check(&self.content, &self.target, &self.path, SamePath::LastWins)?;
         let mut arrived = self.arrived();
         self.mover(Some(&mut arrived.modes)).merge(&self.content, &self.target, &self.path)?;
         arrived.modes.apply(&self.target, &self.path)
@@ -227,10 +289,12 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What cannot be removed now is a leftover that the next pull removes.
+        // Where this fails, the next pull removes the directory.
         let _ = remove::directory(&self.target, &self.name);
     }
 }
+
+const TOO_MANY_MODES: &str = "there are too many directories that their owner cannot write to";
 
 /// Locks a staging directory. `None` if another pull is about to remove it.
 fn lock(root: &Dir) -> io::Result<Option<File>> {
@@ -242,17 +306,18 @@ fn lock(root: &Dir) -> io::Result<Option<File>> {
         Err(error) => return Err(error),
     };
     match lock.try_lock() {
-        // Between opening and locking, the file may have been locked, removed and let go.
+        // Between opening and locking, another pull may have locked, removed and unlocked the file.
         Ok(()) if lock.metadata()?.nlink() == 0 => Ok(None),
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Ok(None),
-        // A file system without locks: others cannot take it either, and leave the directory alone.
+        // On a file system without locks, other pulls cannot lock it either, and leave the
+        // directory alone.
         Err(TryLockError::Error(_)) => Ok(Some(lock)),
     }
 }
 
-/// Removes the directories of pulls that are dead, as far as that is possible.
-fn remove_leftovers(target: &Dir) -> io::Result<()> {
+/// Removes the directories of pulls that were killed, as far as that is possible.
+fn remove_dead_pulls(target: &Dir) -> io::Result<()> {
     let mut names = Vec::new();
     for entry in target.entries()? {
         let name = entry?.file_name();

@@ -16,7 +16,7 @@ use std::path::Path;
 use tar::{EntryType, Header};
 use tempfile::TempDir;
 
-/// One entry of an archive, with whatever is in its fields.
+/// One entry of an archive, with any fields.
 fn entry(kind: EntryType, name: &[u8], target: &[u8], mode: u32, content: &[u8]) -> Vec<u8> {
     let mut header = Header::new_gnu();
     header.as_old_mut().name[..name.len()].copy_from_slice(name);
@@ -69,7 +69,7 @@ fn unpack(target: &Path, bytes: &[u8]) -> Result<Unpacked, UnpackError> {
     Ok(unpacked)
 }
 
-/// All that is below a directory: path, and mode with content or the target of a link.
+/// All entries below a directory: path, and mode with content or the target of a link.
 fn snapshot(root: &Path) -> BTreeMap<Vec<u8>, (String, Vec<u8>)> {
     fn add(root: &Path, dir: &Path, all: &mut BTreeMap<Vec<u8>, (String, Vec<u8>)>) {
         for entry in fs::read_dir(dir).unwrap() {
@@ -144,14 +144,14 @@ fn an_archive_becomes_files() {
 }
 
 #[test]
-fn long_names_come_in_two_ways() {
+fn long_names_are_read_in_both_formats() {
     let name = format!("t/{}/{}", "x".repeat(200), "y".repeat(255));
     let gnu = [
         entry(EntryType::GNULongName, b"././@LongLink", b"", 0o644, format!("{name}\0").as_bytes()),
         file("t/short", "content"),
     ];
     let pax = |key: &str, value: &str| {
-        // The length counts its own digits.
+        // The length includes its own digits (POSIX, pax Header Block).
         let rest = format!(" {key}={value}\n");
         let mut length = rest.len() + 1;
         while length != rest.len() + length.to_string().len() {
@@ -194,7 +194,7 @@ fn the_last_entry_of_a_name_counts() {
 }
 
 #[test]
-fn read_only_directories_get_their_content() {
+fn read_only_directories_are_filled() {
     let dir = TempDir::new().unwrap();
     let bytes = archive(&[
         directory("t", 0o555),
@@ -205,7 +205,7 @@ fn read_only_directories_get_their_content() {
         file("t/b", "2"),
     ]);
     for _ in 0..2 {
-        // The second time, all is there already.
+        // The second time, everything exists already.
         unpack(dir.path(), &bytes).unwrap();
         let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().mode() & 0o7777;
         assert_eq!((mode("t"), mode("t/in"), mode("t/in/er")), (0o555, 0o500, 0o100));
@@ -216,7 +216,7 @@ fn read_only_directories_get_their_content() {
     }
 }
 
-/// Gives bytes and then fails, or tells whether its end was reached.
+/// A reader of bytes that fails at its end, or records that its end was reached.
 struct Content<'a> {
     bytes: &'a [u8],
     fails: Option<&'static str>,
@@ -237,7 +237,7 @@ impl Read for Content<'_> {
 }
 
 #[test]
-fn content_is_read_to_its_end_and_its_verdict_counts() {
+fn content_is_read_to_its_end_and_its_error_counts() {
     let whole = archive(&[file("t/a", "x")]);
     let mut long = whole.clone();
     long.extend_from_slice(&vec![0; 300_000]);
@@ -269,7 +269,7 @@ fn content_is_read_to_its_end_and_its_verdict_counts() {
 #[test]
 fn the_digest_of_the_archive_is_compared() {
     let bytes = archive(&[file("t/a", "x")]);
-    let digest = crate::digest::digest_name(Sha256::digest(&bytes));
+    let digest = crate::digest::sha256_text(Sha256::digest(&bytes));
     let packed = gzip(&bytes);
     let dir = TempDir::new().unwrap();
     let staging = Staging::create(dir.path()).unwrap();
@@ -286,7 +286,7 @@ fn the_digest_of_the_archive_is_compared() {
 }
 
 #[test]
-fn what_was_packed_comes_back() {
+fn a_packed_directory_is_unpacked_unchanged() {
     let from = TempDir::new().unwrap();
     let root = from.path();
     let long = root.join("l".repeat(255)).join("m".repeat(255));

@@ -4,8 +4,8 @@ use super::Failed;
 use crate::cli::{ModuleCommand, ModulePullArgs, ModulePushArgs, RegistryArgs};
 use crate::output;
 use anyhow::{Context, anyhow};
-use component_registry::{Description, PublicKey, Pulled, Trust};
-use oci_registry_client::{Client, Credentials, Policy, Remote};
+use component_registry::{Description, PublicKey, PulledComponent, Trust};
+use oci_registry_client::{Client, Credentials, RemoteArtifact, TransferPolicy};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) fn reference(component: &str) -> Option<&str> {
 }
 
 /// The component that a reference names, if it may be trusted.
-pub(super) fn fetch(reference: &str, args: &RegistryArgs) -> Result<Pulled, Failed> {
+pub(super) fn fetch(reference: &str, args: &RegistryArgs) -> Result<PulledComponent, Failed> {
     let trust = trust(args)?;
     let (client, remote) = connect(reference, args)?;
     let pulled = super::runtime()?.block_on(component_registry::pull(&client, &remote.reference, &trust));
@@ -36,7 +36,7 @@ pub(super) fn fetch(reference: &str, args: &RegistryArgs) -> Result<Pulled, Fail
 
 fn trust(args: &RegistryArgs) -> Result<Trust, Failed> {
     let Some(path) = &args.component_key else {
-        return Ok(Trust { allow_unpinned: args.allow_unpinned, key: None });
+        return Ok(Trust { allow_unpinned: args.allow_unpinned, ..Trust::default() });
     };
     let key = || -> anyhow::Result<PublicKey> {
         let pem =
@@ -44,14 +44,15 @@ fn trust(args: &RegistryArgs) -> Result<Trust, Failed> {
         PublicKey::from_pem(&pem).with_context(|| format!("{} is not usable", path.display()))
     };
     let key = key().map_err(Failed::Unusable)?;
-    Ok(Trust { allow_unpinned: args.allow_unpinned, key: Some(key) })
+    Ok(Trust { allow_unpinned: args.allow_unpinned, key: Some(key), ..Trust::default() })
 }
 
-fn connect(reference: &str, args: &RegistryArgs) -> Result<(Client, Remote), Failed> {
+fn connect(reference: &str, args: &RegistryArgs) -> Result<(Client, RemoteArtifact), Failed> {
     let unusable = |sentence: String| Failed::Unusable(anyhow!(sentence));
-    let remote = Remote::parse(reference, args.component_plain_http).map_err(unusable)?;
-    let credentials = Credentials::stored(&remote.endpoint).map_err(unusable)?;
-    let policy = Policy::patient(PATIENCE);
+    let remote = RemoteArtifact::parse(reference, args.component_plain_http).map_err(unusable)?;
+    let credentials =
+        Credentials::stored(&remote.endpoint, &remote.reference.repository).map_err(unusable)?;
+    let policy = TransferPolicy::patient(PATIENCE);
     Ok((Client::new(remote.endpoint.clone(), credentials, policy), remote))
 }
 

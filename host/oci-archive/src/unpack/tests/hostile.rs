@@ -1,9 +1,9 @@
-//! Archives that were made to do harm, or that were damaged.
+//! Hostile and damaged archives.
 
 use super::*;
 use std::cell::Cell;
 
-/// Unpacks into a directory that stays empty, beside a file that stays as it is.
+/// Unpacks an archive that is refused, and checks that nothing was written.
 fn refused(bytes: &[u8], limits: &Limits) -> UnpackError {
     let dir = TempDir::new().unwrap();
     fs::write(dir.path().join("outside"), "precious").unwrap();
@@ -99,7 +99,7 @@ fn hostile_entries_are_refused_by_name() {
 }
 
 #[test]
-fn damage_is_told_from_harm() {
+fn damage_and_attacks_have_different_errors() {
     let whole = archive(&[file("t/a", "some content"), file("t/b", &"x".repeat(2000))]);
     let packed = gzip(&whole);
     let mut wrong_sum = packed.clone();
@@ -142,11 +142,11 @@ fn archives_that_become_too_large_are_refused() {
     let limits = Limits { bytes: 20_000, factor: 1, entries: 10 };
     let error = refused(&gzip(&archive(&[file("t/a", &"x".repeat(30_000))])), &limits);
     assert!(matches!(error, UnpackError::Bomb { allowed: 20_000, .. }), "{error:?}");
-    // Zeros behind the archive's end count as well.
+    // Zeros behind the end of the archive count too.
     let mut tail = archive(&[file("t/a", "x")]);
     tail.resize(200_000, 0);
     assert!(matches!(refused(&gzip(&tail), &limits), UnpackError::Bomb { .. }));
-    // A sparse file, whose holes are not in the archive.
+    // The holes of a sparse file are not in the archive.
     let mut header = Header::new_gnu();
     header.as_old_mut().name[..3].copy_from_slice(b"t/s");
     header.set_entry_type(EntryType::GNUSparse);
@@ -164,7 +164,7 @@ fn archives_that_become_too_large_are_refused() {
     assert!(matches!(refused(&gzip(&archive(&many)), &limits), UnpackError::Entries { allowed: 10, .. }));
 }
 
-/// An archive without end, of which it is counted how much was read.
+/// An archive without end, which counts how much of it is read.
 struct Endless<'a> {
     head: &'a [u8],
     read: &'a Cell<u64>,
@@ -175,7 +175,7 @@ impl Read for Endless<'_> {
         let head = self.head.read(buffer)?;
         buffer[head..].fill(b'a');
         self.read.set(self.read.get() + buffer.len() as u64);
-        // Damage is followed by reading to the end, to see whether the bytes are right.
+        // After damage, the rest is read in order to compare the digest.
         if self.read.get() > 8 << 20 {
             return Ok(0);
         }

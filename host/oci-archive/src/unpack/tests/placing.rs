@@ -1,4 +1,4 @@
-//! Moving into place, and what is left when that fails.
+//! Moving into place, and the state after a failure.
 
 use super::*;
 use std::process::Command;
@@ -11,7 +11,7 @@ fn staged(target: &Path, entries: &[Vec<u8>]) -> Staging {
 }
 
 #[test]
-fn what_is_there_is_kept_or_replaced() {
+fn existing_entries_are_kept_or_replaced() {
     let dir = TempDir::new().unwrap();
     let t = dir.path().join("t");
     fs::create_dir_all(t.join("sub")).unwrap();
@@ -48,7 +48,7 @@ fn what_is_there_is_kept_or_replaced() {
 }
 
 #[test]
-fn what_is_in_the_way_is_named_and_nothing_is_moved() {
+fn an_entry_in_the_way_is_named_and_nothing_is_moved() {
     type Make = fn(&Path);
     let make: [(&str, Make); 4] = [
         ("z/file", |path| fs::write(path, "in the way").unwrap()),
@@ -107,7 +107,7 @@ fn files_lie_where_their_titles_say() {
 }
 
 #[test]
-fn layers_are_put_together() {
+fn layers_are_combined() {
     let dir = TempDir::new().unwrap();
     let staging =
         staged(dir.path(), &[directory("t", 0o555), file("t/a", "from the archive"), symlink("t/l", ".")]);
@@ -121,8 +121,66 @@ fn layers_are_put_together() {
     fs::set_permissions(dir.path().join("t"), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// Several pulls into one directory, each of one file.
+fn pulls(target: &Path, files: &[(&str, &str)]) -> Vec<Staging> {
+    let pull = |(title, content): &(&str, &str)| {
+        let staging = Staging::create(target).unwrap();
+        staging.file(title, content.as_bytes()).unwrap();
+        staging
+    };
+    files.iter().map(pull).collect()
+}
+
 #[test]
-fn leftovers_of_dead_pulls_are_removed_and_living_ones_kept() {
+fn several_pulls_are_placed_in_order() {
+    let dir = TempDir::new().unwrap();
+    let mut all =
+        vec![staged(dir.path(), &[directory("t", 0o555), file("t/a", "archive"), symlink("t/l", "a")])];
+    all.extend(pulls(dir.path(), &[("t/b", "1"), ("t/b", "2"), ("t/l", "no link")]));
+    Staging::place_all(all).unwrap();
+    let expected = ["t: directory 555", "t/a: file 644 archive", "t/b: file 644 2", "t/l: file 644 no link"];
+    assert_eq!(listing(dir.path()), expected);
+    fs::set_permissions(dir.path().join("t"), fs::Permissions::from_mode(0o755)).unwrap();
+    Staging::place_all(Vec::new()).unwrap();
+}
+
+#[test]
+fn security_pulls_that_clash_leave_nothing() {
+    for files in [[("a", "x"), ("t", "x"), ("t/b", "x")], [("a", "x"), ("t/b", "x"), ("t", "x")]] {
+        let dir = TempDir::new().unwrap();
+        let error = Staging::place_all(pulls(dir.path(), &files)).unwrap_err();
+        assert!(matches!(error, UnpackError::Clash { .. }), "{error}");
+        assert_eq!(listing(dir.path()), [""; 0]);
+    }
+}
+
+#[test]
+fn only_different_content_at_one_path_is_a_conflict() {
+    let dir = TempDir::new().unwrap();
+    let large = "x".repeat(300_000);
+    let other = format!("{}y", "x".repeat(299_999));
+    for (one, two, is_equal) in [
+        ("", "", true),
+        ("x", "x", true),
+        ("x", "y", false),
+        ("x", "xx", false),
+        (&large, &large, true),
+        (&large, &other, false),
+    ] {
+        let all = pulls(dir.path(), &[("t/a", one), ("t/a", two)]);
+        let [earlier, later] = all.as_slice() else { panic!() };
+        assert_eq!(later.check_against(earlier, SamePath::Refuse).is_ok(), is_equal);
+        later.check_against(earlier, SamePath::LastWins).unwrap();
+    }
+    let links = |target| staged(dir.path(), &[directory("t", 0o755), symlink("t/l", target)]);
+    links("a").check_against(&links("a"), SamePath::Refuse).unwrap();
+    assert!(links("a").check_against(&links("b"), SamePath::Refuse).is_err());
+    let file_instead = staged(dir.path(), &[file("t/l", "a")]);
+    assert!(file_instead.check_against(&links("a"), SamePath::Refuse).is_err());
+}
+
+#[test]
+fn directories_of_pulls_that_were_killed_are_removed_and_others_kept() {
     let dir = TempDir::new().unwrap();
     let dead = dir.path().join(".orascache-pull-dead");
     fs::create_dir_all(dead.join("content/t/locked")).unwrap();
@@ -130,7 +188,7 @@ fn leftovers_of_dead_pulls_are_removed_and_living_ones_kept() {
     fs::write(dead.join("lock"), "").unwrap();
     fs::set_permissions(dead.join("content/t/locked"), fs::Permissions::from_mode(0o0)).unwrap();
     fs::set_permissions(dead.join("content/t"), fs::Permissions::from_mode(0o500)).unwrap();
-    // Killed before it had a lock.
+    // This pull was killed before it had a lock.
     fs::create_dir(dir.path().join(".orascache-pull-young")).unwrap();
     fs::write(dir.path().join(".orascache-pull-file"), "not a directory").unwrap();
     let living = staged(dir.path(), &[file("t/a", "x")]);
@@ -189,7 +247,7 @@ fn another_file_system_below_the_target_is_copied_to() {
     assert_eq!(fs::read_dir(&from).unwrap().count(), 0);
 }
 
-/// Runs one test of this program again, below a shell that prepares something.
+/// Runs one test of this program again, in a shell that prepares its environment.
 fn again(test: &str, shell: &mut Command, script: &str) -> std::process::Output {
     shell
         .args(["-c", &format!("{script} && exec \"$0\" --exact --ignored --nocapture {test}")])
@@ -198,7 +256,8 @@ fn again(test: &str, shell: &mut Command, script: &str) -> std::process::Output 
         .unwrap()
 }
 
-/// Runs one test again where a small file system is mounted, whose place the test finds in `MOUNTED`.
+/// Runs one test again where a small file system is mounted, whose place the test finds in
+/// `MOUNTED`.
 fn mounted(test: &str, at: &Path) {
     let mount = format!("mount -t tmpfs -o size=256k none {}", at.display());
     let unshare = || {
@@ -216,7 +275,7 @@ fn mounted(test: &str, at: &Path) {
 }
 
 #[test]
-fn a_full_disk_is_named_and_left_empty() {
+fn a_full_disk_is_reported_and_left_empty() {
     let dir = TempDir::new().unwrap();
     mounted("unpack::tests::placing::full_disk", dir.path());
 }

@@ -4,12 +4,12 @@ use std::io::{self, Cursor, Read};
 use std::time::Duration;
 
 use oci_registry_client::{
-    Blob, Client, Credentials, Descriptor, Digest, Endpoint, Error, Manifest, Policy, Pushed, Reference,
-    Secret, VerifyingReader, channel, media_type,
+    ArtifactReference, Blob, Client, Credentials, Descriptor, Digest, Endpoint, Error, Manifest, Pushed,
+    Secret, TransferPolicy, VerifyingReader, channel, media_type,
 };
 use test_registries::{DockerRegistry, Embedded, Fault, Network};
 
-/// Content that no compression or deduplication makes smaller: a counter, hashed by multiplication.
+/// Content that can be neither compressed nor deduplicated: a counter, hashed by multiplication.
 fn content(bytes: usize) -> Vec<u8> {
     (0..bytes.div_ceil(8) as u64)
         .flat_map(|n| (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())
@@ -19,7 +19,7 @@ fn content(bytes: usize) -> Vec<u8> {
 
 fn client_with(host: &str, credentials: Credentials, patience: Duration) -> Client {
     let endpoint = Endpoint::parse(&format!("http://{host}")).unwrap();
-    Client::new(endpoint, credentials, Policy { patience, stall: Duration::from_secs(20) })
+    Client::new(endpoint, credentials, TransferPolicy { patience, stall: Duration::from_secs(20) })
 }
 
 fn client(host: &str) -> Client {
@@ -69,7 +69,7 @@ fn registries() -> Vec<(String, Box<dyn Send>)> {
 }
 
 #[tokio::test]
-async fn what_is_pushed_is_pulled() {
+async fn pushed_content_is_pulled_unchanged() {
     for (host, _registry) in registries() {
         let client = client(&host);
         for size in [0, 5, 3 << 20] {
@@ -78,14 +78,14 @@ async fn what_is_pushed_is_pulled() {
             assert_eq!(push(&client, "a/b", &content, &[]).await.unwrap(), Pushed::Existed, "{host}");
             assert_eq!(pull(&client, "a/b", &descriptor(&content)).await.unwrap().unwrap(), content);
         }
-        let reference = Reference::parse("a/b:1").unwrap();
+        let reference = ArtifactReference::parse("a/b:1").unwrap();
         push(&client, "a/b", b"{}", &[]).await.unwrap();
         let layers = vec![descriptor(&content(5))];
         let manifest = Manifest::of_layers(media_type::UNKNOWN_ARTIFACT, layers, Default::default());
         let digest = client.push_manifest(&reference, &manifest).await.unwrap();
         let fetched = client.manifest(&reference).await.unwrap();
         assert_eq!((&fetched.digest, &fetched.manifest), (&digest, &manifest));
-        let by_digest = Reference { digest: Some(digest.to_string()), ..reference };
+        let by_digest = ArtifactReference { digest: Some(digest.to_string()), ..reference };
         assert_eq!(client.manifest(&by_digest).await.unwrap().digest, digest);
     }
 }
@@ -101,7 +101,7 @@ async fn blobs_are_mounted_from_other_repositories() {
 }
 
 #[tokio::test]
-async fn cut_pulls_go_on_where_they_ended() {
+async fn pulls_continue_where_they_were_cut() {
     for (host, _registry) in registries() {
         let content = content(4 << 20);
         push(&client(&host), "a", &content, &[]).await.unwrap();
@@ -115,11 +115,11 @@ async fn cut_pulls_go_on_where_they_ended() {
 }
 
 #[tokio::test]
-async fn cut_pushes_succeed_in_the_end() {
+async fn pushes_succeed_after_cuts() {
     for (host, _registry) in registries() {
         let content = content(4 << 20);
         let network = Network::to(&host);
-        // In the midst of the content, before anything, and shortly before the end.
+        // Cuts in the middle of the content, before the first byte, and shortly before the end.
         let size = content.len() as u64;
         network.plan(&[Fault::CutAfterSent(size / 2), Fault::Refuse, Fault::CutAfterSent(size - 1000)]);
         let pushed = push(&client(&network.host()), "a", &content, &[]).await.unwrap();
@@ -130,17 +130,17 @@ async fn cut_pushes_succeed_in_the_end() {
 }
 
 #[tokio::test]
-async fn patience_ends() {
+async fn transfers_end_with_patience() {
     let network = Network::to("127.0.0.1:1");
     let client = client_with(&network.host(), Credentials::default(), Duration::from_millis(300));
     let error = push(&client, "a", b"x", &[]).await.unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
-    let error = client.manifest(&Reference::parse("a:1").unwrap()).await.unwrap_err();
+    let error = client.manifest(&ArtifactReference::parse("a:1").unwrap()).await.unwrap_err();
     assert!(error.to_string().contains("cannot be reached"), "{error}");
 }
 
 #[tokio::test]
-async fn a_restart_in_the_midst_is_survived() {
+async fn a_push_survives_a_restart() {
     let Some(mut registry) = DockerRegistry::start() else { return };
     let content = content(8 << 20);
     let client = client(&registry.host());
@@ -149,7 +149,7 @@ async fn a_restart_in_the_midst_is_survived() {
         cursor.set_position(offset);
         Ok(Box::new(cursor))
     };
-    // The registry is away when the push begins, and back while it is tried.
+    // The registry does not run when the push begins, and is started while requests are repeated.
     registry.kill();
     let blob = Blob { digest: Digest::of(&content), size: content.len() as u64, open: &open };
     let restarting = std::thread::spawn(move || {
@@ -162,10 +162,10 @@ async fn a_restart_in_the_midst_is_survived() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_said_at_once() {
+async fn missing_content_is_reported_at_once() {
     for (host, _registry) in registries() {
         let client = client(&host);
-        let error = client.manifest(&Reference::parse("a:none").unwrap()).await.unwrap_err();
+        let error = client.manifest(&ArtifactReference::parse("a:none").unwrap()).await.unwrap_err();
         assert!(matches!(error, Error::NotFound { .. }), "{error}");
         assert!(error.to_string().starts_with("a:none is not in the registry"), "{error}");
         let error = pull(&client, "a", &descriptor(b"nothing")).await.unwrap_err();
@@ -174,7 +174,7 @@ async fn what_is_missing_is_said_at_once() {
 }
 
 #[tokio::test]
-async fn passwords_are_asked_for_and_wrong_ones_refused() {
+async fn passwords_are_sent_on_request_and_wrong_ones_refused() {
     // Password "secret" of user "ann", as `htpasswd -Bbn ann secret` prints it.
     let htpasswd = include_str!("htpasswd");
     let Some(registry) = DockerRegistry::with_password(htpasswd) else { return };
@@ -192,9 +192,10 @@ async fn passwords_are_asked_for_and_wrong_ones_refused() {
         assert!(!format!("{error:?}").contains("wrong"), "{error:?}");
         assert!(matches!(pull(&wrong, "a", &descriptor(&content)).await, Err(Error::Denied { .. })));
     }
-    // Without reading first, a manifest is the first thing that is sent.
+    // The first request of this client has a body, so that the challenge comes as the answer to a
+    // body.
     let fresh = client_with(&registry.host(), secret("secret"), patience);
     push(&right, "a", b"{}", &[]).await.unwrap();
     let manifest = Manifest::of_layers(media_type::UNKNOWN_ARTIFACT, Vec::new(), Default::default());
-    fresh.push_manifest(&Reference::parse("a:1").unwrap(), &manifest).await.unwrap();
+    fresh.push_manifest(&ArtifactReference::parse("a:1").unwrap(), &manifest).await.unwrap();
 }

@@ -21,8 +21,9 @@ fn orphans_are_adopted_and_reaped_while_the_command_runs() {
 }
 
 #[test]
-fn what_the_command_left_running_is_killed() {
-    // A child, one in a session of its own, one that ignores what can be ignored, grandchildren, one that is stopped.
+fn processes_that_the_command_leaves_running_are_killed() {
+    // A child, a child in a session of its own, a child that ignores signals, grandchildren, and a
+    // stopped child.
     let script = r#"
         sleep 1000 & echo $!
         setsid sleep 1000 & echo $!
@@ -43,7 +44,7 @@ fn what_the_command_left_running_is_killed() {
 }
 
 #[test]
-fn a_process_that_holds_the_standard_output_does_not_keep_the_step() {
+fn a_process_with_the_standard_output_open_does_not_delay_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("out");
     for flag in [None, Some(format!("--output-pipe={}", pipe.display()))] {
@@ -51,7 +52,7 @@ fn a_process_that_holds_the_standard_output_does_not_keep_the_step() {
         if let Some(flag) = &flag {
             agent = agent.flag(flag);
         }
-        // The outcome comes only when everybody has closed the standard output.
+        // `run` returns only when all processes have closed the standard output.
         let outcome = agent.run();
         assert_eq!(outcome.code, Some(4));
         assert!(!exists(outcome.stdout().trim()));
@@ -60,7 +61,7 @@ fn a_process_that_holds_the_standard_output_does_not_keep_the_step() {
 }
 
 #[test]
-fn a_process_that_writes_on_and_on_does_not_keep_the_step() {
+fn a_process_that_never_stops_writing_does_not_delay_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let outcome = Agent::script("yes & echo $! >&2; echo mine; exit 0")
         .flag(format!("--output-pipe={}", folder.path().join("out").display()))

@@ -1,4 +1,4 @@
-//! The client against registries that are played: token services, redirects, overload, and answers that are wrong.
+//! The client against simulated registries: token services, redirects, overload, and wrong answers.
 
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,8 +12,8 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use oci_registry_client::{
-    Blob, Client, Credentials, Descriptor, Digest, Endpoint, Error, Policy, Reference, Secret,
-    VerifyingReader, channel,
+    ArtifactReference, Blob, Client, Credentials, Descriptor, Digest, Endpoint, Error, Secret,
+    TransferPolicy, VerifyingReader, channel,
 };
 use test_registries::Embedded;
 
@@ -21,7 +21,7 @@ const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.im
 
 fn client(registry: &Embedded, credentials: Credentials) -> Client {
     let endpoint = Endpoint::parse(&format!("http://{}", registry.host())).unwrap();
-    let policy = Policy { patience: Duration::from_secs(10), stall: Duration::from_millis(500) };
+    let policy = TransferPolicy { patience: Duration::from_secs(10), stall: Duration::from_millis(500) };
     Client::new(endpoint, credentials, policy)
 }
 
@@ -29,8 +29,8 @@ fn ann() -> Credentials {
     Credentials::both(Secret::Password("ann".to_owned(), "hunter2".to_owned()))
 }
 
-fn reference() -> Reference {
-    Reference::parse("flow/words:1").unwrap()
+fn reference() -> ArtifactReference {
+    ArtifactReference::parse("flow/words:1").unwrap()
 }
 
 fn descriptor(content: &[u8]) -> Descriptor {
@@ -68,7 +68,7 @@ impl Tokens {
     fn start(self) -> Embedded {
         let router =
             Router::new().route("/token", any(token)).route("/v2/{*path}", any(guarded)).with_state(self);
-        Embedded::playing(router)
+        Embedded::serving(router)
     }
 }
 
@@ -101,7 +101,7 @@ async fn guarded(State(tokens): State<Tokens>, request: Request) -> Response {
 }
 
 #[tokio::test]
-async fn tokens_are_got_kept_and_replaced() {
+async fn tokens_are_requested_kept_and_replaced() {
     let tokens = Tokens { expires_in: Some(300), ..Tokens::default() };
     let registry = tokens.clone().start();
     let client = client(&registry, ann());
@@ -113,14 +113,14 @@ async fn tokens_are_got_kept_and_replaced() {
     tokens.revoked.store(1, Ordering::SeqCst);
     client.manifest(&reference()).await.unwrap();
     assert_eq!(tokens.issued.load(Ordering::SeqCst), 2, "a revoked one is replaced");
-    // Writing needs another one, and a body that is sent once.
+    // Writing needs another token.
     client.push_manifest(&reference(), &fetched.manifest).await.unwrap();
     assert_eq!(tokens.issued.load(Ordering::SeqCst), 3);
     assert!(tokens.asked.lock().unwrap().last().unwrap().contains("pull%2Cpush"));
 }
 
 #[tokio::test]
-async fn tokens_at_their_end_are_not_used() {
+async fn expired_tokens_are_not_used() {
     let tokens = Tokens { expires_in: Some(0), ..Tokens::default() };
     let registry = tokens.clone().start();
     let error = client(&registry, Credentials::default()).manifest(&reference()).await.unwrap_err();
@@ -129,7 +129,7 @@ async fn tokens_at_their_end_are_not_used() {
     client.manifest(&reference()).await.unwrap();
     client.manifest(&reference()).await.unwrap();
     assert_eq!(tokens.issued.load(Ordering::SeqCst), 2, "each serves for one request");
-    // All are revoked, also those to come: nobody asks for ever.
+    // All tokens are revoked, also future ones: the client gives up.
     tokens.revoked.store(u32::MAX, Ordering::SeqCst);
     let error = client.manifest(&reference()).await.unwrap_err();
     assert!(matches!(error, Error::Denied { .. }), "{error}");
@@ -140,12 +140,12 @@ async fn tokens_at_their_end_are_not_used() {
 async fn credentials_do_not_follow_redirects() {
     let seen: Arc<Mutex<Vec<HeaderMap>>> = Arc::default();
     let log = Arc::clone(&seen);
-    let store = Embedded::playing(Router::new().fallback(move |headers: HeaderMap| {
+    let store = Embedded::serving(Router::new().fallback(move |headers: HeaderMap| {
         log.lock().unwrap().push(headers);
         async { "content" }
     }));
     let target = format!("http://{}/blob?signature=1", store.host());
-    let registry = Embedded::playing(Router::new().fallback(move |headers: HeaderMap| {
+    let registry = Embedded::serving(Router::new().fallback(move |headers: HeaderMap| {
         let target = target.clone();
         async move {
             if headers.contains_key(header::AUTHORIZATION) {
@@ -163,11 +163,11 @@ async fn credentials_do_not_follow_redirects() {
 }
 
 #[tokio::test]
-async fn overload_is_waited_for_and_refusals_are_not() {
+async fn overload_is_waited_for_and_refusals_are_reported() {
     for (status, tries) in [(429, 3), (503, 3), (400, 1), (403, 1)] {
         let count = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&count);
-        let registry = Embedded::playing(Router::new().fallback(move || {
+        let registry = Embedded::serving(Router::new().fallback(move || {
             let number = counter.fetch_add(1, Ordering::SeqCst) + 1;
             async move {
                 if number == 3 {
@@ -187,8 +187,8 @@ async fn overload_is_waited_for_and_refusals_are_not() {
 }
 
 #[tokio::test]
-async fn wrong_answers_are_named() {
-    let registry = Embedded::playing(Router::new().fallback(|request: Request| async move {
+async fn wrong_answers_are_errors() {
+    let registry = Embedded::serving(Router::new().fallback(|request: Request| async move {
         match request.uri().path() {
             path if path.contains("/manifests/sha256:") => MANIFEST.into_response(),
             path if path.contains("/manifests/huge") => Body::from(vec![b' '; 5 << 20]).into_response(),
@@ -197,7 +197,7 @@ async fn wrong_answers_are_named() {
         }
     }));
     let client = client(&registry, Credentials::default());
-    let at = |text: &str| Reference::parse(text).unwrap();
+    let at = |text: &str| ArtifactReference::parse(text).unwrap();
     let wrong = format!("a@{}", Digest::of(b"other"));
     for (reference, why) in
         [(wrong.as_str(), "another manifest"), ("a:huge", "longer than"), ("a:1", "cannot be read")]
@@ -212,20 +212,20 @@ async fn wrong_answers_are_named() {
 }
 
 #[tokio::test]
-async fn silence_is_given_up() {
-    let registry = Embedded::playing(Router::new().fallback(|| async {
+async fn a_silent_registry_is_given_up() {
+    let registry = Embedded::serving(Router::new().fallback(|| async {
         tokio::time::sleep(Duration::from_secs(3600)).await;
     }));
     let endpoint = Endpoint::parse(&format!("http://{}", registry.host())).unwrap();
-    let policy = Policy { patience: Duration::from_millis(10), stall: Duration::from_millis(50) };
+    let policy = TransferPolicy { patience: Duration::from_millis(10), stall: Duration::from_millis(50) };
     let client = Client::new(endpoint, Credentials::default(), policy);
     let error = client.manifest(&reference()).await.unwrap_err();
     assert!(error.to_string().contains("nothing came for"), "{error}");
 }
 
-/// A registry that forgets its uploads after the first request of each of the first two.
+/// A registry that loses the sessions of the first two uploads.
 #[tokio::test]
-async fn forgotten_uploads_begin_again() {
+async fn an_upload_begins_again_when_its_session_is_lost() {
     #[derive(Clone, Default)]
     struct Forgetful {
         sessions: Arc<AtomicU32>,
@@ -261,7 +261,7 @@ async fn forgotten_uploads_begin_again() {
     }
     let state = Forgetful::default();
     let router = Router::new().fallback(any(handle)).with_state(state.clone());
-    let registry = Embedded::playing(router);
+    let registry = Embedded::serving(router);
     let content = vec![9; 2 << 20];
     let owned = content.clone();
     let open = move |offset: u64| -> io::Result<Box<dyn io::Read + Send>> {

@@ -1,5 +1,6 @@
-//! Ends what a command left running, as the kernel does when the first process of a container ends (pid_namespaces(7)):
-//! an output must not change while it is pushed.
+//! Kills and reaps the processes that a command has left running, since the output must not change
+//! while it is pushed. The kernel does the same when the first process of a container ends
+//! (pid_namespaces(7)).
 
 use crate::log::Log;
 use nix::errno::Errno;
@@ -12,18 +13,19 @@ use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long killed processes may take. Only one that hangs in the kernel, such as in a file system that has gone away,
-/// takes noticeable time at all.
+/// Time that killed processes have to end. Only a process that hangs in the kernel, such as in a
+/// file system whose server is gone, needs a noticeable time.
 const LIMIT: Duration = Duration::from_secs(10);
-/// Pauses between looks grow up to this.
+/// Longest pause between two rounds.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Kills all children and reaps them, until there are none. This process must be a subreaper or the first process, and the
-/// command must have been reaped.
+/// Kills all children and reaps them, until there are none. This process must be a subreaper or the
+/// first process, and the command must have been reaped.
 ///
-/// Only children are killed, never their children: those become ours when their parents end. So no id can have passed to
-/// another process when it is used, since nobody but us takes it out of use.
-pub fn end(log: &Log) {
+/// Only direct children are killed. Grandchildren become children when their parents end. This way
+/// the id of a process cannot belong to another process by the time it is killed, since only this
+/// process reaps its children.
+pub fn run(log: &Log) {
     let deadline = Instant::now() + LIMIT;
     let mut pause = Duration::from_millis(1);
     loop {
@@ -58,7 +60,7 @@ pub fn end(log: &Log) {
     }
 }
 
-/// Reaps what has ended. Whether there are children left.
+/// Reaps all children that have ended. Returns whether there are any left.
 fn reap() -> bool {
     loop {
         match wait(WaitOptions::NOHANG) {
@@ -69,7 +71,8 @@ fn reap() -> bool {
     }
 }
 
-/// The children of this process (proc_pid_task(5)), also where the kernel has no list of them.
+/// The children of this process (proc_pid_task(5)). Some kernels have no list of them; then all
+/// processes are searched.
 fn children() -> io::Result<Vec<Pid>> {
     let mut children = Vec::new();
     for task in fs::read_dir("/proc/self/task")? {
@@ -88,7 +91,7 @@ fn children_by_parent() -> io::Result<Vec<Pid>> {
     for entry in fs::read_dir("/proc")? {
         let entry = entry?;
         let Some(pid) = entry.file_name().to_str().and_then(to_pid) else { continue };
-        // It may have ended meanwhile.
+        // The process may have ended meanwhile.
         let Ok(stat) = fs::read(entry.path().join("stat")) else { continue };
         if parent(&stat) == Some(ours) {
             children.push(pid);
@@ -101,8 +104,8 @@ fn to_pid(text: &str) -> Option<Pid> {
     text.parse().ok().filter(|pid| *pid > 0).map(Pid::from_raw)
 }
 
-/// The parent in a line of /proc/PID/stat: the second field behind the name, which stands in parentheses and may hold
-/// anything (proc_pid_stat(5)).
+/// The parent in a line of /proc/PID/stat: the second field behind the name, which is in
+/// parentheses and may hold any character (proc_pid_stat(5)).
 fn parent(stat: &[u8]) -> Option<Pid> {
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;
     let behind = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;
@@ -115,14 +118,14 @@ mod tests {
     use std::process::{Command, Stdio};
 
     #[test]
-    fn parents_are_found_behind_any_name() {
+    fn the_parent_is_found_behind_any_name() {
         assert_eq!(parent(b"7 (a) R 1) S 42 7 7 0 -1"), Some(Pid::from_raw(42)));
         assert_eq!(parent(b"7 (\xff) S 42 7"), Some(Pid::from_raw(42)));
         assert_eq!((parent(b"7 (a) S 0 0"), parent(b""), parent(b"7 (a)")), (None, None, None));
     }
 
     #[test]
-    fn both_ways_find_the_same_child() {
+    fn both_searches_find_the_same_child() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
         let found = [children().unwrap(), children_by_parent().unwrap()].map(|all| all.contains(&pid));

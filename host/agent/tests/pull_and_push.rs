@@ -1,4 +1,4 @@
-//! `pull` and `push` as people call them.
+//! The commands `pull` and `push`.
 
 mod support;
 
@@ -9,7 +9,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use support::http::{Layer, manifest, put_artifact, tagged};
 use support::tree::{content, paths, tree, write};
-use support::{Agent, Outcome};
+use support::{Agent, Finished};
 use test_registries::{DockerRegistry, Embedded, Event, Network, Reaction};
 
 /// Password "secret" of user "ann".
@@ -30,7 +30,7 @@ fn typed(text: &str) -> File {
     file
 }
 
-fn assert_failed(outcome: &Outcome, code: i32, parts: &[&str]) {
+fn assert_failed(outcome: &Finished, code: i32, parts: &[&str]) {
     assert_eq!((outcome.code, outcome.stdout().as_str()), (Some(code), ""), "{}", outcome.stderr);
     assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
     for part in parts {
@@ -39,7 +39,7 @@ fn assert_failed(outcome: &Outcome, code: i32, parts: &[&str]) {
 }
 
 #[test]
-fn what_is_pushed_is_pulled() {
+fn a_pushed_artifact_is_pulled_unchanged() {
     let registry = Embedded::start();
     let from = tempfile::tempdir().unwrap();
     write(&from.path().join("words/en"), "hello", 0o640);
@@ -79,7 +79,7 @@ fn an_artifact_has_the_type_and_annotations_that_are_named() {
 }
 
 #[test]
-fn what_fails_is_1_and_what_is_wrong_is_2() {
+fn failures_end_with_1_and_wrong_arguments_with_2() {
     let registry = Embedded::start();
     let host = registry.host();
     let folder = tempfile::tempdir().unwrap();
@@ -117,7 +117,7 @@ fn what_fails_is_1_and_what_is_wrong_is_2() {
 }
 
 #[test]
-fn passwords_come_from_the_keyboard_the_environment_or_docker() {
+fn passwords_come_from_standard_input_the_environment_or_docker() {
     let Some(registry) = DockerRegistry::with_password(HTPASSWD) else { return };
     let host = registry.host();
     let from = tempfile::tempdir().unwrap();
@@ -160,8 +160,75 @@ fn passwords_come_from_the_keyboard_the_environment_or_docker() {
     assert_eq!(paths(into.path()), ["file"]);
 }
 
+/// A folder with a credential helper, which is a script.
+fn helper(name: &str, script: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join(format!("docker-credential-{name}")), format!("#!/bin/sh\n{script}\n"), 0o755);
+    folder
+}
+
 #[test]
-fn an_archive_may_become_larger_where_that_is_said_by_hand() {
+fn credential_helpers_are_asked_as_docker_asks_them() {
+    let open = Embedded::start();
+    let from = tempfile::tempdir().unwrap();
+    write(&from.path().join("file"), "x", 0o644);
+    let push = |host: &str, store: &str, helper: &Path| {
+        let configuration = serde_json::json!({"auths": {host: {}}, "credsStore": store});
+        write(&from.path().join("docker/config.json"), configuration.to_string(), 0o600);
+        let path = format!("{}:{}", helper.display(), std::env::var("PATH").unwrap());
+        call(from.path(), &["push", &format!("{host}/a:1"), "file", "--patience=5"])
+            .env("DOCKER_CONFIG", from.path().join("docker"))
+            .env("PATH", path)
+            .run()
+    };
+    // A helper without credentials and one that is not installed mean anonymous access.
+    let without =
+        helper("keychain", "cat > /dev/null; echo 'credentials not found in native keychain'; exit 1");
+    for store in ["keychain", "not-installed"] {
+        let outcome = push(&open.host(), store, without.path());
+        assert_eq!(outcome.code, Some(0), "{store}: {}", outcome.stderr);
+    }
+    let failing = helper("keychain", "echo 'hunter2: the keychain is locked'; exit 1");
+    let outcome = push(&open.host(), "keychain", failing.path());
+    assert_failed(&outcome, 2, &["the credential helper docker-credential-keychain", "fails for"]);
+    assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+    let Some(closed) = DockerRegistry::with_password(HTPASSWD) else { return };
+    let host = closed.host();
+    let answer = r#"echo '{"ServerURL":"x","Username":"ann","Secret":"secret"}'"#;
+    let with = helper("keychain", &format!(r#"read server; [ "$server" = {host} ] && {answer}"#));
+    let outcome = push(&host, "keychain", with.path());
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_damaged_configuration_of_docker_is_an_error() {
+    let registry = Embedded::start();
+    let from = tempfile::tempdir().unwrap();
+    write(&from.path().join("docker/config.json"), r#"{"auths":{"x":{"auth":"hunter2"}},}"#, 0o600);
+    let outcome = call(from.path(), &["pull", &format!("{}/a:1", registry.host())])
+        .env("DOCKER_CONFIG", from.path().join("docker"))
+        .run();
+    assert_failed(&outcome, 2, &["docker/config.json is damaged at line 1", "mend it"]);
+    assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+}
+
+#[test]
+fn two_paths_with_one_name_are_refused() {
+    let registry = Embedded::start();
+    let from = tempfile::tempdir().unwrap();
+    let paths = ["a/out.txt", "b/out.txt"].map(|path| from.path().join(path));
+    for path in &paths {
+        write(path, path.display().to_string(), 0o644);
+    }
+    let paths = paths.map(|path| path.display().to_string());
+    let artifact = format!("{}/a:1", registry.host());
+    let outcome = call(from.path(), &["push", &artifact, &paths[0], &paths[1]]).run();
+    assert_failed(&outcome, 2, &[&paths[0], &paths[1], "both be restored as \"out.txt\""]);
+    assert_eq!(tagged(&registry.host(), "a", "1"), None);
+}
+
+#[test]
+fn the_limit_of_archives_can_be_raised() {
     let registry = Embedded::start();
     let archive = support::tar::Tar::default().file("x/data", &"0".repeat(5000)).end();
     put_artifact(&registry.host(), "a", "1", &[Layer::archive("x", archive)]);

@@ -4,15 +4,17 @@ use http_body_util::BodyExt;
 use hyper::header::{CONTENT_RANGE, HeaderValue, RANGE};
 use hyper::{HeaderMap, Method, Response, StatusCode, body::Incoming};
 
-use crate::auth::Access;
+use crate::access::Access;
 use crate::client::Client;
 use crate::error::Error;
 use crate::manifest::Descriptor;
-use crate::reader::Sender;
+use crate::response;
 use crate::retry::Backoff;
+use crate::streams::Sender;
 
 impl Client {
-    /// Streams a blob into a channel. What was cut goes on where it ended. The receiver checks the digest.
+    /// Streams a blob into a channel. After a cut, the transfer continues where it ended. The
+    /// receiver compares the content with the digest.
     ///
     /// # Errors
     /// When there is no such blob, it is not allowed, the receiver went away, or patience ends.
@@ -33,6 +35,7 @@ impl Client {
         }
     }
 
+    /// Streams a blob from an offset, which is moved as bytes arrive.
     async fn pull_from(
         &self,
         repository: &str,
@@ -52,26 +55,25 @@ impl Client {
         {
             headers.insert(RANGE, range);
         }
-        let response = self.answer_in_time(self.ask(&access, &Method::GET, &url, &headers)).await?;
+        let sent = self.request(&access, &Method::GET, &url, &headers);
+        let response = self.within_stall_limit(&url, sent).await?;
         let response = self.succeeded(&what, &access, response).await?;
+        // A registry that does not know ranges sends the beginning again, which is skipped.
         let mut skip = match response.status() {
-            StatusCode::PARTIAL_CONTENT => match range_start(&response) {
-                Some(start) if start <= *offset => *offset - start,
-                _ => {
-                    return Err(Error::protocol(
-                        &what,
-                        "the registry answered with another range than asked for",
-                    ));
-                }
-            },
+            StatusCode::PARTIAL_CONTENT => {
+                let start = range_start(&response).and_then(|start| offset.checked_sub(start));
+                start.ok_or_else(|| {
+                    Error::protocol(&what, "the registry answered with another range than asked for")
+                })?
+            }
             _ => *offset,
         };
         let mut body = response.into_body();
         loop {
             let frame = match tokio::time::timeout(self.policy().stall, body.frame()).await {
-                Err(_) => return Err(self.stalled()),
+                Err(_) => return Err(self.stalled(&url)),
                 Ok(None) => break,
-                Ok(Some(frame)) => frame.map_err(|error| self.unreachable(&error))?,
+                Ok(Some(frame)) => frame.map_err(|error| self.unreachable(&url, &error))?,
             };
             let Ok(mut bytes) = frame.into_data() else { continue };
             let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(bytes.len());
@@ -80,10 +82,8 @@ impl Client {
             if !bytes.is_empty() {
                 *offset += bytes.len() as u64;
                 if *offset > blob.size {
-                    return Err(Error::protocol(
-                        &what,
-                        format!("it is longer than the {} bytes of its descriptor", blob.size),
-                    ));
+                    let why = format!("it is longer than the {} bytes of its descriptor", blob.size);
+                    return Err(Error::protocol(&what, why));
                 }
                 to.send(bytes).await?;
             }
@@ -96,8 +96,8 @@ impl Client {
     }
 }
 
-/// First byte of a partial answer: `bytes 5-9/10` (RFC 9110, 14.4).
+/// The first byte of a partial answer, as in `bytes 5-9/10` (RFC 9110, 14.4).
 fn range_start(response: &Response<Incoming>) -> Option<u64> {
-    let range = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
+    let range = response::header(response.headers(), CONTENT_RANGE)?;
     range.trim().strip_prefix("bytes")?.trim_start().split('-').next()?.parse().ok()
 }

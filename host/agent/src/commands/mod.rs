@@ -1,4 +1,5 @@
-//! `pull` and `push` for people: artifacts with the host in front, their own credentials, bars on a terminal.
+//! The commands `pull` and `push`, for people and scripts: artifacts with the host in front, the
+//! caller's own credentials, and bars on a terminal.
 
 mod credentials;
 
@@ -6,50 +7,52 @@ use crate::cancel::Cancel;
 use crate::exit;
 use crate::log::Log;
 use crate::transfer::progress::Progress;
-use crate::transfer::{self, Failure, run};
+use crate::transfer::{self, TransferFailure, run};
 use clap::{ArgAction, Args};
-use credentials::Login;
+use credentials::LoginArgs;
 use oci_archive::Limits;
-use oci_registry_client::{Client, Policy, Remote};
+use oci_registry_client::{Client, RemoteArtifact, TransferPolicy};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-/// How the registry is reached.
+/// How the registry is accessed.
 #[derive(Args, Debug)]
-pub struct Connection {
-    /// Speaks plain HTTP, as is done anyway with registries of this machine. http:// in front of the artifact says the same.
+pub struct ConnectionArgs {
+    /// Speaks plain HTTP. Registries on this machine are spoken to without TLS anyway. http:// in
+    /// front of the artifact means the same.
     #[arg(long)]
     plain_http: bool,
-    /// Seconds for which nothing may move before the transfer is given up.
+    /// A transfer is given up when nothing was transferred for this number of seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     patience: u32,
     #[command(flatten)]
-    login: Login,
+    login: LoginArgs,
 }
 
-/// What is pulled.
+/// The arguments of `pull`.
 #[derive(Args, Debug)]
-pub struct Pull {
+pub struct PullArgs {
     /// Artifact, as host[:port]/repository[:tag][@digest].
     artifact: String,
-    /// Directory that it is pulled into.
+    /// Directory for its files.
     #[arg(default_value = ".")]
     directory: PathBuf,
-    /// Bytes that an archive may become, whatever its size.
+    /// Number of bytes that an archive may become when it is unpacked, whatever its own size is.
     #[arg(long, value_name = "BYTES")]
     max_unpacked: Option<u64>,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArgs,
 }
 
-/// What is pushed.
+/// The arguments of `push`.
 #[derive(Args, Debug)]
-pub struct Push {
+pub struct PushArgs {
     /// Artifact, as host[:port]/repository[:tag].
     artifact: String,
-    /// Files and directories. Relative ones are restored under the same path, others under their name.
+    /// Files and directories. A pull restores relative ones under the same path, and others under
+    /// their name.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// Type of the artifact.
@@ -58,11 +61,11 @@ pub struct Push {
     /// Annotation of the artifact; may be repeated.
     #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = annotation)]
     annotations: Vec<(String, String)>,
-    /// Whether directories are unpacked when they are pulled.
+    /// Whether a pull unpacks directories.
     #[arg(long, value_name = "BOOLEAN", default_value_t = true, action = ArgAction::Set)]
     unpack: bool,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArgs,
 }
 
 fn annotation(text: &str) -> Result<(String, String), String> {
@@ -74,65 +77,85 @@ fn annotation(text: &str) -> Result<(String, String), String> {
 }
 
 /// Pulls an artifact. Returns the exit code.
-pub fn pull(arguments: &Pull) -> u8 {
+pub fn pull(arguments: &PullArgs) -> u8 {
     finish(try_pull(arguments), "pulled")
 }
 
 /// Pushes files and directories. Returns the exit code.
-pub fn push(arguments: &Push) -> u8 {
+pub fn push(arguments: &PushArgs) -> u8 {
     finish(try_push(arguments), "pushed")
 }
 
-fn try_pull(arguments: &Pull) -> Result<String, Failure> {
-    let remote =
-        Remote::parse(&arguments.artifact, arguments.connection.plain_http).map_err(Failure::BadRequest)?;
+fn try_pull(arguments: &PullArgs) -> Result<String, TransferFailure> {
+    let remote = RemoteArtifact::parse(&arguments.artifact, arguments.connection.plain_http)
+        .map_err(TransferFailure::BadRequest)?;
     let client = client(&arguments.connection, &remote)?;
-    let mut options = transfer::pull::Options::default();
+    let mut options = transfer::pull::PullOptions::default();
     if let Some(bytes) = arguments.max_unpacked {
-        // What is said by hand is meant, also where the archive is large.
+        // The number is a limit of its own, also for a large archive.
         options.limits = Limits { bytes, factor: 0, ..options.limits };
     }
     let references = [remote.reference.clone()];
     let progress = Progress::on_terminal();
     let pulled = run(&Cancel::default(), async {
-        transfer::pull::all(&client, &references, &arguments.directory, &options, &progress).await
+        transfer::pull::artifacts(&client, &references, &arguments.directory, &options, &progress).await
     })??;
+    if let Some(note) = transfer::pull::note_about_modes(&pulled, &arguments.directory) {
+        Log::default().info(note);
+    }
     Ok(pulled.iter().map(|pulled| format!("{}/{pulled}", remote.endpoint.host())).collect())
 }
 
-fn try_push(arguments: &Push) -> Result<String, Failure> {
-    let remote =
-        Remote::parse(&arguments.artifact, arguments.connection.plain_http).map_err(Failure::BadRequest)?;
+fn try_push(arguments: &PushArgs) -> Result<String, TransferFailure> {
+    let remote = RemoteArtifact::parse(&arguments.artifact, arguments.connection.plain_http)
+        .map_err(TransferFailure::BadRequest)?;
     if remote.reference.digest.is_some() {
         let why = format!(
-            "\"{}\" names a digest, which what is pushed does not have yet: name a tag",
+            "\"{}\" names a digest, which a new artifact does not have yet: name a tag",
             arguments.artifact
         );
-        return Err(Failure::BadRequest(why));
+        return Err(TransferFailure::BadRequest(why));
     }
-    let files: Result<Vec<_>, _> = arguments.paths.iter().map(|path| source(path)).collect();
-    let what = transfer::push::Artifact {
-        files: files.map_err(Failure::BadRequest)?,
+    let content = transfer::push::PushedContent {
+        files: sources(&arguments.paths).map_err(TransferFailure::BadRequest)?,
         unpack: arguments.unpack,
         artifact_type: arguments.artifact_type.clone(),
         annotations: arguments.annotations.iter().cloned().collect(),
-        elsewhere: BTreeMap::new(),
+        blob_sources: BTreeMap::new(),
     };
     let client = client(&arguments.connection, &remote)?;
     let progress = Progress::on_terminal();
     let pushed = run(&Cancel::default(), async {
-        transfer::push::artifact(&client, &remote.reference, what, &progress).await
+        transfer::push::artifact(&client, &remote.reference, content, &progress).await
     })??;
     Ok(format!("{}/{pushed}", remote.endpoint.host()))
 }
 
-fn client(connection: &Connection, remote: &Remote) -> Result<Client, Failure> {
-    let credentials = connection.login.credentials(&remote.endpoint).map_err(Failure::BadRequest)?;
-    let policy = Policy::patient(Duration::from_secs(connection.patience.into()));
+fn client(connection: &ConnectionArgs, remote: &RemoteArtifact) -> Result<Client, TransferFailure> {
+    let credentials = connection.login.credentials(remote).map_err(TransferFailure::BadRequest)?;
+    let policy = TransferPolicy::patient(Duration::from_secs(connection.patience.into()));
     Ok(Client::new(remote.endpoint.clone(), credentials, policy))
 }
 
-/// What a path is called in the artifact.
+/// The files and directories of an artifact. Two with the same title are an error, since a pull
+/// would restore only one.
+fn sources(paths: &[PathBuf]) -> Result<Vec<transfer::push::Source>, String> {
+    let sources: Vec<_> = paths.iter().map(|path| source(path)).collect::<Result<_, _>>()?;
+    let mut known: BTreeMap<&str, &Path> = BTreeMap::new();
+    for source in &sources {
+        if let Some(other) = known.insert(&source.title, &source.path) {
+            return Err(format!(
+                "{} and {} would both be restored as \"{}\": rename one of them, or write both relative to a common directory",
+                other.display(),
+                source.path.display(),
+                source.title
+            ));
+        }
+    }
+    Ok(sources)
+}
+
+/// A file or directory with the title that it has in the artifact.
 fn source(path: &Path) -> Result<transfer::push::Source, String> {
     let is_inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     let title: PathBuf = path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
@@ -158,23 +181,24 @@ fn source(path: &Path) -> Result<transfer::push::Source, String> {
     Ok(transfer::push::Source { path: path.to_owned(), title: title.to_owned() })
 }
 
-fn finish(done: Result<String, Failure>, what: &str) -> u8 {
+/// Prints the result. Returns the exit code.
+fn finish(done: Result<String, TransferFailure>, what: &str) -> u8 {
     let log = Log::default();
     match done {
         Ok(text) => {
-            // Where nobody reads it any more, it was done nevertheless.
+            // A closed standard output does not change what was done.
             let _ = writeln!(std::io::stdout(), "{what} {text}");
             0
         }
-        Err(Failure::BadRequest(sentence)) => {
+        Err(TransferFailure::BadRequest(sentence)) => {
             log.info(sentence);
             exit::USAGE
         }
-        Err(Failure::Failed(sentence)) => {
+        Err(TransferFailure::Failed(sentence)) => {
             log.info(sentence);
             exit::FAILED
         }
-        Err(Failure::Cancelled) => exit::FAILED,
+        Err(TransferFailure::Cancelled) => exit::FAILED,
     }
 }
 
@@ -192,6 +216,21 @@ mod tests {
         assert_eq!(title(&folder.path().join("words/../words")).as_deref(), Ok("words"));
         assert!(title(Path::new("/")).unwrap_err().contains("root of the file system"));
         assert!(title(Path::new("../no-such-thing")).unwrap_err().contains("cannot be read"));
+    }
+
+    #[test]
+    fn two_paths_with_one_title_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a", "b"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+            std::fs::write(folder.path().join(name).join("out.txt"), name).unwrap();
+        }
+        let paths = ["a/out.txt", "b/out.txt"].map(|path| folder.path().join(path));
+        let sentence = sources(&paths).unwrap_err();
+        assert!(sentence.contains("would both be restored as \"out.txt\""), "{sentence}");
+        let relative = ["a/out.txt", "b/out.txt", "./c"].map(PathBuf::from);
+        assert_eq!(sources(&relative).unwrap().len(), 3);
+        assert!(sources(&["x", "./x"].map(PathBuf::from)).is_err());
     }
 
     #[test]

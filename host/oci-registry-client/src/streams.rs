@@ -1,4 +1,4 @@
-//! Between requests, which are asynchronous, and files and archives, which are not.
+//! Bridges between requests, which are asynchronous, and files and archives, which block.
 
 use std::io::{self, Read};
 use std::pin::Pin;
@@ -12,9 +12,10 @@ use tokio::sync::mpsc;
 
 use crate::error::Error;
 
-/// Pieces on the way between the two sides. With [`PIECE`] this bounds memory.
+/// Largest number of pieces that wait between the two sides. With [`PIECE`] this bounds memory.
 const PIECES: usize = 16;
-/// Size of a piece that is read from a file. Larger ones are slower: allocators map and unmap them.
+/// Size of a piece that is read from a file, in bytes. Larger pieces are slower, since allocators
+/// map and unmap memory for them.
 const PIECE: usize = 64 * 1024;
 
 enum Item {
@@ -22,7 +23,7 @@ enum Item {
     End,
 }
 
-/// Where [`super::Client::pull_blob`] puts what it gets.
+/// The side of a [`channel`] that [`Client::pull_blob`](crate::Client::pull_blob) writes to.
 pub struct Sender(mpsc::Sender<Item>);
 
 impl Sender {
@@ -35,7 +36,9 @@ impl Sender {
     }
 }
 
-/// Reads, on a thread that may block, what is sent on the other side. Ends well only when the sender said that it ended.
+/// The side of a [`channel`] that is read on a thread that may block. The end is reached without an
+/// error only when the sender has sent everything; a sender that was dropped before is an error of
+/// kind `ConnectionAborted`.
 pub struct ChannelReader {
     from: mpsc::Receiver<Item>,
     current: Bytes,
@@ -43,6 +46,13 @@ pub struct ChannelReader {
 }
 
 /// A bounded channel from a transfer to a reader.
+///
+/// ```
+/// let (sender, mut reader) = oci_registry_client::channel();
+/// drop(sender);
+/// let error = std::io::Read::read(&mut reader, &mut [0]).unwrap_err();
+/// assert_eq!(error.kind(), std::io::ErrorKind::ConnectionAborted);
+/// ```
 pub fn channel() -> (Sender, ChannelReader) {
     let (sender, from) = mpsc::channel(PIECES);
     (Sender(sender), ChannelReader { from, current: Bytes::new(), ended: false })
@@ -65,16 +75,16 @@ impl Read for ChannelReader {
     }
 }
 
-/// How far a body was taken, and why its source failed.
+/// How many bytes of a body were sent, and why its source failed.
 #[derive(Clone, Default)]
-pub(crate) struct Watch {
-    taken: Arc<AtomicU64>,
+pub(crate) struct BodyProgress {
+    sent: Arc<AtomicU64>,
     failure: Arc<Mutex<Option<io::Error>>>,
 }
 
-impl Watch {
-    pub(crate) fn taken(&self) -> u64 {
-        self.taken.load(Ordering::Relaxed)
+impl BodyProgress {
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     pub(crate) fn failure(&self) -> Option<io::Error> {
@@ -88,16 +98,16 @@ impl Watch {
     }
 }
 
-/// A request body of known length that a blocking reader fills, on a thread of its own.
-pub struct BodyOf {
+/// A request body of known length. A blocking reader fills it, on a thread of its own.
+pub struct ReaderBody {
     from: mpsc::Receiver<io::Result<Bytes>>,
     left: u64,
-    watch: Watch,
+    progress: BodyProgress,
 }
 
-impl BodyOf {
-    /// Starts to read. Needs a Tokio runtime; dropping the body ends the thread.
-    pub(crate) fn start(mut reader: Box<dyn Read + Send>, length: u64, watch: Watch) -> Self {
+impl ReaderBody {
+    /// Starts the thread that reads. It needs a Tokio runtime, and ends when the body is dropped.
+    pub(crate) fn start(mut reader: Box<dyn Read + Send>, length: u64, progress: BodyProgress) -> Self {
         let (to, from) = mpsc::channel(PIECES);
         tokio::task::spawn_blocking(move || {
             loop {
@@ -116,7 +126,7 @@ impl BodyOf {
                 }
             }
         });
-        BodyOf { from, left: length, watch }
+        ReaderBody { from, left: length, progress }
     }
 }
 
@@ -134,7 +144,7 @@ fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-impl HttpBody for BodyOf {
+impl HttpBody for ReaderBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -145,17 +155,17 @@ impl HttpBody for BodyOf {
                 let count = bytes.len() as u64;
                 if count > self.left {
                     let error = io::Error::other("the content grew while it was sent");
-                    return Poll::Ready(Some(Err(self.watch.fail(error))));
+                    return Poll::Ready(Some(Err(self.progress.fail(error))));
                 }
                 self.left -= count;
-                self.watch.taken.fetch_add(count, Ordering::Relaxed);
+                self.progress.sent.fetch_add(count, Ordering::Relaxed);
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(self.watch.fail(error)))),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(self.progress.fail(error)))),
             Poll::Ready(None) if self.left > 0 => {
                 self.left = 0;
                 let error = io::Error::other("the content shrank while it was sent");
-                Poll::Ready(Some(Err(self.watch.fail(error))))
+                Poll::Ready(Some(Err(self.progress.fail(error))))
             }
             Poll::Ready(None) => Poll::Ready(None),
         }
@@ -176,7 +186,7 @@ mod tests {
     use http_body_util::BodyExt;
 
     #[tokio::test]
-    async fn a_reader_ends_well_only_when_told_so() {
+    async fn a_reader_whose_sender_was_dropped_fails() {
         for is_whole in [true, false] {
             let (sender, mut reader) = channel();
             let read = tokio::task::spawn_blocking(move || {
@@ -199,22 +209,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_has_its_length_or_fails() {
+    async fn a_body_of_another_length_fails() {
         let content = vec![7_u8; 3 * PIECE + 5];
         for (length, sentence) in [
             (content.len() as u64, ""),
             (content.len() as u64 - 1, "grew while it was sent"),
             (content.len() as u64 + 1, "shrank while it was sent"),
         ] {
-            let watch = Watch::default();
-            let body = BodyOf::start(Box::new(io::Cursor::new(content.clone())), length, watch.clone());
+            let progress = BodyProgress::default();
+            let body =
+                ReaderBody::start(Box::new(io::Cursor::new(content.clone())), length, progress.clone());
             let collected = body.collect().await;
             if sentence.is_empty() {
                 assert_eq!(collected.unwrap().to_bytes(), content);
-                assert_eq!(watch.taken(), length);
+                assert_eq!(progress.sent(), length);
             } else {
                 assert!(collected.is_err());
-                assert!(watch.failure().unwrap().to_string().contains(sentence));
+                assert!(progress.failure().unwrap().to_string().contains(sentence));
             }
         }
     }

@@ -1,7 +1,8 @@
-//! Accepts connections, and ends when nobody needs it any more.
+//! Accepts connections, and ends when no step needs the proxy any more.
 //!
-//! A step holds a connection as long as it runs. When the pod ends, a sidecar may be told so before the step has pushed its
-//! output: SIGTERM is obeyed once the last connection is gone.
+//! A step keeps a connection open as long as it runs. When a pod ends, a sidecar may get SIGTERM
+//! before the step has pushed its output. Therefore the proxy ends after SIGTERM only when the last
+//! connection is closed.
 
 use super::forward::Forward;
 use crate::log::Log;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
-/// Signals that end the proxy, blocked before any thread exists.
+/// The signals that end the proxy. They are blocked before the first thread is started.
 pub struct Signals(SigSet);
 
 impl Signals {
@@ -25,16 +26,16 @@ impl Signals {
         let mut set = SigSet::empty();
         set.add(Signal::SIGTERM);
         set.add(Signal::SIGINT);
-        // It fails for wrong arguments only.
+        // This fails for wrong arguments only.
         let _ = set.thread_block();
         Signals(set)
     }
 }
 
-/// Serves until a signal has come and the last connection is gone.
+/// Serves until a signal has come and the last connection is closed.
 ///
 /// # Errors
-/// A sentence, when the socket cannot be made or the system gives no more connections.
+/// A sentence, when the socket cannot be created or signals cannot be waited for.
 pub fn run(socket: &Path, forward: Forward, signals: Signals, log: Log) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -51,13 +52,14 @@ pub fn run(socket: &Path, forward: Forward, signals: Signals, log: Log) -> Resul
         log.debug(format_args!("the proxy listens on {}", socket.display()));
         accept(&listener, forward, stopped).await
     });
-    // It may have been replaced by that of a successor, which then makes its own again.
+    // Errors do not matter: the next proxy replaces the socket.
     let _ = std::fs::remove_file(socket);
     runtime.shutdown_timeout(Duration::from_secs(1));
     done
 }
 
-/// Makes the socket under another name first: nobody sees it before everybody may use it, and a left one does not disturb.
+/// Creates the socket under another name first, so that it appears with its mode, and replaces the
+/// socket of a proxy that was killed.
 fn listen(socket: &Path) -> Result<UnixListener, String> {
     let wrong = |error: std::io::Error| format!("the socket {} cannot be made: {error}", socket.display());
     let mut name =
@@ -87,7 +89,7 @@ async fn accept(
             biased;
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
-                // Too many open files, for instance: others may end meanwhile.
+                // There may be too many open files, of which some will be closed.
                 Err(_) => {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
@@ -101,31 +103,31 @@ async fn accept(
             }
             _ = is_open.wait_for(|count| *count == 0), if is_stopping => return Ok(()),
         };
-        let counted = Counted::new(&open);
+        let counted = OpenConnection::new(&open);
         let forward = forward.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request| {
                 let forward = forward.clone();
                 async move { Ok::<_, Infallible>(forward.answer(request).await) }
             });
-            // However it ends, it was the client's connection.
+            // The client notices an error of its connection itself.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             drop(counted);
         });
     }
 }
 
-/// One of the open connections, however its task ends.
-struct Counted(watch::Sender<usize>);
+/// Counts an open connection until its task ends, also by a panic.
+struct OpenConnection(watch::Sender<usize>);
 
-impl Counted {
+impl OpenConnection {
     fn new(open: &watch::Sender<usize>) -> Self {
         open.send_modify(|count| *count += 1);
-        Counted(open.clone())
+        OpenConnection(open.clone())
     }
 }
 
-impl Drop for Counted {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.send_modify(|count| *count -= 1);
     }

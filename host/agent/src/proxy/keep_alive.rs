@@ -1,4 +1,4 @@
-//! The step's side of the proxy's life.
+//! The connection by which a step keeps its proxy running.
 
 use crate::cancel::Cancel;
 use std::io::Read;
@@ -6,14 +6,15 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Between two attempts: the proxy is started just before the step.
+/// Pause between two attempts. It is short, since the proxy is started just before the step.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Waits for the proxy, and keeps it alive for as long as this process lives, also where it is started anew meanwhile.
+/// Waits for the proxy, and keeps a connection to it open as long as this process runs, also after
+/// a restart of the proxy.
 ///
 /// # Errors
-/// A sentence, when it does not answer for as long as `patience`, or nobody waits any more.
-pub fn hold(socket: &Path, patience: Duration, cancel: &Cancel) -> Result<(), String> {
+/// A sentence, when the proxy does not answer within `patience`, or the step is cancelled.
+pub fn start(socket: &Path, patience: Duration, cancel: &Cancel) -> Result<(), String> {
     let start = Instant::now();
     loop {
         match UnixStream::connect(socket) {
@@ -33,7 +34,8 @@ pub fn hold(socket: &Path, patience: Duration, cancel: &Cancel) -> Result<(), St
     }
 }
 
-/// The proxy sends nothing here: whatever comes is its end, and a successor is held as soon as there is one.
+/// Waits for the end of the connection, and connects to the next proxy. The proxy sends nothing on
+/// the connection, so that reading returns only at its end.
 fn keep(socket: &Path, mut stream: UnixStream) {
     loop {
         let _ = stream.read(&mut [0]);

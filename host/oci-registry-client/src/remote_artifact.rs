@@ -1,23 +1,27 @@
 //! Artifacts as people name them: with the host of the registry in front.
 
-use crate::endpoint::Endpoint;
-use crate::reference::Reference;
+use std::fmt;
+use std::net::IpAddr;
 
-/// A registry and an artifact in it.
+use crate::endpoint::Endpoint;
+use crate::reference::ArtifactReference;
+
+/// A registry, and an artifact in it.
 #[derive(Clone, Debug)]
-pub struct Remote {
+pub struct RemoteArtifact {
     /// The registry.
     pub endpoint: Endpoint,
     /// The artifact in it.
-    pub reference: Reference,
+    pub reference: ArtifactReference,
 }
 
-impl Remote {
-    /// Takes `[http://|https://]host[:port]/repository[:tag][@digest]`. Registries of this machine are spoken to without TLS, as
-    /// Docker and ORAS do.
+impl RemoteArtifact {
+    /// Reads `[http://|https://]host[:port]/repository[:tag][@digest]`. Without a scheme,
+    /// registries on the loopback interface are spoken to without TLS, as Docker and ORAS do it,
+    /// and so are all with `plain_http`.
     ///
     /// # Errors
-    /// A sentence.
+    /// A sentence that says what is wrong and what to write.
     pub fn parse(text: &str, plain_http: bool) -> Result<Self, String> {
         let wrong = |why: &str| {
             format!(
@@ -40,21 +44,22 @@ impl Remote {
         };
         let scheme = if is_plain { "http" } else { "https" };
         let endpoint = Endpoint::parse(&format!("{scheme}://{host}")).map_err(|error| error.to_string())?;
-        let reference = Reference::parse(artifact).map_err(wrong)?;
-        Ok(Remote { endpoint, reference })
+        let reference = ArtifactReference::parse(artifact).map_err(wrong)?;
+        Ok(RemoteArtifact { endpoint, reference })
     }
 }
 
+/// Whether a host is this machine.
 fn is_local(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
-    name == "localhost" || name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+    name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-impl std::fmt::Display for Remote {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for RemoteArtifact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.endpoint.host(), self.reference)
     }
 }
@@ -64,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schemes_are_guessed_or_said() {
+    fn registries_on_loopback_are_plain_unless_a_scheme_is_written() {
         for (text, plain_http, endpoint) in [
             ("ghcr.io/a/b:1", false, "https://ghcr.io"),
             ("ghcr.io/a/b:1", true, "http://ghcr.io"),
@@ -74,15 +79,15 @@ mod tests {
             ("[::1]:5000/a", false, "http://[::1]:5000"),
             ("https://localhost:5000/a", false, "https://localhost:5000"),
         ] {
-            let remote = Remote::parse(text, plain_http).unwrap();
+            let remote = RemoteArtifact::parse(text, plain_http).unwrap();
             assert_eq!(remote.endpoint.to_string(), endpoint, "{text}");
         }
-        let remote = Remote::parse("localhost:5000/flow/words:run-1", false).unwrap();
+        let remote = RemoteArtifact::parse("localhost:5000/flow/words:run-1", false).unwrap();
         assert_eq!(remote.reference.to_string(), "flow/words:run-1");
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn errors_name_the_part_that_is_wrong() {
         for (text, why) in [
             ("flow/words:run-1", "does not begin with the host"),
             ("ghcr.io", "names no repository"),
@@ -90,7 +95,7 @@ mod tests {
             ("ghcr.io/A", "lower case"),
             ("user@ghcr.io/a", "credentials do not belong"),
         ] {
-            let sentence = Remote::parse(text, false).unwrap_err();
+            let sentence = RemoteArtifact::parse(text, false).unwrap_err();
             assert!(sentence.contains(why), "{sentence}");
         }
     }

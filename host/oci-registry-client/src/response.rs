@@ -1,0 +1,143 @@
+//! What the answer of a registry means.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::header::RETRY_AFTER;
+use hyper::{HeaderMap, Response};
+use serde::Deserialize;
+
+use crate::error::Error;
+
+/// What somebody who is refused access can do about it.
+pub(crate) enum Identity {
+    /// The credential proxy adds credentials.
+    Proxy,
+    /// There are credentials.
+    Given,
+    /// There are none.
+    Anonymous,
+}
+
+impl Identity {
+    fn hint(&self) -> &'static str {
+        match self {
+            Identity::Proxy => "check the Secret with ORAS_USER, ORAS_PULL_PASS and ORAS_PUSH_PASS",
+            Identity::Given => "check the credentials and what they may do",
+            Identity::Anonymous => "it wants credentials, and none were given",
+        }
+    }
+}
+
+/// When the registry asks to come back.
+pub(crate) fn retry_after(response: &Response<Incoming>) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// The error that a status other than a success means. `body` is what the registry says about it.
+pub(crate) fn failure(
+    what: &str,
+    status: StatusCode,
+    after: Option<Duration>,
+    body: &[u8],
+    identity: &Identity,
+) -> Error {
+    let (codes, detail) = read_errors(body);
+    let what = what.to_owned();
+    match status.as_u16() {
+        408 | 429 | 500 | 502 | 503 | 504 => Error::Busy { what, status, detail: spaced(&detail), after },
+        401 | 403 => {
+            let hint = identity.hint();
+            Error::Denied { what, status, detail: spaced(&detail), hint }
+        }
+        _ if codes.iter().any(|code| code == BLOBS_UNKNOWN) => Error::BlobsUnknown { what },
+        404 => {
+            let says_no_more = codes.iter().all(|code| UNKNOWN.contains(&code.as_str()));
+            let detail = if says_no_more { String::new() } else { format!(" ({detail})") };
+            Error::NotFound { what, detail }
+        }
+        _ => Error::Refused { what, status, detail: spaced(&detail) },
+    }
+}
+
+/// A manifest names blobs that the registry does not have (distribution-spec, "Error Codes").
+const BLOBS_UNKNOWN: &str = "MANIFEST_BLOB_UNKNOWN";
+/// Codes that say no more than the status 404 (distribution-spec, "Error Codes").
+const UNKNOWN: [&str; 4] = ["MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NAME_UNKNOWN", "BLOB_UPLOAD_UNKNOWN"];
+
+fn spaced(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(" {detail}") }
+}
+
+/// The codes and the text of an error (distribution-spec, "Error Codes"). Anything else, such as a
+/// page of HTML, is empty.
+fn read_errors(body: &[u8]) -> (Vec<String>, String) {
+    #[derive(Deserialize)]
+    struct Errors {
+        errors: Vec<Item>,
+    }
+    #[derive(Deserialize)]
+    struct Item {
+        #[serde(default)]
+        code: String,
+        #[serde(default)]
+        message: String,
+    }
+    let Ok(Errors { errors }) = serde_json::from_slice(body) else { return Default::default() };
+    let sentences: Vec<String> = errors
+        .iter()
+        .map(|item| [item.code.as_str(), item.message.as_str()].into_iter().filter(|text| !text.is_empty()))
+        .map(|texts| texts.collect::<Vec<_>>().join(": "))
+        .filter(|text| !text.is_empty())
+        .collect();
+    let text = sentences.join("; ").chars().filter(|c| !c.is_control()).take(MAX_DETAIL).collect();
+    (errors.into_iter().map(|item| item.code).collect(), text)
+}
+
+/// Longest text of a registry that goes into a message, in characters.
+const MAX_DETAIL: usize = 500;
+
+/// The value of a header, where it is text.
+pub(crate) fn header(headers: &HeaderMap, name: hyper::header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sentence(status: u16, body: &[u8]) -> String {
+        let status = StatusCode::from_u16(status).unwrap();
+        failure("a:1", status, None, body, &Identity::Anonymous).to_string()
+    }
+
+    #[test]
+    fn the_text_of_the_registry_becomes_a_part_of_the_sentence() {
+        let body = br#"{"errors":[{"code":"TAG_INVALID","message":"no such tag","detail":{"Tag":"x"}},{"code":"X"}]}"#;
+        assert_eq!(
+            sentence(400, body),
+            "a:1: the registry answered 400 Bad Request TAG_INVALID: no such tag; X"
+        );
+        assert_eq!(sentence(502, b"<html>502</html>"), "a:1: the registry answered 502 Bad Gateway");
+        assert_eq!(sentence(400, br#"{"errors":[]}"#), "a:1: the registry answered 400 Bad Request");
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let body = br#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#;
+        assert_eq!(sentence(404, body), "a:1 is not in the registry");
+        assert_eq!(sentence(404, b""), "a:1 is not in the registry");
+        let body = br#"{"errors":[{"code":"X","message":"moved to b"}]}"#;
+        assert_eq!(sentence(404, body), "a:1 is not in the registry (X: moved to b)");
+    }
+
+    #[test]
+    fn a_registry_that_lost_blobs_is_recognised() {
+        let body = br#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown"}]}"#;
+        for status in [400, 404] {
+            assert!(sentence(status, body).contains("does not have all blobs"), "{status}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! One HTTP request and its answer, without authorization.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderValue, TRANSFER_ENCODING, USER_AGENT,
+};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client as Pool;
+use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use url::Url;
+
+use crate::connect::{self, SearchingResolver, SocketConnector};
+use crate::endpoint::Endpoint;
+use crate::error::{self, Error};
+
+/// The body of a request.
+pub type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// An empty body.
+pub fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that is in memory.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// Idle connections are closed before common load balancers close them.
+const IDLE: Duration = Duration::from_secs(20);
+/// Name and version of this program. Some firewalls refuse requests without it.
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("orascache/", env!("CARGO_PKG_VERSION")));
+
+type Plain = Pool<HttpConnector<SearchingResolver>, Body>;
+type Encrypted = Pool<HttpsConnector<HttpConnector<SearchingResolver>>, Body>;
+
+enum Connections {
+    /// The certificates of authorities are read for the first encrypted connection only, since
+    /// reading them takes longer than a small transfer.
+    Tcp(Plain, OnceLock<Box<Encrypted>>),
+    Socket(Pool<SocketConnector, Body>),
+}
+
+fn pool() -> hyper_util::client::legacy::Builder {
+    let mut builder = Pool::builder(TokioExecutor::new());
+    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
+    builder
+}
+
+/// The connections to one registry.
+pub(crate) struct Transport {
+    endpoint: Endpoint,
+    connections: Connections,
+}
+
+impl Transport {
+    pub(crate) fn new(endpoint: Endpoint) -> Self {
+        let connections = match endpoint.socket().map(PathBuf::from) {
+            Some(path) => Connections::Socket(pool().build(SocketConnector(Arc::new(path)))),
+            None => Connections::Tcp(pool().build(connect::plain()), OnceLock::new()),
+        };
+        Transport { endpoint, connections }
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Sends a request. The headers that delimit its body are written here and nowhere else, so
+    /// that a header that was passed on from somebody else cannot contradict the body.
+    pub(crate) async fn send(
+        &self,
+        method: &Method,
+        url: &Url,
+        mut headers: HeaderMap,
+        body: Body,
+    ) -> Result<Response<Incoming>, Error> {
+        frame(&mut headers, method, body.size_hint().exact())
+            .map_err(|why| Error::protocol(url.path(), why))?;
+        headers.insert(USER_AGENT, AGENT);
+        let mut request = Request::new(body);
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = url
+            .as_str()
+            .parse()
+            .map_err(|_| Error::protocol(url.path(), "the address cannot be requested"))?;
+        *request.headers_mut() = headers;
+        let connection = capture_connection(&mut request);
+        let sent = match &self.connections {
+            Connections::Tcp(_, encrypted) if url.scheme() == "https" => {
+                let pool = encrypted.get_or_init(|| Box::new(pool().build(connect::encrypted())));
+                pool.request(request).await
+            }
+            Connections::Tcp(plain, _) => plain.request(request).await,
+            Connections::Socket(pool) => pool.request(request).await,
+        };
+        let response = sent.map_err(|error| self.unreachable(url, &error))?;
+        if is_protocol_error(response.status()) {
+            close_afterwards(&connection);
+        }
+        Ok(response)
+    }
+
+    /// The error of a connection. What rustls says about a certificate does not pass by waiting.
+    pub(crate) fn unreachable(&self, url: &Url, error: &(dyn std::error::Error + 'static)) -> Error {
+        let endpoint = self.tried(url);
+        let why = error::causes(error);
+        let is_lasting = error::find::<rustls::Error>(error).is_some_and(|error| {
+            !matches!(
+                error,
+                rustls::Error::General(_) | rustls::Error::DecryptError | rustls::Error::AlertReceived(_)
+            )
+        });
+        let is_parse = error::find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse);
+        if is_lasting || is_parse {
+            Error::Untrusted { endpoint, why }
+        } else {
+            Error::Unreachable { endpoint, why }
+        }
+    }
+
+    /// The address that was tried, for messages: where it is not the registry's own, both are
+    /// named.
+    pub(crate) fn tried(&self, url: &Url) -> String {
+        let registry = &self.endpoint;
+        match registry.socket() {
+            Some(socket) => format!("{registry} (through {})", socket.display()),
+            None if registry.is_own(url) => registry.to_string(),
+            None => {
+                let address = url.origin().ascii_serialization();
+                format!("{address}, which {registry} sends this request to,")
+            }
+        }
+    }
+}
+
+/// Writes the headers that delimit a body (RFC 9112, 6). Without a body there is no description of
+/// one either; a length of 0 is sent with the methods for which servers expect a length.
+fn frame(headers: &mut HeaderMap, method: &Method, length: Option<u64>) -> Result<(), &'static str> {
+    for name in [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
+    match length {
+        None => Err("a body of unknown length cannot be sent"),
+        Some(0) => {
+            headers.remove(CONTENT_TYPE);
+            headers.remove(CONTENT_RANGE);
+            if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            }
+            Ok(())
+        }
+        Some(length) => {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+            Ok(())
+        }
+    }
+}
+
+/// Whether a status says that the server did not understand where the request begins or ends, or
+/// gave up reading it. Then the two sides may disagree about what comes next on the connection.
+fn is_protocol_error(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 408 | 411 | 413 | 414 | 417 | 431 | 501 | 505)
+}
+
+/// Keeps a connection from being used for another request.
+fn close_afterwards(connection: &CaptureConnection) {
+    if let Some(connected) = connection.connection_metadata().as_ref() {
+        connected.poison();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framed(method: &Method, length: Option<u64>) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("57"));
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        headers.insert(CONTENT_RANGE, HeaderValue::from_static("0-56"));
+        headers.insert(HOST, HeaderValue::from_static("elsewhere"));
+        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+        if let Err(why) = frame(&mut headers, method, length) {
+            return vec![why.to_owned()];
+        }
+        let line = |(name, value): (_, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
+        headers.iter().map(line).collect()
+    }
+
+    #[test]
+    fn the_length_of_a_body_is_never_taken_from_a_header() {
+        for method in [Method::GET, Method::HEAD, Method::DELETE] {
+            assert_eq!(framed(&method, Some(0)), [""; 0], "{method}");
+        }
+        for method in [Method::POST, Method::PUT, Method::PATCH] {
+            assert_eq!(framed(&method, Some(0)), ["content-length: 0"], "{method}");
+        }
+        let mut with_body = framed(&Method::PUT, Some(3));
+        with_body.sort();
+        assert_eq!(with_body, ["content-length: 3", "content-range: 0-56", "content-type: text/plain"]);
+        assert_eq!(framed(&Method::PUT, None), ["a body of unknown length cannot be sent"]);
+    }
+}

@@ -27,7 +27,11 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 /// The API server, and the controllers that the cluster does not have by itself.
 enum Backend {
     Fake(Box<FakeKube>),
-    ControlPlane(ControlPlane, Option<Simulation>),
+    ControlPlane {
+        /// Runs as long as this exists.
+        _plane: ControlPlane,
+        simulation: Option<Simulation>,
+    },
     /// A whole cluster, which outlives the test.
     Existing,
 }
@@ -65,7 +69,7 @@ impl Cluster {
             let client = client_of(&kubeconfig, "simulators").await;
             wait_for_api(&client).await;
             let simulation = Simulation::start(client.clone(), simulators(client, &folder));
-            (Backend::ControlPlane(plane, Some(simulation)), kubeconfig)
+            (Backend::ControlPlane { _plane: plane, simulation: Some(simulation) }, kubeconfig)
         } else {
             let mut fake = FakeKube::start().await.expect("the fake API server starts");
             fake.simulate(simulators(fake.client_as("simulators").expect("a client"), &folder));
@@ -252,7 +256,7 @@ impl Cluster {
     pub async fn stop_simulators(&mut self) {
         match &mut self.backend {
             Backend::Fake(fake) => fake.stop_simulators().await,
-            Backend::ControlPlane(_, simulation) => {
+            Backend::ControlPlane { simulation, .. } => {
                 if let Some(simulation) = simulation.take() {
                     simulation.shutdown().await;
                 }

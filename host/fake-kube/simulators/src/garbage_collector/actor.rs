@@ -9,7 +9,8 @@ use kube::runtime::events::EventType;
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
-use super::graph::{Node, Owner, ResourceKind, Task};
+use super::graph::Task;
+use super::node::{Node, Owner, ResourceKind};
 use crate::controller::{Error, patch_params, unless_gone};
 use crate::events::EventRecorder;
 

@@ -6,6 +6,7 @@
 
 mod actor;
 mod graph;
+mod node;
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
@@ -15,13 +16,14 @@ use std::time::Duration;
 use actor::Actor;
 use futures::stream::SelectAll;
 use futures::{Stream, StreamExt};
-use graph::{Graph, Node, Owner, ResourceKind};
+use graph::Graph;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
 use kube::discovery::{ApiCapabilities, Discovery, Scope, verbs};
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
+use node::{Node, Owner, ResourceKind};
 
 /// How often failed tasks and a failed discovery are tried again.
 const RETRY: Duration = Duration::from_millis(500);

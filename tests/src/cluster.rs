@@ -111,7 +111,8 @@ impl Cluster {
         path
     }
 
-    /// Starts the operator with the embedded component, and waits until it has reconciled every object once.
+    /// Starts the operator with the embedded component, and waits until it has reconciled every
+    /// object once.
     pub async fn operator(&self) -> Controller {
         self.controller(Arc::new(guest(EMBEDDED))).await
     }
@@ -133,7 +134,8 @@ impl Cluster {
         controller
     }
 
-    /// A client with the user agent `operator`, by which its requests are told from those of others.
+    /// A client with the user agent `operator`, by which its requests are told from those of
+    /// others.
     pub async fn operator_client(&self) -> Client {
         client_of(&self.kubeconfig, "operator").await
     }
@@ -228,7 +230,8 @@ impl Cluster {
         .await
     }
 
-    /// The resourceVersions of all objects that belong to caches. Every write that changes an object changes one.
+    /// The resourceVersions of all objects that belong to caches. Every write that changes an
+    /// object changes one.
     pub async fn versions(&self) -> Vec<String> {
         let mut versions = Vec::new();
         for api in [
@@ -290,7 +293,8 @@ pub fn guest(bytes: &[u8]) -> Guest {
 }
 
 async fn client_of(kubeconfig: &str, agent: &'static str) -> Client {
-    // The tests of a process share one TLS provider. Only the first call installs it, the others fail.
+    // The tests of a process share one TLS provider. Only the first call installs it, the others
+    // fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let kubeconfig = Kubeconfig::from_yaml(kubeconfig).expect("a kubeconfig");
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())

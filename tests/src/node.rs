@@ -1,8 +1,8 @@
-//! A small node: it runs the containers of an admitted pod as processes, with folders in place of volumes and
-//! images.
+//! A small node: it runs the containers of an admitted pod as processes, with folders in place of
+//! volumes and images.
 //!
-//! Init containers run in order, native sidecars run as long as the other containers, and `$(VAR)` in commands
-//! is expanded. Users, namespaces and limits are ignored.
+//! Init containers run in order, native sidecars run as long as the other containers, and `$(VAR)`
+//! in commands is expanded. Users, namespaces and limits are ignored.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -14,8 +14,8 @@ use tempfile::TempDir;
 /// How long a container may run before the test fails.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The agent: the one that `ORASCACHE_AGENT` names, or the one in the target directory of this test, which is
-/// built if it is missing.
+/// The agent: the one that `ORASCACHE_AGENT` names, or the one in the target directory of this
+/// test, which is built if it is missing.
 ///
 /// # Panics
 /// When it cannot be built.
@@ -36,7 +36,8 @@ pub fn agent() -> PathBuf {
 /// What the containers of a pod see besides the pod itself.
 #[derive(Default)]
 pub struct Node {
-    /// Replacements in the words of commands: from a name that only the DNS of a cluster resolves, to an address.
+    /// Replacements in the words of commands: from a name that only the DNS of a cluster resolves,
+    /// to an address.
     pub addresses: Vec<(String, String)>,
     /// Secrets of the namespace: by name, then by key.
     pub secrets: BTreeMap<String, BTreeMap<String, String>>,
@@ -125,7 +126,8 @@ impl Node {
         command
     }
 
-    /// Moves an absolute path into the pod's folder, and replaces names of the cluster's DNS by addresses.
+    /// Moves an absolute path into the pod's folder, and replaces names of the cluster's DNS by
+    /// addresses.
     fn translate(&self, word: &str, root: &Path) -> String {
         let (flag, value) = word.split_once('=').map_or(("", word), |(flag, value)| (flag, value));
         let mut value = value.to_owned();
@@ -171,7 +173,8 @@ fn field(pod: &Value, path: &str) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
-/// Expands `$(VAR)` in a word of a command, and `$$` to a dollar sign (core/v1 `Container.command`).
+/// Expands `$(VAR)` in a word of a command, and `$$` to a dollar sign (core/v1
+/// `Container.command`).
 fn expand(word: &str, variables: &BTreeMap<String, String>) -> String {
     let mut expanded = String::new();
     let mut rest = word;

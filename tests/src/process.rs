@@ -83,7 +83,8 @@ pub fn resident_mib(pid: u32) -> f64 {
 /// CPU time of a process so far in seconds, user and system together.
 pub fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name in parentheses may contain spaces. After it, utime and stime are the 12th and 13th fields.
+    // The name in parentheses may contain spaces. After it, utime and stime are the 12th and 13th
+    // fields.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |position: usize| {
         fields.get(position).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! The form in which the API server writes an object: the Go types of Kubernetes leave out empty fields, and
-//! every quantity has one spelling.
+//! The form in which the API server writes an object: the Go types of Kubernetes leave out empty
+//! fields, and every quantity has one spelling.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -92,7 +92,8 @@ fn definition(object: &mut Value) {
 const WRITTEN_WHEN_EMPTY: [&str; 6] =
     ["containers", "endpoints", "conditions", "verbs", "webhooks", "versions"];
 
-// Maps that Go leaves out when they are empty. Other empty objects are structs, which mean something.
+// Maps that Go leaves out when they are empty. Other empty objects are structs, which mean
+// something.
 const MAPS: [&str; 12] = [
     "labels",
     "annotations",

@@ -1,4 +1,5 @@
-//! The two versions of an Event: `v1` and `events.k8s.io/v1` show the same stored object with other field names.
+//! The two versions of an Event: `v1` and `events.k8s.io/v1` show the same stored object with other
+//! field names.
 
 use serde_json::{Map, Value};
 

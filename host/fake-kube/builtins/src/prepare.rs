@@ -1,5 +1,5 @@
-//! What the API server does to an object after field managers are tracked: it sets the initial status, and adds
-//! what the default admission plugins add.
+//! What the API server does to an object after field managers are tracked: it sets the initial
+//! status, and adds what the default admission plugins add.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,8 @@ use crate::catalogue::Resource;
 use crate::json::{Fields, copy, ensure, is_empty, items, remove, set, set_default, set_default_text};
 use crate::validation::qos_class;
 
-/// Resets the status of a new object and adds what its strategy and the default admission plugins add.
+/// Resets the status of a new object and adds what its strategy and the default admission plugins
+/// add.
 ///
 /// The caller sets name and UID before: the selector of a Job contains them.
 pub fn prepare_for_create(resource: &Resource, object: &mut Value) {
@@ -42,7 +43,8 @@ pub fn admit_for_create(resource: &Resource, object: &mut Value) {
     }
 }
 
-/// Keeps the fields that an update of the main resource cannot change, and those that clients may leave out.
+/// Keeps the fields that an update of the main resource cannot change, and those that clients may
+/// leave out.
 pub fn prepare_for_update(resource: &Resource, new: &mut Value, old: &Value) {
     if resource.subresources.iter().any(|subresource| subresource.name == "status") {
         copy(old, new, "status");
@@ -68,7 +70,8 @@ pub fn prepare_for_update(resource: &Resource, new: &mut Value, old: &Value) {
     }
 }
 
-/// The status of a new object. `None` for kinds whose new objects keep the status that the client sent.
+/// The status of a new object. `None` for kinds whose new objects keep the status that the client
+/// sent.
 fn initial_status(resource: &Resource, object: &Value) -> Option<Value> {
     let status = match resource.group_kind() {
         ("", "Pod") => json!({"phase": "Pending", "qosClass": qos_class(object.at("spec"))}),
@@ -115,8 +118,8 @@ fn admit_pod(object: &mut Value) {
     set_default_text(spec, "preemptionPolicy", "PreemptLowerPriority");
 }
 
-/// The tolerations of the admission plugin `DefaultTolerationSeconds`: a pod stays for five minutes on a node that
-/// is not ready.
+/// The tolerations of the admission plugin `DefaultTolerationSeconds`: a pod stays for five minutes
+/// on a node that is not ready.
 fn default_tolerations(spec: &mut Value) {
     let mut tolerations = spec.list("tolerations").to_vec();
     for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {

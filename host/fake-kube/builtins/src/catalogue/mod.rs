@@ -29,7 +29,8 @@ pub struct Resource {
     pub subresources: &'static [Subresource],
     /// Whether `metadata.generation` counts changes of its spec.
     pub has_generation: bool,
-    /// `storageVersionHash` of discovery, a hint for storage migration. Empty for resources that are not stored.
+    /// `storageVersionHash` of discovery, a hint for storage migration. Empty for resources that
+    /// are not stored.
     pub storage_version_hash: &'static str,
 }
 

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-/// The age of an object that was created at `created`, such as `5m3s` or `2d`, or `<unknown>` when that is no
-/// time. Both times are RFC 3339.
+/// The age of an object that was created at `created`, such as `5m3s` or `2d`, or `<unknown>` when
+/// that is no time. Both times are RFC 3339.
 pub fn age(created: &str, now: &str) -> String {
     match (created.parse::<Timestamp>(), now.parse::<Timestamp>()) {
         (Ok(created), Ok(now)) => human(now.as_second() - created.as_second()),

@@ -1,4 +1,5 @@
-//! Kinds that create pods, scale them or protect them. `template` adds the columns of their pod templates.
+//! Kinds that create pods, scale them or protect them. `template` adds the columns of their pod
+//! templates.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -229,7 +230,8 @@ pub(super) const AUTOSCALERS: Table = Table {
     },
 };
 
-/// The current and the wanted value of each metric. `status.currentMetrics` has the same order as the spec.
+/// The current and the wanted value of each metric. `status.currentMetrics` has the same order as
+/// the spec.
 fn targets(row: &Row<'_>) -> String {
     let current = row.status.list("currentMetrics");
     let shown: Vec<String> = row

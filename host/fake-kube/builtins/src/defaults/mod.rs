@@ -1,4 +1,5 @@
-//! What the API server fills in when a client leaves it out. This comes before field managers are tracked.
+//! What the API server fills in when a client leaves it out. This comes before field managers are
+//! tracked.
 
 mod admission;
 mod core;

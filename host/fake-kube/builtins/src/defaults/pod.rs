@@ -41,7 +41,8 @@ fn pod_spec(spec: &mut Value) {
     set_default(spec, "securityContext", json!({}));
     set_default(spec, "terminationGracePeriodSeconds", 30);
     set_default_text(spec, "schedulerName", "default-scheduler");
-    // `serviceAccount` is the deprecated name of `serviceAccountName`. Both always have the same value.
+    // `serviceAccount` is the deprecated name of `serviceAccountName`. Both always have the same
+    // value.
     for (from, to) in [("serviceAccountName", "serviceAccount"), ("serviceAccount", "serviceAccountName")] {
         let name = spec.text(from).to_owned();
         if !name.is_empty() {

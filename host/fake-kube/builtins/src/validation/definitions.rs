@@ -145,7 +145,8 @@ fn root(schema: &Value, path: &str, causes: &mut Vec<Cause>) {
     nested(schema, path, causes);
 }
 
-/// Validates that every part of a schema has a type, and only fields that structural schemas may have.
+/// Validates that every part of a schema has a type, and only fields that structural schemas may
+/// have.
 fn nested(schema: &Value, path: &str, causes: &mut Vec<Cause>) {
     let type_ = schema.text("type");
     if !type_.is_empty() && !TYPES.contains(&type_) {

@@ -9,8 +9,8 @@ use super::numbers::not_negative;
 use crate::events::event_to_core;
 use crate::json::Fields;
 
-/// Validates an event of either version. The API server checks it as `v1`, so the causes have the field names of
-/// `v1`.
+/// Validates an event of either version. The API server checks it as `v1`, so the causes have the
+/// field names of `v1`.
 pub(super) fn event(object: &Value, core: bool, causes: &mut Vec<Cause>) {
     let event = if core { object.clone() } else { event_to_core(object) };
     let namespace = event.at("metadata").text("namespace");

@@ -8,8 +8,8 @@ use super::numbers::not_negative;
 use super::{pods, selectors};
 use crate::json::{Fields, copy, ensure, items};
 
-/// The longest name of a CronJob. The controller appends eleven characters to it, for the time of a Job, and the
-/// name of a Job has at most 63.
+/// The longest name of a CronJob. The controller appends eleven characters to it, for the time of a
+/// Job, and the name of a Job has at most 63.
 const CRON_JOB_NAME: usize = 52;
 
 pub(super) fn job(object: &Value, causes: &mut Vec<Cause>) {
@@ -87,7 +87,8 @@ pub(super) fn job_update(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
-/// Takes the scheduling fields out of the comparison: they may change in a suspended Job that never ran.
+/// Takes the scheduling fields out of the comparison: they may change in a suspended Job that never
+/// ran.
 fn keep_scheduling(old: &Value, template: &mut Value) {
     for field in ["labels", "annotations"] {
         if let Some(metadata) = ensure(template, "metadata") {

@@ -7,13 +7,15 @@ use super::causes::{invalid, too_long};
 use super::names;
 use crate::json::Fields;
 
-/// The size in bytes of the keys and values of all annotations (apimachinery `TotalAnnotationSizeLimitB`).
+/// The size in bytes of the keys and values of all annotations (apimachinery
+/// `TotalAnnotationSizeLimitB`).
 const ANNOTATIONS_LIMIT: usize = 256 * 1024;
 
 /// Checks the format of a name, and returns what is wrong with it.
 pub(super) type NameFormat = fn(&str) -> Vec<String>;
 
-/// Validates the metadata of an object whose kind has no rules of its own about names, such as a custom resource.
+/// Validates the metadata of an object whose kind has no rules of its own about names, such as a
+/// custom resource.
 pub fn validate_metadata(namespaced: bool, object: &Value) -> Vec<Cause> {
     validate(namespaced, names::dns_subdomain, object.at("metadata"), "metadata")
 }

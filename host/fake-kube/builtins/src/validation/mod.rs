@@ -46,7 +46,8 @@ pub fn validate_create(resource: &Resource, object: &Value) -> Vec<Cause> {
 pub fn validate_update(resource: &Resource, new: &Value, old: &Value) -> Vec<Cause> {
     let mut causes = metadata::validate_update(new.at("metadata"));
     changes(resource, new, old, &mut causes);
-    // The content is checked only when the change is allowed: a second complaint about it would only distract.
+    // The content is checked only when the change is allowed: a second complaint about it would
+    // only distract.
     let unchanged = new.as_object().is_some_and(|map| {
         map.iter()
             .all(|(key, value)| matches!(key.as_str(), "metadata" | "status") || old.get(key) == Some(value))

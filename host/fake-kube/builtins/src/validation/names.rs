@@ -1,5 +1,5 @@
-//! The formats of names, labels and keys, and the sentences about them. Each function returns what is wrong with
-//! a text: nothing if it is valid.
+//! The formats of names, labels and keys, and the sentences about them. Each function returns what
+//! is wrong with a text: nothing if it is valid.
 
 const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must \
     start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \

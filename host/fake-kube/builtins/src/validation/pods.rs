@@ -88,7 +88,8 @@ fn tolerations(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-/// Validates the selectors and topology keys of required pod affinities. Other parts are not checked.
+/// Validates the selectors and topology keys of required pod affinities. Other parts are not
+/// checked.
 fn affinity(affinity: &Value, path: &str, causes: &mut Vec<Cause>) {
     for kind in ["podAffinity", "podAntiAffinity"] {
         let path = format!("{path}.{kind}.requiredDuringSchedulingIgnoredDuringExecution");

@@ -51,8 +51,8 @@ fn class_and_mode(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-/// A bound claim may grow and change its attributes class, an unbound one may get a volume and a class. Nothing
-/// else of the spec may change.
+/// A bound claim may grow and change its attributes class, an unbound one may get a volume and a
+/// class. Nothing else of the spec may change.
 pub(super) fn claim_update(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
     let (new_spec, old_spec) = (new.at("spec"), old.at("spec"));
     let bound = old.at("status").text("phase") == "Bound";

@@ -1,4 +1,5 @@
-//! Configurations of admission webhooks (`pkg/apis/admissionregistration/validation`, `pkg/util/webhook`).
+//! Configurations of admission webhooks (`pkg/apis/admissionregistration/validation`,
+//! `pkg/util/webhook`).
 
 use std::collections::HashSet;
 

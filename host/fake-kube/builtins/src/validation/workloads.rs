@@ -1,5 +1,5 @@
-//! Kinds that keep pods running: stateful sets, deployments, daemon sets, replica sets and replication
-//! controllers. Disruption budgets and controller revisions are here too.
+//! Kinds that keep pods running: stateful sets, deployments, daemon sets, replica sets and
+//! replication controllers. Disruption budgets and controller revisions are here too.
 
 use fake_kube_apimachinery::status::Cause;
 use serde_json::{Value, json};

@@ -11,11 +11,11 @@ const ORPHAN: &str = "orphan";
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Task {
-    /// Look up owners that the graph does not know. If none of the object's owners exists, delete the object;
-    /// otherwise remove the references to those that do not exist.
+    /// Look up owners that the graph does not know. If none of the object's owners exists, delete
+    /// the object; otherwise remove the references to those that do not exist.
     CheckOwners { node: Node, unknown: Vec<Owner> },
-    /// The owner is being deleted and waits for this dependent: delete it, unless one of `others` exists, which
-    /// then keeps it.
+    /// The owner is being deleted and waits for this dependent: delete it, unless one of `others`
+    /// exists, which then keeps it.
     DeleteDependent { node: Node, owner: String, others: Vec<Owner> },
     /// The owner is being deleted and leaves its dependents behind.
     RemoveOwner { node: Node, owner: String },
@@ -93,8 +93,8 @@ impl Graph {
         tasks
     }
 
-    /// The object that a reference means. A UID alone does not make an owner: kind and name must be the same,
-    /// and an owner of a namespaced kind must be in the namespace of its dependent.
+    /// The object that a reference means. A UID alone does not make an owner: kind and name must be
+    /// the same, and an owner of a namespaced kind must be in the namespace of its dependent.
     fn owner(&self, dependent: &Node, reference: &Owner) -> Option<&Node> {
         let owner = self.nodes.get(&reference.uid)?;
         let is_meant = reference.is_of(&owner.kind) && reference.name == owner.name;
@@ -152,8 +152,8 @@ impl Graph {
         Vec::new()
     }
 
-    /// What becomes of a dependent whose owner waits for its deletion. Another owner that is not waiting for
-    /// its own dependents keeps it.
+    /// What becomes of a dependent whose owner waits for its deletion. Another owner that is not
+    /// waiting for its own dependents keeps it.
     fn without_owner(&self, dependent: &Node, owner: &str) -> Task {
         let keeps = |other: &Owner| {
             let known = self.owner(dependent, other);

@@ -1,8 +1,9 @@
-//! A simulated garbage collector: dependents are deleted with their owners, in the order that the deletion's
-//! propagation policy asks for.
+//! A simulated garbage collector: dependents are deleted with their owners, in the order that the
+//! deletion's propagation policy asks for.
 //!
-//! One graph of owners and dependents covers all kinds that can be listed, watched and deleted. Metadata-only
-//! watches keep it. An owner that the graph does not know is looked up in the API before anything is deleted.
+//! One graph of owners and dependents covers all kinds that can be listed, watched and deleted.
+//! Metadata-only watches keep it. An owner that the graph does not know is looked up in the API
+//! before anything is deleted.
 
 mod actor;
 mod graph;

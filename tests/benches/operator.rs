@@ -1,8 +1,8 @@
-//! What the operator costs as a process: start to ready, resident memory, and CPU per cache at 100 and
-//! 10,000 caches.
+//! What the operator costs as a process: start to ready, resident memory, and CPU per cache at 100
+//! and 10,000 caches.
 //!
-//! The operator runs in a process of its own, and the fake API server in this one, so that nothing but the
-//! operator is counted.
+//! The operator runs in a process of its own, and the fake API server in this one, so that nothing
+//! but the operator is counted.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 

@@ -27,7 +27,11 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 /// The API server, and the controllers that the cluster does not have by itself.
 enum Backend {
     Fake(Box<FakeKube>),
-    ControlPlane(ControlPlane, Option<Simulation>),
+    ControlPlane {
+        /// Runs as long as this exists.
+        _plane: ControlPlane,
+        simulation: Option<Simulation>,
+    },
     /// A whole cluster, which outlives the test.
     Existing,
 }
@@ -65,7 +69,7 @@ impl Cluster {
             let client = client_of(&kubeconfig, "simulators").await;
             wait_for_api(&client).await;
             let simulation = Simulation::start(client.clone(), simulators(client, &folder));
-            (Backend::ControlPlane(plane, Some(simulation)), kubeconfig)
+            (Backend::ControlPlane { _plane: plane, simulation: Some(simulation) }, kubeconfig)
         } else {
             let mut fake = FakeKube::start().await.expect("the fake API server starts");
             fake.simulate(simulators(fake.client_as("simulators").expect("a client"), &folder));
@@ -107,7 +111,8 @@ impl Cluster {
         path
     }
 
-    /// Starts the operator with the embedded component, and waits until it has reconciled every object once.
+    /// Starts the operator with the embedded component, and waits until it has reconciled every
+    /// object once.
     pub async fn operator(&self) -> Controller {
         self.controller(Arc::new(guest(EMBEDDED))).await
     }
@@ -129,7 +134,8 @@ impl Cluster {
         controller
     }
 
-    /// A client with the user agent `operator`, by which its requests are told from those of others.
+    /// A client with the user agent `operator`, by which its requests are told from those of
+    /// others.
     pub async fn operator_client(&self) -> Client {
         client_of(&self.kubeconfig, "operator").await
     }
@@ -224,7 +230,8 @@ impl Cluster {
         .await
     }
 
-    /// The resourceVersions of all objects that belong to caches. Every write that changes an object changes one.
+    /// The resourceVersions of all objects that belong to caches. Every write that changes an
+    /// object changes one.
     pub async fn versions(&self) -> Vec<String> {
         let mut versions = Vec::new();
         for api in [
@@ -252,7 +259,7 @@ impl Cluster {
     pub async fn stop_simulators(&mut self) {
         match &mut self.backend {
             Backend::Fake(fake) => fake.stop_simulators().await,
-            Backend::ControlPlane(_, simulation) => {
+            Backend::ControlPlane { simulation, .. } => {
                 if let Some(simulation) = simulation.take() {
                     simulation.shutdown().await;
                 }
@@ -286,7 +293,8 @@ pub fn guest(bytes: &[u8]) -> Guest {
 }
 
 async fn client_of(kubeconfig: &str, agent: &'static str) -> Client {
-    // The tests of a process share one TLS provider. Only the first call installs it, the others fail.
+    // The tests of a process share one TLS provider. Only the first call installs it, the others
+    // fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let kubeconfig = Kubeconfig::from_yaml(kubeconfig).expect("a kubeconfig");
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())

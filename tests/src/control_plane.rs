@@ -1,5 +1,5 @@
-//! A bare control plane: `etcd` and `kube-apiserver` on loopback, from the folder that `KUBEBUILDER_ASSETS`
-//! names.
+//! A bare control plane: `etcd` and `kube-apiserver` on loopback, from the folder that
+//! `KUBEBUILDER_ASSETS` names.
 
 use std::net::TcpListener;
 use std::path::Path;

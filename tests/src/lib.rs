@@ -1,9 +1,9 @@
-//! What the tests of this package share: a cluster to test against, the operator in it, and helpers that wait for
-//! conditions instead of for a time.
+//! What the tests of this package share: a cluster to test against, the operator in it, and helpers
+//! that wait for conditions instead of for a time.
 //!
-//! By default the API server is a fake one in the test's process. With `KUBEBUILDER_ASSETS` (a folder with
-//! `etcd` and `kube-apiserver`) it is a bare control plane, and with `ORASCACHE_TEST_KUBECONFIG` a cluster that
-//! runs already.
+//! By default the API server is a fake one in the test's process. With `KUBEBUILDER_ASSETS` (a
+//! folder with `etcd` and `kube-apiserver`) it is a bare control plane, and with
+//! `ORASCACHE_TEST_KUBECONFIG` a cluster that runs already.
 
 pub mod cluster;
 pub mod components;

@@ -1,4 +1,5 @@
-//! The whole operator with its webhooks, and webhook configurations by which the API server calls them.
+//! The whole operator with its webhooks, and webhook configurations by which the API server calls
+//! them.
 
 use crate::cluster::{Cluster, PATIENCE, guest};
 use deploy_manifests::{Settings, names, webhook};
@@ -16,8 +17,9 @@ use orascache_operator::webhooks::{Certificate, Options};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-/// Starts the operator as `orascache run` does, with webhooks on a free port, and has the API server call them.
-/// Returns once the configurations have the CA and the operator has reconciled every object once.
+/// Starts the operator as `orascache run` does, with webhooks on a free port, and has the API
+/// server call them. Returns once the configurations have the CA and the operator has reconciled
+/// every object once.
 pub async fn operator(cluster: &Cluster) -> Operator {
     operator_with(cluster, |_| {}).await
 }
@@ -63,8 +65,8 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
 }
 
-/// Applies the webhook configurations of the manifests. No API server of the tests reaches Services: a real one
-/// gets URLs in the configurations, and the fake one a route for the Service.
+/// Applies the webhook configurations of the manifests. No API server of the tests reaches
+/// Services: a real one gets URLs in the configurations, and the fake one a route for the Service.
 async fn install(cluster: &Cluster, client: &Client, address: SocketAddr) {
     let settings = Settings::default();
     let mut mutating = webhook::mutating(&settings);

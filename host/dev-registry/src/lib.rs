@@ -1,11 +1,12 @@
 //! A live OCI registry for every registry pod of `orascache dev` and of the tests.
 //!
-//! [`Registries`] is a [`PodRunner`](fake_kube::PodRunner): the pod simulator hands it the pods of caches, and
-//! it serves each of them on a loopback port of its own. The pod's annotation [`ENDPOINT_ANNOTATION`] says
-//! where.
+//! [`Registries`] is a [`PodRunner`](fake_kube::PodRunner): the pod simulator hands it the pods of
+//! caches, and it serves each of them on a loopback port of its own. The pod's annotation
+//! [`ENDPOINT_ANNOTATION`] says where.
 //!
-//! Blobs are kept where the pod's volume says. Pods that mount the same claim share one store, which lives as
-//! long as the claim. An emptyDir is a store of the pod's own, and is deleted with the pod.
+//! Blobs are kept where the pod's volume says. Pods that mount the same claim share one store,
+//! which lives as long as the claim. An emptyDir is a store of the pod's own, and is deleted with
+//! the pod.
 //!
 //! ```no_run
 //! use fake_kube::{FakeKube, Simulators};

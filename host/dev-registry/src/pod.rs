@@ -23,8 +23,8 @@ pub(crate) fn is_registry(pod: &Pod) -> bool {
     labelled && ports.any(|port| port.container_port == REGISTRY_PORT)
 }
 
-/// What the store of a pod belongs to: the claim that the pod mounts at the registry's data path, or the pod.
-/// `None` while the claim does not exist.
+/// What the store of a pod belongs to: the claim that the pod mounts at the registry's data path,
+/// or the pod. `None` while the claim does not exist.
 pub(crate) async fn store_owner(client: &Client, pod: &Pod) -> kube::Result<Option<StoreOwner>> {
     let Some(claim) = claim_name(pod) else {
         return Ok(pod.uid().map(StoreOwner::Pod));

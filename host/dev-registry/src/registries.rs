@@ -21,7 +21,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-/// When a registry that could not be served is tried again. No watch reports that a port became free.
+/// When a registry that could not be served is tried again. No watch reports that a port became
+/// free.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Where blobs are kept, and who is told about registries.
@@ -126,7 +127,8 @@ impl PodRunner for Registries {
                     _ = run.stop_requested() => return,
                 }
             };
-            // Cancelled when this future is dropped. Connections that are open then end with their requests.
+            // Cancelled when this future is dropped. Connections that are open then end with their
+            // requests.
             let end = CancellationToken::new();
             let _end = end.clone().drop_guard();
             let serving = serve(listener, router, end);
@@ -145,7 +147,8 @@ impl PodRunner for Registries {
     }
 }
 
-/// A registry that answers. Dropping this says that it does not any more, and deletes the store of an emptyDir.
+/// A registry that answers. Dropping this says that it does not any more, and deletes the store of
+/// an emptyDir.
 struct Served {
     stores: Arc<Stores>,
     owner: StoreOwner,
@@ -185,8 +188,8 @@ async fn remove_stores_of_deleted_claims(client: Client, stores: Arc<Stores>) {
     let claims = Api::<PartialObjectMeta<PersistentVolumeClaim>>::all(client);
     let events = watcher(claims, watcher::Config::default()).default_backoff();
     futures::pin_mut!(events);
-    // Claims with a store when a list began, without those that the list mentions. A store that is opened later
-    // may belong to a claim that is newer than the list.
+    // Claims with a store when a list began, without those that the list mentions. A store that is
+    // opened later may belong to a claim that is newer than the list.
     let mut unlisted = HashSet::new();
     while let Some(event) = events.next().await {
         match event {

@@ -62,38 +62,41 @@ impl Builder {
         self
     }
 
-    /// Where to write the kubeconfig. The file stays when the server is dropped. The default is a file in a
-    /// temporary folder, which is deleted with the server. Either can be read by its owner only.
+    /// Where to write the kubeconfig. The file stays when the server is dropped. The default is a
+    /// file in a temporary folder, which is deleted with the server. Either can be read by its
+    /// owner only.
     #[must_use]
     pub fn kubeconfig(mut self, path: impl Into<PathBuf>) -> Self {
         self.kubeconfig = Some(path.into());
         self
     }
 
-    /// Which simulated controllers run. The default is none: the API stores objects, and nothing else happens.
+    /// Which simulated controllers run. The default is none: the API stores objects, and nothing
+    /// else happens.
     #[must_use]
     pub fn simulators(mut self, simulators: Simulators) -> Self {
         self.simulators = simulators;
         self
     }
 
-    /// Installs a CustomResourceDefinition, and waits until its kind is served. May be called repeatedly.
+    /// Installs a CustomResourceDefinition, and waits until its kind is served. May be called
+    /// repeatedly.
     #[must_use]
     pub fn definition(mut self, definition: CustomResourceDefinition) -> Self {
         self.definitions.push(definition);
         self
     }
 
-    /// The next `times` requests that match go wrong, once the server has started. May be called repeatedly.
-    /// [`FakeKube::faults`] injects more of them later.
+    /// The next `times` requests that match go wrong, once the server has started. May be called
+    /// repeatedly. [`FakeKube::faults`] injects more of them later.
     #[must_use]
     pub fn fault(mut self, matcher: Matcher, fault: Fault, times: usize) -> Self {
         self.faults.push((matcher, fault, times));
         self
     }
 
-    /// How many changes of each resource are kept for watches and list pages that go back. The default is
-    /// 10,000.
+    /// How many changes of each resource are kept for watches and list pages that go back. The
+    /// default is 10,000.
     #[must_use]
     pub fn history(mut self, changes: usize) -> Self {
         self.options.history = changes;
@@ -107,8 +110,8 @@ impl Builder {
         self
     }
 
-    /// Decides about every write in this process, before the webhooks of the stored configurations are called.
-    /// The default admits everything.
+    /// Decides about every write in this process, before the webhooks of the stored configurations
+    /// are called. The default admits everything.
     #[must_use]
     pub fn admission(mut self, admission: Arc<dyn Admission>) -> Self {
         self.options.admission = admission;

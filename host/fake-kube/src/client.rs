@@ -20,8 +20,8 @@ pub(crate) async fn config(kubeconfig: &str) -> Result<Config, ClientError> {
     config.map_err(|error| wrong(&error))
 }
 
-/// A client without TLS. So it works in programs that have two TLS providers and have chosen none, where
-/// `Client::try_from` panics.
+/// A client without TLS. So it works in programs that have two TLS providers and have chosen none,
+/// where `Client::try_from` panics.
 pub(crate) fn client(mut config: Config, user_agent: Option<&str>) -> Result<Client, ClientError> {
     if let Some(user_agent) = user_agent {
         let value = HeaderValue::from_str(user_agent);

@@ -17,9 +17,9 @@ const SIMULATORS: &str = "fake-kube-simulators";
 
 /// A Kubernetes API server in this process.
 ///
-/// Dropping it stops the simulators and the server, without waiting: watches end, and the port is free again
-/// soon after. [`FakeKube::shutdown`] does the same and waits for it, a few seconds at most. Objects end with
-/// the server.
+/// Dropping it stops the simulators and the server, without waiting: watches end, and the port is
+/// free again soon after. [`FakeKube::shutdown`] does the same and waits for it, a few seconds at
+/// most. Objects end with the server.
 pub struct FakeKube {
     simulation: Option<Simulation>,
     config: Config,
@@ -42,8 +42,8 @@ impl FakeKube {
         self.client.clone()
     }
 
-    /// A client with connections of its own and this `User-Agent`, by which [`Matcher::user_agent`] and
-    /// [`RequestLog`] tell its requests from those of others.
+    /// A client with connections of its own and this `User-Agent`, by which [`Matcher::user_agent`]
+    /// and [`RequestLog`] tell its requests from those of others.
     ///
     /// [`Matcher::user_agent`]: crate::Matcher::user_agent
     ///
@@ -81,13 +81,14 @@ impl FakeKube {
         definition::install(&self.client, definition).await
     }
 
-    /// Runs these simulators from now on, in place of those that run. They have connections of their own and
-    /// the user agent `fake-kube-simulators`.
+    /// Runs these simulators from now on, in place of those that run. They have connections of
+    /// their own and the user agent `fake-kube-simulators`.
     pub fn simulate(&mut self, simulators: Simulators) {
         self.simulation = Some(Simulation::start(self.for_simulators.clone(), simulators));
     }
 
-    /// Stops the simulators, and returns once they have stopped. From then on only clients change objects.
+    /// Stops the simulators, and returns once they have stopped. From then on only clients change
+    /// objects.
     pub async fn stop_simulators(&mut self) {
         if let Some(simulation) = self.simulation.take() {
             simulation.shutdown().await;
@@ -104,8 +105,9 @@ impl FakeKube {
         self.server.requests()
     }
 
-    /// Says where a Service answers. Webhook configurations name Services, and there is no cluster network that
-    /// leads to them: the server calls `address`, and expects a certificate for `NAME.NAMESPACE.svc`.
+    /// Says where a Service answers. Webhook configurations name Services, and there is no cluster
+    /// network that leads to them: the server calls `address`, and expects a certificate for
+    /// `NAME.NAMESPACE.svc`.
     pub fn route_service(&self, namespace: &str, name: &str, port: u16, address: SocketAddr) {
         self.server.route_service(namespace, name, port, address);
     }
@@ -115,8 +117,8 @@ impl FakeKube {
         self.server.remove_service_route(namespace, name, port);
     }
 
-    /// Stops the simulators and the server, and returns when open requests are answered, after a few seconds at
-    /// most.
+    /// Stops the simulators and the server, and returns when open requests are answered, after a
+    /// few seconds at most.
     pub async fn shutdown(mut self) {
         self.stop_simulators().await;
         self.server.shutdown().await;

@@ -12,7 +12,8 @@ use crate::error::DefinitionError;
 /// The field manager of the definitions.
 const MANAGER: &str = "fake-kube";
 
-/// How long the API server may take to serve a kind. It takes milliseconds, unless the definition is wrong.
+/// How long the API server may take to serve a kind. It takes milliseconds, unless the definition
+/// is wrong.
 const ESTABLISHED: Duration = Duration::from_secs(10);
 
 /// Applies a definition, and waits until the API server serves its kind.

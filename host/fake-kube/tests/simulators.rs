@@ -38,6 +38,14 @@ async fn namespace(client: &Client, name: &str) {
     create::<Namespace>(&Api::all(client.clone()), json!({"metadata": {"name": name}})).await;
 }
 
+/// ConfigMaps of two new namespaces, `victim` and `attacker`.
+async fn two_namespaces(client: &Client) -> [Api<ConfigMap>; 2] {
+    let [victim, attacker] = ["victim", "attacker"];
+    namespace(client, victim).await;
+    namespace(client, attacker).await;
+    [victim, attacker].map(|name| Api::namespaced(client.clone(), name))
+}
+
 fn only(change: impl FnOnce(&mut Simulators)) -> Simulators {
     let mut simulators = Simulators::none();
     change(&mut simulators);
@@ -52,11 +60,7 @@ async fn a_dependent_of_an_owner_in_another_namespace_is_deleted_and_warned_of()
     });
     let cluster = FakeKube::builder().simulators(collector).start().await.expect("a server");
     let client = cluster.client();
-    for name in ["victim", "attacker"] {
-        namespace(&client, name).await;
-    }
-    let victim: Api<ConfigMap> = Api::namespaced(client.clone(), "victim");
-    let attacker: Api<ConfigMap> = Api::namespaced(client.clone(), "attacker");
+    let [victim, attacker] = two_namespaces(&client).await;
     let owner = create(&victim, json!({"metadata": {"name": "owner"}})).await;
     let uid = owner.uid().expect("a UID");
     let reference = json!({
@@ -95,11 +99,7 @@ async fn an_object_of_another_namespace_does_not_hold_up_the_deletion_of_its_own
     let collector = only(|simulators| simulators.garbage_collection = true);
     let cluster = FakeKube::builder().simulators(collector).start().await.expect("a server");
     let client = cluster.client();
-    for name in ["victim", "attacker"] {
-        namespace(&client, name).await;
-    }
-    let victim: Api<ConfigMap> = Api::namespaced(client.clone(), "victim");
-    let attacker: Api<ConfigMap> = Api::namespaced(client.clone(), "attacker");
+    let [victim, attacker] = two_namespaces(&client).await;
     let owner = create(&victim, json!({"metadata": {"name": "owner"}})).await;
     let uid = owner.uid().expect("a UID");
     let reference = json!({

@@ -1,5 +1,5 @@
-//! The form in which the API server would write what it was given: Go leaves out what is empty, and
-//! quantities have one spelling.
+//! The form in which the API server writes an object: the Go types of Kubernetes leave out empty
+//! fields, and every quantity has one spelling.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -51,7 +51,7 @@ fn omit_and_unify(object: &mut Value) {
     }
 }
 
-/// The names that are written in clear text become data, as the API server does it.
+/// Moves `stringData` of a Secret into `data`, in base64.
 fn fold_string_data(object: &mut Value) {
     let Some(texts) = object.as_object_mut().and_then(|map| map.remove("stringData")) else { return };
     let Some(texts) = texts.as_object().filter(|texts| !texts.is_empty()) else { return };
@@ -70,7 +70,7 @@ fn omit_empty_maps(object: &mut Value) {
     }
 }
 
-/// Fields of events that Go always writes.
+/// Adds the fields of events that Go writes even when they are empty.
 fn event(object: &mut Value) {
     let core = object.has("involvedObject");
     if let Some(map) = object.as_object_mut() {
@@ -105,7 +105,8 @@ fn definition(object: &mut Value) {
 const WRITTEN_WHEN_EMPTY: [&str; 6] =
     ["containers", "endpoints", "conditions", "verbs", "webhooks", "versions"];
 
-// Maps that Go leaves out when they are empty. Other empty objects are structs, which mean something.
+// Maps that Go leaves out when they are empty. Other empty objects are structs, which mean
+// something.
 const MAPS: [&str; 12] = [
     "labels",
     "annotations",
@@ -173,7 +174,7 @@ fn omit_empty(value: &mut Value) {
                 Value::Number(_) => true,
             });
             for (key, value) in map {
-                // The keys of these maps are the author's.
+                // The keys of these maps are not field names.
                 if !MAPS.contains(&key.as_str()) {
                     omit_empty(value);
                 }
@@ -221,7 +222,7 @@ fn quantities(value: &mut Value) {
     }
 }
 
-/// What is not a quantity stays, for validation to complain about.
+/// Rewrites a quantity in its canonical spelling. Anything else stays, and validation refuses it.
 fn quantity(value: &mut Value) {
     let text = match &*value {
         Value::String(text) => text.clone(),

@@ -1,8 +1,9 @@
-//! The two views of one event: `v1` and `events.k8s.io/v1` show the same stored object under other names.
+//! The two versions of an Event: `v1` and `events.k8s.io/v1` show the same stored object with other
+//! field names.
 
 use serde_json::{Map, Value};
 
-// Fields of the core event, and of the other view.
+// Field names in `v1` and in `events.k8s.io/v1`.
 const RENAMED: [(&str, &str); 7] = [
     ("message", "note"),
     ("involvedObject", "regarding"),
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_views_hold_the_same() {
+    fn both_versions_hold_the_same() {
         let event = json!({
             "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "a"},
             "note": "n", "reason": "Applied", "action": "Apply", "reportingController": "lab",

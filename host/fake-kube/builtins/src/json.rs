@@ -1,10 +1,10 @@
-//! Reading and filling JSON objects without caring whether fields are there.
+//! Reading and filling of JSON objects whose fields may be absent.
 
 use serde_json::{Map, Value};
 
 static NULL: Value = Value::Null;
 
-/// Access to fields that may be absent or of another type than they should be.
+/// Access to fields that may be absent or of a wrong type.
 pub(crate) trait Fields {
     /// The field, or null.
     fn at(&self, key: &str) -> &Value;
@@ -56,7 +56,7 @@ impl Fields for Value {
     }
 }
 
-/// Whether a value is what Go leaves out as empty: nothing, an empty string, list or map.
+/// Whether a value is one that Go leaves out as empty: null, or an empty string, list or map.
 pub(crate) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,

@@ -1,4 +1,5 @@
-//! What the API server does to an object after managers are tracked: the initial status, and what admission adds.
+//! What the API server does to an object after field managers are tracked: it sets the initial
+//! status, and adds what the default admission plugins add.
 
 use serde_json::{Value, json};
 
@@ -6,9 +7,10 @@ use crate::catalogue::Resource;
 use crate::json::{Fields, copy, ensure, is_empty, items, remove, set, set_default, set_default_text};
 use crate::validation::qos_class;
 
-/// Resets the status of a new object and adds what its strategy and the default admission plugins add.
+/// Resets the status of a new object and adds what its strategy and the default admission plugins
+/// add.
 ///
-/// Name and UID must be set before: jobs make their selector of them.
+/// The caller sets name and UID before: the selector of a Job contains them.
 pub fn prepare_for_create(resource: &Resource, object: &mut Value) {
     if let Some(status) = initial_status(resource, object) {
         set(object, "status", status);
@@ -34,14 +36,15 @@ pub fn prepare_for_create(resource: &Resource, object: &mut Value) {
     }
 }
 
-/// What the admission plugins that every server has do to a new object, before webhooks see it.
+/// Adds what the default admission plugins add to a new object before webhooks are called.
 pub fn admit_for_create(resource: &Resource, object: &mut Value) {
     if resource.group_kind() == ("", "Pod") {
         admit_pod(object);
     }
 }
 
-/// Keeps what an update of the main resource may not change without saying so.
+/// Keeps the fields that an update of the main resource cannot change, and those that clients may
+/// leave out.
 pub fn prepare_for_update(resource: &Resource, new: &mut Value, old: &Value) {
     if resource.subresources.iter().any(|subresource| subresource.name == "status") {
         copy(old, new, "status");
@@ -67,7 +70,8 @@ pub fn prepare_for_update(resource: &Resource, new: &mut Value, old: &Value) {
     }
 }
 
-/// What the status of a new object is; nothing for kinds that keep what they were given.
+/// The status of a new object. `None` for kinds whose new objects keep the status that the client
+/// sent.
 fn initial_status(resource: &Resource, object: &Value) -> Option<Value> {
     let status = match resource.group_kind() {
         ("", "Pod") => json!({"phase": "Pending", "qosClass": qos_class(object.at("spec"))}),
@@ -117,7 +121,8 @@ fn admit_pod(object: &mut Value) {
     set_default_text(spec, "preemptionPolicy", "PreemptLowerPriority");
 }
 
-/// Pods stay five minutes on a node that is in trouble.
+/// The tolerations of the admission plugin `DefaultTolerationSeconds`: a pod stays for five minutes
+/// on a node that is not ready.
 fn default_tolerations(spec: &mut Value) {
     let mut tolerations = spec.list("tolerations").to_vec();
     for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
@@ -146,7 +151,7 @@ fn service_families(object: &mut Value) {
     } else if let Some(first) = spec.list("clusterIPs").first().cloned() {
         set(spec, "clusterIP", first);
     }
-    // Nobody knows the families of endpoints that a person writes.
+    // A headless Service without a selector has endpoints that somebody writes, of either family.
     if address == "None" && is_empty(spec.at("selector")) {
         set_default_text(spec, "ipFamilyPolicy", "RequireDualStack");
         if is_empty(spec.at("ipFamilies")) && spec.text("ipFamilyPolicy") != "SingleStack" {
@@ -159,7 +164,7 @@ fn service_families(object: &mut Value) {
     set_default_text(spec, "ipFamilyPolicy", "SingleStack");
 }
 
-/// A client that leaves the addresses out means the ones that were allocated.
+/// Keeps the allocated addresses of a Service when the client leaves them out.
 fn keep_cluster_ips(new: &mut Value, old: &Value) {
     let was_external = old.at("spec").text("type") == "ExternalName";
     let Some(spec) = new.get_mut("spec") else { return };
@@ -220,7 +225,7 @@ const JOB_LABELS: [(&str, &str); 4] = [
     ("batch.kubernetes.io/job-name", "name"),
 ];
 
-/// A job selects its pods by its UID, unless its author chose to select by hand.
+/// A Job selects its pods by its UID, unless `manualSelector` is set.
 fn job_selector(object: &mut Value) {
     if object.at("spec").flag("manualSelector") {
         return;

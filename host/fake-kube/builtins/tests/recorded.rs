@@ -1,4 +1,4 @@
-//! Objects that a real kube-apiserver 1.36 was given, and what it made of them.
+//! Objects that were sent to a real kube-apiserver 1.36, and its answers.
 
 use fake_kube_builtins::{Resource, find};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn resource(group: &str, plural: &str) -> &'static Resource {
     find(group, "v1", plural).unwrap()
 }
 
-/// What the server does to a new object between decoding and validation.
+/// Does what the server does to a new object between decoding and validation.
 fn create(resource: &Resource, object: &mut Value) {
     fake_kube_builtins::canonicalise(resource, object);
     fake_kube_builtins::default(resource, object);
@@ -26,7 +26,7 @@ fn create(resource: &Resource, object: &mut Value) {
 }
 
 #[test]
-fn new_objects_become_what_the_server_answered() {
+fn a_new_object_becomes_what_the_server_answered() {
     for (name, group, plural) in [
         ("definition", "apiextensions.k8s.io", "customresourcedefinitions"),
         ("stateful-set", "apps", "statefulsets"),
@@ -39,7 +39,7 @@ fn new_objects_become_what_the_server_answered() {
         object["metadata"] = expected["metadata"].clone();
         create(resource, &mut object);
         for definition in [&mut object, &mut expected] {
-            // Written in the order of the server's types; objects are equal in any order.
+            // The recorded fields have the order of the Go types, which does not matter.
             definition.sort_all_objects();
         }
         assert_eq!(object, expected, "{name}");
@@ -48,7 +48,7 @@ fn new_objects_become_what_the_server_answered() {
 }
 
 #[test]
-fn making_an_object_twice_changes_nothing() {
+fn a_stored_object_is_not_changed_by_defaults() {
     for (name, group, plural) in [("stateful-set", "apps", "statefulsets"), ("pod", "", "pods")] {
         let resource = resource(group, plural);
         let mut object = recorded(name).response;
@@ -58,7 +58,7 @@ fn making_an_object_twice_changes_nothing() {
     }
 }
 
-/// The causes as they are in a `Status`.
+/// The causes, as a `Status` contains them.
 fn causes(causes: &[fake_kube_apimachinery::status::Cause]) -> Value {
     causes
         .iter()
@@ -67,7 +67,7 @@ fn causes(causes: &[fake_kube_apimachinery::status::Cause]) -> Value {
 }
 
 #[test]
-fn invalid_objects_are_refused_in_the_server_s_words() {
+fn invalid_objects_are_refused_with_the_recorded_causes() {
     for (name, group, plural) in
         [("pod-without-containers", "", "pods"), ("event-with-bad-prefix", "events.k8s.io", "events")]
     {

@@ -53,8 +53,8 @@ fn delay(failures: u32) -> Duration {
     FIRST_RETRY.saturating_mul(2u32.saturating_pow(failures)).min(LAST_RETRY)
 }
 
-/// Whether the API says that the object does not exist (404), or that it is not the one that the request meant
-/// (409: another UID or resourceVersion, or a name that is taken).
+/// Whether the API says that the object does not exist (404), or that it is not the one that the
+/// request meant (409: another UID or resourceVersion, or a name that is taken).
 pub(crate) fn is_gone(error: &Error) -> bool {
     matches!(error, kube::Error::Api(status) if matches!(status.code, 404 | 409))
 }

@@ -7,7 +7,8 @@ use kube::{Client, Error};
 /// events.k8s.io/v1 `Event.note`: at most 1 kB, which the API server enforces as 1024 bytes.
 const LONGEST_NOTE: usize = 1024;
 
-/// Records the Events of one simulator, or nothing when Events are switched off. Repetitions become a series.
+/// Records the Events of one simulator, or nothing when Events are switched off. Repetitions become
+/// a series.
 pub(crate) struct EventRecorder(Option<Recorder>);
 
 impl EventRecorder {

@@ -1,5 +1,5 @@
-//! A simulated Job controller: pods are created and counted, and the Job completes or fails with them. Pods end
-//! when a pod runner or a client writes a phase that is final.
+//! A simulated Job controller: pods are created and counted, and the Job completes or fails with
+//! them. Pods end when a pod runner or a client writes a phase that is final.
 
 use crate::controller::{Error, done, drive, patch_params, unless_gone};
 use crate::pods;
@@ -53,8 +53,8 @@ fn count(pods: &[Arc<Pod>]) -> Counts {
     counts
 }
 
-/// A pod to create. Its name is the first free one and not a random one: a cache that lags behind then leads to
-/// the same name again, which the API refuses, and not to a second pod.
+/// A pod to create. Its name is the first free one and not a random one: a cache that lags behind
+/// then leads to the same name again, which the API refuses, and not to a second pod.
 #[derive(Debug, PartialEq, Eq)]
 struct Missing {
     name: String,
@@ -143,7 +143,8 @@ async fn write_status(context: &Context, job: &Job, counts: &Counts) -> Result<(
     let spec = job.spec.clone().unwrap_or_default();
     let old = job.status.clone().unwrap_or_default();
     let now = Timestamp::now().to_string();
-    // The API server wants `SuccessCriteriaMet` before `Complete`, and `FailureTarget` before `Failed`.
+    // The API server wants `SuccessCriteriaMet` before `Complete`, and `FailureTarget` before
+    // `Failed`.
     let conditions = |kinds: [&str; 2], reason: &str, message: &str| {
         let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now, "lastProbeTime": now});
         Some(kinds.map(condition))

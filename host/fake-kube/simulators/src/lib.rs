@@ -1,9 +1,10 @@
-//! Simulated controllers of a Kubernetes cluster: StatefulSets and Jobs get pods, pods get a node and become
-//! ready, claims are bound, dependents are deleted with their owners, and namespaces are emptied.
+//! Simulated controllers of a Kubernetes cluster: StatefulSets and Jobs get pods, pods get a node
+//! and become ready, claims are bound, dependents are deleted with their owners, and namespaces are
+//! emptied.
 //!
-//! Every simulator is an API client and uses nothing but the public API. So the simulators run against the
-//! fake API server of this repository and against a bare control plane (etcd and kube-apiserver) alike. What
-//! they decide are pure functions of objects; the rest is IO.
+//! Every simulator is an API client and uses nothing but the public API. So the simulators run
+//! against the fake API server of this repository and against a bare control plane (etcd and
+//! kube-apiserver) alike. What they decide are pure functions of objects; the rest is IO.
 //!
 //! ```no_run
 //! use fake_kube_simulators::{Simulation, Simulators};
@@ -19,11 +20,12 @@
 //! ```
 //!
 //! # What they do not do
-//! - They run no containers. Pods with the restart policy `Always` become ready at once; other pods stay
-//!   pending, and an Event says so. A [`PodRunner`] of the caller can run containers.
-//! - There is one node, which has no Node object. Nothing is scheduled by resources, affinity or taints.
-//! - Deployments, DaemonSets, CronJobs and HorizontalPodAutoscalers have no simulator, Services get no
-//!   endpoints, and Events are never deleted.
+//! - They run no containers. Pods with the restart policy `Always` become ready at once; other pods
+//!   stay pending, and an Event says so. A [`PodRunner`] of the caller can run containers.
+//! - There is one node, which has no Node object. Nothing is scheduled by resources, affinity or
+//!   taints.
+//! - Deployments, DaemonSets, CronJobs and HorizontalPodAutoscalers have no simulator, Services get
+//!   no endpoints, and Events are never deleted.
 
 mod controller;
 mod events;

@@ -18,7 +18,8 @@ pub(crate) async fn run(client: Client) {
     drive(controller, reconcile, client).await;
 }
 
-/// When to look again at a namespace whose content is being deleted: the longer it takes, the later.
+/// When to look again at a namespace whose content is being deleted: the longer it takes, the
+/// later.
 fn next_look(namespace: &Namespace) -> Duration {
     let since = namespace.metadata.deletion_timestamp.as_ref();
     let waited = since.and_then(|time| Duration::try_from(Timestamp::now().duration_since(time.0)).ok());

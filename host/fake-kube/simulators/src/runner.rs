@@ -12,11 +12,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::watch;
 
-/// Runs the containers of some pods: as processes, as servers of this process, or as a test wants it.
+/// Runs the containers of some pods: as processes, as servers of this process, or as a test wants
+/// it.
 ///
-/// The pod simulator stays in charge of the API: it binds the pod to the node, waits until what the containers
-/// mount and read is there, writes the pod's status from what the runner reports, and removes the pod once its
-/// containers have stopped.
+/// The pod simulator stays in charge of the API: it binds the pod to the node, waits until what the
+/// containers mount and read is there, writes the pod's status from what the runner reports, and
+/// removes the pod once its containers have stopped.
 ///
 /// ```
 /// use fake_kube_simulators::{PodReport, PodRun, PodRunner};
@@ -38,16 +39,17 @@ use tokio::sync::watch;
 /// }
 /// ```
 pub trait PodRunner: Send + Sync + 'static {
-    /// Whether this runner runs the pod's containers. The answer must not change while the pod lives.
+    /// Whether this runner runs the pod's containers. The answer must not change while the pod
+    /// lives.
     fn accepts(&self, pod: &Pod) -> bool;
 
-    /// Runs the pod's containers. The simulator calls this once for each pod that it accepted, when the
-    /// pod has a node and what it mounts and reads is there.
+    /// Runs the pod's containers. The simulator calls this once for each pod that it accepted, when
+    /// the pod has a node and what it mounts and reads is there.
     ///
     /// The runner reports what the containers do through `run`. When the pod is deleted,
-    /// [`PodRun::stop_requested`] returns, and the future has the grace period to stop the containers and end.
-    /// It is dropped when the grace period is over, when the pod disappears without one, and when the
-    /// simulation ends: dropping it must stop the containers.
+    /// [`PodRun::stop_requested`] returns, and the future has the grace period to stop the
+    /// containers and end. It is dropped when the grace period is over, when the pod disappears
+    /// without one, and when the simulation ends: dropping it must stop the containers.
     ///
     /// When the future ends by itself, the last report stands.
     fn run(self: Arc<Self>, pod: Arc<Pod>, run: PodRun) -> BoxFuture<'static, ()>;
@@ -100,7 +102,8 @@ impl PodReport {
         Self::alike(pod, PodPhase::Running, true, state)
     }
 
-    /// No container has been started, for a reason such as `RunContainerError` and with a sentence about it.
+    /// No container has been started, for a reason such as `RunContainerError` and with a sentence
+    /// about it.
     pub fn waiting(pod: &Pod, reason: &str, message: &str) -> Self {
         let waiting =
             ContainerStateWaiting { reason: Some(reason.to_owned()), message: Some(message.to_owned()) };
@@ -187,7 +190,8 @@ impl PodRun {
     }
 }
 
-/// Returns when `stop` holds a grace period. A closed channel is a pod that is gone: no time is left.
+/// Returns when `stop` holds a grace period. A closed channel is a pod that is gone: no time is
+/// left.
 pub(crate) async fn stop_requested(mut stop: watch::Receiver<Option<Duration>>) -> Duration {
     match stop.wait_for(Option::is_some).await {
         Ok(grace) => grace.unwrap_or_default(),

@@ -17,7 +17,8 @@ pub struct Simulators {
     pub stateful_sets: bool,
     /// Jobs get pods, and become complete or failed when their pods end.
     pub jobs: bool,
-    /// Pods are bound to a node and become ready, unless something that they mount or read is missing.
+    /// Pods are bound to a node and become ready, unless something that they mount or read is
+    /// missing.
     pub pods: bool,
     /// Claims are bound, and stay until no pod mounts them any more.
     pub volume_claims: bool,

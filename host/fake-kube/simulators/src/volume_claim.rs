@@ -1,5 +1,6 @@
-//! Simulated volumes, without disks: every claim is bound, with the capacity that it asks for. A claim that is
-//! being deleted stays while pods mount it, as the storage protection of the API server wants it.
+//! Simulated volumes, without disks: every claim is bound, with the capacity that it asks for. A
+//! claim that is being deleted stays while pods mount it, as the storage protection of the API
+//! server wants it.
 
 use crate::controller::{Error, done, drive, patch_params, unless_gone};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
@@ -11,8 +12,8 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use std::sync::Arc;
 
-/// storage `PVCProtectionFinalizer`. The admission plugin `StorageObjectInUseProtection` sets it, which the fake
-/// API server does not have.
+/// storage `PVCProtectionFinalizer`. The admission plugin `StorageObjectInUseProtection` sets it,
+/// which the fake API server does not have.
 const PROTECTION: &str = "kubernetes.io/pvc-protection";
 
 const MANAGER: &str = "volume-simulator";

@@ -1,4 +1,5 @@
-//! `orascache dev`: a Kubernetes API on loopback with the operator in it, and a live registry for every cache.
+//! `orascache dev`: a Kubernetes API on loopback with the operator in it, and a live registry for
+//! every cache.
 
 mod install;
 
@@ -71,8 +72,8 @@ async fn start_cluster(args: &DevArgs) -> Result<FakeKube, Failed> {
     })
 }
 
-/// Installs what the operator needs, starts the simulated controllers with live registries, and then the
-/// operator. The receiver hears of registries.
+/// Installs what the operator needs, starts the simulated controllers with live registries, and
+/// then the operator. The receiver hears of registries.
 async fn start_operator(
     cluster: &mut FakeKube,
     guest: Arc<crate::engine::Guest>,
@@ -154,7 +155,8 @@ fn welcome(kubeconfig: &Path, primary: &Kind) -> String {
     )
 }
 
-/// Reports registries that start and stop, on standard error: standard output belongs to the command of `--exec`.
+/// Reports registries that start and stop, on standard error: standard output belongs to the
+/// command of `--exec`.
 #[allow(clippy::print_stderr, reason = "for the person at the terminal")]
 async fn announce(mut changes: UnboundedReceiver<RegistryChange>) {
     while let Some(change) = changes.recv().await {

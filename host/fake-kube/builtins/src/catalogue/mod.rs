@@ -17,19 +17,20 @@ pub struct Resource {
     pub plural: &'static str,
     /// The resource name for one object.
     pub singular: &'static str,
-    /// What kubectl accepts instead of the name.
+    /// Names that kubectl accepts in place of the plural, for example `po`.
     pub short_names: &'static [&'static str],
-    /// For example `all`.
+    /// The groups of kinds that it belongs to, for example `all` of `kubectl get all`.
     pub categories: &'static [&'static str],
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
-    /// What can be done with it, sorted.
+    /// The verbs that it supports, sorted.
     pub verbs: &'static [&'static str],
     /// Its subresources, sorted by name.
     pub subresources: &'static [Subresource],
     /// Whether `metadata.generation` counts changes of its spec.
     pub has_generation: bool,
-    /// Discovery's hint for storage migration; empty for resources that are not stored.
+    /// `storageVersionHash` of discovery, a hint for storage migration. Empty for resources that
+    /// are not stored.
     pub storage_version_hash: &'static str,
 }
 
@@ -38,13 +39,13 @@ pub struct Resource {
 pub struct Subresource {
     /// For example `scale`.
     pub name: &'static str,
-    /// API group of what is read and written through it.
+    /// API group of the objects that are read and written through it.
     pub group: &'static str,
-    /// API version of what is read and written through it.
+    /// API version of these objects.
     pub version: &'static str,
-    /// Kind of what is read and written through it.
+    /// Kind of these objects.
     pub kind: &'static str,
-    /// What can be done with it, sorted.
+    /// The verbs that it supports, sorted.
     pub verbs: &'static [&'static str],
 }
 

@@ -7,7 +7,8 @@ const WITHOUT_DELETECOLLECTION: &[&str] = &["create", "delete", "get", "list", "
 const CREATE: &[&str] = &["create"];
 const READ_WRITE: &[&str] = &["get", "patch", "update"];
 
-// A hash is the first eight bytes of the SHA-256 of group/version/kind as stored.
+// The hash is the base64 text of the first eight bytes of the SHA-256 of group/version/kind as
+// stored (apiserver `discovery.StorageVersionHash`).
 const fn resource(
     (group, version, kind): (&'static str, &'static str, &'static str),
     (plural, singular): (&'static str, &'static str),

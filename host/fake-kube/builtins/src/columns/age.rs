@@ -1,8 +1,9 @@
-//! How long ago something was, as kubectl shows it.
+//! Ages, as kubectl shows them.
 
 use jiff::Timestamp;
 
-/// `5m3s`, `2d`, or `<unknown>` when there is no time.
+/// The age of an object that was created at `created`, such as `5m3s` or `2d`, or `<unknown>` when
+/// that is no time. Both times are RFC 3339.
 pub fn age(created: &str, now: &str) -> String {
     match (created.parse::<Timestamp>(), now.parse::<Timestamp>()) {
         (Ok(created), Ok(now)) => human(now.as_second() - created.as_second()),
@@ -10,7 +11,7 @@ pub fn age(created: &str, now: &str) -> String {
     }
 }
 
-/// `duration.HumanDuration`: two units while the smaller one still says something.
+/// apimachinery `duration.HumanDuration`: two units while the smaller one still matters.
 pub(super) fn human(seconds: i64) -> String {
     if seconds < -1 {
         return "<invalid>".to_owned();
@@ -51,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_short() {
+    fn durations_have_at_most_two_units() {
         const HOUR: i64 = 3600;
         const DAY: i64 = 24 * HOUR;
         for (seconds, text) in [

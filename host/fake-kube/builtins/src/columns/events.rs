@@ -1,4 +1,4 @@
-//! Events, in both of their views.
+//! Events, in both of their versions.
 
 use std::borrow::Cow;
 
@@ -80,9 +80,9 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn both_views_show_the_same() {
+    fn both_versions_show_the_same() {
         let new = json!({
-            "metadata": {"name": "e"}, "regarding": {"kind": "OrasCache", "name": "a"}, "note": "n", "type": "Normal",
+            "metadata": {"name": "e"}, "regarding": {"kind": "Cache", "name": "a"}, "note": "n", "type": "Normal",
             "reason": "Applied", "eventTime": "2026-11-23T20:10:09.000000Z", "reportingController": "lab",
         });
         let now = "2026-11-23T20:10:19Z";
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(cells, show("", &crate::event_to_core(&new)));
         assert_eq!(
             json!(cells),
-            json!(["10s", "Normal", "Applied", "orascache/a", "", "lab", "n", "10s", 1, "e"])
+            json!(["10s", "Normal", "Applied", "cache/a", "", "lab", "n", "10s", 1, "e"])
         );
     }
 }

@@ -1,10 +1,10 @@
-//! Pieces of cells.
+//! Texts that several tables need in their cells.
 
 use serde_json::Value;
 
 use crate::json::Fields;
 
-/// What is shown instead of nothing.
+/// What kubectl shows for a field that is empty.
 pub(super) const NONE: &str = "<none>";
 
 /// A text, or `<none>`.

@@ -8,6 +8,7 @@ mod format;
 mod network;
 mod pods;
 mod storage;
+mod template;
 mod workloads;
 
 use serde_json::Value;
@@ -74,13 +75,13 @@ const CREATED_AT: Column =
 const CONTAINERS: Column = text("Containers", "Names of each container in the template.");
 const IMAGES: Column = text("Images", "Images referenced by each container in the template.");
 
-/// The columns of a kind and how their cells are made.
+/// The columns of a kind, without those of its pod template, and how their cells are made.
 struct Table {
     columns: &'static [Column],
     cells: fn(&Row<'_>) -> Vec<Value>,
 }
 
-/// An object to show, and when.
+/// An object to show, and the current time.
 struct Row<'a> {
     object: &'a Value,
     spec: &'a Value,
@@ -107,8 +108,8 @@ impl Row<'_> {
 }
 
 /// The columns of a kind.
-pub fn columns(resource: &Resource) -> &'static [Column] {
-    table(resource).columns
+pub fn columns(resource: &Resource) -> Vec<Column> {
+    [table(resource).columns, template::columns(resource)].concat()
 }
 
 /// The cells of an object, one for each column. `now` is RFC 3339.
@@ -116,7 +117,9 @@ pub fn cells(resource: &Resource, object: &Value, now: &str) -> Vec<Value> {
     let v2 = resource.is_autoscaler_v1().then(|| autoscaler_to_v2(object));
     let object = v2.as_ref().unwrap_or(object);
     let row = Row { object, spec: object.at("spec"), status: object.at("status"), now };
-    (table(resource).cells)(&row)
+    let mut cells = (table(resource).cells)(&row);
+    cells.extend(template::cells(resource, &row));
+    cells
 }
 
 fn table(resource: &Resource) -> Table {

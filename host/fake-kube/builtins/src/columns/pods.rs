@@ -68,7 +68,7 @@ fn readiness_gates(row: &Row<'_>) -> String {
     format!("{open}/{}", gates.len())
 }
 
-/// What the containers of a pod say together.
+/// One line about all containers of a pod.
 struct Summary {
     ready: usize,
     total: usize,
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_status_says_what_the_containers_do() {
+    fn the_status_column_names_what_the_containers_do() {
         let pod = |status: Value| {
             json!({
                 "metadata": {"name": "p"},
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn restarts_say_when() {
+    fn restarts_show_how_long_ago_the_last_one_was() {
         let pod = json!({
             "metadata": {"name": "p", "deletionTimestamp": "2026-11-23T20:10:19Z"},
             "spec": {"containers": [{"name": "c"}]},

@@ -34,7 +34,7 @@ fn phase(row: &Row<'_>) -> Value {
     }
 }
 
-/// The class, which used to be an annotation.
+/// The storage class: the annotation that older clients set, or else the field.
 fn class(row: &Row<'_>) -> Value {
     let annotation = row.object.path(&["metadata", "annotations", "volume.beta.kubernetes.io/storage-class"]);
     annotation.as_str().unwrap_or(row.spec.text("storageClassName")).into()

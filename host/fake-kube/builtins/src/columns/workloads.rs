@@ -1,24 +1,13 @@
-//! Kinds that make pods, or care for them.
+//! Kinds that create pods, scale them or protect them. `template` adds the columns of their pod
+//! templates.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::age::human;
-use super::format::{NONE, condition, containers, joined, labels, or_none, scalar, selector};
-use super::{AGE, CONTAINERS, Column, IMAGES, NAME, Row, Table, boolean, integer, text};
+use super::format::{NONE, condition, joined, labels, or_none, scalar};
+use super::{AGE, NAME, Row, Table, boolean, integer, text};
 use crate::json::Fields;
-
-const SELECTOR: Column = text("Selector", "Label selector for pods.");
-
-/// Containers, images and selector of a workload, which only `-o wide` shows.
-fn wide(row: &Row<'_>) -> [Value; 3] {
-    let [names, images] = containers(row.spec.path(&["template", "spec"]));
-    let selected = row.spec.at("selector");
-    // Replication controllers have a plain map.
-    let plain = selected.as_object().is_some_and(|map| map.values().all(Value::is_string) && !map.is_empty());
-    let selected = if plain { labels(row.spec, "selector") } else { selector(selected) };
-    [names, images, selected.into()]
-}
 
 fn replicas(row: &Row<'_>) -> i64 {
     row.spec.integer("replicas").unwrap_or(0)
@@ -29,17 +18,8 @@ fn ready_of_desired(row: &Row<'_>) -> Value {
 }
 
 pub(super) const STATEFUL_SETS: Table = Table {
-    columns: &[
-        NAME,
-        text("Ready", "Number of the pod with ready state"),
-        AGE,
-        CONTAINERS.wide(),
-        IMAGES.wide(),
-    ],
-    cells: |row| {
-        let [names, images, _] = wide(row);
-        vec![row.name(), ready_of_desired(row), row.age(), names, images]
-    },
+    columns: &[NAME, text("Ready", "Number of the pod with ready state"), AGE],
+    cells: |row| vec![row.name(), ready_of_desired(row), row.age()],
 };
 
 pub(super) const DEPLOYMENTS: Table = Table {
@@ -52,14 +32,10 @@ pub(super) const DEPLOYMENTS: Table = Table {
         ),
         text("Available", "Total number of available non-terminating pods targeted by this deployment."),
         AGE,
-        CONTAINERS.wide(),
-        IMAGES.wide(),
-        SELECTOR.wide(),
     ],
     cells: |row| {
-        let [names, images, selector] = wide(row);
         let (updated, available) = (row.count("updatedReplicas"), row.count("availableReplicas"));
-        vec![row.name(), ready_of_desired(row), updated, available, row.age(), names, images, selector]
+        vec![row.name(), ready_of_desired(row), updated, available, row.age()]
     },
 };
 
@@ -73,14 +49,10 @@ pub(super) const REPLICA_SETS: Table = Table {
             "The number of non-terminating pods targeted by this ReplicaSet with a Ready Condition.",
         ),
         AGE,
-        CONTAINERS.wide(),
-        IMAGES.wide(),
-        SELECTOR.wide(),
     ],
     cells: |row| {
-        let [names, images, selector] = wide(row);
         let (current, ready) = (row.count("replicas"), row.count("readyReplicas"));
-        vec![row.name(), replicas(row).into(), current, ready, row.age(), names, images, selector]
+        vec![row.name(), replicas(row).into(), current, ready, row.age()]
     },
 };
 
@@ -100,12 +72,8 @@ pub(super) const DAEMON_SETS: Table = Table {
         ),
         text("Node Selector", "NodeSelector must be true for the pod to fit on a node."),
         AGE,
-        CONTAINERS.wide(),
-        IMAGES.wide(),
-        SELECTOR.wide(),
     ],
     cells: |row| {
-        let [names, images, selector] = wide(row);
         let mut cells = vec![row.name()];
         cells.extend(
             [
@@ -118,7 +86,7 @@ pub(super) const DAEMON_SETS: Table = Table {
             .map(|field| row.count(field)),
         );
         let nodes = labels(row.spec.path(&["template", "spec"]), "nodeSelector");
-        cells.extend([nodes.into(), row.age(), names, images, selector]);
+        cells.extend([nodes.into(), row.age()]);
         cells
     },
 };
@@ -149,14 +117,10 @@ pub(super) const JOBS: Table = Table {
         text("Completions", "The number of pods which reached phase Succeeded, of those wanted."),
         text("Duration", "Time required to complete the job."),
         AGE,
-        CONTAINERS.wide(),
-        IMAGES.wide(),
-        SELECTOR.wide(),
     ],
     cells: |row| {
-        let [names, images, selector] = wide(row);
         let (completions, duration) = (completions(row).into(), duration(row).into());
-        vec![row.name(), job_status(row).into(), completions, duration, row.age(), names, images, selector]
+        vec![row.name(), job_status(row).into(), completions, duration, row.age()]
     },
 };
 
@@ -204,13 +168,8 @@ pub(super) const CRON_JOBS: Table = Table {
         integer("Active", "A list of pointers to currently running jobs."),
         text("Last Schedule", "Information when was the last time the job was successfully scheduled."),
         AGE,
-        CONTAINERS.wide(),
-        IMAGES.wide(),
-        SELECTOR.wide(),
     ],
     cells: |row| {
-        let job = row.spec.path(&["jobTemplate", "spec"]);
-        let [names, images] = containers(job.path(&["template", "spec"]));
         let suspended = if row.spec.flag("suspend") { "True" } else { "False" };
         let last = row.status.text("lastScheduleTime");
         vec![
@@ -221,9 +180,6 @@ pub(super) const CRON_JOBS: Table = Table {
             row.status.list("active").len().into(),
             if last.is_empty() { NONE.into() } else { row.since(last).into() },
             row.age(),
-            names,
-            images,
-            selector(job.at("selector")).into(),
         ]
     },
 };
@@ -274,7 +230,8 @@ pub(super) const AUTOSCALERS: Table = Table {
     },
 };
 
-/// What each metric should be. The current values are in `status.currentMetrics` in the same order.
+/// The current and the wanted value of each metric. `status.currentMetrics` has the same order as
+/// the spec.
 fn targets(row: &Row<'_>) -> String {
     let current = row.status.list("currentMetrics");
     let shown: Vec<String> = row

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::service_reference;
 use crate::json::{items, set_default};
 
-/// Fills in every webhook of a configuration.
+/// The defaults of every webhook of a configuration.
 pub(super) fn webhooks(object: &mut Value, mutating: bool) {
     for webhook in items(object, "webhooks") {
         if let Some(client_config) = webhook.get_mut("clientConfig") {

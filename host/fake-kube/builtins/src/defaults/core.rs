@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::json::{Fields, ensure, items, set, set_default, set_default_text};
 
-/// The label by which selectors find a namespace by name.
+/// core/v1 `LabelMetadataName`: the label by which namespace selectors select a namespace by its
+/// name.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
 pub(super) fn service(object: &mut Value) {
@@ -61,7 +62,8 @@ pub(super) fn namespace(object: &mut Value) {
     }
 }
 
-/// Of containers: a limit is its own default, and a default limit or a minimum is the default request.
+/// For containers, the maximum is the default limit, and the default limit, or else the minimum, is
+/// the default request.
 pub(super) fn limit_range(object: &mut Value) {
     let Some(spec) = ensure(object, "spec") else { return };
     for limit in items(spec, "limits").filter(|limit| limit.text("type") == "Container") {

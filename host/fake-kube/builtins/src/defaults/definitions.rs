@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::service_reference;
 use crate::json::{Fields, ensure, existing, set_default, set_default_text};
 
-/// Names that follow from the kind, and the conversion strategy.
+/// The names that are made from the kind, and the conversion strategy.
 pub(super) fn definition(object: &mut Value) {
     let Some(spec) = ensure(object, "spec") else { return };
     if let Some(names) = ensure(spec, "names") {

@@ -1,8 +1,10 @@
-//! What the API server fills in when a client leaves it out, before anybody's ownership is tracked.
+//! What the API server fills in when a client leaves it out. This comes before field managers are
+//! tracked.
 
 mod admission;
 mod core;
 mod definitions;
+mod image;
 mod network;
 mod pod;
 mod volumes;
@@ -79,7 +81,7 @@ fn set_default_list(object: &mut Value, key: &str, value: Value) {
     }
 }
 
-/// The port of a webhook's service reference.
+/// The default port of a webhook's service reference.
 fn service_reference(client_config: &mut Value) {
     if let Some(service) = client_config.get_mut("service") {
         set_default(service, "port", json!(443));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::set_default_list;
 use crate::json::{Fields, ensure, existing, items, set_default};
 
-/// Which directions a policy is about, and the protocols of its ports.
+/// The directions of a policy, and the protocols of its ports.
 pub(super) fn policy(object: &mut Value) {
     let Some(spec) = ensure(object, "spec") else { return };
     let egress = !spec.list("egress").is_empty();

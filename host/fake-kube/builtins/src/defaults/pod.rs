@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::image::pull_policy;
 use super::volumes::{pod_volume, references};
 use crate::json::{Fields, ensure, existing, is_empty, items, set, set_default, set_default_text};
 
-/// A pod: what templates get, and what only pods get.
+/// A pod: the defaults of pod templates, and those that only pods get.
 pub(super) fn pod(object: &mut Value) {
     let Some(spec) = ensure(object, "spec") else { return };
     pod_spec(spec);
@@ -40,7 +41,8 @@ fn pod_spec(spec: &mut Value) {
     set_default(spec, "securityContext", json!({}));
     set_default(spec, "terminationGracePeriodSeconds", 30);
     set_default_text(spec, "schedulerName", "default-scheduler");
-    // The deprecated name is kept in step with its successor.
+    // `serviceAccount` is the deprecated name of `serviceAccountName`. Both always have the same
+    // value.
     for (from, to) in [("serviceAccountName", "serviceAccount"), ("serviceAccount", "serviceAccountName")] {
         let name = spec.text(from).to_owned();
         if !name.is_empty() {
@@ -100,23 +102,6 @@ fn http_get(handler: &mut Value) {
     }
 }
 
-/// `Always` for images without a tag or with `latest`.
-pub(super) fn pull_policy(image: &str) -> &'static str {
-    if image.contains('@') {
-        let before = image.split('@').next().unwrap_or_default();
-        return if tag(before) == Some("latest") { "Always" } else { "IfNotPresent" };
-    }
-    match tag(image) {
-        None | Some("latest") => "Always",
-        Some(_) => "IfNotPresent",
-    }
-}
-
-/// The part after the colon of the last path segment; an earlier colon belongs to a port.
-fn tag(image: &str) -> Option<&str> {
-    image.rsplit('/').next().and_then(|segment| segment.split_once(':')).map(|(_, tag)| tag)
-}
-
 fn requests_from_limits(container: &mut Value) {
     let Some(resources) = existing(container, &["resources"]) else { return };
     let Some(limits) = resources.at("limits").as_object().cloned() else { return };
@@ -135,25 +120,6 @@ fn host_ports(container: &mut Value) {
         let number = port.at("containerPort").clone();
         if port.integer("hostPort").unwrap_or(0) == 0 && !is_empty(&number) {
             set(port, "hostPort", number);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pull_policy_follows_the_tag() {
-        for (image, policy) in [
-            ("i", "Always"),
-            ("registry:5000/i", "Always"),
-            ("ghcr.io/oras/i:latest", "Always"),
-            ("registry:5000/i:1", "IfNotPresent"),
-            ("i@sha256:0123", "IfNotPresent"),
-            ("i:1@sha256:0123", "IfNotPresent"),
-        ] {
-            assert_eq!(pull_policy(image), policy, "{image}");
         }
     }
 }

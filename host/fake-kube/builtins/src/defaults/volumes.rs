@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::image::pull_policy;
 use crate::json::{Fields, ensure, existing, items, set_default};
 
 /// A file mode of 0644.
@@ -37,7 +38,7 @@ pub(super) fn pod_volume(volume: &mut Value) {
         set_default(path, "type", "");
     }
     if let Some(image) = existing(volume, &["image"]) {
-        let policy = super::pod::pull_policy(image.text("reference"));
+        let policy = pull_policy(image.text("reference"));
         set_default(image, "pullPolicy", policy);
     }
     if let Some(spec) = existing(volume, &["ephemeral", "volumeClaimTemplate", "spec"]) {
@@ -52,7 +53,7 @@ fn downward_files(source: &mut Value) {
     }
 }
 
-/// Field and resource references of environment variables and downward API files.
+/// Defaults in the field and resource references of environment variables and downward API files.
 pub(super) fn references(owner: &mut Value) {
     if let Some(field) = existing(owner, &["fieldRef"]) {
         set_default(field, "apiVersion", "v1");

@@ -1,4 +1,4 @@
-//! The kinds of complaints that `Cause` has no constructor for, worded as the API server words them.
+//! Causes that `Cause` has no constructor for, in the API server's words.
 
 use fake_kube_apimachinery::status::Cause;
 use serde_json::Value;
@@ -28,7 +28,7 @@ pub(super) fn too_many(field: String, count: usize, limit: usize) -> Cause {
     }
 }
 
-/// A reference to something that is not there.
+/// A reference to something that does not exist.
 pub(super) fn not_found(field: String, value: &str) -> Cause {
     Cause { reason: "FieldValueNotFound", message: format!("Not found: {value:?}"), field }
 }
@@ -47,7 +47,7 @@ pub(super) fn invalid(field: String, value: &str, detail: &str) -> Cause {
     Cause::invalid(field, &Value::from(value), detail)
 }
 
-/// A field that did not change may be set to anything; one that did must not have.
+/// A cause if an immutable field has changed.
 pub(super) fn immutable(field: &str, new: &Value, old: &Value) -> Option<Cause> {
     (new != old).then(|| Cause::invalid(field, new, "field is immutable"))
 }

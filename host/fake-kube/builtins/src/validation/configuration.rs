@@ -9,7 +9,7 @@ use super::causes::{immutable, invalid, too_long};
 use super::names;
 use crate::json::Fields;
 
-/// What one object may hold.
+/// core/v1 `MaxSecretSize`: the bytes of data that one object may hold.
 const SIZE_LIMIT: usize = 1024 * 1024;
 const LOCKED: &str = "field is immutable when `immutable` is set";
 
@@ -24,7 +24,7 @@ fn decoded_size(value: &Value) -> Option<usize> {
     STANDARD.decode(value.as_str().unwrap_or_default()).ok().map(|bytes| bytes.len())
 }
 
-/// Data of base64 text: complains about what is not, and tells the size of the rest.
+/// Validates that the values of a field are base64, and returns the size of those that are.
 fn binary(object: &Value, field: &str, causes: &mut Vec<Cause>) -> usize {
     let mut total = 0;
     for (key, value) in object.entries(field) {

@@ -205,7 +205,7 @@ fn mounts(container: &Value, volumes: &[&str], path: &str, causes: &mut Vec<Caus
     }
 }
 
-/// Validates the user and group ids of a security context, of a container or a pod.
+/// Validates the user and group IDs of a security context, of a container or a pod.
 pub(super) fn security(context: &Value, path: &str, causes: &mut Vec<Cause>) {
     for field in ["runAsUser", "runAsGroup", "fsGroup"] {
         if let Some(id) = context.integer(field).filter(|id| !(0..=ID_LIMIT).contains(id)) {

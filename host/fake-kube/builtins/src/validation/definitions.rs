@@ -7,7 +7,7 @@ use super::causes::{duplicate, immutable, invalid, unsupported};
 use super::names;
 use crate::json::{Fields, is_empty};
 
-/// Groups that only the Kubernetes project may define kinds in.
+/// KEP-1111 `api-approved.kubernetes.io`: needed for kinds in the groups of the Kubernetes project.
 const APPROVAL: &str = "api-approved.kubernetes.io";
 const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
 const COLUMN_TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
@@ -132,7 +132,7 @@ fn definition_names(names_of: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
-/// The schema of whole objects: they are objects.
+/// Validates the schema of a whole object, which must have the type `object`.
 fn root(schema: &Value, path: &str, causes: &mut Vec<Cause>) {
     match schema.text("type") {
         "" => causes.push(Cause::required(format!("{path}.type"), "must not be empty at the root")),
@@ -145,7 +145,8 @@ fn root(schema: &Value, path: &str, causes: &mut Vec<Cause>) {
     nested(schema, path, causes);
 }
 
-/// Every part says its type, and only what structural schemas may say.
+/// Validates that every part of a schema has a type, and only fields that structural schemas may
+/// have.
 fn nested(schema: &Value, path: &str, causes: &mut Vec<Cause>) {
     let type_ = schema.text("type");
     if !type_.is_empty() && !TYPES.contains(&type_) {
@@ -202,7 +203,7 @@ fn typed(schema: &Value, path: &str, what: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-/// Lists that are maps name their keys.
+/// Validates that a list of type `map` names its keys.
 fn list_keys(schema: &Value, path: &str, causes: &mut Vec<Cause>) {
     let keys = schema.list("x-kubernetes-list-map-keys");
     let field = format!("{path}.x-kubernetes-list-map-keys");
@@ -243,7 +244,7 @@ fn list_keys(schema: &Value, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-/// Once a definition is established, its instances are stored by group, plural and scope.
+/// The fields by which instances are stored cannot change once the definition is established.
 pub(super) fn definition_update(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
     let established = old
         .at("status")

@@ -5,10 +5,12 @@ use serde_json::Value;
 
 use super::causes::invalid;
 use super::names;
+use super::numbers::not_negative;
 use crate::events::event_to_core;
 use crate::json::Fields;
 
-/// Validates an event of either view. The API server checks the core one and says its field names.
+/// Validates an event of either version. The API server checks it as `v1`, so the causes have the
+/// field names of `v1`.
 pub(super) fn event(object: &Value, core: bool, causes: &mut Vec<Cause>) {
     let event = if core { object.clone() } else { event_to_core(object) };
     let namespace = event.at("metadata").text("namespace");
@@ -58,7 +60,7 @@ pub(super) fn lease(object: &Value, causes: &mut Vec<Cause>) {
         let field = "spec.leaseDurationSeconds";
         causes.push(Cause::invalid(field, spec.at("leaseDurationSeconds"), "must be greater than 0"));
     }
-    super::probes::not_negative(spec, "leaseTransitions", "spec", causes);
+    not_negative(spec, "leaseTransitions", "spec", causes);
     if spec.has("holderIdentity") && spec.text("holderIdentity").is_empty() {
         causes.push(invalid("spec.holderIdentity".to_owned(), "", "must not be empty"));
     }

@@ -4,21 +4,19 @@ use fake_kube_apimachinery::status::Cause;
 use serde_json::Value;
 
 use super::causes::{immutable, invalid, unsupported};
-use super::probes::not_negative;
+use super::numbers::not_negative;
 use super::{pods, selectors};
 use crate::json::{Fields, copy, ensure, items};
 
-/// The schedule's time is appended to the names of the jobs.
+/// The longest name of a CronJob. The controller appends eleven characters to it, for the time of a
+/// Job, and the name of a Job has at most 63.
 const CRON_JOB_NAME: usize = 52;
 
 pub(super) fn job(object: &Value, causes: &mut Vec<Cause>) {
     let spec = object.at("spec");
     if spec.has("selector") {
         selectors::label_selector(spec.at("selector"), "spec.selector", causes);
-        let labels = spec.path(&["template", "metadata", "labels"]);
-        if !selectors::matches(spec.at("selector"), labels) {
-            causes.push(selectors::mismatch(labels));
-        }
+        selectors::check_template(spec.at("selector"), spec, causes);
     } else {
         causes.push(Cause::required("spec.selector", ""));
     }
@@ -51,7 +49,7 @@ fn job_spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
     let template = format!("{path}.template");
     pods::template(spec.at("template"), &template, causes);
     match spec.path(&["template", "spec"]).text("restartPolicy") {
-        // The default of pods, so the author most likely said nothing.
+        // `Always` is the default of pods, so the field was most likely left out.
         "Always" => causes.push(Cause::required(
             format!("{template}.spec.restartPolicy"),
             "valid values: \"OnFailure\", \"Never\"",
@@ -71,7 +69,7 @@ fn job_spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
 pub(super) fn job_update(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
     let (new_spec, old_spec) = (new.at("spec"), old.at("spec"));
     let indexed = new_spec.text("completionMode") == "Indexed";
-    // An indexed job may be scaled by both numbers at once.
+    // An indexed Job can be scaled: both numbers change together.
     if !indexed || new_spec.at("completions") != new_spec.at("parallelism") {
         causes.extend(immutable("spec.completions", new_spec.at("completions"), old_spec.at("completions")));
     }
@@ -89,7 +87,8 @@ pub(super) fn job_update(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
-/// A suspended job that never ran may still be sent elsewhere.
+/// Takes the scheduling fields out of the comparison: they may change in a suspended Job that never
+/// ran.
 fn keep_scheduling(old: &Value, template: &mut Value) {
     for field in ["labels", "annotations"] {
         if let Some(metadata) = ensure(template, "metadata") {

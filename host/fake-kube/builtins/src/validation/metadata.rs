@@ -7,13 +7,15 @@ use super::causes::{invalid, too_long};
 use super::names;
 use crate::json::Fields;
 
-/// Keys and values of all annotations together.
+/// The size in bytes of the keys and values of all annotations (apimachinery
+/// `TotalAnnotationSizeLimitB`).
 const ANNOTATIONS_LIMIT: usize = 256 * 1024;
 
-/// What a name must look like.
+/// Checks the format of a name, and returns what is wrong with it.
 pub(super) type NameFormat = fn(&str) -> Vec<String>;
 
-/// Validates the metadata of an object whose kind has no rules of its own about names, like custom resources.
+/// Validates the metadata of an object whose kind has no rules of its own about names, such as a
+/// custom resource.
 pub fn validate_metadata(namespaced: bool, object: &Value) -> Vec<Cause> {
     validate(namespaced, names::dns_subdomain, object.at("metadata"), "metadata")
 }
@@ -88,7 +90,7 @@ fn owners(references: &Value, path: &str, causes: &mut Vec<Cause>) {
     let mut controller: Option<String> = None;
     for reference in references.as_array().into_iter().flatten() {
         let api_version = reference.text("apiVersion");
-        // Like Go: what is not a group and a version has neither.
+        // As `schema.ParseGroupVersion`: a text with two slashes has no version.
         if api_version.rsplit('/').next().unwrap_or_default().is_empty()
             || api_version.matches('/').count() > 1
         {

@@ -1,4 +1,4 @@
-//! What the API server refuses, in its words.
+//! What the API server refuses, in the API server's words.
 
 mod access;
 mod autoscalers;
@@ -11,6 +11,7 @@ mod events;
 mod jobs;
 mod metadata;
 mod names;
+mod numbers;
 mod pods;
 mod probes;
 mod resources;
@@ -52,7 +53,8 @@ pub fn validate_create(resource: &Resource, object: &Value) -> Vec<Cause> {
 pub fn validate_update(resource: &Resource, new: &Value, old: &Value) -> Vec<Cause> {
     let mut causes = metadata::validate_update(new.at("metadata"));
     changes(resource, new, old, &mut causes);
-    // Who may not change it is told so, not that what it may not be changed to is also wrong.
+    // The content is checked only when the change is allowed: a second complaint about it would
+    // only distract.
     let unchanged = new.as_object().is_some_and(|map| {
         map.iter()
             .all(|(key, value)| matches!(key.as_str(), "metadata" | "status") || old.get(key) == Some(value))
@@ -63,7 +65,7 @@ pub fn validate_update(resource: &Resource, new: &Value, old: &Value) -> Vec<Cau
     causes
 }
 
-/// Reviews are answered and forgotten.
+/// Whether objects of the kind are stored. Reviews are not.
 fn is_stored(resource: &Resource) -> bool {
     resource.verbs.contains(&"get")
 }
@@ -118,7 +120,7 @@ fn content(resource: &Resource, object: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
-/// Validates what must stay as it was.
+/// Validates that fields that cannot change are unchanged.
 fn changes(resource: &Resource, new: &Value, old: &Value, causes: &mut Vec<Cause>) {
     match resource.group_kind() {
         ("", "Pod") => pods::update(new, old, causes),

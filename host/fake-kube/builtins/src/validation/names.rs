@@ -1,5 +1,5 @@
-//! The formats of names, labels and keys, and the sentences about them. Each function returns what is
-//! wrong with a text, nothing when it is fine.
+//! The formats of names, labels and keys, and the sentences about them. Each function returns what
+//! is wrong with a text: nothing if it is valid.
 
 const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must \
     start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
@@ -27,7 +27,7 @@ fn lower(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit()
 }
 
-/// Whether all characters are allowed, and the first and last are of the stricter sets.
+/// Whether all characters are of one set, and the first and the last also of stricter sets.
 fn shaped(
     text: &str,
     first: impl Fn(char) -> bool,
@@ -76,7 +76,7 @@ pub(super) fn dns_1035_label(text: &str) -> Vec<String> {
     max_length(text, 63).into_iter().chain((!valid).then(|| LABEL_1035.to_owned())).collect()
 }
 
-/// Names of roles and bindings, which may hold anything that fits into a path.
+/// Names of roles and bindings, which may have any characters that a path segment may have.
 pub(super) fn path_segment(text: &str) -> Vec<String> {
     if text == "." || text == ".." {
         return vec![format!("may not be '{text}'")];
@@ -174,7 +174,7 @@ pub(super) fn port_number(port: i64) -> Option<&'static str> {
     (!(1..=65535).contains(&port)).then_some("must be between 1 and 65535, inclusive")
 }
 
-/// A prefix is judged by the name that it could become.
+/// `generateName` is a prefix: it is checked as a name that could be made from it.
 pub(super) fn mask_trailing_dash(text: &str) -> String {
     match text.strip_suffix('-') {
         Some(rest) if !rest.is_empty() => format!("{}a", rest.get(..rest.len() - 1).unwrap_or_default()),

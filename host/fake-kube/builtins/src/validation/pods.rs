@@ -4,7 +4,7 @@ use fake_kube_apimachinery::status::Cause;
 use serde_json::Value;
 
 use super::causes::{invalid, unsupported};
-use super::{containers, ephemeral_containers, metadata, names, probes, selectors, volumes};
+use super::{containers, ephemeral_containers, metadata, names, numbers, selectors, volumes};
 use crate::json::{Fields, copy, items, remove};
 
 /// Validates a pod spec.
@@ -37,7 +37,7 @@ pub(super) fn spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
             causes.extend(format(value).iter().map(|wrong| invalid(format!("{path}.{field}"), value, wrong)));
         }
     }
-    probes::not_negative(spec, "terminationGracePeriodSeconds", path, causes);
+    numbers::not_negative(spec, "terminationGracePeriodSeconds", path, causes);
     if let Some(seconds) =
         spec.integer("activeDeadlineSeconds").filter(|s| !(1..=i64::from(i32::MAX)).contains(s))
     {
@@ -89,7 +89,8 @@ fn tolerations(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-/// The selectors of pod affinities, which are the parts that are easily wrong.
+/// Validates the selectors and topology keys of required pod affinities. Other parts are not
+/// checked.
 fn affinity(affinity: &Value, path: &str, causes: &mut Vec<Cause>) {
     for kind in ["podAffinity", "podAntiAffinity"] {
         let path = format!("{path}.{kind}.requiredDuringSchedulingIgnoredDuringExecution");

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::causes::{invalid, unsupported};
 use super::names;
+use super::numbers::not_negative;
 use crate::json::Fields;
 
 /// Validates the probes and hooks of a container.
@@ -41,14 +42,6 @@ pub(super) fn container(container: &Value, path: &str, causes: &mut Vec<Cause>) 
     }
 }
 
-/// A number field that must not be negative.
-pub(super) fn not_negative(owner: &Value, field: &str, path: &str, causes: &mut Vec<Cause>) {
-    if owner.integer(field).is_some_and(|number| number < 0) {
-        let sentence = "must be greater than or equal to 0";
-        causes.push(Cause::invalid(format!("{path}.{field}"), owner.at(field), sentence));
-    }
-}
-
 fn handler(owner: &Value, path: &str, kinds: &[&str], causes: &mut Vec<Cause>) {
     let mut given = kinds.iter().filter(|kind| owner.has(kind));
     let Some(kind) = given.next() else {
@@ -78,7 +71,7 @@ fn handler(owner: &Value, path: &str, kinds: &[&str], causes: &mut Vec<Cause>) {
     }
 }
 
-/// A port by number or by name.
+/// The field `port`, by number or by name.
 pub(super) fn port(owner: &Value, path: &str, causes: &mut Vec<Cause>) {
     port_value(owner.at("port"), format!("{path}.port"), causes);
 }

@@ -18,7 +18,7 @@ pub(super) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The quantity, or a complaint about its syntax.
+/// Parses a quantity. A wrong syntax becomes a cause.
 pub(super) fn parse(value: &Value, path: &str, causes: &mut Vec<Cause>) -> Option<Quantity> {
     let text = text(value);
     let quantity = Quantity::parse(&text);
@@ -37,7 +37,7 @@ pub(super) fn not_negative(value: &Value, path: &str, causes: &mut Vec<Cause>) -
     Some(quantity)
 }
 
-/// Which of two quantities is larger; nothing when one is not a quantity.
+/// Compares two quantities. `None` when one of them is not a quantity.
 pub(super) fn compare(a: &Value, b: &Value) -> Option<Ordering> {
     Some(Quantity::parse(&text(a))?.nanos().cmp(&Quantity::parse(&text(b))?.nanos()))
 }
@@ -71,7 +71,7 @@ fn container_resource(name: &str, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-/// The quality of service that a pod's requests and limits earn it.
+/// The quality of service class that follows from the pod's requests and limits.
 pub(crate) fn qos_class(spec: &Value) -> &'static str {
     const COMPUTE: [&str; 2] = ["cpu", "memory"];
     let positive = |value: &Value| Quantity::parse(&text(value)).is_some_and(|quantity| quantity.nanos() > 0);

@@ -1,4 +1,4 @@
-//! Label selectors, and whether they select what they must.
+//! Label selectors, and whether a workload selects the pods of its own template.
 
 use fake_kube_apimachinery::status::Cause;
 use serde_json::Value;
@@ -45,19 +45,20 @@ pub(super) fn workload_selector(spec: &Value, kind: &str, causes: &mut Vec<Cause
         causes.push(Cause::invalid("spec.selector", selector, &sentence));
         return;
     }
+    check_template(selector, spec, causes);
+}
+
+/// Validates that the labels of a workload's pod template match its selector.
+pub(super) fn check_template(selector: &Value, spec: &Value, causes: &mut Vec<Cause>) {
     let labels = spec.path(&["template", "metadata", "labels"]);
     if !matches(selector, labels) {
-        causes.push(mismatch(labels));
+        let sentence = "`selector` does not match template `labels`";
+        causes.push(Cause::invalid("spec.template.metadata.labels", labels, sentence));
     }
 }
 
-/// The complaint about a template whose pods its owner would not find.
-pub(super) fn mismatch(labels: &Value) -> Cause {
-    Cause::invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
-}
-
 /// Whether labels satisfy a selector.
-pub(super) fn matches(selector: &Value, labels: &Value) -> bool {
+fn matches(selector: &Value, labels: &Value) -> bool {
     let by_label = selector.entries("matchLabels").all(|(key, value)| labels.get(key) == Some(value));
     by_label
         && selector.list("matchExpressions").iter().all(|expression| {

@@ -125,7 +125,7 @@ fn ip(address: &Value, field: String, causes: &mut Vec<Cause>) {
     }
 }
 
-/// The address of a service stays, unless it becomes an external name or was one.
+/// The cluster IP of a Service cannot change, unless its type changes from or to `ExternalName`.
 pub(super) fn service_update(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
     let (new, old) = (new.at("spec"), old.at("spec"));
     if [new, old].iter().any(|spec| spec.text("type") == "ExternalName") || is_empty(old.at("clusterIP")) {

@@ -51,7 +51,8 @@ fn class_and_mode(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-/// A claim may grow once it is bound, may be given a class and a volume before, and keeps the rest.
+/// A bound claim may grow and change its attributes class, an unbound one may get a volume and a
+/// class. Nothing else of the spec may change.
 pub(super) fn claim_update(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
     let (new_spec, old_spec) = (new.at("spec"), old.at("spec"));
     let bound = old.at("status").text("phase") == "Bound";

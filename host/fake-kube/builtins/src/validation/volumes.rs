@@ -7,7 +7,7 @@ use super::causes::{duplicate, invalid};
 use super::{names, resources};
 use crate::json::Fields;
 
-/// Fields without which a kind of volume means nothing.
+/// Required fields of the kinds of volumes.
 const REQUIRED: [(&str, &[&str]); 9] = [
     ("configMap", &["name"]),
     ("csi", &["driver"]),
@@ -96,7 +96,7 @@ fn items(source: &Value, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-/// A path below a volume must stay below it.
+/// Validates that a relative path does not lead out of its volume.
 pub(super) fn relative(text: &str, field: &str, causes: &mut Vec<Cause>) {
     if text.starts_with('/') {
         causes.push(invalid(field.to_owned(), text, "must be a relative path"));

@@ -1,4 +1,5 @@
-//! Configurations of admission webhooks (`pkg/apis/admissionregistration/validation`, `pkg/util/webhook`).
+//! Configurations of admission webhooks (`pkg/apis/admissionregistration/validation`,
+//! `pkg/util/webhook`).
 
 use std::collections::HashSet;
 
@@ -10,7 +11,7 @@ use super::causes::{duplicate, invalid, too_many, unsupported};
 use super::{names, selectors};
 use crate::json::Fields;
 
-/// The versions of AdmissionReview that the API server speaks.
+/// The versions of AdmissionReview that the API server sends.
 const REVIEW_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
 /// How many match conditions one webhook may have.
 const MOST_CONDITIONS: usize = 64;
@@ -116,7 +117,7 @@ fn rule(rule: &Value, path: &str, causes: &mut Vec<Cause>) {
     one_of(rule, "scope", &["*", "Cluster", "Namespaced"], path, causes);
 }
 
-/// A list that must not be empty, and where `*` stands alone.
+/// Validates that a list is not empty, and that `*` is its only entry if it is there.
 fn lonely_wildcard(rule: &Value, field: &str, words: &str, path: &str, causes: &mut Vec<Cause>) {
     let items = rule.list(field);
     if items.is_empty() {

@@ -1,10 +1,11 @@
-//! Kinds that keep pods running: stateful sets, deployments, daemon sets, replica sets.
+//! Kinds that keep pods running: stateful sets, deployments, daemon sets, replica sets and
+//! replication controllers. Disruption budgets and controller revisions are here too.
 
 use fake_kube_apimachinery::status::Cause;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::causes::{immutable, invalid, unsupported};
-use super::probes::not_negative;
+use super::numbers::{not_negative, percentage};
 use super::{pods, selectors};
 use crate::json::{Fields, copy};
 
@@ -65,7 +66,7 @@ fn counts(spec: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
-/// The selector and the template of something that keeps its pods running.
+/// Checks that a workload keeps its pods running, and selects the pods of its template.
 fn running_template(spec: &Value, kind: &str, causes: &mut Vec<Cause>) {
     selectors::workload_selector(spec, kind, causes);
     pods::template(spec.at("template"), "spec.template", causes);
@@ -106,7 +107,9 @@ pub(super) fn deployment(object: &Value, causes: &mut Vec<Cause>) {
     running_template(spec, "deployment", causes);
     let strategy = spec.at("strategy");
     match strategy.text("type") {
-        "RollingUpdate" => rolling(strategy.at("rollingUpdate"), "spec.strategy.rollingUpdate", causes),
+        "RollingUpdate" => {
+            rolling_update(strategy.at("rollingUpdate"), "spec.strategy.rollingUpdate", causes)
+        }
         "Recreate" if strategy.has("rollingUpdate") => causes.push(Cause::forbidden(
             "spec.strategy.rollingUpdate",
             "may not be specified when strategy `type` is 'Recreate'",
@@ -128,8 +131,8 @@ pub(super) fn deployment(object: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
-/// A rollout needs room in at least one direction.
-fn rolling(rolling: &Value, path: &str, causes: &mut Vec<Cause>) {
+/// A rolling update must be able to add a pod or to remove one.
+fn rolling_update(rolling: &Value, path: &str, causes: &mut Vec<Cause>) {
     for field in ["maxUnavailable", "maxSurge"] {
         percentage(rolling.at(field), format!("{path}.{field}"), causes);
     }
@@ -143,33 +146,15 @@ fn rolling(rolling: &Value, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-/// A number or a percentage.
-pub(super) fn percentage(value: &Value, field: String, causes: &mut Vec<Cause>) {
-    let number = match value {
-        Value::String(text) => text.strip_suffix('%').and_then(|digits| {
-            digits.chars().all(|c| c.is_ascii_digit()).then(|| digits.parse::<i64>().ok()).flatten()
-        }),
-        Value::Null => return,
-        other => other.as_i64(),
-    };
-    let sentence = match number {
-        Some(number) if number < 0 => "must be greater than or equal to 0",
-        Some(_) => return,
-        None => {
-            "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex \
-             used for validation is '[0-9]+%')"
-        }
-    };
-    causes.push(Cause::invalid(field, value, sentence));
-}
-
 pub(super) fn daemon_set(object: &Value, causes: &mut Vec<Cause>) {
     let spec = object.at("spec");
     counts(spec, causes);
     running_template(spec, "daemonset", causes);
     let strategy = spec.at("updateStrategy");
     match strategy.text("type") {
-        "RollingUpdate" => rolling(strategy.at("rollingUpdate"), "spec.updateStrategy.rollingUpdate", causes),
+        "RollingUpdate" => {
+            rolling_update(strategy.at("rollingUpdate"), "spec.updateStrategy.rollingUpdate", causes)
+        }
         "OnDelete" => {}
         other => {
             causes.push(unsupported(
@@ -194,14 +179,11 @@ pub(super) fn replication_controller(object: &Value, causes: &mut Vec<Cause>) {
     if selector.as_object().is_none_or(serde_json::Map::is_empty) {
         causes.push(Cause::required("spec.selector", ""));
     }
-    let labels = spec.path(&["template", "metadata", "labels"]);
-    if spec.entries("selector").any(|(key, value)| labels.get(key) != Some(value)) {
-        causes.push(selectors::mismatch(labels));
-    }
+    selectors::check_template(&json!({"matchLabels": selector}), spec, causes);
     pods::template(spec.at("template"), "spec.template", causes);
 }
 
-/// Deployments, daemon sets and replica sets keep the selector by which they find their pods.
+/// The selector of deployments, daemon sets and replica sets cannot change.
 pub(super) fn selector_update(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
     causes.extend(immutable(
         "spec.selector",

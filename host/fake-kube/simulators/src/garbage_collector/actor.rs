@@ -9,7 +9,8 @@ use kube::runtime::events::EventType;
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
-use super::graph::{Node, Owner, ResourceKind, Task};
+use super::graph::Task;
+use super::node::{Node, Owner, ResourceKind};
 use crate::controller::{Error, patch_params, unless_gone};
 use crate::events::EventRecorder;
 
@@ -80,9 +81,10 @@ impl Actor {
         Ok(absent)
     }
 
-    /// Whether the owner exists, in the namespace of its dependent if it is of a namespaced kind. As in
-    /// kube-controller-manager (`garbagecollector.isDangling`), an owner counts as existing when its kind is
-    /// not known, and when a cluster-scoped dependent names an owner of a namespaced kind.
+    /// Whether the owner exists, in the namespace of its dependent if it is of a namespaced kind.
+    /// As in kube-controller-manager (`garbagecollector.isDangling`), an owner counts as existing
+    /// when its kind is not known, and when a cluster-scoped dependent names an owner of a
+    /// namespaced kind.
     async fn exists(&self, owner: &Owner, dependent: &Node) -> Result<bool, Error> {
         let Some(kind) = self.kinds.iter().find(|kind| owner.is_of(kind)) else { return Ok(true) };
         if kind.namespaced && dependent.namespace.is_empty() {
@@ -110,8 +112,8 @@ impl Actor {
     async fn delete(&self, node: &Node, policy: PropagationPolicy) -> Result<(), Error> {
         let parameters = DeleteParams {
             propagation_policy: Some(policy),
-            // The decision was about this version: somebody may have adopted the object since. The watch
-            // reports the newer version, and that is judged again.
+            // The decision was about this version: somebody may have adopted the object since. The
+            // watch reports the newer version, and that is judged again.
             preconditions: Some(Preconditions {
                 uid: Some(node.uid.clone()),
                 resource_version: Some(node.resource_version.clone()),

@@ -1,100 +1,21 @@
 //! Owners and dependents, and what is to be done about them: a value without IO.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::core::ApiResource;
-use serde_json::{Value, json};
+use super::node::{Node, Owner, ResourceKind};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
 /// metav1 `FinalizerDeleteDependents`.
 const FOREGROUND: &str = "foregroundDeletion";
 /// metav1 `FinalizerOrphanDependents`.
 const ORPHAN: &str = "orphan";
 
-/// A kind of the API, in one version.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct ResourceKind {
-    pub(super) resource: ApiResource,
-    pub(super) namespaced: bool,
-}
-
-/// A reference to an owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Owner {
-    pub(super) api_version: String,
-    pub(super) kind: String,
-    pub(super) name: String,
-    pub(super) uid: String,
-    controller: Option<bool>,
-    blocks_deletion: Option<bool>,
-}
-
-impl From<&OwnerReference> for Owner {
-    fn from(reference: &OwnerReference) -> Self {
-        Owner {
-            api_version: reference.api_version.clone(),
-            kind: reference.kind.clone(),
-            name: reference.name.clone(),
-            uid: reference.uid.clone(),
-            controller: reference.controller,
-            blocks_deletion: reference.block_owner_deletion,
-        }
-    }
-}
-
-impl Owner {
-    /// Whether the owner is of this kind, in whatever version the reference was written.
-    pub(super) fn is_of(&self, kind: &ResourceKind) -> bool {
-        let group = self.api_version.rsplit_once('/').map_or("", |(group, _version)| group);
-        self.kind == kind.resource.kind && group == kind.resource.group
-    }
-
-    pub(super) fn to_json(&self) -> Value {
-        let mut value =
-            json!({"apiVersion": self.api_version, "kind": self.kind, "name": self.name, "uid": self.uid});
-        if let Value::Object(members) = &mut value {
-            members.extend(self.controller.map(|controller| ("controller".to_owned(), controller.into())));
-            members
-                .extend(self.blocks_deletion.map(|blocks| ("blockOwnerDeletion".to_owned(), blocks.into())));
-        }
-        value
-    }
-}
-
-/// One object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Node {
-    pub(super) kind: Arc<ResourceKind>,
-    pub(super) uid: String,
-    /// Empty for cluster-scoped objects.
-    pub(super) namespace: String,
-    pub(super) name: String,
-    pub(super) resource_version: String,
-    pub(super) owners: Vec<Owner>,
-    pub(super) finalizers: Vec<String>,
-    pub(super) deleting: bool,
-}
-
-impl Node {
-    /// Whether the object is being deleted and this finalizer holds it.
-    fn waits_for(&self, finalizer: &str) -> bool {
-        self.deleting && self.finalizers.iter().any(|held| held == finalizer)
-    }
-
-    /// Whether the object can own objects of a namespace: it is there itself, or is cluster-scoped.
-    fn reaches(&self, namespace: &str) -> bool {
-        !self.kind.namespaced || self.namespace == namespace
-    }
-}
-
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Task {
-    /// Look up owners that the graph does not know. If none of the object's owners exists, delete the object;
-    /// otherwise remove the references to those that do not exist.
+    /// Look up owners that the graph does not know. If none of the object's owners exists, delete
+    /// the object; otherwise remove the references to those that do not exist.
     CheckOwners { node: Node, unknown: Vec<Owner> },
-    /// The owner is being deleted and waits for this dependent: delete it, unless one of `others` exists, which
-    /// then keeps it.
+    /// The owner is being deleted and waits for this dependent: delete it, unless one of `others`
+    /// exists, which then keeps it.
     DeleteDependent { node: Node, owner: String, others: Vec<Owner> },
     /// The owner is being deleted and leaves its dependents behind.
     RemoveOwner { node: Node, owner: String },
@@ -172,8 +93,8 @@ impl Graph {
         tasks
     }
 
-    /// The object that a reference means. A UID alone does not make an owner: kind and name must be the same,
-    /// and an owner of a namespaced kind must be in the namespace of its dependent.
+    /// The object that a reference means. A UID alone does not make an owner: kind and name must be
+    /// the same, and an owner of a namespaced kind must be in the namespace of its dependent.
     fn owner(&self, dependent: &Node, reference: &Owner) -> Option<&Node> {
         let owner = self.nodes.get(&reference.uid)?;
         let is_meant = reference.is_of(&owner.kind) && reference.name == owner.name;
@@ -231,8 +152,8 @@ impl Graph {
         Vec::new()
     }
 
-    /// What becomes of a dependent whose owner waits for its deletion. Another owner that is not waiting for
-    /// its own dependents keeps it.
+    /// What becomes of a dependent whose owner waits for its deletion. Another owner that is not
+    /// waiting for its own dependents keeps it.
     fn without_owner(&self, dependent: &Node, owner: &str) -> Task {
         let keeps = |other: &Owner| {
             let known = self.owner(dependent, other);

@@ -1,11 +1,13 @@
-//! A simulated garbage collector: dependents are deleted with their owners, in the order that the deletion's
-//! propagation policy asks for.
+//! A simulated garbage collector: dependents are deleted with their owners, in the order that the
+//! deletion's propagation policy asks for.
 //!
-//! One graph of owners and dependents covers all kinds that can be listed, watched and deleted. Metadata-only
-//! watches keep it. An owner that the graph does not know is looked up in the API before anything is deleted.
+//! One graph of owners and dependents covers all kinds that can be listed, watched and deleted.
+//! Metadata-only watches keep it. An owner that the graph does not know is looked up in the API
+//! before anything is deleted.
 
 mod actor;
 mod graph;
+mod node;
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
@@ -15,13 +17,14 @@ use std::time::Duration;
 use actor::Actor;
 use futures::stream::SelectAll;
 use futures::{Stream, StreamExt};
-use graph::{Graph, Node, Owner, ResourceKind};
+use graph::Graph;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
 use kube::discovery::{ApiCapabilities, Discovery, Scope, verbs};
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
+use node::{Node, Owner, ResourceKind};
 
 /// How often failed tasks and a failed discovery are tried again.
 const RETRY: Duration = Duration::from_millis(500);

@@ -1,5 +1,5 @@
-//! A simulated scheduler and kubelet: pods get a node and become ready, unless what they mount or read is
-//! missing. Containers are run by the caller's runners, if at all.
+//! A simulated scheduler and kubelet: pods get a node and become ready, unless what they mount or
+//! read is missing. Containers are run by the caller's runners, if at all.
 
 mod obstacle;
 mod runs;
@@ -53,8 +53,8 @@ pub(crate) async fn run(client: Client, runners: Vec<Arc<dyn PodRunner>>, events
     drive(controller, reconcile, Context { client, runners, runs, events }).await;
 }
 
-/// Has pods reconciled that are not ready when a Secret, a ConfigMap or a claim of their namespace changes: it
-/// may be what they wait for.
+/// Has pods reconciled that are not ready when a Secret, a ConfigMap or a claim of their namespace
+/// changes: it may be what they wait for.
 fn watch_dependencies(controller: Controller<Pod>, client: &Client, store: &Store<Pod>) -> Controller<Pod> {
     let pods_of = |store: Store<Pod>| {
         move |namespace: Option<String>| -> Vec<ObjectRef<Pod>> {
@@ -137,7 +137,8 @@ async fn terminate(context: &Context, api: &Api<Pod>, pod: &Pod, uid: &str) -> R
     done()
 }
 
-/// Says once, by a condition and an Event, that nobody runs a pod whose containers are meant to end.
+/// Says once, by a condition and an Event, that nobody runs a pod whose containers are meant to
+/// end.
 async fn report_not_simulated(context: &Context, api: &Api<Pod>, pod: &Pod) -> Result<Action, Error> {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref()).into_iter().flatten();
     let is_reported = conditions.into_iter().any(|condition| condition.type_ == "PodScheduled");

@@ -79,7 +79,8 @@ async fn variable_obstacle(
     Ok(None)
 }
 
-/// Whether a container runtime could parse an image name: a tag may have capital letters, a repository not.
+/// Whether a container runtime could parse an image name: a tag may have capital letters, a
+/// repository not.
 fn is_image_name(image: &str) -> bool {
     let name = image.split_once('@').map_or(image, |(name, _digest)| name);
     // A colon before a slash starts the port of a registry, not a tag.

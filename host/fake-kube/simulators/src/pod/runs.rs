@@ -31,8 +31,8 @@ pub(super) struct Runs {
 
 #[derive(Default)]
 struct State {
-    /// UIDs of the pods that exist. A pod that the watch has reported as deleted is not started any more,
-    /// although a reconciliation may still hold it.
+    /// UIDs of the pods that exist. A pod that the watch has reported as deleted is not started any
+    /// more, although a reconciliation may still hold it.
     existing: HashSet<String>,
     /// UIDs that a list in progress has mentioned.
     listed: HashSet<String>,
@@ -109,15 +109,16 @@ impl Runs {
         state.runs.insert(uid, Run { progress, stop, _task: AbortOnDropHandle::new(task) });
     }
 
-    /// The last report about a pod. The outer `None` says that no runner was started, the inner one that the
-    /// runner has not reported yet.
+    /// The last report about a pod. The outer `None` says that no runner was started, the inner one
+    /// that the runner has not reported yet.
     pub(super) fn report(&self, uid: &str) -> Option<Option<PodReport>> {
         let state = self.state();
         let run = state.runs.get(uid)?;
         Some(run.progress.lock().unwrap_or_else(PoisonError::into_inner).report.clone())
     }
 
-    /// Tells the runner of a pod to stop the containers within `grace`, the first time that it is called.
+    /// Tells the runner of a pod to stop the containers within `grace`, the first time that it is
+    /// called.
     pub(super) fn stop(&self, uid: &str, grace: Duration) -> Stopping {
         let state = self.state();
         let Some(run) = state.runs.get(uid) else { return Stopping::Done };
@@ -203,7 +204,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_pod_is_gone_only_after_its_containers_have_stopped() {
-        // A stubborn runner has no time, so that its future is dropped; another one has all the time it wants.
+        // A stubborn runner has no time, so that its future is dropped; another one has all the
+        // time it wants.
         for (stubborn, grace) in [(false, Duration::from_secs(3600)), (true, Duration::ZERO)] {
             let (changed, mut changes) = mpsc::unbounded();
             let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();

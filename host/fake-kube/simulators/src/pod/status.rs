@@ -8,8 +8,9 @@ use k8s_openapi::jiff::Timestamp;
 /// The address of the only node and of all its pods.
 const ADDRESS: &str = "127.0.0.1";
 
-/// The status that the pod should have, or `None` when it says the same already. Times do not count: the API
-/// server stores whole seconds, so a comparison of times would never be equal and never end.
+/// The status that the pod should have, or `None` when it says the same already. Times do not
+/// count: the API server stores whole seconds, so a comparison of times would never be equal and
+/// never end.
 pub(super) fn wanted(pod: &Pod, report: PodReport) -> Option<PodStatus> {
     let old = pod.status.clone().unwrap_or_default();
     let now = Time(Timestamp::now());

@@ -1,5 +1,5 @@
-//! A simulated StatefulSet controller: ordered or parallel pods, and rolling updates from the highest ordinal
-//! down.
+//! A simulated StatefulSet controller: ordered or parallel pods, and rolling updates from the
+//! highest ordinal down.
 
 mod rollout;
 
@@ -92,7 +92,8 @@ async fn reconcile(set: Arc<StatefulSet>, context: Arc<Context>) -> Result<Actio
     let owned = pods::controlled_by(&context.pods, set.as_ref());
     let revision = revision(&set);
     let changed = change_pods(&context, &set, &revision, &owned).await;
-    // The status is also written when a change failed: `observedGeneration` says that the set was seen.
+    // The status is also written when a change failed: `observedGeneration` says that the set was
+    // seen.
     write_status(&context, &set, &revision, &owned).await?;
     changed?;
     done()
@@ -118,8 +119,8 @@ async fn change_pods(
     Ok(())
 }
 
-/// Adopts pods that the selector matches and that have no controller, as after `kubectl delete --cascade=orphan`
-/// of an older set.
+/// Adopts pods that the selector matches and that have no controller, as after `kubectl delete
+/// --cascade=orphan` of an older set.
 async fn adopt(context: &Context, set: &StatefulSet) -> Result<(), Error> {
     let Some(owner) = set.controller_owner_ref(&()) else { return Ok(()) };
     let labels = set.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone()).unwrap_or_default();

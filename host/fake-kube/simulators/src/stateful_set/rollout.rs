@@ -17,8 +17,8 @@ pub(super) enum PodChange {
     Delete(String),
 }
 
-/// The next changes for a set. There are none when its pods are as they should be, or while a pod that has to
-/// become ready first is not.
+/// The next changes for a set. There are none when its pods are as they should be, or while a pod
+/// that has to become ready first is not.
 pub(super) fn next(set: &StatefulSet, revision: &str, pods: &[Arc<Pod>]) -> Vec<PodChange> {
     let name = set.name_any();
     let spec = set.spec.clone().unwrap_or_default();
@@ -89,8 +89,8 @@ pub(super) fn ordinal(set: &str, pod: &Pod) -> Option<i32> {
     pod.name_any().strip_prefix(set)?.strip_prefix('-')?.parse().ok()
 }
 
-/// The name of the ControllerRevision that the pod template would have: the name of the set, and ten characters
-/// of a hash.
+/// The name of the ControllerRevision that the pod template would have: the name of the set, and
+/// ten characters of a hash.
 pub(super) fn revision(set: &StatefulSet) -> String {
     /// As apimachinery `rand.SafeEncodeString`: without vowels, so that no words appear.
     const ALPHABET: &[u8; 16] = b"bcdfghjklmnpqrst";

@@ -1,4 +1,4 @@
-//! Complaints of every kind, against the API server's sentences.
+//! Causes of every kind, compared with the API server's sentences.
 
 mod pods;
 mod webhooks;
@@ -34,14 +34,14 @@ fn lines(causes: &[super::Cause]) -> Vec<String> {
     causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect()
 }
 
-/// Asserts what the server says about a new object; nothing means that it is taken.
+/// Asserts the causes for a new object. No cause means that it is accepted.
 #[track_caller]
 fn created(name: &str, object: Value, expected: &[&str]) {
     let object = made(name, object);
     assert_eq!(lines(&validate_create(resource(name), &object)), expected, "{object:#}");
 }
 
-/// Asserts what the server says about a change, given as what is merged over the old object.
+/// Asserts the causes for a change of an object.
 #[track_caller]
 fn changed(name: &str, old: Value, change: impl Fn(&mut Value), expected: &[&str]) {
     let old = made(name, old);

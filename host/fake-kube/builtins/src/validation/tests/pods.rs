@@ -1,4 +1,4 @@
-//! Complaints about pods and the kinds that make them.
+//! Causes for pods and for the kinds that create them.
 
 use serde_json::{Value, json};
 

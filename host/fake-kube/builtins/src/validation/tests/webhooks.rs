@@ -1,4 +1,4 @@
-//! Complaints about webhook configurations.
+//! Causes for webhook configurations.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::{created, made};
 const MUTATING: &str = "mutatingwebhookconfigurations.admissionregistration.k8s.io";
 const VALIDATING: &str = "validatingwebhookconfigurations.admissionregistration.k8s.io";
 
-/// A webhook as small as it may be, with changes merged over it.
+/// The smallest valid webhook, with changed fields.
 fn webhook(changes: Value) -> Value {
     let mut webhook = json!({
         "name": "a.b.c", "sideEffects": "None", "admissionReviewVersions": ["v1"],

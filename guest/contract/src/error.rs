@@ -39,6 +39,9 @@ pub enum GuestError {
     Internal(String),
     /// The guest trapped, ran out of time or of memory; nothing it said may be used.
     Stopped(String),
+    /// The host did not ask the guest, since it runs as many calls as it may. Asking again later
+    /// may help.
+    Busy(String),
 }
 
 impl fmt::Display for GuestError {
@@ -49,6 +52,7 @@ impl fmt::Display for GuestError {
             }
             GuestError::Internal(sentence) => write!(formatter, "the guest failed: {sentence}"),
             GuestError::Stopped(sentence) => write!(formatter, "the guest was stopped: {sentence}"),
+            GuestError::Busy(sentence) => write!(formatter, "the guest was not asked: {sentence}"),
         }
     }
 }

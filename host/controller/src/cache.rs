@@ -1,184 +1,166 @@
-//! What is known of the cluster: objects by kind and name, and by the UID of their controller.
+//! The object cache: objects by kind and name, and children by the UID of their controller.
 //!
-//! Our own writes go in at once with the server's answer, so that no decision is made on a state that we
-//! have already changed; the watch's older events do not undo that.
+//! The API server's answers to our own writes go in at once, so that no plan is made on a state that
+//! we have already changed. Older events of the watch do not undo that.
 
-use crate::contract::{Description, Kind};
-use crate::object::{Key, Stored};
+mod view;
+
+pub(crate) use view::View;
+
+use crate::decoded::{Decoded, Ownership};
+use crate::object::{Key, Stored, revision};
+use crate::roles::Roles;
+use crate::watches::{KindIndex, PRIMARY, Watch};
+use orascache_contract::Kind;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// How many deletions are remembered against late answers: far more than writes can be under way.
-const BURIED: usize = 256;
+/// How many tombstones are kept: many more than writes can be under way.
+const MAX_TOMBSTONES: usize = 256;
 
-/// Position of a kind in [`Cache::kinds`].
-pub(crate) type KindIndex = usize;
+/// Up to so many bytes of JSON text of one related kind are handed to a reconciler: 8 MiB. A guest
+/// has tens of MiB of memory, and one namespace with large objects must not use all of it up.
+const MAX_RELATED_BYTES: usize = 8 << 20;
 
 pub(crate) struct Cache {
-    /// Primary first, then owned, then related kinds, each once.
-    kinds: Vec<Kind>,
+    watches: Vec<Watch>,
+    ownership: Ownership,
+    max_related_bytes: usize,
     state: RwLock<State>,
-}
-
-/// Which kinds a reconciler owns and which it only reads, by position.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Roles {
-    owned: Vec<KindIndex>,
-    related: Vec<KindIndex>,
-}
-
-impl Roles {
-    /// Whether a plan may write objects of this kind.
-    pub(crate) fn is_owned(&self, kind: KindIndex) -> bool {
-        self.owned.contains(&kind)
-    }
 }
 
 #[derive(Default)]
 struct State {
     objects: Vec<Objects>,
-    /// By these a change concerns primaries: the roles of all reconcilers so far.
+    /// The roles of all reconcilers so far: they tell which primaries a change concerns.
     roles: Roles,
     /// Children by the UID of their controller.
     children: HashMap<Box<str>, BTreeSet<(KindIndex, Key)>>,
     /// Primaries by UID.
     primaries: HashMap<Box<str>, Key>,
-    /// UIDs of objects that we deleted and whose deletion the watch has not told yet.
-    gone: HashSet<Box<str>>,
-    /// UIDs whose deletion the watch told of lately: a late answer to a write does not bring them back.
-    buried: VecDeque<Box<str>>,
+    /// UIDs of objects that we deleted and whose deletion the watch has not confirmed.
+    pending_deletes: HashSet<Box<str>>,
+    /// UIDs of objects whose deletion the watch reported: a late answer to a write does not bring
+    /// them back.
+    tombstones: VecDeque<Box<str>>,
+    /// Kinds that the API server does not have, or that may not be listed.
+    absent: BTreeSet<KindIndex>,
 }
 
 #[derive(Default)]
 struct Objects {
-    by_key: BTreeMap<Key, Kept>,
-    /// Counts relists, so that what a relist did not mention can be told.
+    by_key: BTreeMap<Key, Entry>,
+    /// Counts relists: entries with a lower number were not part of the last one.
     relist: u64,
 }
 
-struct Kept {
+struct Entry {
     object: Stored,
+    /// The last relist that had the object.
     seen_in: u64,
 }
 
-/// Where a state came from.
+/// Where a state of an object came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The watch, or a list.
     Watch,
-    /// The answer to a write of ours.
+    /// The answer to one of our writes.
     Write,
 }
 
-/// What is shown to the reconciler about one primary.
-pub(crate) struct View {
-    pub(crate) uid: Box<str>,
-    pub(crate) primary: Arc<str>,
-    pub(crate) owned: Vec<Arc<str>>,
-    pub(crate) related: Vec<Arc<str>>,
-}
-
 impl Cache {
-    pub(crate) fn new(description: &Description) -> Self {
-        let mut kinds = vec![description.primary.clone()];
-        let mut place = |kind: &Kind| {
-            kinds.iter().position(|known| known == kind).unwrap_or_else(|| {
-                kinds.push(kind.clone());
-                kinds.len() - 1
-            })
-        };
-        let roles = Roles {
-            owned: description.owned.iter().map(&mut place).collect(),
-            related: description.related.iter().map(&mut place).collect(),
-        };
-        let objects = kinds.iter().map(|_| Objects::default()).collect();
-        Cache { kinds, state: RwLock::new(State { objects, roles, ..State::default() }) }
+    pub(crate) fn new(watches: Vec<Watch>, ownership: Ownership, roles: Roles) -> Self {
+        let objects = watches.iter().map(|_| Objects::default()).collect();
+        let state = RwLock::new(State { objects, roles, ..State::default() });
+        Cache { watches, ownership, max_related_bytes: MAX_RELATED_BYTES, state }
     }
 
-    /// The roles that a description gives to the kinds.
-    ///
-    /// # Errors
-    /// With the kinds that are not watched.
-    pub(crate) fn roles(&self, description: &Description) -> Result<Roles, Vec<Kind>> {
-        let mut unknown = Vec::new();
-        let mut find = |kinds: &[Kind]| {
-            let mut found = Vec::new();
-            for kind in kinds {
-                match self.index_of(kind) {
-                    Some(index) => found.push(index),
-                    None => unknown.push(kind.clone()),
-                }
-            }
-            found
-        };
-        let roles = Roles { owned: find(&description.owned), related: find(&description.related) };
-        if unknown.is_empty() { Ok(roles) } else { Err(unknown) }
+    /// Adds the roles of another reconciler: from now on changes concern primaries by them too.
+    pub(crate) fn add_roles(&self, roles: &Roles) {
+        self.write().roles.add(roles);
     }
 
-    /// From now on a change concerns primaries by these roles too.
-    pub(crate) fn widen(&self, roles: &Roles) {
-        let mut state = self.write();
-        let known = &mut state.roles;
-        for (into, from) in [(&mut known.owned, &roles.owned), (&mut known.related, &roles.related)] {
-            let new: Vec<KindIndex> = from.iter().filter(|kind| !into.contains(kind)).copied().collect();
-            into.extend(new);
-        }
+    pub(crate) fn watches(&self) -> &[Watch] {
+        &self.watches
     }
 
-    pub(crate) fn kinds(&self) -> &[Kind] {
-        &self.kinds
+    pub(crate) fn kind(&self, index: KindIndex) -> Option<&Kind> {
+        self.watches.get(index).map(|watch| &watch.kind)
+    }
+
+    /// The kind of the primaries.
+    pub(crate) fn primary_kind(&self) -> &Kind {
+        &self.ownership.primary
+    }
+
+    pub(crate) fn field_manager(&self) -> &str {
+        &self.ownership.field_manager
     }
 
     pub(crate) fn index_of(&self, kind: &Kind) -> Option<KindIndex> {
-        self.kinds.iter().position(|known| known == kind)
+        self.watches.iter().position(|watch| watch.kind == *kind)
     }
 
-    /// A list of everything begins.
+    /// The kind that an object names.
+    pub(crate) fn index_named(&self, api_version: &str, kind: &str) -> Option<KindIndex> {
+        self.watches.iter().position(|watch| watch.kind.api_version == api_version && watch.kind.kind == kind)
+    }
+
+    /// What is stored of an object of this kind. `None` when it has no name, UID or resourceVersion.
+    pub(crate) fn decode(&self, kind: KindIndex, object: Decoded) -> Option<Stored> {
+        object.store(self.watches.get(kind)?, &self.ownership)
+    }
+
+    /// A list of all objects of a kind begins.
     pub(crate) fn begin_relist(&self, kind: KindIndex) {
         if let Some(objects) = self.write().objects.get_mut(kind) {
             objects.relist += 1;
         }
     }
 
-    /// A list of everything ended: what it did not mention, and what we did not write since it began, is gone.
+    /// A list of all objects of a kind ended. Objects that it did not have, and that we did not write
+    /// since it began, do not exist any more. Returns the primaries that this concerns.
     pub(crate) fn end_relist(&self, kind: KindIndex) -> Vec<Key> {
-        let unmentioned: Vec<(Key, Stored)> = {
+        let deleted: Vec<Stored> = {
             let state = self.read();
             let Some(objects) = state.objects.get(kind) else { return Vec::new() };
-            let gone = objects.by_key.iter().filter(|(_, kept)| kept.seen_in < objects.relist);
-            gone.map(|(key, kept)| (key.clone(), kept.object.clone())).collect()
+            let unseen = objects.by_key.values().filter(|entry| entry.seen_in < objects.relist);
+            unseen.map(|entry| entry.object.clone()).collect()
         };
-        unmentioned.into_iter().flat_map(|(_, object)| self.remove(kind, &object)).collect()
+        deleted.into_iter().flat_map(|object| self.remove(kind, &object)).collect()
     }
 
-    /// Takes in a state of an object; returns the primaries that it concerns, none when nothing changed.
+    /// Stores a state of an object. Returns the primaries that the change concerns; none when nothing
+    /// changed but the resourceVersion.
     pub(crate) fn store(&self, kind: KindIndex, object: Stored, source: Source) -> Vec<Key> {
         let mut state = self.write();
-        if state.gone.contains(&object.uid) && source == Source::Watch {
-            // An event from before our deletion.
-            return Vec::new();
-        }
-        if source == Source::Write && state.buried.contains(&object.uid) {
-            return Vec::new();
+        match source {
+            // The event is older than our deletion.
+            Source::Watch if state.pending_deletes.contains(&object.uid) => return Vec::new(),
+            // Objects leave and enter a watch with a label selector without being deleted.
+            Source::Watch => state.tombstones.retain(|uid| *uid != object.uid),
+            Source::Write if state.tombstones.contains(&object.uid) => return Vec::new(),
+            Source::Write => {}
         }
         let Some(objects) = state.objects.get_mut(kind) else { return Vec::new() };
         let relist = objects.relist;
         let old = match objects.by_key.get_mut(&object.key) {
-            Some(kept) if kept.object.revision() > object.revision() => {
-                kept.seen_in = relist;
+            Some(entry) if entry.object.revision() > object.revision() => {
+                entry.seen_in = relist;
                 return Vec::new();
             }
-            Some(kept) => {
-                kept.seen_in = relist;
-                let unchanged = kept.object.looks_like(&object);
-                let old = std::mem::replace(&mut kept.object, object.clone());
+            Some(entry) => {
+                entry.seen_in = relist;
+                let unchanged = entry.object.looks_like(&object);
+                let old = std::mem::replace(&mut entry.object, object.clone());
                 if unchanged {
                     return Vec::new();
                 }
                 Some(old)
             }
             None => {
-                objects.by_key.insert(object.key.clone(), Kept { object: object.clone(), seen_in: relist });
+                objects.by_key.insert(object.key.clone(), Entry { object: object.clone(), seen_in: relist });
                 None
             }
         };
@@ -193,81 +175,104 @@ impl Cache {
         concerned
     }
 
-    /// Forgets an object that was deleted; returns the primaries that it concerns.
+    /// Removes an object that was deleted. Returns the primaries that this concerns.
     pub(crate) fn remove(&self, kind: KindIndex, object: &Stored) -> Vec<Key> {
         let mut state = self.write();
-        state.gone.remove(&object.uid);
-        state.buried.push_back(object.uid.clone());
-        if state.buried.len() > BURIED {
-            state.buried.pop_front();
+        state.pending_deletes.remove(&object.uid);
+        state.tombstones.push_back(object.uid.clone());
+        if state.tombstones.len() > MAX_TOMBSTONES {
+            state.tombstones.pop_front();
         }
         let Some(objects) = state.objects.get_mut(kind) else { return Vec::new() };
         match objects.by_key.get(&object.key) {
-            Some(kept) if kept.object.uid == object.uid => {}
-            // It was recreated meanwhile.
+            Some(entry) if entry.object.uid == object.uid => {}
+            // An object of the same name was created meanwhile.
             _ => return Vec::new(),
         }
-        let Some(kept) = objects.by_key.remove(&object.key) else { return Vec::new() };
-        let concerned = state.concerned(kind, &kept.object);
-        state.unlink(kind, &kept.object);
+        let Some(entry) = objects.by_key.remove(&object.key) else { return Vec::new() };
+        let concerned = state.concerned(kind, &entry.object);
+        state.unlink(kind, &entry.object);
         concerned
     }
 
-    /// Hides an object that we deleted until the watch tells of it.
-    pub(crate) fn mark_gone(&self, uid: &str) {
-        self.write().gone.insert(uid.into());
+    /// Hides an object that we deleted until the watch reports its deletion.
+    pub(crate) fn mark_deleted(&self, uid: &str) {
+        let mut state = self.write();
+        // The watch may have been faster than the answer.
+        if !state.tombstones.iter().any(|deleted| **deleted == *uid) {
+            state.pending_deletes.insert(uid.into());
+        }
     }
 
-    /// The object of that name, whoever owns it.
+    /// Whether an object with this UID was deleted lately, by us or by anybody.
+    pub(crate) fn was_deleted(&self, uid: &str) -> bool {
+        let state = self.read();
+        state.pending_deletes.contains(uid) || state.tombstones.iter().any(|one| **one == *uid)
+    }
+
+    /// An optional kind cannot be watched now: its objects are forgotten. Returns whether that is new.
+    pub(crate) fn mark_absent(&self, kind: KindIndex) -> bool {
+        let mut state = self.write();
+        if !state.absent.insert(kind) {
+            return false;
+        }
+        let Some(objects) = state.objects.get_mut(kind) else { return true };
+        for (_, entry) in std::mem::take(&mut objects.by_key) {
+            state.pending_deletes.remove(&entry.object.uid);
+            state.unlink(kind, &entry.object);
+        }
+        true
+    }
+
+    /// A kind was listed. Returns whether it was absent before.
+    pub(crate) fn mark_present(&self, kind: KindIndex) -> bool {
+        self.write().absent.remove(&kind)
+    }
+
+    /// The object of that name, whoever controls it.
     pub(crate) fn get(&self, kind: KindIndex, key: &Key) -> Option<Stored> {
         let state = self.read();
-        let kept = state.objects.get(kind)?.by_key.get(key)?;
-        (!state.gone.contains(&kept.object.uid)).then(|| kept.object.clone())
-    }
-
-    /// Everything about one primary that a reconciler with these roles sees, or `None` when it does not exist.
-    pub(crate) fn view(&self, key: &Key, roles: &Roles) -> Option<View> {
-        let state = self.read();
-        let primary = &state.objects.first()?.by_key.get(key)?.object;
-        let mut owned = Vec::new();
-        for (kind, child) in state.children.get(&primary.uid).into_iter().flatten() {
-            if !roles.is_owned(*kind) {
-                continue;
-            }
-            let kept = state.objects.get(*kind).and_then(|objects| objects.by_key.get(child));
-            owned.extend(
-                kept.filter(|kept| !state.gone.contains(&kept.object.uid))
-                    .map(|kept| kept.object.text.clone()),
-            );
-        }
-        let mut related = Vec::new();
-        for kind in &roles.related {
-            let Some(objects) = state.objects.get(*kind) else { continue };
-            let in_namespace = objects.in_namespace(&key.namespace);
-            let foreign = in_namespace.filter(|object| object.controller.as_ref() != Some(&primary.uid));
-            related.extend(foreign.map(|object| object.text.clone()));
-        }
-        Some(View { uid: primary.uid.clone(), primary: primary.text.clone(), owned, related })
+        let entry = state.objects.get(kind)?.by_key.get(key)?;
+        (!state.pending_deletes.contains(&entry.object.uid)).then(|| entry.object.clone())
     }
 
     /// All primaries.
     pub(crate) fn primaries(&self) -> Vec<Key> {
-        self.read()
-            .objects
-            .first()
-            .map(|objects| objects.by_key.keys().cloned().collect())
-            .unwrap_or_default()
+        let state = self.read();
+        state.objects.get(PRIMARY).map(|objects| objects.by_key.keys().cloned().collect()).unwrap_or_default()
     }
 
-    /// Texts of the primaries of a namespace.
+    /// Texts of up to `at_most` primaries of a namespace.
     pub(crate) fn primaries_in(&self, namespace: &str, at_most: usize) -> Vec<Arc<str>> {
         let state = self.read();
-        let primaries = state.objects.first().into_iter().flat_map(|objects| objects.in_namespace(namespace));
+        let primaries =
+            state.objects.get(PRIMARY).into_iter().flat_map(|objects| objects.in_namespace(namespace));
         primaries.take(at_most).map(|object| object.text.clone()).collect()
     }
 
+    /// Whether the cache has everything of a list, and nothing that was deleted before it.
+    pub(crate) fn has_caught_up(&self, kind: KindIndex, list: &Listed) -> bool {
+        let state = self.read();
+        let Some(objects) = state.objects.get(kind) else { return true };
+        let has = |(key, listed): (&Key, &(Box<str>, u64))| {
+            let (uid, revision) = listed;
+            let entry = objects.by_key.get(key);
+            entry.is_some_and(|entry| entry.object.revision() >= *revision) || state.tombstones.contains(uid)
+        };
+        let is_newer = |entry: &Entry| entry.object.revision() > list.revision;
+        !state.absent.contains(&kind)
+            && list.objects.iter().all(has)
+            && objects.by_key.iter().all(|(key, entry)| list.objects.contains_key(key) || is_newer(entry))
+    }
+
+    /// Whether a kind that the API server does not have is known to be absent.
+    pub(crate) fn is_absent(&self, kind: KindIndex) -> bool {
+        self.read().absent.contains(&kind)
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, State> {
-        // Every writer leaves the state whole, whoever panics elsewhere.
+        // No code panics between two changes that belong together, so that a poisoned lock still
+        // guards a consistent state.
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -276,12 +281,26 @@ impl Cache {
     }
 }
 
+/// A list of a kind, for comparison with the cache: UIDs and revisions.
+pub(crate) struct Listed {
+    objects: HashMap<Key, (Box<str>, u64)>,
+    revision: u64,
+}
+
+impl Listed {
+    /// `resource_version` is that of the whole list.
+    pub(crate) fn new(resource_version: &str, objects: impl Iterator<Item = (Key, Box<str>, u64)>) -> Self {
+        let objects = objects.map(|(key, uid, revision)| (key, (uid, revision))).collect();
+        Listed { objects, revision: revision(resource_version) }
+    }
+}
+
 impl Objects {
     fn in_namespace<'o>(&'o self, namespace: &str) -> impl Iterator<Item = &'o Stored> + use<'o> {
         let namespace: Box<str> = namespace.into();
         let from = Key { namespace: namespace.clone(), name: "".into() };
         let range = self.by_key.range(from..).take_while(move |(key, _)| key.namespace == namespace);
-        range.map(|(_, kept)| &kept.object)
+        range.map(|(_, entry)| &entry.object)
     }
 }
 
@@ -289,39 +308,39 @@ impl State {
     /// Primaries that a change of this object concerns.
     fn concerned(&self, kind: KindIndex, object: &Stored) -> Vec<Key> {
         let mut keys = Vec::new();
-        if kind == 0 {
+        if kind == PRIMARY {
             keys.push(object.key.clone());
         }
-        if self.roles.owned.contains(&kind)
+        if self.roles.is_owned(kind)
             && let Some(primary) = object.controller.as_ref().and_then(|uid| self.primaries.get(uid))
+            && primary.may_control(&object.key)
         {
             keys.push(primary.clone());
         }
-        if self.roles.related.contains(&kind)
-            && let Some(primaries) = self.objects.first()
+        if self.roles.is_related(kind)
+            && let Some(primaries) = self.objects.get(PRIMARY)
         {
-            let theirs = primaries.in_namespace(&object.key.namespace);
-            keys.extend(
-                theirs
-                    .filter(|primary| object.controller.as_ref() != Some(&primary.uid))
-                    .map(|primary| primary.key.clone()),
-            );
+            let readers = primaries.in_namespace(&object.key.namespace);
+            let readers = readers.filter(|primary| object.controller.as_ref() != Some(&primary.uid));
+            keys.extend(readers.map(|primary| primary.key.clone()));
         }
         keys
     }
 
     fn link(&mut self, kind: KindIndex, object: &Stored) {
-        if kind == 0 {
+        if kind == PRIMARY {
             self.primaries.insert(object.uid.clone(), object.key.clone());
-        } else if let Some(controller) = &object.controller {
+        }
+        if let Some(controller) = &object.controller {
             self.children.entry(controller.clone()).or_default().insert((kind, object.key.clone()));
         }
     }
 
     fn unlink(&mut self, kind: KindIndex, object: &Stored) {
-        if kind == 0 {
+        if kind == PRIMARY {
             self.primaries.remove(&object.uid);
-        } else if let Some(controller) = &object.controller
+        }
+        if let Some(controller) = &object.controller
             && let Some(children) = self.children.get_mut(controller)
         {
             children.remove(&(kind, object.key.clone()));

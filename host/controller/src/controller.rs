@@ -1,96 +1,72 @@
-//! Puts the parts together: informers fill the cache and the queue, workers ask the reconciler and carry out its
-//! plans.
+//! Puts the parts together: informers fill the cache and the queue, workers do the rest.
 
-use crate::cache::{Cache, Roles, View};
-use crate::contract::{DecideError, Description, Failure, Observed, Reconciler};
-use crate::execute::{Executor, Outcome};
+use crate::active::ActiveReconciler;
+use crate::activity::Activity;
+use crate::cache::Cache;
+use crate::decoded::Ownership;
+use crate::executor::{Executor, MayWrite};
 use crate::failures::Failures;
-use crate::handover::{self, Deciding, Handover, Incompatible};
-use crate::informer::Informer;
-use crate::metrics::{Ended, Metrics};
-use crate::object::Key;
+use crate::handle::ReconcilerHandle;
+use crate::informer::{Informer, InformerOptions};
+use crate::metrics::Metrics;
+use crate::options::Options;
 use crate::primaries::Primaries;
-pub use crate::queue::Backoff;
+use crate::questions::Questions;
 use crate::queue::Queue;
-use crate::takeback;
+use crate::quiescence;
+use crate::reconciler::Reconciler;
+use crate::roles::{Incompatible, Roles};
+use crate::watches::{InvalidDescription, watches};
+use crate::worker::Shared;
 use arc_swap::ArcSwap;
 use kube::Client;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How a controller runs.
-pub struct Options {
-    /// Only this namespace; all by default.
-    pub namespace: Option<String>,
-    /// How many primaries are worked on at the same time.
-    pub workers: usize,
-    /// Backoff of a primary that fails.
-    pub backoff: Backoff,
-    /// Names this process in events.
-    pub instance: String,
-    /// Asked before every write: whether this process may write just now (it holds the lease).
-    pub may_write: Box<dyn Fn() -> bool + Send + Sync>,
-}
+/// How often a process that may not write checks whether it may now.
+const LEADERSHIP_CHECK: Duration = Duration::from_millis(500);
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            namespace: None,
-            workers: 4,
-            backoff: Backoff::default(),
-            instance: String::new(),
-            may_write: Box::new(always_allowed),
-        }
-    }
-}
-
-/// For controllers that are alone.
-pub fn always_allowed() -> bool {
-    true
-}
+/// How long a shutdown waits for plans that are being carried out.
+const SHUTDOWN: Duration = Duration::from_secs(5);
 
 /// Why a controller did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The API server does not answer, or not as one.
+    /// The API server gave no answer, or none that an API server gives.
     #[error("the Kubernetes API does not answer: {0}. Check the kubeconfig and that the server runs.")]
     Unreachable(#[source] kube::Error),
+    /// No watches can be made from the reconciler's description.
+    #[error(transparent)]
+    Description(#[from] InvalidDescription),
+    /// The roles of a description do not fit its own watches, which is a defect of this crate.
+    #[error(transparent)]
+    Roles(#[from] Incompatible),
 }
 
 /// A running controller. It stops when it is dropped.
 pub struct Controller {
     shared: Arc<Shared>,
+    activity: Activity,
     primaries: Primaries,
+    namespace: Option<String>,
     tasks: JoinSet<()>,
     synced: watch::Receiver<bool>,
+    /// The settings that primaries were last queued for.
+    settings_seen: watch::Receiver<Arc<str>>,
 }
-
-pub(crate) struct Shared {
-    pub(crate) cache: Arc<Cache>,
-    queue: Queue<Key>,
-    failures: Failures,
-    executor: Executor,
-    /// What the first reconciler said: watches and field manager are made from it.
-    description: Description,
-    pub(crate) deciding: ArcSwap<Deciding>,
-    metrics: Metrics,
-    may_write: MayWrite,
-}
-
-/// Whether this process may write just now.
-type MayWrite = Arc<dyn Fn() -> bool + Send + Sync>;
-
-/// How often it is looked whether this process may write by now.
-const CLAIM_CHECK: Duration = Duration::from_millis(500);
 
 impl Controller {
-    /// Starts watching and working.
+    /// Starts watching and working. Kinds that the API server does not have yet are waited for, unless
+    /// they are optional.
+    ///
+    /// The client should not retry by itself (`kube::Config::default_retry` set to false): a worker
+    /// would wait for minutes while the API server is overloaded, and reconcilers would not be told.
     ///
     /// # Errors
-    /// When the API server cannot be reached. Kinds that it does not have yet are waited for.
+    /// When the API server cannot be reached, or the description cannot be used.
     pub async fn start(
         client: Client,
         reconciler: Arc<dyn Reconciler>,
@@ -98,58 +74,64 @@ impl Controller {
         registry: &mut Registry,
     ) -> Result<Self, StartError> {
         let description = reconciler.describe();
+        let watches = watches(&description)?;
+        let roles = Roles::of(&description, &watches)?;
         let version = client.apiserver_version().await.map_err(StartError::Unreachable)?;
-        let streaming_lists = has_streaming_lists(&version.major, &version.minor);
-        let cache = Arc::new(Cache::new(&description));
-        // Every kind of a description is among those of its own cache.
-        let roles = cache.roles(&description).unwrap_or_default();
+        let activity = Activity::default();
+        let ownership = Ownership {
+            field_manager: description.field_manager.clone(),
+            primary: description.primary.clone(),
+        };
+        let cache = Arc::new(Cache::new(watches, ownership, roles.clone()));
         let may_write: MayWrite = options.may_write.into();
+        let executor =
+            Executor::new(client.clone(), cache.field_manager(), options.instance, may_write.clone());
         let metrics = Metrics::new(&description.primary.kind.to_lowercase(), registry);
         let shared = Arc::new(Shared {
             cache: cache.clone(),
-            queue: Queue::new(options.backoff),
+            queue: Queue::new(options.backoff, activity.clone()),
             failures: Failures::default(),
-            executor: Executor::new(
-                client.clone(),
-                description.field_manager.clone(),
-                options.instance,
-                may_write.clone(),
-            ),
-            description: description.clone(),
-            deciding: ArcSwap::from_pointee(Deciding { reconciler, roles }),
+            questions: Questions::new(options.artifacts, activity.clone()),
+            executor,
+            description,
+            active: ArcSwap::from_pointee(ActiveReconciler { reconciler, roles }),
+            settings: options.settings.clone(),
             metrics,
             may_write,
         });
+
         let mut tasks = JoinSet::new();
         let listed = watch::Sender::new(0);
-        for (index, kind) in cache.kinds().iter().enumerate() {
-            let informer = Informer {
-                client: client.clone(),
-                cache: cache.clone(),
-                index,
-                kind: kind.clone(),
-                namespace: options.namespace.clone(),
-                field_manager: description.field_manager.clone(),
-                streaming_lists,
-                listed: listed.clone(),
-            };
+        let informers = InformerOptions {
+            client: client.clone(),
+            cache: cache.clone(),
+            activity: activity.clone(),
+            namespace: options.namespace.clone(),
+            streaming_lists: has_streaming_lists(&version.major, &version.minor),
+            backoff: options.backoff,
+            listed: listed.clone(),
+        };
+        for (index, watch) in cache.watches().iter().enumerate() {
             let shared = shared.clone();
-            tasks.spawn(informer.run(move |keys| shared.enqueue(keys)));
+            let enqueue = move |keys| shared.enqueue(keys);
+            tasks.spawn(Informer::new(informers.clone(), index, watch.clone(), enqueue).run());
         }
         let (done, synced) = watch::channel(false);
-        tasks.spawn(resume(shared.clone()));
+        tasks.spawn(follow_leadership(shared.clone()));
+        let (seen, settings_seen) = watch::channel(options.settings.borrow().clone());
+        tasks.spawn(follow_settings(shared.clone(), options.settings, seen));
         for _ in 0..options.workers.max(1) {
             tasks.spawn(work(shared.clone(), listed.subscribe(), done.clone()));
         }
-        let primaries =
-            Primaries { cache, client, kind: description.primary, field_manager: description.field_manager };
-        Ok(Self { shared, primaries, tasks, synced })
+        let primaries = Primaries { cache, client };
+        let namespace = options.namespace;
+        Ok(Self { shared, activity, primaries, namespace, tasks, synced, settings_seen })
     }
 
-    /// Waits until everything was listed and every primary was looked at once.
+    /// Waits until every kind was listed and every primary was worked on once.
     pub async fn synced(&self) {
         let mut synced = self.synced.clone();
-        // An error means that all workers are gone: there is nothing to wait for.
+        // An error means that all workers ended: there is nothing to wait for.
         let _ = synced.wait_for(|synced| *synced).await;
     }
 
@@ -158,30 +140,50 @@ impl Controller {
         *self.synced.borrow()
     }
 
-    /// A view of the primaries, for those who decide about other objects.
+    /// Waits until the controller is quiescent: everything that the API server had when this was
+    /// called, and everything that was written since, was delivered to the cache; no primary is queued
+    /// or being worked on; no question is being answered; and the current settings were taken up.
+    /// Primaries that are queued for later (retries after a failure, `requeue_after`) do not count.
+    ///
+    /// For tests: it lists every watched kind with `client`. With a client of its own a test can tell
+    /// these requests from the controller's. While a watch delivers nothing, it does not return.
+    ///
+    /// # Errors
+    /// When the API server does not answer `client`.
+    pub async fn quiescent(&self, client: &Client) -> Result<(), kube::Error> {
+        self.synced().await;
+        let (namespace, settings) = (self.namespace.as_deref(), &self.settings_seen);
+        quiescence::wait(&self.shared, &self.activity, settings, namespace, client).await
+    }
+
+    /// A view of the primaries, for decisions about other objects.
     pub fn primaries(&self) -> Primaries {
         self.primaries.clone()
     }
 
-    /// By this another reconciler can take over.
-    pub fn handover(&self) -> Handover {
-        Handover { shared: self.shared.clone() }
+    /// A handle that replaces the active reconciler.
+    pub fn reconciler_handle(&self) -> ReconcilerHandle {
+        ReconcilerHandle { shared: self.shared.clone() }
     }
 
-    /// Lets running work end, for a few seconds at most, and stops.
+    /// Stops. Plans that are being carried out are finished, within five seconds; primaries that are
+    /// queued are not worked on any more.
     pub async fn shutdown(mut self) {
         self.shared.queue.close();
-        let drained = async {
-            while !self.shared.queue.is_idle() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let _ = tokio::time::timeout(Duration::from_secs(5), drained).await;
+        // After this time, plans are cut off.
+        let _ = tokio::time::timeout(SHUTDOWN, self.shared.queue.idle()).await;
         self.tasks.shutdown().await;
     }
 }
 
-/// Lists through the watch are on by default from 1.34 (KEP-3157).
+impl Drop for Controller {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        self.shared.questions.clear();
+    }
+}
+
+/// Lists through watches are on by default from 1.34 (KEP-3157).
 fn has_streaming_lists(major: &str, minor: &str) -> bool {
     let number =
         |text: &str| text.trim_end_matches(|c: char| !c.is_ascii_digit()).parse::<u32>().unwrap_or(0);
@@ -189,7 +191,7 @@ fn has_streaming_lists(major: &str, minor: &str) -> bool {
 }
 
 async fn work(shared: Arc<Shared>, mut listed: watch::Receiver<usize>, synced: watch::Sender<bool>) {
-    let kinds = shared.cache.kinds().len();
+    let kinds = shared.cache.watches().len();
     if listed.wait_for(|listed| *listed >= kinds).await.is_err() {
         return;
     }
@@ -206,116 +208,31 @@ async fn work(shared: Arc<Shared>, mut listed: watch::Receiver<usize>, synced: w
     }
 }
 
-/// Looks at every primary when this process becomes one that may write.
-async fn resume(shared: Arc<Shared>) {
-    let mut could = true;
+/// Queues every primary when this process becomes one that may write.
+async fn follow_leadership(shared: Arc<Shared>) {
+    let mut may_before = true;
     loop {
         let may = (shared.may_write)();
-        if may && !could {
-            shared.enqueue(shared.cache.primaries());
+        if may && !may_before {
+            shared.enqueue_all();
         }
-        could = may;
-        tokio::time::sleep(CLAIM_CHECK).await;
+        may_before = may;
+        tokio::time::sleep(LEADERSHIP_CHECK).await;
     }
 }
 
-impl Shared {
-    pub(crate) fn roles_of(&self, description: &Description) -> Result<Roles, Incompatible> {
-        handover::roles(&self.cache, &self.description, description)
+/// Queues every primary when the settings change.
+async fn follow_settings(
+    shared: Arc<Shared>,
+    mut settings: watch::Receiver<Arc<str>>,
+    seen: watch::Sender<Arc<str>>,
+) {
+    // An error means that the settings do not change any more.
+    while settings.changed().await.is_ok() {
+        let current = settings.borrow_and_update().clone();
+        shared.enqueue_all();
+        seen.send_replace(current);
     }
-
-    pub(crate) fn enqueue(&self, keys: Vec<Key>) {
-        if keys.is_empty() {
-            return;
-        }
-        let count = keys.len();
-        for key in keys {
-            self.queue.add(key);
-        }
-        self.metrics.added(count, self.queue.depth());
-    }
-
-    async fn reconcile(&self, key: &Key) {
-        let started = std::time::Instant::now();
-        // One decides from beginning to end, whoever takes over meanwhile.
-        let deciding = self.deciding.load_full();
-        let Some(view) = self.cache.view(key, &deciding.roles) else {
-            // Deleted: nothing of it is kept for one that is made anew.
-            self.queue.remove(key);
-            self.failures.forget(key);
-            return;
-        };
-        if !(self.may_write)() {
-            // Whoever may write looks at it; when that is this process, it looks at everything.
-            return;
-        }
-        let observed = self.observe(key, &view);
-        let ended = match deciding.reconciler.reconcile(&observed) {
-            Ok(plan) => {
-                let outcome = self.executor.execute(&self.cache, &deciding.roles, key, &view, &plan).await;
-                self.conclude(key, &view.uid, outcome, plan.requeue_after)
-            }
-            Err(error) => {
-                self.give_up(key, &error);
-                Ended::Error
-            }
-        };
-        self.metrics.reconciled(ended, started.elapsed());
-    }
-
-    pub(crate) fn observe(&self, key: &Key, view: &View) -> Observed {
-        Observed {
-            primary: view.primary.clone(),
-            owned: view.owned.clone(),
-            related: view.related.clone(),
-            failures: self.failures.of(key, &view.uid),
-            now: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
-        }
-    }
-
-    /// Decides when the primary is looked at again.
-    fn conclude(&self, key: &Key, uid: &str, outcome: Outcome, requeue_after: Option<u32>) -> Ended {
-        let failed = outcome.failures.iter().any(is_retried);
-        let left = !outcome.failures.is_empty() && !failed;
-        for failure in &outcome.failures {
-            tracing::warn!(primary = %key, target = failure.target.name, kind = failure.target.kind.kind, code = failure.code, reason = failure.reason, "{}", failure.message);
-        }
-        let overloaded = outcome.failures.iter().any(|failure| failure.code == 429);
-        if self.failures.replace(key, uid, outcome.failures) || outcome.changed {
-            // The status is to tell of it; and what the server made of a write may matter.
-            self.queue.add(key.clone());
-        }
-        if let Some(why) = &outcome.incomplete {
-            tracing::warn!(primary = %key, "{why}");
-        }
-        if failed || outcome.incomplete.is_some() {
-            // A server that asks for patience gets at least a second.
-            self.queue.add_failed(key.clone(), overloaded.then_some(Duration::from_secs(1)));
-            self.metrics.retried();
-            return Ended::Error;
-        }
-        self.queue.forget(key);
-        if left {
-            // A field that is left alone because of a quarrel may be ours again later.
-            self.queue.add_after(key.clone(), takeback::WINDOW);
-        }
-        if let Some(seconds) = requeue_after {
-            self.queue.add_after(key.clone(), Duration::from_secs(seconds.into()));
-            return Ended::Requeue;
-        }
-        Ended::Success
-    }
-
-    fn give_up(&self, key: &Key, error: &DecideError) {
-        let delay = self.queue.add_failed(key.clone(), None);
-        self.metrics.retried();
-        tracing::error!(primary = %key, %error, again_in = ?delay, "no decision could be made; nothing was written");
-    }
-}
-
-/// Fields that are left to another manager need no new attempt; everything else does.
-fn is_retried(failure: &Failure) -> bool {
-    failure.reason != "FieldOwnedByOther"
 }
 
 #[cfg(test)]
@@ -323,7 +240,7 @@ mod tests {
     use super::has_streaming_lists;
 
     #[test]
-    fn streaming_lists_by_version() {
+    fn lists_through_watches_depend_on_the_servers_version() {
         assert!(has_streaming_lists("1", "36"));
         assert!(has_streaming_lists("1", "34+"));
         assert!(!has_streaming_lists("1", "33"));

@@ -1,27 +1,28 @@
-//! Failures of the last plan, by primary, until the next plan is carried out.
+//! Failures of the last plan of each primary.
 
-use crate::contract::Failure;
 use crate::object::Key;
+use orascache_contract::{Failure, FailureReason};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// UID of the primary, and its failures.
-type Remembered = (Box<str>, Vec<Failure>);
+type Entry = (Box<str>, Vec<Failure>);
 
 #[derive(Default)]
-pub(crate) struct Failures(Mutex<HashMap<Key, Remembered>>);
+pub(crate) struct Failures(Mutex<HashMap<Key, Entry>>);
 
 impl Failures {
-    /// Failures of the primary with this key and UID; one that was made anew has none.
+    /// Failures of the primary with this key and UID. A primary that was deleted and created again
+    /// has none.
     pub(crate) fn of(&self, key: &Key, uid: &str) -> Vec<Failure> {
         let all = self.lock();
         all.get(key).filter(|(of, _)| **of == *uid).map(|(_, failures)| failures.clone()).unwrap_or_default()
     }
 
-    /// Remembers the failures of a plan; returns whether they are others than before.
+    /// Stores the failures of a plan in place of those of the last one; returns whether they differ.
     ///
-    /// Of a failure that lasts the first message is kept: some messages change with every attempt (times, ports), and
-    /// the status must not change with them.
+    /// A failure that lasts keeps its first message: some messages change with every attempt (times,
+    /// ports), and the primary's status must not change with them.
     pub(crate) fn replace(&self, key: &Key, uid: &str, mut failures: Vec<Failure>) -> bool {
         let old = self.of(key, uid);
         for failure in &mut failures {
@@ -43,42 +44,53 @@ impl Failures {
         self.lock().remove(key);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Remembered>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn is_same(one: &Failure, other: &Failure) -> bool {
-    // What is left to whom is in the message; it is made here and does not change by itself.
-    let same_fields = one.reason != "FieldOwnedByOther" || one.message == other.message;
-    (&one.target, &one.verb, one.code, &one.reason) == (&other.target, &other.verb, other.code, &other.reason)
+/// Whether two failures are the same one at different times.
+pub(crate) fn is_same(one: &Failure, other: &Failure) -> bool {
+    // These messages come from here. They name fields, and change when the fields do.
+    let same_fields = one.reason != FailureReason::FieldOwnedByOther || one.message == other.message;
+    (&one.target, one.verb, one.code, &one.reason) == (&other.target, other.verb, other.code, &other.reason)
         && same_fields
 }
 
 #[cfg(test)]
 mod tests {
     use super::Failures;
-    use crate::contract::{Failure, Kind, ObjectRef};
     use crate::object::Key;
+    use crate::testing::kind;
+    use orascache_contract::{Failure, FailureReason, ObjectRef, Verb};
 
-    fn failure(message: &str) -> Failure {
-        let kind = Kind { api_version: "v1".into(), kind: "K".into(), plural: "ks".into(), namespaced: true };
+    fn failure(reason: FailureReason, message: &str) -> Failure {
         Failure {
-            target: ObjectRef { kind, namespace: None, name: "n".into(), uid: None },
-            verb: "apply".into(),
+            target: ObjectRef { kind: kind("K"), namespace: None, name: "n".to_owned(), uid: None },
+            verb: Verb::Apply,
             code: 500,
-            reason: "InternalError".into(),
-            message: message.into(),
+            reason,
+            message: message.to_owned(),
         }
     }
 
     #[test]
-    fn a_lasting_failure_keeps_its_first_message() {
+    fn a_failure_that_lasts_keeps_its_first_message() {
         let (failures, key) = (Failures::default(), Key::new("n", "p"));
-        assert!(failures.replace(&key, "u", vec![failure("at 12:00")]));
-        assert!(!failures.replace(&key, "u", vec![failure("at 12:01")]));
-        assert_eq!(failures.of(&key, "u"), [failure("at 12:00")]);
+        let at = |time: &str| failure(FailureReason::Other("InternalError".to_owned()), time);
+        assert!(failures.replace(&key, "u", vec![at("12:00")]));
+        assert!(!failures.replace(&key, "u", vec![at("12:01")]));
+        assert_eq!(failures.of(&key, "u"), [at("12:00")]);
         assert_eq!(failures.of(&key, "another"), []);
         assert!(failures.replace(&key, "u", Vec::new()));
+    }
+
+    #[test]
+    fn other_fields_that_are_left_are_another_failure() {
+        let (failures, key) = (Failures::default(), Key::new("n", "p"));
+        let left = |field: &str| failure(FailureReason::FieldOwnedByOther, field);
+        assert!(failures.replace(&key, "u", vec![left("spec.a")]));
+        assert!(failures.replace(&key, "u", vec![left("spec.b")]));
+        assert_eq!(failures.of(&key, "u"), [left("spec.b")]);
     }
 }

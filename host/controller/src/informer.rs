@@ -1,47 +1,74 @@
-//! One watch per kind, into the cache. A relist never takes a failed page for deletions: what it does not mention
-//! is forgotten only when it ended well.
+//! Watches one kind and keeps the cache current.
+//!
+//! Objects are removed by a relist only when it ended: a page that fails does not look like
+//! deletions.
 
-use crate::cache::{Cache, KindIndex, Source};
-use crate::contract::Kind;
-use crate::object::{Decoded, DecodedMetadata, Key, api_resource, is_metadata_only};
+use crate::activity::Activity;
+use crate::backoff::Backoff;
+use crate::cache::{Cache, Source};
+use crate::decoded::{Decoded, DecodedMetadata};
+use crate::object::{Key, Stored};
+use crate::requests::api_resource;
+use crate::watches::{KindIndex, Watch, is_metadata_only};
 use futures::{Stream, StreamExt, pin_mut};
-use kube::runtime::watcher::{self, Config, Event, InitialListStrategy};
-use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Config, Event, InitialListStrategy, watcher as watch};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch::Sender;
 
-/// Seconds after which the server ends a watch. A connection that went silent is noticed by then at the latest,
-/// together with the read timeout of the client.
+/// Seconds after which the API server ends a watch. A connection that delivers nothing any more is
+/// replaced by then at the latest.
 const WATCH_SECONDS: u32 = 25;
 
-pub(crate) struct Informer {
+/// An absent kind is tried again at least this often.
+const LONGEST_ABSENCE: Duration = Duration::from_secs(30);
+
+/// What the informers of a controller have in common.
+#[derive(Clone)]
+pub(crate) struct InformerOptions {
     pub(crate) client: Client,
     pub(crate) cache: Arc<Cache>,
-    pub(crate) index: KindIndex,
-    pub(crate) kind: Kind,
+    pub(crate) activity: Activity,
     /// Only this namespace.
     pub(crate) namespace: Option<String>,
-    pub(crate) field_manager: String,
-    /// Whether the server can send its list through the watch.
+    /// Whether the API server can send its lists through watches.
     pub(crate) streaming_lists: bool,
-    /// Counts kinds that were listed once.
+    /// Between two attempts to watch an absent kind.
+    pub(crate) backoff: Backoff,
+    /// Counts kinds that were listed once, or that are absent.
     pub(crate) listed: Sender<usize>,
 }
 
-impl Informer {
-    /// Watches until the task is aborted; `enqueue` gets the primaries that a change concerns.
-    pub(crate) async fn run(self, enqueue: impl Fn(Vec<Key>) + Send) {
-        if is_metadata_only(&self.kind) {
-            self.follow::<DecodedMetadata>(enqueue).await;
+pub(crate) struct Informer<E> {
+    options: InformerOptions,
+    index: KindIndex,
+    watch: Watch,
+    /// Gets the primaries that a change concerns.
+    enqueue: E,
+    /// Whether this kind was counted as listed.
+    counted: bool,
+}
+
+impl<E: Fn(Vec<Key>) + Send> Informer<E> {
+    pub(crate) fn new(options: InformerOptions, index: KindIndex, watch: Watch, enqueue: E) -> Self {
+        Self { options, index, watch, enqueue, counted: false }
+    }
+
+    /// Watches until the task is aborted.
+    pub(crate) async fn run(self) {
+        if is_metadata_only(&self.watch.kind) {
+            self.follow::<DecodedMetadata>().await;
         } else {
-            self.follow::<Decoded>(enqueue).await;
+            self.follow::<Decoded>().await;
         }
     }
 
-    async fn follow<K>(self, enqueue: impl Fn(Vec<Key>) + Send)
+    /// Watches an optional kind again and again. The stream of another kind never ends.
+    async fn follow<K>(mut self)
     where
         K: Resource<DynamicType = kube::core::ApiResource, Scope = kube::core::DynamicResourceScope>
             + Into<Decoded>
@@ -51,62 +78,112 @@ impl Informer {
             + Send
             + 'static,
     {
-        let resource = api_resource(&self.kind);
-        let api: Api<K> = match self.namespace.as_deref().filter(|_| self.kind.namespaced) {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
-        };
-        let mut config = Config::default().timeout(WATCH_SECONDS);
-        if self.streaming_lists {
-            config.initial_list_strategy = InitialListStrategy::StreamingList;
+        let backoff =
+            Backoff { longest: self.options.backoff.longest.min(LONGEST_ABSENCE), ..self.options.backoff };
+        let mut absences = 0;
+        loop {
+            let resource = api_resource(&self.watch.kind);
+            let client = self.options.client.clone();
+            let api: Api<K> = match self.options.namespace.as_deref().filter(|_| self.watch.kind.namespaced) {
+                Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+                None => Api::all_with(client, &resource),
+            };
+            let was_listed = self.consume(watch(api, self.config()).default_backoff()).await;
+            absences = if was_listed { 1 } else { absences + 1 };
+            tokio::time::sleep(backoff.after(absences)).await;
         }
-        let events = watch(api, config).default_backoff();
-        self.consume(events, enqueue).await;
     }
 
+    fn config(&self) -> Config {
+        let mut config = Config::default().timeout(WATCH_SECONDS);
+        if !self.watch.label_selector.is_empty() {
+            config = config.labels(&self.watch.label_selector);
+        }
+        if self.options.streaming_lists {
+            config.initial_list_strategy = InitialListStrategy::StreamingList;
+        }
+        config
+    }
+
+    /// Takes events in. Ends when an optional kind turns out to be absent, and returns whether it was
+    /// listed before.
     async fn consume<K: Into<Decoded>>(
-        self,
+        &mut self,
         events: impl Stream<Item = Result<Event<K>, watcher::Error>>,
-        enqueue: impl Fn(Vec<Key>),
-    ) {
+    ) -> bool {
         pin_mut!(events);
-        let mut first = true;
+        let mut was_listed = false;
         while let Some(event) = events.next().await {
+            let _work = self.options.activity.begin();
+            let (cache, index) = (&self.options.cache, self.index);
             match event {
-                Ok(Event::Init) => self.cache.begin_relist(self.index),
+                Ok(Event::Init) => cache.begin_relist(index),
                 Ok(Event::InitApply(object) | Event::Apply(object)) => {
                     if let Some(object) = self.decode(object.into()) {
-                        enqueue(self.cache.store(self.index, object, Source::Watch));
+                        (self.enqueue)(cache.store(index, object, Source::Watch));
                     }
                 }
                 Ok(Event::Delete(object)) => {
                     if let Some(object) = self.decode(object.into()) {
-                        enqueue(self.cache.remove(self.index, &object));
+                        (self.enqueue)(cache.remove(index, &object));
                     }
                 }
                 Ok(Event::InitDone) => {
-                    enqueue(self.cache.end_relist(self.index));
-                    if std::mem::take(&mut first) {
-                        self.listed.send_modify(|listed| *listed += 1);
+                    was_listed = true;
+                    (self.enqueue)(cache.end_relist(index));
+                    if cache.mark_present(index) {
+                        tracing::info!(kind = %self.watch.kind.kind, "an optional kind can be watched now");
+                        (self.enqueue)(cache.primaries());
                     }
+                    self.count();
+                }
+                Err(error) if self.watch.optional && is_absence(&error) => {
+                    if cache.mark_absent(index) {
+                        tracing::info!(
+                            kind = %self.watch.kind.kind, %error,
+                            "an optional kind cannot be watched; it is tried again"
+                        );
+                        (self.enqueue)(cache.primaries());
+                    }
+                    self.count();
+                    return was_listed;
                 }
                 Err(error) => {
-                    tracing::warn!(kind = self.kind.kind, %error, "the watch broke; it is taken up again");
+                    tracing::warn!(kind = %self.watch.kind.kind, %error, "a watch failed; it is repeated");
                 }
             }
         }
+        was_listed
     }
 
-    fn decode(&self, object: Decoded) -> Option<crate::object::Stored> {
+    fn count(&mut self) {
+        if !std::mem::replace(&mut self.counted, true) {
+            self.options.listed.send_modify(|listed| *listed += 1);
+        }
+    }
+
+    fn decode(&self, object: Decoded) -> Option<Stored> {
         let name = object.describe();
-        let stored = object.store(&self.kind, &self.field_manager);
+        let stored = self.options.cache.decode(self.index, object);
         if stored.is_none() {
             tracing::error!(
-                kind = self.kind.kind,
+                kind = %self.watch.kind.kind,
                 object = name,
-                "an object has no name, UID or resourceVersion; it is left out"
+                "an object has no name, UID or resourceVersion; it is ignored"
             );
         }
         stored
     }
+}
+
+/// Whether the API server does not have the kind, or refuses to list it.
+fn is_absence(error: &watcher::Error) -> bool {
+    let code = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status.code,
+        watcher::Error::WatchError(status) => status.code,
+        _ => return false,
+    };
+    matches!(code, 403 | 404)
 }

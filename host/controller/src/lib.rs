@@ -1,26 +1,126 @@
-//! A generic, level-triggered Kubernetes controller: it watches, caches, queues and writes. It knows no
-//! kind by itself; all decisions come from a [`contract::Reconciler`].
+//! A generic, level-triggered Kubernetes controller. It knows no kind by itself: a [`Reconciler`]
+//! describes the kinds and plans, and the controller watches, caches, queues and writes.
 //!
-//! What happens to a change: `informer` receives it, `cache` keeps it as pruned JSON text and says whose it is,
-//! `queue` hands the primary to one worker at a time, the worker shows the reconciler what is observed, and
-//! `execute` carries out the plan.
+//! How a change becomes a write: `informer` receives it; `cache` stores it as JSON text and tells
+//! which primaries it concerns; `queue` gives each primary to one worker at a time; `worker` shows the
+//! reconciler what is observed; `permit` refuses writes that reach too far; `executor` carries out the
+//! rest of the plan.
+//!
+//! ```
+//! use futures::FutureExt;
+//! use futures::future::BoxFuture;
+//! use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
+//! use kube::{Api, Client};
+//! use orascache_contract::{Description, GuestError, Kind, Observed, Plan, WatchedKind};
+//! use orascache_controller::{Controller, Options, Reconciler};
+//! use serde_json::{Value, json};
+//! use std::sync::Arc;
+//!
+//! /// Makes a ConfigMap for every ServiceAccount.
+//! struct Greeter;
+//!
+//! impl Reconciler for Greeter {
+//!     fn describe(&self) -> Description {
+//!         Description {
+//!             primary: Kind::namespaced("v1", "ServiceAccount", "serviceaccounts"),
+//!             owned: vec![WatchedKind::whole(Kind::namespaced("v1", "ConfigMap", "configmaps"))],
+//!             related: Vec::new(),
+//!             field_manager: "greeter".to_owned(),
+//!             admission: Vec::new(),
+//!             sensitive: Vec::new(),
+//!         }
+//!     }
+//!
+//!     fn reconcile(&self, observed: Observed) -> BoxFuture<'_, Result<Plan, GuestError>> {
+//!         async move {
+//!             let mut plan = Plan::default();
+//!             let account: Value = serde_json::from_str(&observed.primary)
+//!                 .map_err(|error| GuestError::InvalidInput(error.to_string()))?;
+//!             if observed.owned.is_empty() {
+//!                 // The controller adds the owner reference.
+//!                 let greeting = json!({
+//!                     "apiVersion": "v1",
+//!                     "kind": "ConfigMap",
+//!                     "metadata": {
+//!                         "namespace": account["metadata"]["namespace"],
+//!                         "name": account["metadata"]["name"],
+//!                     },
+//!                     "data": {"greeting": "Hello!"},
+//!                 });
+//!                 plan.apply.push(greeting.to_string());
+//!             }
+//!             Ok(plan)
+//!         }
+//!         .boxed()
+//!     }
+//! }
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! # let _ = rustls::crypto::ring::default_provider().install_default();
+//! // A Kubernetes API server in this process, for tests.
+//! let server = fake_kube_server::ApiServer::start(Default::default()).await?;
+//! let client = Client::try_from(kube::Config::new(server.url().parse()?))?;
+//! let mut metrics = Default::default();
+//! let controller =
+//!     Controller::start(client.clone(), Arc::new(Greeter), Options::default(), &mut metrics).await?;
+//!
+//! let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
+//! let ada = serde_json::from_value(json!({"metadata": {"name": "ada"}}))?;
+//! accounts.create(&Default::default(), &ada).await?;
+//! controller.quiescent(&client).await?;
+//!
+//! let greetings: Api<ConfigMap> = Api::namespaced(client, "default");
+//! assert_eq!(greetings.get("ada").await?.data.unwrap_or_default()["greeting"], "Hello!");
+//! controller.shutdown().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-pub mod contract;
-
-mod apply;
+mod active;
+mod activity;
+mod artifacts;
+mod backoff;
 mod cache;
 mod controller;
-mod execute;
+mod decoded;
+mod digest;
+mod executor;
 mod failures;
-mod handover;
+mod force_limiter;
+mod handle;
+mod hex;
 mod informer;
+mod json_patch;
 mod metrics;
+mod note;
 mod object;
+mod options;
+mod owner;
 mod ownership;
+mod permit;
 mod primaries;
+mod questions;
 mod queue;
-mod takeback;
+mod quiescence;
+mod recipe;
+mod reconciler;
+mod requests;
+mod retention;
+mod roles;
+#[cfg(test)]
+mod testing;
+mod watches;
+mod worker;
 
-pub use controller::{Backoff, Controller, Options, StartError, always_allowed};
-pub use handover::{Handover, Incompatible};
+pub use artifacts::{Artifacts, NoArtifacts};
+pub use backoff::Backoff;
+pub use controller::{Controller, StartError};
+pub use handle::ReconcilerHandle;
+pub use metrics::register_metric;
+pub use note::{MAX_NOTE_BYTES, event_note};
+pub use options::{Options, always_allowed};
 pub use primaries::Primaries;
+pub use reconciler::Reconciler;
+pub use roles::Incompatible;
+pub use watches::InvalidDescription;

@@ -1,14 +1,20 @@
-//! Metrics under the names of controller-runtime, so that dashboards that exist work.
+//! Metrics, named as controller-runtime names them, so that existing dashboards work.
 
+use orascache_contract::Verb;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 use std::time::Duration;
 
-/// Labels of a controller's metrics.
+/// Registers a metric under a name without unit or suffix, and returns it.
+pub fn register_metric<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ControllerLabels {
     controller: String,
@@ -21,31 +27,38 @@ struct ResultLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    controller: String,
+    verb: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct QueueLabels {
     name: String,
 }
 
 type Durations = Family<ControllerLabels, Histogram, fn() -> Histogram>;
 
-/// What is counted.
+/// The metrics of one controller.
 pub(crate) struct Metrics {
     controller: String,
     reconciles: Family<ResultLabels, Counter>,
     errors: Family<ControllerLabels, Counter>,
     durations: Durations,
+    refusals: Family<RefusalLabels, Counter>,
     depth: Family<QueueLabels, Gauge>,
     adds: Family<QueueLabels, Counter>,
     retries: Family<QueueLabels, Counter>,
 }
 
-/// Seconds: a decision takes microseconds, its writes milliseconds.
+/// Upper bounds in seconds: a plan takes microseconds, its writes milliseconds.
 fn buckets() -> Histogram {
     Histogram::new([0.000_05, 0.000_2, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0])
 }
 
 /// How a reconciliation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum ReconcileResult {
     Success,
     Requeue,
     Error,
@@ -53,48 +66,68 @@ pub(crate) enum Ended {
 
 impl Metrics {
     pub(crate) fn new(controller: &str, registry: &mut Registry) -> Self {
-        let metrics = Metrics {
+        let durations: Durations = Family::new_with_constructor(buckets);
+        Metrics {
             controller: controller.to_owned(),
-            reconciles: Family::default(),
-            errors: Family::default(),
-            durations: Family::new_with_constructor(buckets),
-            depth: Family::default(),
-            adds: Family::default(),
-            retries: Family::default(),
-        };
-        registry.register(
-            "controller_runtime_reconcile",
-            "Reconciliations by result",
-            metrics.reconciles.clone(),
-        );
-        registry.register(
-            "controller_runtime_reconcile_errors",
-            "Reconciliations that failed",
-            metrics.errors.clone(),
-        );
-        registry.register(
-            "controller_runtime_reconcile_time_seconds",
-            "Time from taking a key to having carried out its plan",
-            metrics.durations.clone(),
-        );
-        registry.register("workqueue_depth", "Keys that wait for a worker", metrics.depth.clone());
-        registry.register("workqueue_adds", "Keys added", metrics.adds.clone());
-        registry.register("workqueue_retries", "Keys added after a failure", metrics.retries.clone());
-        metrics
+            reconciles: register_metric(
+                registry,
+                "controller_runtime_reconcile",
+                "Reconciliations by result",
+                Family::default(),
+            ),
+            errors: register_metric(
+                registry,
+                "controller_runtime_reconcile_errors",
+                "Reconciliations that failed",
+                Family::default(),
+            ),
+            durations: register_metric(
+                registry,
+                "controller_runtime_reconcile_time_seconds",
+                "Time from taking a key to having carried out its plan",
+                durations,
+            ),
+            refusals: register_metric(
+                registry,
+                "controller_refused_writes",
+                "Writes of plans that reach beyond what a guest may do, by verb",
+                Family::default(),
+            ),
+            depth: register_metric(
+                registry,
+                "workqueue_depth",
+                "Keys that wait for a worker",
+                Family::default(),
+            ),
+            adds: register_metric(registry, "workqueue_adds", "Keys added", Family::default()),
+            retries: register_metric(
+                registry,
+                "workqueue_retries",
+                "Keys added after a failure",
+                Family::default(),
+            ),
+        }
     }
 
-    pub(crate) fn reconciled(&self, ended: Ended, took: Duration) {
-        let result = match ended {
-            Ended::Success => "success",
-            Ended::Requeue => "requeue",
-            Ended::Error => "error",
+    pub(crate) fn reconciled(&self, result: ReconcileResult, took: Duration) {
+        let name = match result {
+            ReconcileResult::Success => "success",
+            ReconcileResult::Requeue => "requeue",
+            ReconcileResult::Error => "error",
         };
         let controller = ControllerLabels { controller: self.controller.clone() };
-        self.reconciles.get_or_create(&ResultLabels { controller: self.controller.clone(), result }).inc();
-        if ended == Ended::Error {
+        let labels = ResultLabels { controller: self.controller.clone(), result: name };
+        self.reconciles.get_or_create(&labels).inc();
+        if result == ReconcileResult::Error {
             self.errors.get_or_create(&controller).inc();
         }
         self.durations.get_or_create(&controller).observe(took.as_secs_f64());
+    }
+
+    /// Counts a write that was refused.
+    pub(crate) fn refused(&self, verb: Verb) {
+        let labels = RefusalLabels { controller: self.controller.clone(), verb: verb.to_string() };
+        self.refusals.get_or_create(&labels).inc();
     }
 
     pub(crate) fn added(&self, keys: usize, depth: usize) {

@@ -1,8 +1,9 @@
-//! Whose field is it? A judgement on managedFields, as a pure function.
+//! Which fields may be applied, as a pure function of managedFields.
 //!
-//! A field that somebody edited (a manager of operation Update) is taken back. A field that another manager
-//! applies, or that is set through the scale subresource, is left alone; so is one that was taken back too
-//! often. What is left alone is taken out of what we apply, so that the object has no two owners who disagree.
+//! A field that somebody edited (a manager of operation Update) is taken back. A field that another
+//! manager applies, or that is set through the scale subresource, is left alone. So is a field that
+//! was taken back too often. Fields that are left alone are removed from what we apply, so that the
+//! object has no two managers that disagree.
 
 use serde_json::{Map, Value};
 
@@ -11,35 +12,37 @@ use serde_json::{Map, Value};
 pub(crate) struct Judgement {
     /// The desired object without the fields that are left alone.
     pub(crate) desired: Value,
-    /// Paths that differ, belong to an edit, and are taken back.
+    /// Paths of fields that differ, that somebody edited, and that are taken back.
     pub(crate) taken_back: Vec<String>,
-    /// Paths that are left to somebody, with the name of the manager.
+    /// Paths of fields that are left alone, each with the name of its manager.
     pub(crate) left: Vec<(String, String)>,
 }
 
-/// Judges every desired field that differs from the live object and belongs to somebody else.
+/// Judges every desired field that differs from the live object and has another manager.
 ///
-/// `rivals` are managedFields entries as JSON text; `may_take_back` says whether a path has not been taken back
-/// too often.
+/// `other_managers` are managedFields entries as JSON text. `may_take_back` is false for a path that
+/// was taken back too often.
 pub(crate) fn judge(
     desired: &Value,
     live: &Value,
-    rivals: Option<&str>,
+    other_managers: Option<&str>,
     may_take_back: &dyn Fn(&str) -> bool,
 ) -> Judgement {
     let mut judgement = Judgement { desired: desired.clone(), taken_back: Vec::new(), left: Vec::new() };
-    // What cannot be read claims nothing.
-    let entries: Vec<Value> = rivals.and_then(|rivals| serde_json::from_str(rivals).ok()).unwrap_or_default();
+    // Entries that cannot be read claim no field.
+    let entries: Vec<Value> =
+        other_managers.and_then(|entries| serde_json::from_str(entries).ok()).unwrap_or_default();
     for entry in &entries {
         let Some(fields) = entry.get("fieldsV1").and_then(Value::as_object) else { continue };
         let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
         let manager = text("manager");
-        let yields = text("operation") == "Apply" || (text("subresource") == "scale" && !is_by_hand(manager));
-        let mut contested = Vec::new();
-        walk(fields, desired, live, &mut Vec::new(), &mut contested);
-        for steps in contested {
+        let keeps_its_fields =
+            text("operation") == "Apply" || (text("subresource") == "scale" && !is_kubectl(manager));
+        let mut differing = Vec::new();
+        walk(fields, desired, live, &mut Vec::new(), &mut differing);
+        for steps in differing {
             let path = display(&steps);
-            if yields || !may_take_back(&path) {
+            if keeps_its_fields || !may_take_back(&path) {
                 remove(&mut judgement.desired, &steps);
                 judgement.left.push((path, manager.to_owned()));
             } else {
@@ -53,8 +56,8 @@ pub(crate) fn judge(
     judgement
 }
 
-/// `kubectl scale` and its like use the scale subresource too, but a person typed that.
-fn is_by_hand(manager: &str) -> bool {
+/// `kubectl scale` uses the scale subresource as autoscalers do, but it is an edit by a person.
+fn is_kubectl(manager: &str) -> bool {
     manager.starts_with("kubectl")
 }
 
@@ -65,7 +68,8 @@ enum Step {
     Item(Map<String, Value>),
 }
 
-/// Goes down where fields, desired and live object meet; collects paths of fields that differ.
+/// Follows managed fields that both the desired and the live object have; collects the paths of those
+/// that differ.
 fn walk(
     fields: &Map<String, Value>,
     desired: &Value,
@@ -79,7 +83,7 @@ fn walk(
         path.push(step);
         match below.as_object().filter(|below| below.keys().any(|name| name != ".")) {
             Some(below) => walk(below, wanted, present, path, found),
-            // An item itself (".") is not a value that one can disagree about.
+            // The entry "." means that the item exists, which both objects agree about.
             None if matches!(path.last(), Some(Step::Member(_))) && !contains(present, wanted) => {
                 found.push(path.clone())
             }
@@ -104,13 +108,13 @@ fn follow<'v>(value: &'v Value, step: &Step) -> Option<&'v Value> {
     }
 }
 
-/// Keys with defaults (the protocol of a port) may be absent in what is desired.
+/// Keys with defaults (the protocol of a port) may be absent in the desired object.
 fn is_item(item: &Value, key: &Map<String, Value>) -> bool {
     key.iter().all(|(name, value)| item.get(name).is_none_or(|found| found == value))
         && key.keys().any(|name| item.get(name).is_some())
 }
 
-/// Whether everything that `wanted` says is there.
+/// Whether `present` has every value of `wanted`.
 fn contains(present: &Value, wanted: &Value) -> bool {
     match (present, wanted) {
         (Value::Object(present), Value::Object(wanted)) => {
@@ -196,8 +200,8 @@ mod tests {
 
     #[test]
     fn an_edit_is_taken_back() {
-        let rivals = entry("kubectl-edit", "Update", "", image());
-        let judgement = judge(&set(1, "ours"), &set(1, "theirs"), Some(&rivals), &|_| true);
+        let others = entry("kubectl-edit", "Update", "", image());
+        let judgement = judge(&set(1, "ours"), &set(1, "theirs"), Some(&others), &|_| true);
         assert_eq!(judgement.taken_back, ["spec.template.spec.containers[name=c].image"]);
         assert_eq!(judgement.desired, set(1, "ours"));
         assert!(judgement.left.is_empty());
@@ -205,8 +209,8 @@ mod tests {
 
     #[test]
     fn an_edit_that_comes_back_too_often_is_left_alone() {
-        let rivals = entry("kubectl-edit", "Update", "", image());
-        let judgement = judge(&set(1, "ours"), &set(1, "theirs"), Some(&rivals), &|_| false);
+        let others = entry("kubectl-edit", "Update", "", image());
+        let judgement = judge(&set(1, "ours"), &set(1, "theirs"), Some(&others), &|_| false);
         assert!(judgement.taken_back.is_empty());
         assert_eq!(
             judgement.left,
@@ -216,27 +220,27 @@ mod tests {
     }
 
     #[test]
-    fn who_applies_and_who_scales_keep_their_fields() {
+    fn managers_that_apply_and_autoscalers_keep_their_fields() {
         for (manager, operation, subresource, left) in [
             ("gitops", "Apply", "", true),
             ("kube-controller-manager", "Update", "scale", true),
             ("kubectl", "Update", "scale", false),
             ("kubectl-patch", "Update", "", false),
         ] {
-            let rivals = entry(manager, operation, subresource, replicas());
-            let judgement = judge(&set(1, "i"), &set(3, "i"), Some(&rivals), &|_| true);
+            let others = entry(manager, operation, subresource, replicas());
+            let judgement = judge(&set(1, "i"), &set(3, "i"), Some(&others), &|_| true);
             assert_eq!(judgement.left.is_empty(), !left, "{manager} {subresource}");
             assert_eq!(judgement.desired["spec"].get("replicas").is_none(), left, "{manager} {subresource}");
         }
     }
 
     #[test]
-    fn agreement_and_foreign_fields_are_no_contest() {
-        let rivals = entry("gitops", "Apply", "", replicas());
-        let judgement = judge(&set(3, "i"), &set(3, "i"), Some(&rivals), &|_| true);
+    fn equal_values_and_fields_that_are_not_desired_are_no_conflict() {
+        let others = entry("gitops", "Apply", "", replicas());
+        let judgement = judge(&set(3, "i"), &set(3, "i"), Some(&others), &|_| true);
         assert!(judgement.left.is_empty() && judgement.taken_back.is_empty());
-        let rivals = entry("gitops", "Apply", "", json!({"f:spec": {"f:paused": {}}}));
-        let judgement = judge(&set(1, "i"), &set(3, "i"), Some(&rivals), &|_| true);
+        let others = entry("gitops", "Apply", "", json!({"f:spec": {"f:paused": {}}}));
+        let judgement = judge(&set(1, "i"), &set(3, "i"), Some(&others), &|_| true);
         assert_eq!(judgement.desired, set(1, "i"));
         let judgement = judge(&set(1, "i"), &set(3, "i"), Some("nonsense"), &|_| true);
         assert_eq!(judgement.desired, set(1, "i"));

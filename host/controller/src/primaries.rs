@@ -1,44 +1,45 @@
-//! Primaries for those who decide about other objects: as the cache has them, or as the API has them now.
+//! Primaries for decisions about other objects: from the cache, or read from the API server.
 
-use crate::apply;
 use crate::cache::Cache;
-use crate::contract::Kind;
 use crate::object::Key;
+use crate::requests::api;
+use crate::watches::PRIMARY;
 use kube::Client;
+use orascache_contract::Kind;
 use std::sync::Arc;
 
-/// A view of the controller's primaries. It outlives the controller, but is not kept current then.
+/// A view of the controller's primaries. It may outlive the controller; the cache is not kept current
+/// then.
 #[derive(Clone)]
 pub struct Primaries {
     pub(crate) cache: Arc<Cache>,
     pub(crate) client: Client,
-    pub(crate) kind: Kind,
-    pub(crate) field_manager: String,
 }
 
 impl Primaries {
-    /// What kind of object they are.
+    /// Their kind.
     pub fn kind(&self) -> &Kind {
-        &self.kind
+        self.cache.primary_kind()
     }
 
-    /// Primaries of a namespace as the cache has them, JSON text; `None` when there are more than that.
+    /// All primaries of a namespace in the cache, JSON text; `None` when there are more than `at_most`.
     pub fn in_namespace(&self, namespace: &str, at_most: usize) -> Option<Vec<Arc<str>>> {
         let found = self.cache.primaries_in(namespace, at_most.saturating_add(1));
         (found.len() <= at_most).then_some(found)
     }
 
-    /// One primary as the cache has it, JSON text.
+    /// One primary from the cache, JSON text.
     pub fn cached(&self, namespace: &str, name: &str) -> Option<Arc<str>> {
-        self.cache.get(0, &Key::new(namespace, name)).map(|stored| stored.text)
+        self.cache.get(PRIMARY, &Key::new(namespace, name)).map(|stored| stored.text)
     }
 
-    /// One primary as the API has it now, JSON text; `None` when it does not exist. Caches lag behind the API.
+    /// One primary as the API server has it now, JSON text; `None` when there is none. The cache may
+    /// lag behind.
     ///
     /// # Errors
-    /// When the API does not answer, or refuses.
+    /// When the API server does not answer, or refuses.
     pub async fn read(&self, namespace: &str, name: &str) -> Result<Option<Arc<str>>, kube::Error> {
-        let found = apply::api(&self.client, &self.kind, namespace).get_opt(name).await?;
-        Ok(found.and_then(|object| object.store(&self.kind, &self.field_manager)).map(|stored| stored.text))
+        let found = api(&self.client, self.kind(), namespace).get_opt(name).await?;
+        Ok(found.and_then(|object| self.cache.decode(PRIMARY, object)).map(|stored| stored.text))
     }
 }

@@ -1,41 +1,34 @@
-//! What the cache shows, and whom a change concerns.
+//! What the cache shows, and which primaries a change concerns.
 
-use super::{Cache, Source, View};
-use crate::contract::{Description, Kind};
+use super::{Cache, Listed, Source, View};
+use crate::decoded::Ownership;
 use crate::object::{Key, Stored};
+use crate::roles::Roles;
+use crate::testing::{description, kind, object};
+use crate::watches::watches;
+use orascache_contract::{Description, WatchedKind};
 
-fn kind(name: &str) -> Kind {
-    Kind { api_version: "v1".into(), kind: name.into(), plural: name.to_lowercase(), namespaced: true }
+fn cache_for(description: &Description) -> Cache {
+    let watches = watches(description).expect("watches");
+    let roles = Roles::of(description, &watches).expect("roles");
+    let ownership = Ownership { field_manager: "us".to_owned(), primary: description.primary.clone() };
+    Cache::new(watches, ownership, roles)
 }
 
-fn description(owned: &[&str], related: &[&str]) -> Description {
-    Description {
-        primary: kind("P"),
-        owned: owned.iter().copied().map(kind).collect(),
-        related: related.iter().copied().map(kind).collect(),
-        field_manager: "us".into(),
-    }
-}
-
+/// `P` is the primary (0), `C` owned (1), `S` owned and related (2).
 fn cache() -> Cache {
-    Cache::new(&description(&["C", "S"], &["S"]))
+    cache_for(&description(&["C", "S"], &["S"]))
 }
 
-/// What the first reconciler sees.
+/// What the first reconciler is shown.
 fn seen(cache: &Cache, key: &Key) -> Option<View> {
-    let roles = cache.roles(&description(&["C", "S"], &["S"])).expect("watched kinds");
+    let roles = Roles::of(&description(&["C", "S"], &["S"]), cache.watches()).expect("watched kinds");
     cache.view(key, &roles)
 }
 
-fn object(name: &str, uid: &str, revision: u64, controller: Option<&str>) -> Stored {
-    Stored {
-        key: Key::new("n", name),
-        uid: uid.into(),
-        resource_version: revision.to_string().into(),
-        controller: controller.map(Into::into),
-        text: format!("{name} {uid} {controller:?} {}", revision / 10).into(),
-        rivals: None,
-    }
+/// An object in namespace `other`.
+fn elsewhere(name: &str, uid: &str, controller: Option<&str>) -> Stored {
+    Stored { key: Key::new("other", name), ..object(name, uid, 50, controller) }
 }
 
 #[test]
@@ -48,14 +41,36 @@ fn children_concern_their_controller_and_related_objects_their_namespace() {
     assert_eq!(cache.store(2, object("s", "S", 13, None), Source::Watch), vec![p.clone()]);
     let view = seen(&cache, &p).expect("a view");
     assert_eq!((view.owned.len(), view.related.len()), (1, 1));
-    let mine = object("t", "T", 14, Some("P"));
-    cache.store(2, mine, Source::Watch);
+    let own = object("t", "T", 14, Some("P"));
+    cache.store(2, own, Source::Watch);
     let view = seen(&cache, &p).expect("a view");
     assert_eq!((view.owned.len(), view.related.len()), (2, 1));
 }
 
 #[test]
-fn a_child_before_its_owner_is_found_later() {
+fn an_object_in_another_namespace_is_never_a_child() {
+    let cache = cache();
+    let p = Key::new("n", "p");
+    cache.store(0, object("p", "P", 10, None), Source::Watch);
+    assert_eq!(cache.store(1, elsewhere("c", "C", Some("P")), Source::Watch), []);
+    assert!(seen(&cache, &p).expect("a view").owned.is_empty());
+    assert_eq!(cache.remove(1, &elsewhere("c", "C", Some("P"))), []);
+}
+
+#[test]
+fn a_primary_without_namespace_has_children_in_any() {
+    let mut cluster_wide = description(&["C"], &[]);
+    cluster_wide.primary.namespaced = false;
+    let cache = cache_for(&cluster_wide);
+    let p = Key::new("", "p");
+    cache.store(0, Stored { key: p.clone(), ..object("p", "P", 10, None) }, Source::Watch);
+    assert_eq!(cache.store(1, elsewhere("c", "C", Some("P")), Source::Watch), vec![p.clone()]);
+    let roles = Roles::of(&cluster_wide, cache.watches()).expect("roles");
+    assert_eq!(cache.view(&p, &roles).expect("a view").owned.len(), 1);
+}
+
+#[test]
+fn a_child_that_arrives_before_its_owner_is_found() {
     let cache = cache();
     assert_eq!(cache.store(1, object("c", "C", 11, Some("P")), Source::Watch), []);
     cache.store(0, object("p", "P", 10, None), Source::Watch);
@@ -63,7 +78,7 @@ fn a_child_before_its_owner_is_found_later() {
 }
 
 #[test]
-fn older_states_do_not_replace_newer_ones_and_sameness_concerns_nobody() {
+fn older_states_do_not_replace_newer_ones_and_equal_ones_concern_no_primary() {
     let cache = cache();
     cache.store(0, object("p", "P", 20, None), Source::Write);
     assert_eq!(cache.store(0, object("p", "P", 11, None), Source::Watch), []);
@@ -72,7 +87,7 @@ fn older_states_do_not_replace_newer_ones_and_sameness_concerns_nobody() {
 }
 
 #[test]
-fn a_relist_forgets_what_it_does_not_mention_but_not_what_we_wrote_meanwhile() {
+fn a_relist_removes_what_it_does_not_have_but_not_what_we_wrote_meanwhile() {
     let cache = cache();
     cache.store(0, object("p", "P", 10, None), Source::Watch);
     cache.store(1, object("old", "O", 11, Some("P")), Source::Watch);
@@ -85,21 +100,24 @@ fn a_relist_forgets_what_it_does_not_mention_but_not_what_we_wrote_meanwhile() {
 }
 
 #[test]
-fn a_late_answer_does_not_bring_back_what_was_deleted() {
+fn a_late_answer_does_not_bring_back_a_deleted_object() {
     let cache = cache();
     cache.store(0, object("p", "P", 10, None), Source::Watch);
     cache.store(1, object("c", "C", 11, Some("P")), Source::Watch);
     cache.remove(1, &object("c", "C", 12, Some("P")));
     cache.store(1, object("c", "C", 11, Some("P")), Source::Write);
     assert!(seen(&cache, &Key::new("n", "p")).expect("a view").owned.is_empty());
+    assert!(cache.was_deleted("C"));
+    cache.store(1, object("c", "C", 13, Some("P")), Source::Watch);
+    assert_eq!(seen(&cache, &Key::new("n", "p")).expect("a view").owned.len(), 1, "its label came back");
 }
 
 #[test]
-fn a_deletion_is_believed_at_once_and_only_for_that_uid() {
+fn our_deletion_hides_the_object_with_that_uid_alone() {
     let cache = cache();
     cache.store(0, object("p", "P", 10, None), Source::Watch);
     cache.store(1, object("c", "C", 11, Some("P")), Source::Watch);
-    cache.mark_gone("C");
+    cache.mark_deleted("C");
     assert!(seen(&cache, &Key::new("n", "p")).expect("a view").owned.is_empty());
     assert_eq!(cache.store(1, object("c", "C", 12, Some("P")), Source::Watch), []);
     cache.store(1, object("c", "C2", 13, Some("P")), Source::Write);
@@ -108,19 +126,71 @@ fn a_deletion_is_believed_at_once_and_only_for_that_uid() {
 }
 
 #[test]
-fn roles_change_and_watches_do_not() {
+fn another_reconciler_gives_other_roles_to_the_same_objects() {
     let cache = cache();
     let p = Key::new("n", "p");
     cache.store(0, object("p", "P", 10, None), Source::Watch);
     cache.store(1, object("c", "C", 11, None), Source::Watch);
     cache.store(2, object("s", "S", 12, Some("P")), Source::Watch);
-    let roles = cache.roles(&description(&["S"], &["C"])).expect("watched kinds");
+    let roles = Roles::of(&description(&["S"], &["C"]), cache.watches()).expect("watched kinds");
     let seen = cache.view(&p, &roles).expect("a view");
     assert!(seen.owned[0].starts_with('s') && seen.related[0].starts_with('c'));
     assert_eq!((seen.owned.len(), seen.related.len()), (1, 1));
-    assert_eq!(cache.store(1, object("c", "C", 21, None), Source::Watch), [], "nobody reads it yet");
-    cache.widen(&roles);
-    let concerned = cache.store(1, object("c", "C", 31, None), Source::Watch);
-    assert!(!concerned.is_empty() && concerned.iter().all(|key| *key == p), "{concerned:?}");
-    assert_eq!(cache.roles(&description(&["C", "T"], &["U"])), Err(vec![kind("T"), kind("U")]));
+    assert_eq!(cache.store(1, object("c", "C", 21, None), Source::Watch), [], "no reconciler reads it yet");
+    cache.add_roles(&roles);
+    assert_eq!(cache.store(1, object("c", "C", 31, None), Source::Watch)[0], p);
+}
+
+#[test]
+fn a_kind_with_too_much_text_is_left_out_and_named() {
+    let cache = Cache { max_related_bytes: 100, ..cache() };
+    let p = Key::new("n", "p");
+    cache.store(0, object("p", "P", 10, None), Source::Watch);
+    let sized =
+        |name: &str, bytes: usize| Stored { text: "x".repeat(bytes).into(), ..object(name, name, 9, None) };
+    cache.store(2, sized("a", 60), Source::Watch);
+    cache.store(2, sized("b", 40), Source::Watch);
+    let view = seen(&cache, &p).expect("a view");
+    assert_eq!((view.related.len(), view.omitted.len()), (2, 0));
+    let own = Stored { controller: Some("P".into()), ..sized("own", 80) };
+    cache.store(2, own, Source::Watch);
+    assert_eq!(seen(&cache, &p).expect("a view").omitted, [], "children do not count");
+    cache.store(2, sized("c", 1), Source::Watch);
+    let view = seen(&cache, &p).expect("a view");
+    assert_eq!((view.related.len(), view.omitted), (0, vec![kind("S")]));
+    assert_eq!(view.owned.len(), 1);
+}
+
+#[test]
+fn an_absent_kind_is_named_and_has_no_objects() {
+    let mut optional = description(&[], &[]);
+    optional.owned = vec![WatchedKind::whole(kind("C")).or_absent()];
+    let cache = cache_for(&optional);
+    let roles = Roles::of(&optional, cache.watches()).expect("roles");
+    let p = Key::new("n", "p");
+    cache.store(0, object("p", "P", 10, None), Source::Watch);
+    cache.store(1, object("c", "C", 11, Some("P")), Source::Watch);
+    assert!(cache.mark_absent(1) && !cache.mark_absent(1));
+    let view = cache.view(&p, &roles).expect("a view");
+    assert_eq!((view.owned.len(), view.absent), (0, vec![kind("C")]));
+    assert!(cache.mark_present(1) && !cache.mark_present(1));
+    assert_eq!(cache.view(&p, &roles).expect("a view").absent, []);
+}
+
+#[test]
+fn the_cache_has_caught_up_when_it_has_the_listed_states_and_no_others() {
+    let cache = cache();
+    let listed = |names: &[(&str, u64)], revision: &str| {
+        let objects = names.iter().map(|(name, revision)| (Key::new("n", name), (*name).into(), *revision));
+        Listed::new(revision, objects)
+    };
+    cache.store(1, object("a", "a", 10, None), Source::Watch);
+    assert!(cache.has_caught_up(1, &listed(&[("a", 10)], "10")));
+    assert!(!cache.has_caught_up(1, &listed(&[("a", 11)], "11")), "a newer state");
+    assert!(!cache.has_caught_up(1, &listed(&[("a", 10), ("b", 12)], "12")), "a new object");
+    assert!(!cache.has_caught_up(1, &listed(&[], "13")), "a deletion");
+    cache.store(1, object("b", "b", 20, None), Source::Write);
+    assert!(cache.has_caught_up(1, &listed(&[("a", 10)], "15")), "one that was made after the list");
+    cache.remove(1, &object("a", "a", 21, None));
+    assert!(cache.has_caught_up(1, &listed(&[("a", 10)], "15")), "one that was deleted after the list");
 }

@@ -1,0 +1,259 @@
+//! Objects as they come from the API server.
+
+use crate::object::{Key, Stored};
+use crate::retention::Retention;
+use crate::watches::{Watch, is_metadata_only};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::{ApiResource, DynamicResourceScope};
+use kube::{Resource, ResourceExt};
+use orascache_contract::Kind;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// An object as it comes from the API server. Any JSON is accepted, so that one malformed object does
+/// not break the stream of the others.
+#[derive(Clone)]
+pub(crate) struct Decoded {
+    metadata: ObjectMeta,
+    value: Value,
+}
+
+/// Names the object alone: its content may be secret.
+impl std::fmt::Debug for Decoded {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Decoded").field(&self.describe()).finish()
+    }
+}
+
+impl<'de> Deserialize<'de> for Decoded {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let text = |name: &str| {
+            value.pointer(&format!("/metadata/{name}")).and_then(Value::as_str).map(str::to_owned)
+        };
+        let annotations =
+            value.pointer("/metadata/annotations").and_then(|map| serde_json::from_value(map.clone()).ok());
+        let metadata = ObjectMeta {
+            name: text("name"),
+            namespace: text("namespace"),
+            resource_version: text("resourceVersion"),
+            uid: text("uid"),
+            annotations,
+            ..ObjectMeta::default()
+        };
+        Ok(Decoded { metadata, value })
+    }
+}
+
+/// Whose objects are told apart from those of others.
+#[derive(Clone, Debug)]
+pub(crate) struct Ownership {
+    /// Field manager of our applies.
+    pub(crate) field_manager: String,
+    /// The kind that controls our children.
+    pub(crate) primary: Kind,
+}
+
+impl Decoded {
+    /// What is stored of the object. `None` when it has no name, UID or resourceVersion.
+    pub(crate) fn store(self, watch: &Watch, ownership: &Ownership) -> Option<Stored> {
+        let key = Key::new(&self.namespace().unwrap_or_default(), self.metadata.name.as_deref()?);
+        let uid = self.metadata.uid.clone()?.into_boxed_str();
+        let resource_version = self.metadata.resource_version.clone()?.into_boxed_str();
+        let mut value = self.value;
+        let object = value.as_object_mut()?;
+        if is_metadata_only(&watch.kind) {
+            object.retain(|name, _| name == "metadata");
+        }
+        // Items of lists have neither, and metadata-only objects those of another kind.
+        object.insert("apiVersion".to_owned(), watch.kind.api_version.as_ref().into());
+        object.insert("kind".to_owned(), watch.kind.kind.as_ref().into());
+        let metadata = object.get_mut("metadata")?.as_object_mut()?;
+        let managed = metadata.remove("managedFields");
+        // Objects that are stored in part are never applied.
+        let managed = managed.filter(|_| watch.retention == Retention::Whole);
+        let other_managers = managed.and_then(|managed| other_managers(managed, &ownership.field_manager));
+        let controller = controller(metadata.get("ownerReferences"), &ownership.primary);
+        let text = serde_json::to_string(&watch.retention.reduce(value)).ok()?.into();
+        Some(Stored { key, uid, resource_version, controller, text, other_managers })
+    }
+
+    /// Namespace and name, for messages.
+    pub(crate) fn describe(&self) -> String {
+        format!(
+            "{}/{}",
+            self.namespace().unwrap_or_default(),
+            self.metadata.name.as_deref().unwrap_or("(no name)")
+        )
+    }
+
+    /// Whether it is being deleted.
+    pub(crate) fn is_being_deleted(&self) -> bool {
+        self.value.pointer("/metadata/deletionTimestamp").is_some()
+    }
+}
+
+/// UID of the controller, when the owner reference names the primary's kind in any version: a child
+/// that was made before an upgrade names the version of then.
+fn controller(references: Option<&Value>, primary: &Kind) -> Option<Box<str>> {
+    let is_controller = |reference: &&Value| reference.get("controller") == Some(&Value::Bool(true));
+    let reference = references?.as_array()?.iter().find(is_controller)?;
+    let api_version = reference.get("apiVersion").and_then(Value::as_str)?;
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    let kind = reference.get("kind").and_then(Value::as_str)?;
+    if group != primary.group() || kind != primary.kind {
+        return None;
+    }
+    reference.get("uid").and_then(Value::as_str).map(Into::into)
+}
+
+/// The entries that can matter to what we apply: not our own, and not those of a status.
+fn other_managers(managed: Value, field_manager: &str) -> Option<Box<str>> {
+    let Value::Array(entries) = managed else { return None };
+    let text =
+        |entry: &Value, name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let others: Vec<Value> = entries
+        .into_iter()
+        .filter(|entry| text(entry, "subresource") != "status")
+        .filter(|entry| text(entry, "manager") != field_manager || text(entry, "operation") != "Apply")
+        .collect();
+    if others.is_empty() { None } else { serde_json::to_string(&others).ok().map(String::into_boxed_str) }
+}
+
+/// An object that was asked for without its content (`PartialObjectMetadata`).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct DecodedMetadata(pub(crate) Decoded);
+
+impl From<DecodedMetadata> for Decoded {
+    fn from(object: DecodedMetadata) -> Self {
+        object.0
+    }
+}
+
+macro_rules! resource {
+    ($type:ty, metadata_only: $metadata_only:literal, $object:ident => $decoded:expr) => {
+        impl Resource for $type {
+            type DynamicType = ApiResource;
+            type Scope = DynamicResourceScope;
+
+            fn kind(resource: &ApiResource) -> Cow<'_, str> {
+                resource.kind.as_str().into()
+            }
+            fn group(resource: &ApiResource) -> Cow<'_, str> {
+                resource.group.as_str().into()
+            }
+            fn version(resource: &ApiResource) -> Cow<'_, str> {
+                resource.version.as_str().into()
+            }
+            fn api_version(resource: &ApiResource) -> Cow<'_, str> {
+                resource.api_version.as_str().into()
+            }
+            fn plural(resource: &ApiResource) -> Cow<'_, str> {
+                resource.plural.as_str().into()
+            }
+            fn metadata_api() -> bool {
+                $metadata_only
+            }
+            fn meta(&self) -> &ObjectMeta {
+                let $object = self;
+                &$decoded.metadata
+            }
+            fn meta_mut(&mut self) -> &mut ObjectMeta {
+                let $object = self;
+                &mut $decoded.metadata
+            }
+        }
+    };
+}
+
+resource!(Decoded, metadata_only: false, object => object);
+resource!(DecodedMetadata, metadata_only: true, object => object.0);
+
+#[cfg(test)]
+mod tests {
+    use super::{Decoded, Ownership};
+    use crate::object::Stored;
+    use crate::retention::Retention;
+    use crate::testing::kind;
+    use crate::watches::Watch;
+    use orascache_contract::Kind;
+    use serde_json::{Value, json};
+
+    fn store_as(kind: Kind, retention: Retention, value: Value) -> Option<Stored> {
+        let ownership = Ownership {
+            field_manager: "us".to_owned(),
+            primary: Kind::namespaced("example.org/v1", "P", "ps"),
+        };
+        let watch = Watch { kind, optional: false, label_selector: String::new(), retention };
+        serde_json::from_value::<Decoded>(value).expect("any JSON").store(&watch, &ownership)
+    }
+
+    fn store(value: Value) -> Option<Stored> {
+        store_as(kind("Service"), Retention::Whole, value)
+    }
+
+    fn named(members: Value) -> Value {
+        let mut object =
+            json!({"metadata": {"name": "n", "namespace": "s", "uid": "u", "resourceVersion": "7"}});
+        for (name, value) in members.as_object().expect("an object") {
+            object["metadata"][name] = value.clone();
+        }
+        object
+    }
+
+    #[test]
+    fn managed_fields_are_dropped_and_entries_of_other_managers_are_noted() {
+        let managed = json!({"managedFields": [
+            {"manager": "us", "operation": "Apply", "fieldsV1": {}},
+            {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {}}},
+            {"manager": "kubelet", "operation": "Update", "subresource": "status", "fieldsV1": {}},
+        ]});
+        let stored = store(named(managed)).expect("stored");
+        assert!(!stored.text.contains("managedFields") && stored.text.contains("\"kind\":\"Service\""));
+        let others = stored.other_managers.expect("one entry");
+        assert!(others.contains("kubectl-edit") && !others.contains("kubelet"));
+        assert_eq!(stored.key.to_string(), "s/n");
+    }
+
+    #[test]
+    fn a_controller_counts_only_with_the_primarys_group_and_kind() {
+        let reference = |api_version: &str, kind: &str, controller: bool| {
+            let references = json!([
+                {"apiVersion": "v1", "kind": "P", "uid": "other"},
+                {"apiVersion": api_version, "kind": kind, "uid": "ours", "controller": controller},
+            ]);
+            store(named(json!({"ownerReferences": references}))).expect("stored").controller
+        };
+        assert_eq!(reference("example.org/v1", "P", true).as_deref(), Some("ours"));
+        assert_eq!(reference("example.org/v1alpha1", "P", true).as_deref(), Some("ours"), "an older version");
+        assert_eq!(reference("example.org/v1", "Q", true), None);
+        assert_eq!(reference("example.com/v1", "P", true), None);
+        assert_eq!(reference("v1", "P", true), None);
+        assert_eq!(reference("example.org/v1", "P", false), None);
+    }
+
+    #[test]
+    fn an_object_without_identity_is_not_stored() {
+        assert!(store(json!({"metadata": {}})).is_none());
+        assert!(store(json!([1])).is_none());
+    }
+
+    #[test]
+    fn secrets_are_stored_without_their_data_and_reduced_like_others() {
+        let mut secret = named(json!({"annotations": {"a": "b"}, "labels": {"c": "d"}}));
+        secret["data"] = json!({"password": "cGFzc3dvcmQ="});
+        let kind = || Kind::namespaced("v1", "Secret", "secrets");
+        let whole = store_as(kind(), Retention::Whole, secret.clone()).expect("stored");
+        assert!(!whole.text.contains("cGFzc3dvcmQ") && whole.text.contains("annotations"));
+        let reduced = store_as(kind(), Retention::fields(&[]).expect("no pointers"), secret).expect("stored");
+        assert!(!reduced.text.contains("annotations") && reduced.text.contains("labels"));
+    }
+
+    #[test]
+    fn secret_content_is_not_shown_in_debug_output() {
+        let decoded: Decoded = serde_json::from_value(json!({"data": {"k": "hidden"}})).expect("any JSON");
+        assert!(!format!("{decoded:?}").contains("hidden"));
+    }
+}

@@ -1,0 +1,229 @@
+//! Carries out a plan, in order: generate, apply, patch, delete, status, events.
+
+mod apply;
+mod events;
+mod secrets;
+mod status;
+
+use crate::cache::{Cache, Source, View};
+use crate::decoded::Decoded;
+use crate::object::Key;
+use crate::permit::{Permit, Planned, PlannedPatch};
+use crate::requests::{api, api_resource, failure, has_code, target};
+use crate::roles::Roles;
+use apply::Applier;
+use events::Events;
+use kube::api::{DeleteParams, Preconditions};
+use kube::{Client, Resource};
+use orascache_contract::{Event, Failure, ObjectPatch, ObjectRef, Plan, Verb};
+use std::sync::Arc;
+
+/// Whether this process may write just now.
+pub(crate) type MayWrite = Arc<dyn Fn() -> bool + Send + Sync>;
+
+pub(crate) struct Executor {
+    client: Client,
+    applier: Applier,
+    events: Events,
+    may_write: MayWrite,
+}
+
+/// The primary that a plan is for, with everything that the plan was made from.
+pub(crate) struct Context<'a> {
+    pub(crate) cache: &'a Cache,
+    /// The roles of the reconciler that made the plan.
+    pub(crate) roles: &'a Roles,
+    pub(crate) key: &'a Key,
+    pub(crate) view: &'a View,
+}
+
+/// What carrying out a plan led to.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Writes that did not succeed.
+    pub(crate) failures: Vec<Failure>,
+    /// Why the rest of the plan was not carried out, or the status not written.
+    pub(crate) incomplete: Option<String>,
+    /// Whether anything was written: the API server's answers may lead to another plan.
+    pub(crate) changed: bool,
+}
+
+impl Outcome {
+    fn add(&mut self, result: Result<bool, Vec<Failure>>) {
+        match result {
+            Ok(changed) => self.changed |= changed,
+            Err(failures) => self.failures.extend(failures),
+        }
+    }
+}
+
+/// Another process may write now.
+struct NotLeader;
+
+impl Executor {
+    pub(crate) fn new(client: Client, field_manager: &str, instance: String, may_write: MayWrite) -> Self {
+        Self {
+            applier: Applier::new(client.clone()),
+            events: Events::new(&client, field_manager, instance),
+            client,
+            may_write,
+        }
+    }
+
+    pub(crate) async fn execute(&self, context: &Context<'_>, plan: &Plan) -> Outcome {
+        let mut outcome = Outcome::default();
+        if self.write(context, plan, &mut outcome).await.is_err() {
+            outcome.incomplete = Some("this process may not write any more".to_owned());
+            return outcome;
+        }
+        for event in &plan.events {
+            self.record(context, event).await;
+        }
+        outcome
+    }
+
+    /// Records an event about the primary. One that cannot be recorded is logged.
+    pub(crate) async fn record(&self, context: &Context<'_>, event: &Event) {
+        self.events.record(context, event).await;
+    }
+
+    async fn write(
+        &self,
+        context: &Context<'_>,
+        plan: &Plan,
+        outcome: &mut Outcome,
+    ) -> Result<(), NotLeader> {
+        let permit =
+            Permit { cache: context.cache, roles: context.roles, primary: context.key, view: context.view };
+        for generated in &plan.generate {
+            self.check_leadership()?;
+            outcome.add(match permit.object(&generated.secret, Verb::Create) {
+                Ok(planned) => self.generate(context.cache, planned, generated).await,
+                Err(refused) => Err(vec![*refused]),
+            });
+        }
+        for text in &plan.apply {
+            self.check_leadership()?;
+            outcome.add(match permit.object(text, Verb::Apply) {
+                Ok(planned) => self.apply(context, &planned).await,
+                Err(refused) => Err(vec![*refused]),
+            });
+        }
+        for patch in &plan.patch {
+            self.check_leadership()?;
+            outcome.add(match permit.patch(patch) {
+                Ok(planned) => self.patch(context.cache, patch, planned).await,
+                Err(refused) => Err(vec![*refused]),
+            });
+        }
+        for target in &plan.delete {
+            self.check_leadership()?;
+            outcome.add(match permit.deletion(target) {
+                Ok(Some(_)) => self.delete(context.cache, target).await,
+                Ok(None) => Ok(false),
+                Err(refused) => Err(vec![*refused]),
+            });
+        }
+        if let Some(status) = &plan.status {
+            self.check_leadership()?;
+            match self.write_status(context, status).await {
+                Ok(is_outdated) => outcome.changed |= is_outdated,
+                Err(problem) => {
+                    outcome.incomplete = Some(format!("the status could not be written: {problem}"))
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_leadership(&self) -> Result<(), NotLeader> {
+        if (self.may_write)() { Ok(()) } else { Err(NotLeader) }
+    }
+
+    async fn apply(&self, context: &Context<'_>, planned: &Planned) -> Result<bool, Vec<Failure>> {
+        self.applier.apply(context.cache, planned, &context.view.uid).await
+    }
+
+    /// Returns whether the object changed.
+    async fn patch(
+        &self,
+        cache: &Cache,
+        patch: &ObjectPatch,
+        planned: PlannedPatch,
+    ) -> Result<bool, Vec<Failure>> {
+        let kind = &patch.target.kind;
+        let namespace = kind.namespaced.then_some(&*planned.key.namespace);
+        let path = Decoded::url_path(&api_resource(kind), namespace);
+        let manager = encoded(cache.field_manager());
+        let request = http::Request::patch(format!("{path}/{}?fieldManager={manager}", planned.key.name))
+            .header(http::header::ACCEPT, "application/json")
+            .header(http::header::CONTENT_TYPE, "application/json-patch+json")
+            .body(planned.patch)
+            .map_err(|error| kube::Error::BuildRequest(kube::core::request::Error::BuildRequest(error)));
+        let answer: Result<Decoded, kube::Error> = match request {
+            Ok(request) => self.client.request(request).await,
+            Err(error) => Err(error),
+        };
+        let answer = answer.map_err(|error| vec![failure(patch.target.clone(), Verb::Patch, &error)])?;
+        let Some(stored) = cache.decode(planned.kind, answer) else { return Ok(true) };
+        let before = cache.get(planned.kind, &planned.key);
+        let changed = before.is_none_or(|before| before.resource_version != stored.resource_version);
+        cache.store(planned.kind, stored, Source::Write);
+        Ok(changed)
+    }
+
+    /// Deletes the object with the UID of the target and no other. Returns whether it was there.
+    async fn delete(&self, cache: &Cache, target: &ObjectRef) -> Result<bool, Vec<Failure>> {
+        let uid = target.uid.as_deref().unwrap_or_default();
+        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        let namespace = target.namespace.as_deref().unwrap_or_default();
+        match api(&self.client, &target.kind, namespace).delete(&target.name, &parameters).await {
+            // A finalizer keeps it.
+            Ok(either::Either::Left(object)) if object.is_being_deleted() => {
+                if let Some(kind) = cache.index_of(&target.kind)
+                    && let Some(stored) = cache.decode(kind, object)
+                {
+                    cache.store(kind, stored, Source::Write);
+                }
+                Ok(true)
+            }
+            Ok(_) => {
+                cache.mark_deleted(uid);
+                Ok(true)
+            }
+            // It was deleted, or the name belongs to another object now.
+            Err(error) if has_code(&error, &[404, 409]) => {
+                cache.mark_deleted(uid);
+                Ok(true)
+            }
+            Err(error) => Err(vec![failure(target.clone(), Verb::Delete, &error)]),
+        }
+    }
+}
+
+/// A field manager in a query. Only characters that need no escape stay.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+/// Names a planned object.
+fn target_of(cache: &Cache, planned: &Planned) -> Option<ObjectRef> {
+    cache.kind(planned.kind).map(|kind| target(kind, &planned.key))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_field_manager_is_escaped_in_queries() {
+        assert_eq!(super::encoded("my manager/1"), "my%20manager%2F1");
+    }
+}

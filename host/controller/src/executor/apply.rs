@@ -1,0 +1,179 @@
+//! Server-side apply of one child. It never adopts, takes edits back, leaves fields to managers that
+//! apply them, and does not repeat an apply that changes nothing.
+
+use super::target_of;
+use crate::cache::{Cache, Source};
+use crate::decoded::Decoded;
+use crate::digest::{self, content};
+use crate::force_limiter::ForceLimiter;
+use crate::object::Stored;
+use crate::ownership::{self, Judgement};
+use crate::permit::Planned;
+use crate::requests::{api, failure, has_code};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use orascache_contract::{Failure, FailureReason, ObjectRef, Verb};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// How many objects are remembered whose apply changes nothing. Correct guests have none.
+const MAX_SETTLED: usize = 10_000;
+
+/// How often a write is tried when the object changes meanwhile.
+const ATTEMPTS: usize = 4;
+
+pub(super) struct Applier {
+    client: Client,
+    limiter: ForceLimiter,
+    /// Applies that changed nothing: by UID, digests of the live object and of what was applied.
+    settled: Mutex<HashMap<Box<str>, (u64, u64)>>,
+}
+
+impl Applier {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client, limiter: ForceLimiter::default(), settled: Mutex::default() }
+    }
+
+    /// Applies one child of the primary with the UID `owner`; returns whether anything changed.
+    pub(super) async fn apply(
+        &self,
+        cache: &Cache,
+        planned: &Planned,
+        owner: &str,
+    ) -> Result<bool, Vec<Failure>> {
+        let (Some(target), Some(kind)) = (target_of(cache, planned), cache.kind(planned.kind)) else {
+            return Ok(false);
+        };
+        let key = &planned.key;
+        let failed = |error: &kube::Error| vec![failure(target.clone(), Verb::Apply, error)];
+        let api = api(&self.client, kind, &key.namespace);
+        let mut live = match cache.get(planned.kind, key) {
+            Some(live) => Some(live),
+            // The cache may lag behind, and an existing object must not be adopted.
+            None => read(&api, cache, planned).await.map_err(|error| failed(&error))?,
+        };
+        for attempt in 1.. {
+            if live.as_ref().is_some_and(|live| live.controller.as_deref() != Some(owner)) {
+                return Err(vec![not_controlled(target)]);
+            }
+            let judgement = self.judge(&planned.object, live.as_ref());
+            let digest = digest::of(&judgement.desired);
+            if let Some(live) = &live
+                && self.is_settled(live, digest)
+            {
+                return report_left_fields(&target, &judgement, false);
+            }
+            let mut document = judgement.desired.clone();
+            pin(&mut document, live.as_ref());
+            let mut parameters = PatchParams::apply(cache.field_manager());
+            // An object that somebody else creates in this moment is not taken by force.
+            parameters.force = live.is_some();
+            match api.patch(&key.name, &parameters, &Patch::Apply(&document)).await {
+                Ok(answer) => {
+                    let stored = cache.decode(planned.kind, answer);
+                    let changed = self.remember(live.as_ref(), stored.as_ref(), &judgement, digest);
+                    if let Some(stored) = stored {
+                        cache.store(planned.kind, stored, Source::Write);
+                    }
+                    return report_left_fields(&target, &judgement, changed);
+                }
+                Err(error) if has_code(&error, &[409]) && attempt < ATTEMPTS => {
+                    live = read(&api, cache, planned).await.map_err(|error| failed(&error))?;
+                    if let Some(live) = &live {
+                        cache.store(planned.kind, live.clone(), Source::Write);
+                    }
+                }
+                Err(error) => return Err(failed(&error)),
+            }
+        }
+        Ok(false)
+    }
+
+    fn judge(&self, desired: &Value, live: Option<&Stored>) -> Judgement {
+        let Some(live) = live.filter(|live| live.other_managers.is_some()) else {
+            return Judgement { desired: desired.clone(), taken_back: Vec::new(), left: Vec::new() };
+        };
+        let now = Instant::now();
+        let object: Value = serde_json::from_str(&live.text).unwrap_or_default();
+        ownership::judge(desired, &object, live.other_managers.as_deref(), &|path| {
+            self.limiter.allows(&live.uid, path, now)
+        })
+    }
+
+    fn is_settled(&self, live: &Stored, digest: u64) -> bool {
+        let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        settled
+            .get(&live.uid)
+            .is_some_and(|(seen, applied)| *applied == digest && *seen == content(&live.text))
+    }
+
+    fn remember(
+        &self,
+        before: Option<&Stored>,
+        after: Option<&Stored>,
+        judgement: &Judgement,
+        digest: u64,
+    ) -> bool {
+        let Some(before) = before else { return true };
+        let changed = after.is_none_or(|after| after.resource_version != before.resource_version);
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        if changed {
+            settled.remove(&before.uid);
+            self.limiter.record(&before.uid, &judgement.taken_back, Instant::now());
+        } else {
+            // The API server normalises a value, so that it never equals what the guest wants.
+            if settled.len() >= MAX_SETTLED {
+                settled.clear();
+            }
+            settled.insert(before.uid.clone(), (content(&before.text), digest));
+        }
+        changed
+    }
+}
+
+async fn read(api: &Api<Decoded>, cache: &Cache, planned: &Planned) -> Result<Option<Stored>, kube::Error> {
+    let found = api.get_opt(&planned.key.name).await?;
+    Ok(found.and_then(|object| cache.decode(planned.kind, object)))
+}
+
+/// Ties the write to the state that was judged: a change by somebody else in between leads to a
+/// conflict.
+fn pin(document: &mut Value, live: Option<&Stored>) {
+    if let (Some(live), Some(metadata)) = (live, document.get_mut("metadata").and_then(Value::as_object_mut))
+    {
+        metadata.insert("uid".to_owned(), live.uid.to_string().into());
+        metadata.insert("resourceVersion".to_owned(), live.resource_version.to_string().into());
+    }
+}
+
+fn not_controlled(target: ObjectRef) -> Failure {
+    let message = format!("{target} exists and is not controlled by this object.");
+    Failure { target, verb: Verb::Apply, code: 409, reason: FailureReason::NotControlled, message }
+}
+
+/// A failure that names the fields that were left to other managers, if any were.
+fn report_left_fields(
+    target: &ObjectRef,
+    judgement: &Judgement,
+    changed: bool,
+) -> Result<bool, Vec<Failure>> {
+    if judgement.left.is_empty() {
+        return Ok(changed);
+    }
+    let fields: Vec<String> =
+        judgement.left.iter().map(|(path, manager)| format!("{path} (set by {manager})")).collect();
+    Err(vec![Failure {
+        target: target.clone(),
+        verb: Verb::Apply,
+        code: 409,
+        reason: FailureReason::FieldOwnedByOther,
+        message: format!(
+            "{} {} keeps fields that another manager owns: {}.",
+            target.kind.kind,
+            target.name,
+            fields.join(", ")
+        ),
+    }])
+}

@@ -1,0 +1,82 @@
+//! Secrets that the host fills with values once.
+
+use super::{Executor, target_of};
+use crate::cache::{Cache, Source};
+use crate::decoded::Decoded;
+use crate::permit::Planned;
+use crate::recipe;
+use crate::requests::{api_resource, failure};
+use crate::watches::is_secret;
+use kube::Resource;
+use kube::api::PostParams;
+use kube::core::Request;
+use orascache_contract::{Failure, FailureReason, Generated, Kind, Verb};
+use serde_json::Value;
+
+/// Reason of a Status (meta/v1): the name is taken.
+const ALREADY_EXISTS: &str = "AlreadyExists";
+
+impl Executor {
+    /// Creates the Secret unless there is one of that name, whoever controls it. Returns whether it
+    /// was created.
+    pub(super) async fn generate(
+        &self,
+        cache: &Cache,
+        planned: Planned,
+        generated: &Generated,
+    ) -> Result<bool, Vec<Failure>> {
+        let (Some(target), Some(kind)) = (target_of(cache, &planned), cache.kind(planned.kind)) else {
+            return Ok(false);
+        };
+        let fails = |reason: FailureReason, message: String| {
+            vec![Failure { target: target.clone(), verb: Verb::Create, code: 0, reason, message }]
+        };
+        if !is_secret(kind) {
+            let message = format!("{target} is no Secret: only Secrets are generated.");
+            return Err(fails(FailureReason::NotPermitted, message));
+        }
+        if cache.get(planned.kind, &planned.key).is_some() {
+            return Ok(false);
+        }
+        let Planned { kind: index, key, mut object } = planned;
+        let values = recipe::follow(generated, &object)
+            .await
+            .map_err(|unfit| fails(unfit.reason, format!("{target}: {}", unfit.message)))?;
+        fill(&mut object, values)
+            .map_err(|problem| fails(FailureReason::Invalid, format!("{target} {problem}.")))?;
+        match self.create(kind, &key.namespace, cache.field_manager(), &object).await {
+            Ok(answer) => {
+                if let Some(stored) = cache.decode(index, answer) {
+                    cache.store(index, stored, Source::Write);
+                }
+                Ok(true)
+            }
+            Err(kube::Error::Api(status)) if status.reason == ALREADY_EXISTS => Ok(false),
+            Err(error) => Err(vec![failure(target, Verb::Create, &error)]),
+        }
+    }
+
+    async fn create(
+        &self,
+        kind: &Kind,
+        namespace: &str,
+        field_manager: &str,
+        object: &Value,
+    ) -> Result<Decoded, kube::Error> {
+        let path = Decoded::url_path(&api_resource(kind), kind.namespaced.then_some(namespace));
+        let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
+        let parameters =
+            PostParams { field_manager: Some(field_manager.to_owned()), ..PostParams::default() };
+        let request = Request::new(path).create(&parameters, body).map_err(kube::Error::BuildRequest)?;
+        self.client.request(request).await
+    }
+}
+
+/// Adds the values to `stringData`.
+fn fill(secret: &mut Value, values: recipe::Values) -> Result<(), &'static str> {
+    let members = secret.as_object_mut().ok_or("is no object")?;
+    let data = members.entry("stringData").or_insert_with(|| Value::Object(serde_json::Map::new()));
+    let data = data.as_object_mut().ok_or("has a stringData that is no object")?;
+    data.extend(values.into_iter().map(|(key, value)| (key, Value::String(value))));
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! What a plan may write. A guest's rights end at its description and at its primary: the operator's
+//! own rights reach further, and a faulty or hostile guest must not use them.
+//!
+//! - A plan applies, generates and deletes objects of owned kinds, and patches objects of related
+//!   kinds that are patchable.
+//! - Where primaries live in namespaces, these objects are in the primary's namespace.
+//! - What it applies or generates has the primary as its controller. What it deletes is controlled by
+//!   the primary according to the cache. A patch does not change who owns the object.
+//! - Roles, webhook configurations and CustomResourceDefinitions are never written, whatever the
+//!   description says.
+//!
+//! An object that is to outlive its primary cannot name it as its controller. No such exception
+//! exists so far; it would need a label with the primary's UID, whose key comes from the description.
+
+use crate::cache::{Cache, View};
+use crate::json_patch::{self, Unusable};
+use crate::object::Key;
+use crate::owner;
+use crate::requests::target;
+use crate::roles::Roles;
+use crate::watches::{KindIndex, PRIMARY};
+use orascache_contract::{Failure, FailureReason, Kind, ObjectPatch, ObjectRef, Verb};
+use serde_json::Value;
+
+/// Groups whose objects give rights or reach into requests of the whole cluster.
+const FORBIDDEN_GROUPS: [&str; 3] =
+    ["rbac.authorization.k8s.io", "admissionregistration.k8s.io", "apiextensions.k8s.io"];
+
+/// Longest name of an object (`DNS1123SubdomainMaxLength` of apimachinery).
+const MAX_NAME: usize = 253;
+
+/// Checks writes of one plan.
+pub(crate) struct Permit<'a> {
+    pub(crate) cache: &'a Cache,
+    pub(crate) roles: &'a Roles,
+    pub(crate) primary: &'a Key,
+    pub(crate) view: &'a View,
+}
+
+/// An object that may be written.
+pub(crate) struct Planned {
+    pub(crate) kind: KindIndex,
+    pub(crate) key: Key,
+    /// With the primary as its controller.
+    pub(crate) object: Value,
+}
+
+/// A patch that may be sent.
+pub(crate) struct PlannedPatch {
+    pub(crate) kind: KindIndex,
+    pub(crate) key: Key,
+    /// With a test for the UID at its beginning.
+    pub(crate) patch: Vec<u8>,
+}
+
+/// Whether objects of this kind are never written.
+pub(crate) fn is_forbidden(kind: &Kind) -> bool {
+    FORBIDDEN_GROUPS.contains(&kind.group())
+}
+
+impl Permit<'_> {
+    /// An object that the plan wants to apply, or a Secret that it wants to generate.
+    pub(crate) fn object(&self, text: &str, verb: Verb) -> Result<Planned, Box<Failure>> {
+        let invalid = |problem: &str| {
+            let message = format!("The plan's object cannot be used: {problem}.");
+            failure(unknown_target(text), verb, FailureReason::Invalid, message)
+        };
+        let object: Value = serde_json::from_str(text).map_err(|error| invalid(&error.to_string()))?;
+        let member = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+        let (Some(api_version), Some(kind)) = (member("/apiVersion"), member("/kind")) else {
+            return Err(invalid("apiVersion or kind is missing"));
+        };
+        let Some(name) = member("/metadata/name") else {
+            return Err(invalid("metadata.name is missing"));
+        };
+        let key = Key::new(member("/metadata/namespace").unwrap_or_default(), name);
+        let index = self.cache.index_named(api_version, kind).filter(|kind| self.roles.is_owned(*kind));
+        let Some((index, definition)) = index.and_then(|index| Some((index, self.cache.kind(index)?))) else {
+            let message = format!(
+                "{kind} of {api_version} is not among the owned kinds of the description: the plan may not \
+                 {verb} {key}."
+            );
+            return Err(failure(unknown_target(text), verb, FailureReason::NotPermitted, message));
+        };
+        let target = target(definition, &key);
+        self.check_place(definition, &target, verb)?;
+        let mut object = object;
+        owner::set_controller(&mut object, self.cache.primary_kind(), self.primary, &self.view.uid).map_err(
+            |problem| {
+                let message = format!("{target} {problem}.");
+                failure(target.clone(), verb, FailureReason::NotPermitted, message)
+            },
+        )?;
+        Ok(Planned { kind: index, key, object })
+    }
+
+    /// An object that the plan wants to delete; `None` when it was deleted already.
+    pub(crate) fn deletion(&self, target: &ObjectRef) -> Result<Option<(KindIndex, Key)>, Box<Failure>> {
+        let refused =
+            |message: String| failure(target.clone(), Verb::Delete, FailureReason::NotPermitted, message);
+        let kind = self.cache.index_of(&target.kind).filter(|kind| self.roles.is_owned(*kind));
+        let Some(kind) = kind else {
+            return Err(refused(format!(
+                "{} is not among the owned kinds of the description: the plan may not delete {target}.",
+                target.kind.kind
+            )));
+        };
+        self.check_place(&target.kind, target, Verb::Delete)?;
+        let Some(uid) = &target.uid else {
+            return Err(refused(format!("{target} is not deleted, since the plan does not name its UID.")));
+        };
+        let key = Key::new(target.namespace.as_deref().unwrap_or_default(), &target.name);
+        let known = self.cache.get(kind, &key).filter(|known| *known.uid == **uid);
+        match known {
+            Some(known) if known.controller.as_deref() == Some(&*self.view.uid) => Ok(Some((kind, key))),
+            None if self.cache.was_deleted(uid) => Ok(None),
+            _ => Err(refused(format!(
+                "{target} is not deleted: no object of that name and UID is known to be controlled by {}.",
+                self.primary
+            ))),
+        }
+    }
+
+    /// A patch of a related object.
+    pub(crate) fn patch(&self, planned: &ObjectPatch) -> Result<PlannedPatch, Box<Failure>> {
+        let target = &planned.target;
+        let fails =
+            |reason: FailureReason, message: String| failure(target.clone(), Verb::Patch, reason, message);
+        let may_patch = |kind: &KindIndex| {
+            self.roles.is_patchable(*kind) && !self.roles.is_owned(*kind) && *kind != PRIMARY
+        };
+        let Some(kind) = self.cache.index_of(&target.kind).filter(may_patch) else {
+            let message = format!(
+                "{} is not among the related kinds of the description that are patchable: the plan may not \
+                 patch {target}.",
+                target.kind.kind
+            );
+            return Err(fails(FailureReason::NotPermitted, message));
+        };
+        self.check_place(&target.kind, target, Verb::Patch)?;
+        let Some(uid) = &target.uid else {
+            let message = format!("{target} is not patched, since the plan does not name its UID.");
+            return Err(fails(FailureReason::NotPermitted, message));
+        };
+        let patch = json_patch::with_uid_test(&planned.patch, uid).map_err(|unusable| match unusable {
+            Unusable::Malformed(problem) => {
+                fails(FailureReason::Invalid, format!("The patch of {target} cannot be used: {problem}."))
+            }
+            Unusable::ChangesOwner(path) => fails(
+                FailureReason::NotPermitted,
+                format!("The patch of {target} changes {path:?}: a patch may not change an object's owners."),
+            ),
+        })?;
+        let key = Key::new(target.namespace.as_deref().unwrap_or_default(), &target.name);
+        Ok(PlannedPatch { kind, key, patch })
+    }
+
+    /// Refuses forbidden groups, other namespaces, and names that would lead to another path.
+    fn check_place(&self, kind: &Kind, target: &ObjectRef, verb: Verb) -> Result<(), Box<Failure>> {
+        let refused =
+            |message: String| Err(failure(target.clone(), verb, FailureReason::NotPermitted, message));
+        if is_forbidden(kind) {
+            return refused(format!(
+                "{target} belongs to {}: plans never write objects of this group.",
+                kind.group()
+            ));
+        }
+        if !is_name(&target.name) {
+            return refused(format!("{:?} is no name of an object.", target.name));
+        }
+        let namespace = target.namespace.as_deref().unwrap_or_default();
+        if self.cache.primary_kind().namespaced {
+            if !kind.namespaced || namespace != &*self.primary.namespace {
+                return refused(format!(
+                    "{target} is not in namespace {:?}: the plan of a primary may {verb} objects of its own \
+                     namespace alone.",
+                    self.primary.namespace
+                ));
+            }
+        } else if kind.namespaced != is_name(namespace) {
+            return refused(format!("{target} is not in a namespace as its kind demands."));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a text is a name, and one segment of a path as it stands.
+fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
+    !text.is_empty() && text.len() <= MAX_NAME && text != "." && text != ".." && text.bytes().all(is_plain)
+}
+
+/// A failure that no request led to.
+fn failure(target: ObjectRef, verb: Verb, reason: FailureReason, message: String) -> Box<Failure> {
+    Box::new(Failure { target, verb, code: 0, reason, message })
+}
+
+/// As much as a text says about the object that it describes.
+fn unknown_target(text: &str) -> ObjectRef {
+    let object: Value = serde_json::from_str(text).unwrap_or_default();
+    let member =
+        |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let namespace = member("/metadata/namespace");
+    ObjectRef {
+        kind: Kind {
+            api_version: member("/apiVersion").into(),
+            kind: member("/kind").into(),
+            plural: String::new().into(),
+            namespaced: !namespace.is_empty(),
+        },
+        namespace: Some(namespace).filter(|namespace| !namespace.is_empty()),
+        name: member("/metadata/name"),
+        uid: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_name;
+
+    #[test]
+    fn a_name_is_one_segment_of_a_path() {
+        for name in ["a", "my-app.v1", "system:node", "x_y"] {
+            assert!(is_name(name), "{name}");
+        }
+        let long = "x".repeat(254);
+        for name in ["", ".", "..", "a/b", "a%2Fb", "a?force=true", "a#b", "a b", "ä", long.as_str()] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+}

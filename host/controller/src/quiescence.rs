@@ -1,0 +1,85 @@
+//! Waits until a controller has nothing left to do: for tests.
+
+use crate::cache::Listed;
+use crate::decoded::DecodedMetadata;
+use crate::object::{Key, revision};
+use crate::requests::{api_resource, has_code};
+use crate::watches::{KindIndex, Watch};
+use crate::worker::Shared;
+use kube::api::ListParams;
+use kube::{Api, Client, Resource, ResourceExt};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+use crate::activity::Activity;
+
+/// Lists every watched kind, waits until the cache has what was listed and nothing is queued or
+/// running, and does so again until no primary was worked on meanwhile.
+pub(crate) async fn wait(
+    shared: &Shared,
+    activity: &Activity,
+    settings_seen: &watch::Receiver<Arc<str>>,
+    namespace: Option<&str>,
+    client: &Client,
+) -> Result<(), kube::Error> {
+    let mut ends = activity.subscribe();
+    let mut settings_seen = settings_seen.clone();
+    loop {
+        let taken = shared.queue.taken();
+        let mut lists = Vec::new();
+        for (index, watch) in shared.cache.watches().iter().enumerate() {
+            lists.push((index, list(watch, namespace, client).await?));
+        }
+        // An error means that the settings cannot change any more.
+        let _ = settings_seen.wait_for(|seen| Arc::ptr_eq(seen, &shared.settings.borrow())).await;
+        loop {
+            ends.mark_unchanged();
+            let caught_up = lists.iter().all(|(index, list)| has_caught_up(shared, *index, list.as_ref()));
+            // In this order: what ends here may have queued a primary before.
+            if caught_up && !activity.is_running() && shared.queue.is_idle() {
+                break;
+            }
+            // The controller keeps the sender, so that waiting cannot fail.
+            let _ = ends.changed().await;
+        }
+        if shared.queue.taken() == taken {
+            return Ok(());
+        }
+    }
+}
+
+fn has_caught_up(shared: &Shared, index: KindIndex, list: Option<&Listed>) -> bool {
+    match list {
+        Some(list) => shared.cache.has_caught_up(index, list),
+        None => {
+            let is_optional = shared.cache.watches().get(index).is_some_and(|watch| watch.optional);
+            !is_optional || shared.cache.is_absent(index)
+        }
+    }
+}
+
+/// The objects of a kind; `None` when the API server does not have the kind, or refuses to list it.
+async fn list(
+    watch: &Watch,
+    namespace: Option<&str>,
+    client: &Client,
+) -> Result<Option<Listed>, kube::Error> {
+    let resource = api_resource(&watch.kind);
+    let api: Api<DecodedMetadata> = match namespace.filter(|_| watch.kind.namespaced) {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    };
+    let parameters = ListParams::default().labels(&watch.label_selector);
+    let found = match api.list(&parameters).await {
+        Ok(found) => found,
+        Err(error) if has_code(&error, &[403, 404]) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let objects = found.items.iter().map(|object| {
+        let metadata = object.meta();
+        let key = Key::new(&object.namespace().unwrap_or_default(), &object.name_any());
+        let uid = metadata.uid.clone().unwrap_or_default().into_boxed_str();
+        (key, uid, revision(metadata.resource_version.as_deref().unwrap_or_default()))
+    });
+    Ok(Some(Listed::new(found.metadata.resource_version.as_deref().unwrap_or_default(), objects)))
+}

@@ -1,0 +1,83 @@
+//! Requests to the API server, and what their errors mean.
+
+use crate::decoded::Decoded;
+use crate::object::Key;
+use kube::core::ApiResource;
+use kube::{Api, Client};
+use orascache_contract::{Failure, FailureReason, Kind, ObjectRef, Verb};
+
+/// A kind as `kube` describes it.
+pub(crate) fn api_resource(kind: &Kind) -> ApiResource {
+    ApiResource {
+        group: kind.group().to_owned(),
+        version: kind.version().to_owned(),
+        api_version: kind.api_version.to_string(),
+        kind: kind.kind.to_string(),
+        plural: kind.plural.to_string(),
+    }
+}
+
+/// The API of one kind in one namespace.
+pub(crate) fn api(client: &Client, kind: &Kind, namespace: &str) -> Api<Decoded> {
+    let resource = api_resource(kind);
+    if kind.namespaced {
+        Api::namespaced_with(client.clone(), namespace, &resource)
+    } else {
+        Api::all_with(client.clone(), &resource)
+    }
+}
+
+/// Names the object of that kind and key, whatever its UID.
+pub(crate) fn target(kind: &Kind, key: &Key) -> ObjectRef {
+    ObjectRef {
+        kind: kind.clone(),
+        namespace: (!key.namespace.is_empty()).then(|| key.namespace.to_string()),
+        name: key.name.to_string(),
+        uid: None,
+    }
+}
+
+/// A failure from an error of the client.
+pub(crate) fn failure(target: ObjectRef, verb: Verb, error: &kube::Error) -> Failure {
+    let (code, reason, message) = match error {
+        kube::Error::Api(status) => {
+            (status.code, reason(status.code, &status.reason), status.message.clone())
+        }
+        other => (0, FailureReason::Unreachable, other.to_string()),
+    };
+    Failure { target, verb, code, reason, message }
+}
+
+/// The reason of a Status. Answers that are no Status (of proxies, or for paths that the API server
+/// does not serve) have none; their HTTP status tells instead.
+fn reason(code: u16, reason: &str) -> FailureReason {
+    let is_word = !reason.is_empty() && reason.chars().all(char::is_alphanumeric);
+    match (is_word, code) {
+        (true, _) => FailureReason::from_status(reason),
+        (false, 403) => FailureReason::Forbidden,
+        (false, 404) => FailureReason::NotFound,
+        (false, 409) => FailureReason::Conflict,
+        (false, 422) => FailureReason::Invalid,
+        (false, 429) => FailureReason::TooManyRequests,
+        (false, code) => FailureReason::Other(format!("HTTP{code}")),
+    }
+}
+
+/// Whether an answer has one of these HTTP statuses.
+pub(crate) fn has_code(error: &kube::Error, codes: &[u16]) -> bool {
+    matches!(error, kube::Error::Api(status) if codes.contains(&status.code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+    use orascache_contract::FailureReason;
+
+    #[test]
+    fn answers_without_a_status_are_told_by_their_http_status() {
+        assert_eq!(reason(404, "Failed to parse error data"), FailureReason::NotFound);
+        assert_eq!(reason(502, ""), FailureReason::Other("HTTP502".to_owned()));
+        assert_eq!(reason(409, "AlreadyExists"), FailureReason::Other("AlreadyExists".to_owned()));
+        assert_eq!(reason(422, "Invalid"), FailureReason::Invalid);
+    }
+}

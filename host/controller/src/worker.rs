@@ -1,0 +1,195 @@
+//! Works on primaries: shows the reconciler what is observed, carries out its plan, and decides when
+//! the primary is worked on again.
+
+use crate::active::ActiveReconciler;
+use crate::cache::{Cache, View};
+use crate::executor::{Context, Executor, MayWrite, Outcome};
+use crate::failures::{Failures, is_same};
+use crate::force_limiter;
+use crate::metrics::{Metrics, ReconcileResult};
+use crate::object::Key;
+use crate::questions::Questions;
+use crate::queue::Queue;
+use arc_swap::ArcSwap;
+use orascache_contract::{
+    Description, Event, Failure, FailureReason, GuestError, Observed, Plan, Severity, Verb,
+};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
+
+/// Shortest wait before a retry when the API server answered "too many requests".
+const OVERLOAD_WAIT: Duration = Duration::from_secs(1);
+
+/// What workers, informers and handles share.
+pub(crate) struct Shared {
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) queue: Queue<Key>,
+    pub(crate) failures: Failures,
+    pub(crate) questions: Questions,
+    pub(crate) executor: Executor,
+    /// What the first reconciler described: the watches come from it.
+    pub(crate) description: Description,
+    pub(crate) active: ArcSwap<ActiveReconciler>,
+    pub(crate) settings: watch::Receiver<Arc<str>>,
+    pub(crate) metrics: Metrics,
+    pub(crate) may_write: MayWrite,
+}
+
+impl Shared {
+    /// Queues primaries.
+    pub(crate) fn enqueue(&self, keys: Vec<Key>) {
+        if keys.is_empty() {
+            return;
+        }
+        let count = keys.len();
+        for key in keys {
+            self.queue.add(key);
+        }
+        self.metrics.added(count, self.queue.depth());
+    }
+
+    /// Queues all primaries, and returns how many there are.
+    pub(crate) fn enqueue_all(&self) -> usize {
+        let primaries = self.cache.primaries();
+        let count = primaries.len();
+        self.enqueue(primaries);
+        count
+    }
+
+    /// Everything that a plan for this primary may depend on.
+    pub(crate) fn observe(&self, key: &Key, view: &View) -> Observed {
+        Observed {
+            primary: view.primary.clone(),
+            owned: view.owned.clone(),
+            related: view.related.clone(),
+            absent: view.absent.clone(),
+            omitted: view.omitted.clone(),
+            failures: self.failures.of(key, &view.uid),
+            answers: self.questions.answers(key, &view.uid),
+            settings: self.settings.borrow().clone(),
+            now: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+        }
+    }
+
+    /// Works on one primary.
+    pub(crate) async fn reconcile(self: &Arc<Self>, key: &Key) {
+        let started = Instant::now();
+        // One reconciler makes the plan and has its roles apply to it, whichever is active afterwards.
+        let active = self.active.load_full();
+        let Some(view) = self.cache.view(key, &active.roles) else {
+            // Nothing is remembered for a later primary of the same name.
+            self.queue.remove(key);
+            self.failures.forget(key);
+            self.questions.forget(key);
+            return;
+        };
+        if !(self.may_write)() {
+            // The leader works on it. All primaries are queued when this process becomes the leader.
+            return;
+        }
+        let observed = self.observe(key, &view);
+        let result = match active.reconciler.reconcile(observed).await {
+            Ok(plan) => {
+                let context = Context { cache: &self.cache, roles: &active.roles, key, view: &view };
+                let outcome = self.executor.execute(&context, &plan).await;
+                self.report_refusals(&context, &outcome).await;
+                self.ask(key, &view.uid, &plan);
+                self.conclude(key, &view.uid, outcome, plan.requeue_after)
+            }
+            Err(error) => self.back_off(key, &error),
+        };
+        self.metrics.reconciled(result, started.elapsed());
+    }
+
+    /// Counts writes that reached too far, and records an event for each that is new.
+    async fn report_refusals(&self, context: &Context<'_>, outcome: &Outcome) {
+        let known = self.failures.of(context.key, &context.view.uid);
+        for failure in outcome.failures.iter().filter(|one| one.reason == FailureReason::NotPermitted) {
+            self.metrics.refused(failure.verb);
+            if !known.iter().any(|known| is_same(known, failure)) {
+                self.executor.record(context, &refusal_event(failure)).await;
+            }
+        }
+    }
+
+    fn ask(self: &Arc<Self>, key: &Key, uid: &str, plan: &Plan) {
+        let shared: Weak<Self> = Arc::downgrade(self);
+        let enqueue = move |key: Key| {
+            if let Some(shared) = shared.upgrade() {
+                shared.enqueue(vec![key]);
+            }
+        };
+        self.questions.ask(key, uid, &plan.questions, Box::new(enqueue));
+    }
+
+    /// Decides when the primary is worked on again.
+    fn conclude(
+        &self,
+        key: &Key,
+        uid: &str,
+        outcome: Outcome,
+        requeue_after: Option<u32>,
+    ) -> ReconcileResult {
+        let Outcome { failures, incomplete, changed } = outcome;
+        for failure in &failures {
+            tracing::warn!(
+                primary = %key, target = %failure.target, verb = %failure.verb, code = failure.code,
+                reason = %failure.reason, "{}", failure.message
+            );
+        }
+        let is_retried = failures.iter().any(is_retried);
+        let is_left = !failures.is_empty() && !is_retried;
+        let is_overloaded = failures.iter().any(|one| one.reason == FailureReason::TooManyRequests);
+        if self.failures.replace(key, uid, failures) || changed {
+            // The next plan reports the failures in the status, or builds on the answers.
+            self.queue.add(key.clone());
+        }
+        if let Some(why) = &incomplete {
+            tracing::warn!(primary = %key, "{why}");
+        }
+        if is_retried || incomplete.is_some() {
+            self.queue.add_failed(key.clone(), is_overloaded.then_some(OVERLOAD_WAIT));
+            self.metrics.retried();
+            return ReconcileResult::Error;
+        }
+        self.queue.forget(key);
+        if is_left {
+            // A field that was taken back too often may be taken back again by then.
+            self.queue.add_after(key.clone(), force_limiter::WINDOW);
+        }
+        if let Some(seconds) = requeue_after {
+            self.queue.add_after(key.clone(), Duration::from_secs(seconds.into()));
+            return ReconcileResult::Requeue;
+        }
+        ReconcileResult::Success
+    }
+
+    fn back_off(&self, key: &Key, error: &GuestError) -> ReconcileResult {
+        let delay = self.queue.add_failed(key.clone(), None);
+        self.metrics.retried();
+        tracing::error!(primary = %key, %error, retry_in = ?delay, "there is no plan; nothing was written");
+        ReconcileResult::Error
+    }
+}
+
+/// Whether a failure may go away by trying again. A refusal does not, nor do fields that are left to
+/// another manager.
+fn is_retried(failure: &Failure) -> bool {
+    !matches!(failure.reason, FailureReason::FieldOwnedByOther | FailureReason::NotPermitted)
+}
+
+fn refusal_event(failure: &Failure) -> Event {
+    let action = match failure.verb {
+        Verb::Create => "Create",
+        Verb::Apply => "Apply",
+        Verb::Patch => "Patch",
+        Verb::Delete => "Delete",
+    };
+    Event {
+        severity: Severity::Warning,
+        reason: "NotPermitted".into(),
+        action: action.into(),
+        note: failure.message.clone(),
+    }
+}

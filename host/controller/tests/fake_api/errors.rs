@@ -1,0 +1,118 @@
+//! Answers that refuse, conflict, or do not come.
+
+use crate::script::{CONFIG_MAP, Script, description, names};
+use crate::world::{World, config_map};
+use fake_kube_server::{Fault, Matcher};
+use orascache_contract::{FailureReason, Observed, Plan, Verb, WatchedKind};
+use std::sync::Arc;
+
+fn script() -> Arc<Script> {
+    Script::new(description(vec![WatchedKind::whole(CONFIG_MAP)], Vec::new()), |observed: &Observed| {
+        let mut plan = Plan::default();
+        if observed.owned.is_empty() {
+            plan.apply.push(config_map("child", "ours").to_string());
+        }
+        plan
+    })
+}
+
+fn patches() -> Matcher {
+    Matcher::any().verb("patch").resource("", "configmaps")
+}
+
+fn answer(code: u16) -> Fault {
+    Fault::Answer { code, retry_after: None }
+}
+
+#[tokio::test]
+async fn a_failed_write_is_reported_and_tried_again() {
+    for (fault, code, reason) in [
+        (answer(403), 403, FailureReason::Forbidden),
+        (answer(404), 404, FailureReason::NotFound),
+        (answer(422), 422, FailureReason::Invalid),
+        (answer(429), 429, FailureReason::TooManyRequests),
+        (answer(500), 500, FailureReason::Other("InternalError".to_owned())),
+        (Fault::LoseResponse, 0, FailureReason::Unreachable),
+    ] {
+        let world = World::start().await;
+        world.widget("w").await;
+        world.server.faults().inject(patches(), fault, 1);
+        let script = script();
+        let controller = world.controller(script.clone()).await;
+        let what = format!("a failure with {reason:?}");
+        let reported = script.until(&what, |observed| !observed.failures.is_empty()).await;
+        let failure = &reported.failures[0];
+        assert_eq!((failure.verb, failure.code, &failure.reason), (Verb::Apply, code, &reason));
+        assert!(failure.target.name == "child" && !failure.message.is_empty());
+        script.until("the child", |observed| names(&observed.owned) == ["child"]).await;
+        world.settle(&controller).await;
+        assert_eq!(script.last().failures, [], "{reason:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_conflict_leads_to_another_attempt_and_to_no_failure() {
+    let world = World::start().await;
+    world.widget("w").await;
+    let fault = world.server.faults().inject(patches(), answer(409), 3);
+    let script = script();
+    let _controller = world.controller(script.clone()).await;
+    assert_eq!(world.server.faults().remaining(fault), 0);
+    assert!(world.get(&CONFIG_MAP, "child").await.is_some());
+    script.until("the child", |observed| names(&observed.owned) == ["child"]).await;
+    assert_eq!(script.last().failures, []);
+}
+
+#[tokio::test]
+async fn a_conflict_that_lasts_is_a_failure() {
+    let world = World::start().await;
+    world.widget("w").await;
+    world.server.faults().inject(patches(), answer(409), 4);
+    let script = script();
+    let _controller = world.controller(script.clone()).await;
+    let reported = script.until("a failure", |observed| !observed.failures.is_empty()).await;
+    assert_eq!(reported.failures[0].reason, FailureReason::Conflict);
+    script.until("the child", |observed| names(&observed.owned) == ["child"]).await;
+}
+
+#[tokio::test]
+async fn one_failed_write_does_not_stop_the_others() {
+    let world = World::start().await;
+    world.widget("w").await;
+    world.server.faults().inject(patches().name("first"), answer(422), usize::MAX);
+    let script =
+        Script::new(description(vec![WatchedKind::whole(CONFIG_MAP)], Vec::new()), |observed: &Observed| {
+            Plan {
+                apply: ["first", "second"]
+                    .into_iter()
+                    .filter(|name| !names(&observed.owned).contains(&(*name).to_owned()))
+                    .map(|name| config_map(name, "ours").to_string())
+                    .collect(),
+                ..Plan::default()
+            }
+        });
+    let _controller = world.controller(script.clone()).await;
+    script.until("the second", |observed| names(&observed.owned) == ["second"]).await;
+}
+
+#[tokio::test]
+async fn a_status_that_is_refused_is_written_later() {
+    let world = World::start().await;
+    world.widget("w").await;
+    let status = Matcher::any().verb("patch").subresource("status");
+    world.server.faults().inject(status, answer(500), 2);
+    let script = Script::new(description(Vec::new(), Vec::new()), |observed: &Observed| {
+        let mut widget = crate::script::json_of(&observed.primary);
+        let mut plan = Plan::default();
+        if widget["status"]["phase"] != "Ready" {
+            widget["status"]["phase"] = "Ready".into();
+            plan.status = Some(widget.to_string());
+        }
+        plan
+    });
+    let controller = world.controller(script.clone()).await;
+    script.until_calls(3).await;
+    world.settle(&controller).await;
+    let widget = world.get(&crate::script::WIDGET, "w").await.expect("a widget");
+    assert_eq!(widget["status"]["phase"], "Ready");
+}

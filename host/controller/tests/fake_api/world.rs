@@ -1,0 +1,216 @@
+//! An API server with the kind Widget, and what tests do with it.
+
+use crate::script::{CONFIG_MAP, PATIENCE, WIDGET};
+use fake_kube_server::{ApiServer, Entry, Matcher};
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::core::ApiResource;
+use kube::{Api, Client};
+use orascache_contract::Kind;
+use orascache_controller::{Backoff, Controller, Options, Reconciler};
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where the widgets of the tests are.
+pub const LAB: &str = "lab";
+/// A namespace of somebody else.
+pub const OTHER: &str = "other";
+
+pub struct World {
+    pub server: ApiServer,
+    /// The test's own client.
+    pub client: Client,
+}
+
+/// The user agents of the test and of the controller.
+const TEST: &str = "test";
+const CONTROLLER: &str = "controller";
+
+impl World {
+    pub async fn start() -> Self {
+        // All tests of a process share one provider; a second installation changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let server = ApiServer::start(fake_kube_server::Options::default()).await.expect("a server");
+        let client = client(&server, TEST);
+        let world = Self { server, client };
+        world.define(&WIDGET).await;
+        for name in [LAB, OTHER] {
+            let namespace = serde_json::from_value(json!({"metadata": {"name": name}})).expect("a namespace");
+            let api: Api<Namespace> = Api::all(world.client.clone());
+            api.create(&PostParams::default(), &namespace).await.expect("a namespace");
+        }
+        world
+    }
+
+    /// Installs a CustomResourceDefinition.
+    pub async fn define(&self, kind: &Kind) {
+        let name = format!("{}.{}", kind.plural, kind.group());
+        let definition = json!({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": name},
+            "spec": {
+                "group": kind.group(),
+                "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
+                "names": {"kind": kind.kind, "plural": kind.plural, "singular": kind.kind.to_lowercase()},
+                "versions": [{
+                    "name": kind.version(), "served": true, "storage": true,
+                    "subresources": {"status": {}},
+                    "schema": {"openAPIV3Schema": {
+                        "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+                    }},
+                }],
+            },
+        });
+        let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        let definition = serde_json::from_value(definition).expect("a definition");
+        api.create(&PostParams::default(), &definition).await.expect("a definition");
+    }
+
+    /// Removes a CustomResourceDefinition.
+    pub async fn undefine(&self, kind: &Kind) {
+        let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        let name = format!("{}.{}", kind.plural, kind.group());
+        api.delete(&name, &DeleteParams::default()).await.expect("a definition");
+    }
+
+    /// Options with short waits.
+    pub fn options() -> Options {
+        let backoff = Backoff { first: Duration::from_millis(20), longest: Duration::from_millis(200) };
+        Options { backoff, instance: "test".to_owned(), ..Options::default() }
+    }
+
+    /// Starts a controller and waits until it is quiescent.
+    pub async fn controller(&self, reconciler: Arc<dyn Reconciler>) -> Controller {
+        self.controller_with(reconciler, Self::options(), &mut Registry::default()).await
+    }
+
+    pub async fn controller_with(
+        &self,
+        reconciler: Arc<dyn Reconciler>,
+        options: Options,
+        registry: &mut Registry,
+    ) -> Controller {
+        let client = client(&self.server, CONTROLLER);
+        let controller =
+            Controller::start(client, reconciler, options, registry).await.expect("the controller starts");
+        self.settle(&controller).await;
+        controller
+    }
+
+    /// Waits until the controller has nothing to do.
+    pub async fn settle(&self, controller: &Controller) {
+        let quiescent = controller.quiescent(&self.client);
+        let waited = tokio::time::timeout(PATIENCE, quiescent).await;
+        waited.expect("the controller becomes quiescent").expect("the API answers");
+    }
+
+    pub fn api(&self, kind: &Kind, namespace: &str) -> Api<DynamicObject> {
+        let resource = ApiResource {
+            group: kind.group().to_owned(),
+            version: kind.version().to_owned(),
+            api_version: kind.api_version.to_string(),
+            kind: kind.kind.to_string(),
+            plural: kind.plural.to_string(),
+        };
+        Api::namespaced_with(self.client.clone(), namespace, &resource)
+    }
+
+    /// Creates an object in the lab.
+    pub async fn create(&self, kind: &Kind, name: &str, content: Value) -> Value {
+        self.create_in(LAB, kind, name, content).await
+    }
+
+    /// Creates an object. `content` has its members beside apiVersion, kind and metadata, and more
+    /// metadata.
+    pub async fn create_in(&self, namespace: &str, kind: &Kind, name: &str, mut content: Value) -> Value {
+        content["apiVersion"] = kind.api_version.as_ref().into();
+        content["kind"] = kind.kind.as_ref().into();
+        content["metadata"]["name"] = name.into();
+        let object: DynamicObject = serde_json::from_value(content).expect("an object");
+        let created = self.api(kind, namespace).create(&PostParams::default(), &object).await;
+        serde_json::to_value(created.unwrap_or_else(|error| panic!("{name}: {error}"))).expect("JSON")
+    }
+
+    pub async fn widget(&self, name: &str) -> Value {
+        self.create(&WIDGET, name, json!({})).await
+    }
+
+    /// An object of the lab.
+    pub async fn get(&self, kind: &Kind, name: &str) -> Option<Value> {
+        self.get_in(LAB, kind, name).await
+    }
+
+    pub async fn get_in(&self, namespace: &str, kind: &Kind, name: &str) -> Option<Value> {
+        let found = self.api(kind, namespace).get_opt(name).await.expect("the API answers");
+        found.map(|object| serde_json::to_value(object).expect("JSON"))
+    }
+
+    /// Edits an object of the lab as `kubectl edit` does.
+    pub async fn edit(&self, kind: &Kind, name: &str, patch: Value) {
+        let parameters =
+            PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
+        self.api(kind, LAB).patch(name, &parameters, &Patch::Merge(&patch)).await.expect("an edit");
+    }
+
+    pub async fn delete(&self, kind: &Kind, name: &str) {
+        self.api(kind, LAB).delete(name, &DeleteParams::default()).await.expect("a deletion");
+    }
+
+    /// Has the controller look at a widget.
+    pub async fn touch(&self, name: &str) {
+        let now = format!("{:?}", std::time::Instant::now());
+        self.edit(&WIDGET, name, json!({"metadata": {"annotations": {"touched": now}}})).await;
+    }
+
+    /// How many requests but watches the controller sent.
+    pub fn requests(&self) -> u64 {
+        let ours = Matcher::any().user_agent(CONTROLLER);
+        let log = self.server.requests();
+        log.count(&ours) - log.count(&ours.verb("watch"))
+    }
+
+    /// Writes of the controller since a mark, events excluded.
+    pub fn writes_since(&self, mark: u64) -> Vec<Entry> {
+        let writes = self.server.requests().writes_since(mark, &Matcher::any().user_agent(CONTROLLER));
+        writes.into_iter().filter(|entry| entry.request.resource != "events").collect()
+    }
+
+    /// Events about a widget.
+    pub async fn events(&self, about: &str) -> Vec<Event> {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), LAB);
+        let all = api.list(&ListParams::default()).await.expect("events");
+        let is_about =
+            |event: &Event| event.regarding.as_ref().and_then(|object| object.name.as_deref()) == Some(about);
+        all.into_iter().filter(is_about).collect()
+    }
+}
+
+fn client(server: &ApiServer, agent: &'static str) -> Client {
+    let mut config = kube::Config::new(server.url().parse().expect("an address"));
+    // The controller retries by itself, and tells the reconciler why.
+    config.default_retry = false;
+    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(agent)));
+    Client::try_from(config).expect("a client")
+}
+
+/// A ConfigMap of the lab with one value, as a plan has it.
+pub fn config_map(name: &str, value: &str) -> Value {
+    json!({
+        "apiVersion": CONFIG_MAP.api_version, "kind": CONFIG_MAP.kind,
+        "metadata": {"name": name, "namespace": LAB},
+        "data": {"key": value},
+    })
+}
+
+/// The owner references of an object that a widget controls.
+pub fn owned_by(widget: &Value) -> Value {
+    json!({"ownerReferences": [{
+        "apiVersion": WIDGET.api_version, "kind": WIDGET.kind,
+        "name": widget["metadata"]["name"], "uid": widget["metadata"]["uid"], "controller": true,
+    }]})
+}

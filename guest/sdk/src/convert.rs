@@ -273,3 +273,6 @@ pub(crate) fn error(error: contract::Error) -> types::Error {
         contract::Error::Internal(sentence) => types::Error::Internal(sentence),
     }
 }
+
+#[cfg(test)]
+mod tests;

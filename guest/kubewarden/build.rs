@@ -1,5 +1,5 @@
-//! Makes the metadata section of the policy from `metadata.yml`, as `kwctl annotate` does: JSON, with the version of the
-//! protocol and the page for the hub.
+//! Makes the metadata section of the policy from `metadata.yml`, as `kwctl annotate` does: JSON,
+//! with the version of the protocol and the page for the hub.
 
 use serde_json::Value;
 use std::error::Error;

@@ -1,5 +1,6 @@
-//! The WIT package against its last released copy (docs/wit-compatibility.md): what guests were built for stays as it
-//! was, what is new is listed, and every item says what it means.
+//! The WIT package against its released copies (docs/wit-compatibility.md): what guests were built
+//! for stays as it was unless the version says otherwise, additions are listed, and every item has
+//! documentation.
 
 use orascache_controller::contract::Reconciler;
 use orascache_operator::engine::{CompiledCache, Engine, Limits, LoadError};
@@ -10,8 +11,8 @@ use wit_parser::{
     Docs, Function, Interface, PackageId, Resolve, SourceMap, Type, TypeDef, TypeDefKind, WorldItem, WorldKey,
 };
 
-/// The version that is compared with: the newest folder of `wit/released`.
-const RELEASED: &str = "0.1.0";
+/// The version to compare with: the newest folder of `wit/released`.
+const RELEASED: &str = "0.3.0";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")
@@ -33,7 +34,7 @@ fn released() -> Vec<(String, String)> {
     sources(&folder().join("released").join(RELEASED))
 }
 
-/// The same package with something written differently everywhere.
+/// The same package with a text replaced everywhere.
 fn edited(sources: &[(String, String)], from: &str, to: &str) -> Vec<(String, String)> {
     assert!(sources.iter().any(|(_, text)| text.contains(from)), "nothing has {from:?} in it");
     sources.iter().map(|(path, text)| (path.clone(), text.replace(from, to))).collect()
@@ -50,8 +51,8 @@ fn parse(sources: &[(String, String)]) -> (Resolve, PackageId) {
     (resolve, package)
 }
 
-/// Every item of a package by its path, written out so that two are equal when they cross the boundary alike: by the
-/// canonical ABI, which knows order and types. Documentation is not part of it.
+/// Every item of a package by its path, as text. Two items have the same text when values of them
+/// cross the boundary alike: the canonical ABI depends on order and types. Documentation is left out.
 fn items(resolve: &Resolve, package: PackageId) -> BTreeMap<String, String> {
     let mut items = BTreeMap::new();
     for (name, id) in &resolve.packages[package].interfaces {
@@ -80,7 +81,7 @@ fn items(resolve: &Resolve, package: PackageId) -> BTreeMap<String, String> {
     items
 }
 
-/// Without the version, which may move.
+/// The name without the version, which may change.
 fn key_name(resolve: &Resolve, key: &WorldKey) -> String {
     match key {
         WorldKey::Name(name) => name.clone(),
@@ -135,12 +136,12 @@ fn definition(resolve: &Resolve, definition: &TypeDef) -> String {
     }
 }
 
-/// What became of a released package.
+/// The differences between two packages.
 #[derive(Debug, Default, PartialEq)]
 struct Difference {
-    /// Items that are gone or different.
+    /// Items that were removed or changed.
     broken: Vec<String>,
-    /// Items that the released package does not have.
+    /// Items that the old package does not have.
     added: Vec<String>,
 }
 
@@ -160,23 +161,54 @@ fn difference(old: &[(String, String)], new: &[(String, String)]) -> Difference 
         }
     }
     for (path, what) in new.iter().filter(|(path, _)| !old.contains_key(*path)) {
-        // There is nothing in a host that a guest could import.
+        // A guest may import nothing, so that every import breaks.
         let list = if path.contains(" import ") { &mut found.broken } else { &mut found.added };
         list.push(format!("{path} {what}").trim_end().to_owned());
     }
     found
 }
 
+/// Versions that were released, oldest first.
+fn releases() -> Vec<String> {
+    let mut releases: Vec<(Vec<u64>, String)> = std::fs::read_dir(folder().join("released"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .map(|version| (numbers(&version), version))
+        .collect();
+    releases.sort();
+    releases.into_iter().map(|(_, version)| version).collect()
+}
+
+fn numbers(version: &str) -> Vec<u64> {
+    version.split('.').map(|number| number.parse().expect("a number")).collect()
+}
+
+#[test]
+fn every_release_that_breaks_has_another_second_number() {
+    let releases = releases();
+    assert_eq!(releases.last().map(String::as_str), Some(RELEASED));
+    for pair in releases.windows(2) {
+        let [old, new] = pair else { unreachable!("windows of two") };
+        let [before, after] = [old, new].map(|version| sources(&folder().join("released").join(version)));
+        let broken = difference(&before, &after).broken;
+        // Before 1.0 the second number is the one that breaks.
+        let may_break = numbers(old)[..2] != numbers(new)[..2];
+        assert!(may_break || broken.is_empty(), "{old} to {new}: {broken:#?}");
+        let package = format!("package orascache:operator@{new};");
+        assert!(after.iter().all(|(_, text)| text.starts_with(&package)), "{new}: another version inside");
+    }
+}
+
 #[test]
 #[allow(clippy::print_stdout, reason = "additions are for people to read, with --nocapture")]
-fn nothing_of_the_released_package_is_gone_or_different() {
+fn no_item_of_the_released_package_was_removed_or_changed() {
     let found = difference(&released(), &sources(&folder()));
     println!("added since {RELEASED}: {:#?}", found.added);
     assert_eq!(found.broken, Vec::<String>::new(), "docs/wit-compatibility.md says what to do");
 }
 
 #[test]
-fn the_comparison_tells_what_breaks_from_what_is_added() {
+fn the_comparison_tells_breaking_changes_from_additions() {
     let old = released();
     let broken = |from: &str, to: &str| difference(&old, &edited(&old, from, to)).broken.join("\n");
     for (from, to, what) in [
@@ -208,14 +240,14 @@ fn the_comparison_tells_what_breaks_from_what_is_added() {
     let found = difference(&old, &edited(&old, "describe: func() -> description;", function));
     assert_eq!(found.broken, Vec::<String>::new());
     assert_eq!(found.added, ["reconciler.ready Freestanding func() -> bool"]);
-    let documented = edited(&old, "/// Its name.", "/// What it is called.");
+    let documented = edited(&old, "/// Its name.", "/// The name.");
     assert_eq!(difference(&old, &documented), Difference::default(), "documentation may change");
 }
 
-/// The component of the tests, as if it had been built for another version of the package: names in a component are
-/// plain text, and these have the same length.
+/// The greeter, as if it had been built for another version of the package. Names in a component are
+/// plain text, and these versions have the same length.
 fn greeter_of(version: &str) -> Vec<u8> {
-    let (from, to) = (b"@0.2.0".as_slice(), version.as_bytes());
+    let (from, to) = (b"@0.3.0".as_slice(), version.as_bytes());
     assert_eq!(from.len(), to.len());
     let mut bytes = GREETER.to_vec();
     let places: Vec<usize> = (0..bytes.len()).filter(|place| bytes[*place..].starts_with(from)).collect();
@@ -229,10 +261,10 @@ fn greeter_of(version: &str) -> Vec<u8> {
 #[test]
 fn guests_of_compatible_versions_run_and_others_are_refused_by_name() {
     let engine = Engine::new(Limits { instances: 2, ..Limits::default() }).expect("an engine");
-    let later = engine.load(&greeter_of("@0.2.7"), &CompiledCache::none()).expect("a later patch version");
+    let later = engine.load(&greeter_of("@0.3.7"), &CompiledCache::none()).expect("a later patch version");
     assert_eq!(later.describe().primary.kind, "Greeting");
-    assert_eq!(later.interface().wit, "orascache:operator@0.2.7");
-    for version in ["@0.3.0", "@1.1.0"] {
+    assert_eq!(later.interface().wit, "orascache:operator@0.3.7");
+    for version in ["@0.2.0", "@0.4.0", "@1.1.0"] {
         match engine.load(&greeter_of(version), &CompiledCache::none()) {
             Err(LoadError::WrongVersion { found }) => assert!(found.ends_with(version), "{found}"),
             Err(other) => panic!("{version}: {other}"),
@@ -242,7 +274,7 @@ fn guests_of_compatible_versions_run_and_others_are_refused_by_name() {
 }
 
 #[test]
-fn every_item_of_the_package_says_what_it_means() {
+fn every_item_of_the_package_is_documented() {
     let (resolve, package) = parse(&sources(&folder()));
     let mut silent = Vec::new();
     let mut look = |docs: &Docs, path: String| {
@@ -260,7 +292,7 @@ fn every_item_of_the_package_says_what_it_means() {
             let definition = &resolve.types[*id];
             let path = format!("{name}.{item}");
             match &definition.kind {
-                // Taken over with `use`; documented where it comes from.
+                // Taken over with `use`. Its documentation is where it comes from.
                 TypeDefKind::Type(Type::Id(_)) => continue,
                 TypeDefKind::Record(record) => {
                     record

@@ -54,9 +54,9 @@ impl<'a> Endpoint<'a> {
         }
     }
 
-    /// The registry of a cache. Its name is that of the first pod of a StatefulSet behind a headless Service
-    /// (kubernetes.io/docs/concepts/services-networking/dns-pod-service). Without the cluster's domain, the search
-    /// domains of a pod complete it.
+    /// The registry of a cache. Its name is that of the first pod of a StatefulSet behind a
+    /// headless Service (kubernetes.io/docs/concepts/services-networking/dns-pod-service). Without
+    /// the cluster's domain, the search domains of a pod complete it.
     pub fn of_cache(name: &str, namespace: &str, cluster_domain: Option<&str>) -> Self {
         let (dot, domain) = cluster_domain.map_or(("", ""), |domain| (".", domain));
         let host = format!("{name}-0.{name}.{namespace}.svc{dot}{domain}:{REGISTRY_PORT}");

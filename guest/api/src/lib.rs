@@ -1,5 +1,5 @@
-//! The API of OrasCache: the names that users, pods and clusters know, the grammar of references, and (behind the
-//! feature `schema`) the typed resource from which the CRD is generated.
+//! The API of OrasCache: the names that users, pods and clusters know, the grammar of references,
+//! and (behind the feature `schema`) the typed resource from which the CRD is generated.
 //!
 //! ```
 //! use orascache_api::reference::Reference;

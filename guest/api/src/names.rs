@@ -1,4 +1,4 @@
-//! Names of the contract. Changing one of them breaks workflows or clusters that exist.
+//! Names that clusters and workflows depend on. Changing one of them breaks those that exist.
 
 /// API group of the OrasCache, as in clusters today.
 pub const GROUP: &str = "cache.converged-computing.github.io";
@@ -25,12 +25,12 @@ pub const REGISTRY_NAME: &str = "registry";
 /// Key of the HTTP secret in a Secret, as in clusters today.
 pub const HTTP_SECRET_KEY: &str = "http-secret";
 
-/// Annotation on every child: a digest of what was last applied, so that a field which left the cache's
-/// spec leaves the child too.
+/// Annotation of every child: a digest of what was last applied. By it, a field that leaves the
+/// cache's spec leaves the child too.
 pub const APPLIED_HASH_ANNOTATION: &str = "cache.converged-computing.github.io/applied-hash";
 
-/// Longest name of a cache. Its StatefulSet labels pods with `<name>-<10 characters>`, and a label value
-/// has at most 63.
+/// Longest name of a cache. Its StatefulSet labels pods with `<name>-<10 characters>`, and a label
+/// value has at most 63.
 pub const MAX_NAME_LENGTH: usize = 52;
 
 /// Recommended labels (kubernetes.io/docs/concepts/overview/working-with-objects/common-labels).

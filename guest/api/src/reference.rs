@@ -1,5 +1,5 @@
-//! The syntax of references to images and artifacts (distribution's grammar, OCI distribution-spec 1.1, "Pulling
-//! manifests").
+//! The syntax of references to images and artifacts (distribution's grammar, OCI distribution-spec
+//! 1.1, "Pulling manifests").
 
 /// Longest name that registries must accept, host excluded.
 const MAX_REPOSITORY: usize = 255;
@@ -18,7 +18,10 @@ pub struct Reference<'a> {
 }
 
 impl<'a> Reference<'a> {
-    /// Takes a reference without a host apart; what is wrong with it otherwise, as the rest of a sentence.
+    /// Reads `repository[:tag][@digest]`, without a host.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the rest of a sentence that begins with the text.
     pub fn parse(text: &'a str) -> Result<Self, &'static str> {
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
@@ -66,7 +69,7 @@ pub fn is_image(image: &str) -> bool {
     Reference::parse(path).is_ok()
 }
 
-/// What stands before and behind `://`, if anything does.
+/// The texts before and behind `://`, where there is one.
 pub fn split_scheme(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
     Some((scheme, rest.strip_prefix("//")?))
@@ -143,7 +146,7 @@ mod tests {
     const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     #[test]
-    fn references_are_taken_apart() {
+    fn references_are_split_into_their_parts() {
         let full = format!("flow/words:run-1@{DIGEST}");
         let parsed = Reference::parse(&full).unwrap();
         assert_eq!(parsed, Reference { repository: "flow/words", tag: Some("run-1"), digest: Some(DIGEST) });
@@ -152,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_registries_refuse_is_refused() {
+    fn references_that_registries_refuse_are_refused() {
         for wrong in [
             "",
             ":1",

@@ -21,7 +21,8 @@ pub mod annotation {
     pub const CONTAINER: &str = "container";
     /// Another registry than the cache.
     pub const REGISTRY: &str = "registry";
-    /// Secret with [`super::env::USER`], [`super::env::PULL_PASSWORD`] and [`super::env::PUSH_PASSWORD`].
+    /// Secret with [`super::env::USER`], [`super::env::PULL_PASSWORD`] and
+    /// [`super::env::PUSH_PASSWORD`].
     pub const ORAS_ENV: &str = "oras-env";
     /// Whether a pushed directory is marked to be unpacked on pull.
     pub const UNPACK: &str = "unpack";
@@ -29,18 +30,20 @@ pub mod annotation {
     pub const ORAS_CONTAINER: &str = "oras-container";
     /// Whether the agent logs what it decides.
     pub const DEBUG: &str = "debug";
-    /// A script that was fetched at run time once. Ignored: nothing is downloaded and run.
+    /// A script that older versions fetched at run time. Ignored: nothing is downloaded and run.
     pub const ENTRYPOINT: &str = "entrypoint";
     /// As [`ENTRYPOINT`].
     pub const ORAS_ENTRYPOINT: &str = "oras-entrypoint";
 }
 
-/// Annotation of a pod that was rewritten. It lies outside the prefix of users, where every unknown name is refused.
+/// Annotation of an injected pod. It does not have [`ANNOTATION_PREFIX`], under which unknown names
+/// are refused.
 pub const INJECTED_ANNOTATION: &str = "cache.converged-computing.github.io/injected";
-/// Value of [`INJECTED_ANNOTATION`]: the version of the rewriting.
+/// Value of [`INJECTED_ANNOTATION`]: the version of the injection.
 pub const INJECTED_VERSION: &str = "v1";
 
-/// Annotation of manifests that the agent pushes: the inputs of the step, as a JSON list of references by digest.
+/// Annotation of manifests that the agent pushes: the inputs of the step, as a JSON list of
+/// references by digest.
 pub const INPUTS_ANNOTATION: &str = "cache.converged-computing.github.io/inputs";
 
 /// Image that carries the agent, where neither the pod nor the administrator names one.
@@ -48,7 +51,7 @@ pub const DEFAULT_AGENT_IMAGE: &str =
     concat!("ghcr.io/converged-computing/orascache:", env!("CARGO_PKG_VERSION"));
 /// The agent in its image, found through PATH.
 pub const AGENT_PROGRAM: &str = "orascache-agent";
-/// Volume that the agent is copied to, and where its socket lies.
+/// Volume with the agent and the socket of the credential proxy.
 pub const AGENT_VOLUME: &str = "orascache-agent";
 /// Where [`AGENT_VOLUME`] is mounted.
 pub const AGENT_DIRECTORY: &str = "/orascache";
@@ -79,7 +82,8 @@ pub mod env {
     pub const INDEX: &str = "ORASCACHE_INDEX";
 }
 
-/// Labels and annotations that Kubernetes puts on pods (kubernetes.io/docs/reference/labels-annotations-taints).
+/// Labels and annotations that Kubernetes puts on pods
+/// (kubernetes.io/docs/reference/labels-annotations-taints).
 pub mod well_known {
     /// Label of a Job's pods.
     pub const JOB_NAME: &str = "batch.kubernetes.io/job-name";
@@ -93,6 +97,6 @@ pub mod well_known {
     pub const MIRROR_POD: &str = "kubernetes.io/config.mirror";
     /// Label of nodes with their operating system.
     pub const OS: &str = "kubernetes.io/os";
-    /// Annotation by which a pod says which of its containers is the one that people mean.
+    /// Annotation with the name of the pod's main container.
     pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 }

@@ -151,8 +151,8 @@ impl<'a> Template<'a> {
         self.has_digest
     }
 
-    /// The text with values in place of the placeholders. Values are not expanded again. The result need not be a
-    /// reference: a value may hold characters that references cannot.
+    /// The text with values in place of the placeholders. Values are not expanded again. The result
+    /// need not be a reference: a value may hold characters that references cannot.
     ///
     /// # Errors
     /// The first error of `value`.

@@ -74,7 +74,7 @@ mod tests {
     use super::{custom_section, imports, is_component, is_module, module_imports};
 
     #[test]
-    fn a_core_module_is_no_component() {
+    fn a_core_module_is_not_a_component() {
         assert!(!is_component(b"\0asm\x01\0\0\0"));
         assert!(is_component(b"\0asm\x0d\0\x01\0"));
     }
@@ -89,11 +89,12 @@ mod tests {
         assert!(imports(b"garbage").is_err());
     }
 
-    /// By hand (core specification, 5.5): a type, an import `a`.`b` of that type, a custom section `note`.
+    /// A module written by hand (core specification, 5.5): a type, an import `a`.`b` of that type,
+    /// a custom section `note`.
     const MODULE: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x02\x07\x01\x01a\x01b\0\0\0\x07\x04notehi";
 
     #[test]
-    fn a_module_is_read() {
+    fn imports_and_sections_of_a_module_are_read() {
         assert!(is_module(MODULE) && !is_component(MODULE));
         assert_eq!(module_imports(MODULE).expect("a module"), [("a".to_owned(), "b".to_owned())]);
         assert_eq!(custom_section(MODULE, "note").expect("a module"), Some(&b"hi"[..]));

@@ -1,8 +1,16 @@
-//! Builds a guest crate into a component, or into a core module, with a nested cargo, for build scripts.
+//! Builds a guest crate into a component, or into a core module, with a nested cargo, for build
+//! scripts.
 //!
-//! The pitfalls that shape this: the nested cargo needs a target directory of its own (the outer one is
-//! locked), outside OUT_DIR (else it is rebuilt per profile); flags, wrappers and profiles of the outer
-//! build must not leak in; and a component that imports anything must fail the build.
+//! Four things need care. The nested cargo needs a target directory of its own, since the outer one
+//! is locked. That directory is outside OUT_DIR, or every profile would build the guest again.
+//! Flags, wrappers and profiles of the outer build must not reach the nested one. A component that
+//! imports anything must fail the build.
+//!
+//! ```
+//! let empty = b"\0asm\x0d\0\x01\0";
+//! assert!(guest_build::is_component(empty));
+//! assert!(guest_build::imports(empty).unwrap().is_empty());
+//! ```
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,27 +21,27 @@ mod inspect;
 
 pub use inspect::{custom_section, imports, is_component, is_module, module_imports};
 
-/// The guest's target: it has no operating system, so that nothing can be imported from one.
+/// The target of guests. It has no operating system that could be imported from.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Why there is no component.
 #[derive(Debug)]
 pub enum BuildError {
-    /// A build script lacks a variable that cargo sets.
+    /// A variable that cargo sets for build scripts is not set.
     Environment(&'static str),
     /// A file or a process could not be used.
     Io(PathBuf, io::Error),
     /// The target is not installed and could not be added.
     TargetMissing(String),
-    /// The nested cargo failed; it has said why.
+    /// The nested cargo failed. Its messages say why.
     CargoFailed,
-    /// What was built is no component.
+    /// The file is not a component.
     NotAComponent(PathBuf),
     /// The component imports something.
     HasImports(PathBuf, Vec<String>),
-    /// What was built is no core module.
+    /// The file is not a core module.
     NotAModule(PathBuf),
-    /// The core module imports something of others than its host.
+    /// The core module imports something that is not its host's.
     ForeignImports(PathBuf, Vec<String>),
     /// The core module lacks the custom section that its host looks for.
     SectionMissing(PathBuf, &'static str),
@@ -51,10 +59,10 @@ impl fmt::Display for BuildError {
             BuildError::Io(path, error) => write!(formatter, "{} cannot be used: {error}", path.display()),
             BuildError::TargetMissing(detail) => write!(
                 formatter,
-                "the Rust target {TARGET} is not installed and could not be added ({detail}): run `rustup target add {TARGET}`, or name a ready component in ORASCACHE_COMPONENT"
+                "the Rust target {TARGET} is not installed and could not be added ({detail}): run `rustup target add {TARGET}`, or name a built component in ORASCACHE_COMPONENT"
             ),
             BuildError::CargoFailed => {
-                formatter.write_str("the guest did not compile; cargo's messages stand above")
+                formatter.write_str("the guest did not compile; see the messages of cargo above")
             }
             BuildError::NotAComponent(path) => write!(
                 formatter,
@@ -89,13 +97,13 @@ impl fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
-/// Builds `package`, whose sources stand in `directory`, and returns the path of the component.
+/// Builds `package`, whose sources are in `directory`, and returns the path of the component.
 ///
-/// `directory` is relative to the calling package. With the environment variable `prebuilt` set, the file
-/// that it names is checked and used instead.
+/// `directory` is relative to the calling package. With the environment variable `prebuilt` set,
+/// the file that it names is checked and used instead.
 ///
 /// # Errors
-/// When the guest cannot be built, is no component, or imports anything.
+/// When the guest cannot be built, is not a component, or imports anything.
 pub fn component(package: &str, directory: &str, prebuilt: &str) -> Result<PathBuf, BuildError> {
     emit(format_args!("rerun-if-env-changed={prebuilt}"));
     let path = match env::var_os(prebuilt) {
@@ -113,13 +121,13 @@ pub fn component(package: &str, directory: &str, prebuilt: &str) -> Result<PathB
     }
 }
 
-/// Builds `package`, whose sources stand in `directory`, into a core module for a host whose functions are those of
-/// the import module `host` and which looks for the custom section `section`.
+/// Builds `package`, whose sources are in `directory`, into a core module. It may import functions
+/// of the import module `host` only, and must have the custom section `section`.
 ///
 /// `directory` and `prebuilt` are as in [`component`].
 ///
 /// # Errors
-/// When the guest cannot be built, is no core module, imports anything else, or lacks the section.
+/// When the guest cannot be built, is not a core module, imports anything else, or lacks the section.
 pub fn module(
     package: &str,
     directory: &str,
@@ -155,7 +163,7 @@ fn read(path: &Path) -> Result<Vec<u8>, BuildError> {
     fs::read(path).map_err(|error| BuildError::Io(path.to_owned(), error))
 }
 
-/// Tells cargo something (doc.rust-lang.org/cargo/reference/build-scripts.html).
+/// Prints an instruction for cargo (doc.rust-lang.org/cargo/reference/build-scripts.html).
 #[allow(clippy::print_stdout, reason = "build scripts talk to cargo through stdout")]
 pub fn emit(instruction: fmt::Arguments<'_>) {
     println!("cargo::{instruction}");
@@ -173,7 +181,7 @@ fn build(package: &str, directory: &str, kind: Kind) -> Result<PathBuf, BuildErr
     let sources = here.join(directory);
     watch_sources(&sources);
     ensure_target()?;
-    // Another linker would make the dependencies of both be built again and again.
+    // The two kinds have different linkers: in one directory, each would rebuild the dependencies.
     let target_dir = target_directory()?.join(match kind {
         Kind::Component => "guest",
         Kind::Module => "guest-module",
@@ -214,7 +222,8 @@ fn build(package: &str, directory: &str, kind: Kind) -> Result<PathBuf, BuildErr
     Ok(target_dir.join(TARGET).join("guest").join(file))
 }
 
-/// Panic messages name source files: without the places of this machine, every machine builds the same bytes.
+/// Flags that replace the folders of this machine in panic messages, which name source files. So
+/// every machine builds the same bytes.
 fn remapped_paths(here: &Path) -> String {
     let home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
@@ -226,7 +235,7 @@ fn remapped_paths(here: &Path) -> String {
     flags.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// Flags, wrappers and profile settings are meant for the outer build.
+/// Whether a variable is meant for the outer build: flags, wrappers and profile settings.
 fn leaks_into_guest(name: &OsString) -> bool {
     let Some(name) = name.to_str() else { return false };
     matches!(
@@ -246,7 +255,8 @@ fn leaks_into_guest(name: &OsString) -> bool {
         || name.starts_with("CARGO_CFG_")
 }
 
-/// The guest is built from its own sources, those of its workspace siblings, and the WIT package.
+/// Has cargo watch everything that the guest is built from: its own sources, those of its workspace,
+/// and the WIT package.
 fn watch_sources(sources: &Path) {
     for ancestor in sources.ancestors().take(3) {
         for name in ["wit", "guest", "Cargo.toml", "Cargo.lock"] {
@@ -259,8 +269,8 @@ fn watch_sources(sources: &Path) {
     emit(format_args!("rerun-if-changed={}", sources.display()));
 }
 
-/// The outer target directory, found from OUT_DIR (`<target>/<profile>/build/<package>/out`, with the target
-/// triple in between when cross-compiling).
+/// The outer target directory, found from OUT_DIR (`<target>/<profile>/build/<package>/out`, with
+/// the target triple in between when cross-compiling).
 fn target_directory() -> Result<PathBuf, BuildError> {
     let out = PathBuf::from(variable("OUT_DIR")?);
     let profile = out.ancestors().nth(3).ok_or(BuildError::Environment("OUT_DIR"))?;
@@ -271,7 +281,7 @@ fn target_directory() -> Result<PathBuf, BuildError> {
     directory.map(Path::to_path_buf).ok_or(BuildError::Environment("OUT_DIR"))
 }
 
-/// Adds the target once when it is missing; without rustup, rustc's own answer decides.
+/// Adds the target with rustup when it is missing. Without rustup, the target must be there.
 fn ensure_target() -> Result<(), BuildError> {
     if has_target()? {
         return Ok(());

@@ -1,7 +1,7 @@
 //! The decisions of [`orascache_core`] as a component: the guest that is embedded in the operator.
 //!
-//! Built for `wasm32-unknown-unknown`, it has no imports at all. It also compiles natively, where it exports nothing,
-//! so that ordinary tools check it.
+//! Built for `wasm32-unknown-unknown`, it has no imports at all. It also compiles natively, where
+//! it exports nothing, so that ordinary tools check it.
 
 #[cfg(target_arch = "wasm32")]
 mod allocator;

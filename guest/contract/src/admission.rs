@@ -10,7 +10,8 @@ use std::sync::Arc;
 pub struct Context<T = Arc<str>> {
     /// Primaries that the request may refer to (all of its namespace), JSON text.
     pub objects: Vec<T>,
-    /// True when the host has looked for everything that the guest asked for with [`Outcome::Need`].
+    /// True when the host has looked for everything that the guest asked for with
+    /// [`Outcome::Need`].
     pub complete: bool,
     /// Answers to the guest's questions.
     pub answers: Vec<ArtifactAnswer>,

@@ -9,8 +9,8 @@ use crate::Kind;
 pub struct WatchedKind {
     /// The kind.
     pub kind: Kind,
-    /// The guest works without this kind. Where the API server does not have it, or the operator may
-    /// not list it, the host names it in [`Observed::absent`](crate::Observed::absent).
+    /// The guest works without this kind. Where the API server does not have it, or the operator
+    /// may not list it, the host names it in [`Observed::absent`](crate::Observed::absent).
     pub optional: bool,
     /// Label selector of the API (`key=value,other`); empty for all objects of the kind.
     pub label_selector: String,
@@ -90,8 +90,8 @@ pub struct MatchCondition {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
 pub struct AdmissionRule {
-    /// First labels of the webhook's name, such as `pods` or `create.pods`; unique within the guest. The host appends the
-    /// group of the primary.
+    /// First labels of the webhook's name, such as `pods` or `create.pods`; unique within the
+    /// guest. The host appends the group of the primary.
     pub name: String,
     /// Whether verdicts may carry a patch.
     pub mutating: bool,
@@ -112,7 +112,8 @@ pub struct AdmissionRule {
 }
 
 impl AdmissionRule {
-    /// Objects of one kind when they are created or updated, without a patch. Requests go on while no answer comes.
+    /// Objects of one kind when they are created or updated, without a patch. Requests go on while
+    /// no answer comes.
     pub fn validating(name: &str, kind: &Kind) -> Self {
         Self {
             name: name.to_owned(),

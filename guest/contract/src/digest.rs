@@ -4,8 +4,8 @@ use std::hash::Hasher;
 
 /// A 64-bit digest: FNV-1a (draft-eastlake-fnv) over eight bytes at a time, mixed at the end.
 ///
-/// It notices changes and protects against nobody. Guests store it in annotations of the objects that they apply, so
-/// it must stay the same for ever, whatever the library or the compiler.
+/// It notices changes and protects against nobody. Guests store it in annotations of the objects
+/// that they apply, so it must stay the same for ever, whatever the library or the compiler.
 ///
 /// ```
 /// use orascache_contract::digest::Digest;

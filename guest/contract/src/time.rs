@@ -1,8 +1,10 @@
-//! Times as the API server writes them. Guests have no clock, and need no calendar library for this.
+//! Times as the API server writes them. Guests have no clock, and need no calendar library for
+//! this.
 
 /// Seconds since the Unix epoch as `2026-11-24T12:00:00Z`, the form of `metav1.Time`.
 ///
-/// The civil calendar is computed as in Howard Hinnant's "chrono-compatible low-level date algorithms".
+/// The civil calendar is computed as in Howard Hinnant's "chrono-compatible low-level date
+/// algorithms".
 ///
 /// ```
 /// assert_eq!(orascache_contract::time::rfc3339(951_782_400), "2000-02-29T00:00:00Z");

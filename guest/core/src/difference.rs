@@ -1,5 +1,5 @@
-//! Whether an observed object already is what is desired. Everything desired must be there. Other fields (defaults of the
-//! API server, fields of other managers) do not count.
+//! Whether an observed object already is what is desired. Everything desired must be there. Other
+//! fields (defaults of the API server, fields of other managers) do not count.
 
 use crate::json::Json;
 use crate::quantity;
@@ -47,7 +47,8 @@ fn is_subset_in(field: &str, desired: &Json<'_>, observed: &Json<'_>) -> bool {
     }
 }
 
-/// The API server leaves out empty maps and lists, but for the few that say something by being there.
+/// Whether the API server drops such a value. It drops empty maps and lists, except where their
+/// presence means something.
 fn is_dropped_by_server(field: &str, wanted: &Json<'_>) -> bool {
     match wanted {
         Json::Null => true,
@@ -57,7 +58,7 @@ fn is_dropped_by_server(field: &str, wanted: &Json<'_>) -> bool {
     }
 }
 
-/// Stands for "a member of requests or limits"; no field has this name.
+/// Stands for the name of a member of `requests` or `limits`. No field has this name.
 const QUANTITY: &str = "<quantity>";
 
 fn is_quantity_map(field: &str) -> bool {
@@ -65,8 +66,8 @@ fn is_quantity_map(field: &str) -> bool {
 }
 
 /// The merge key of the lists that server-side apply treats as maps, by field name (the OpenAPI
-/// documents of the built-in types publish them as `x-kubernetes-list-map-keys`). Other managers may
-/// add items to these. Lists without one are atomic.
+/// documents of the built-in types publish them as `x-kubernetes-list-map-keys`). Other managers
+/// may add items to these. Lists without one are atomic.
 fn merge_key(field: &str) -> Option<&'static str> {
     Some(match field {
         "containers" | "initContainers" | "env" | "volumes" | "imagePullSecrets" | "claims" => "name",
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_drops_is_not_missed() {
+    fn empty_values_that_the_server_drops_count_as_present() {
         assert!(check("{}", r#"{"limits":{},"tolerations":[]}"#));
         assert!(!check("{}", r#"{"emptyDir":{}}"#));
     }

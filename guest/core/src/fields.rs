@@ -1,27 +1,26 @@
-//! Reading fields of a tree with their types, and saying where one has another.
+//! Reading the fields of an object with their types. Errors name the field.
 
 use crate::json::Json;
 use orascache_contract::Error;
 
-/// A place in a document: a tree, and the path that led to it.
+/// The fields of an object in a document.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Fields<'a> {
     value: &'a Json<'a>,
-    /// Path for messages, without the member that is read; empty at the root.
+    /// Path of the object, for messages; empty for the document itself.
     path: &'static str,
 }
 
-impl<'a> Place<'a> {
-    /// `what` names the document in messages.
+impl<'a> Fields<'a> {
     pub(crate) fn root(value: &'a Json<'a>) -> Self {
-        Place { value, path: "" }
+        Fields { value, path: "" }
     }
 
-    /// A member that is an object; absent ones read as `None`.
-    pub(crate) fn object(self, name: &'static str, path: &'static str) -> Result<Option<Place<'a>>, Error> {
+    /// A member that is an object. `path` is its path, for messages.
+    pub(crate) fn object(self, name: &'static str, path: &'static str) -> Result<Option<Fields<'a>>, Error> {
         match self.member(name) {
             None => Ok(None),
-            Some(value @ Json::Object(_)) => Ok(Some(Place { value, path })),
+            Some(value @ Json::Object(_)) => Ok(Some(Fields { value, path })),
             Some(other) => Err(self.mismatch(name, "an object", other)),
         }
     }
@@ -62,7 +61,7 @@ impl<'a> Place<'a> {
         items.iter().map(text).collect::<Result<Vec<_>, _>>().map(Some)
     }
 
-    /// A member as it is; null counts as absent.
+    /// A member of any type. Null counts as absent.
     pub(crate) fn member(self, name: &str) -> Option<&'a Json<'a>> {
         self.value.member(name)
     }
@@ -76,7 +75,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Parses a document; `what` names it in the message.
+/// Parses a document. `what` names it in the message.
 pub(crate) fn parse<'a>(text: &'a str, what: &str) -> Result<Json<'a>, Error> {
     serde_json::from_str(text).map_err(|error| Error::InvalidInput(format!("{what} is not JSON: {error}")))
 }

@@ -64,7 +64,8 @@ pub(crate) enum Impact {
     Warning,
     /// The registry cannot work while the issue lasts.
     Blocking,
-    /// As blocking. The children also stay exactly as they are until the issue is resolved, so that what runs goes on.
+    /// As blocking. The children also stay exactly as they are until the issue is resolved, so that
+    /// what runs goes on.
     Freezing,
 }
 

@@ -1,4 +1,5 @@
-//! A borrowed JSON tree: small to compile and quick to build. Its strings point into the input text.
+//! A borrowed JSON tree: small to compile and quick to build. Its strings point into the input
+//! text.
 //!
 //! ```
 //! use orascache_core::json::Json;
@@ -21,8 +22,8 @@ pub enum Json<'a> {
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// A number with a fraction, or one that does not fit into [`Json::Int`]. Nothing that is decided depends on its
-    /// value, but a copied quantity may be one.
+    /// A number with a fraction, or one that does not fit into [`Json::Int`]. Nothing that is
+    /// decided depends on its value, but a copied quantity may be one.
     OtherNumber(f64),
     /// A string.
     Str(Cow<'a, str>),
@@ -183,7 +184,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
                 Ok(Key(Cow::Owned(text.to_owned())))
             }
         }
-        // JSON keys are strings, whatever type is asked for. Asking for any type compiles to the least code.
+        // JSON keys are strings, whatever type is asked for. Asking for any type compiles to the
+        // least code.
         deserializer.deserialize_any(KeyVisitor)
     }
 }

@@ -16,8 +16,9 @@ pub(crate) fn is_subdomain(text: &str) -> bool {
     text.len() <= MAX_SUBDOMAIN && text.split('.').all(is_label)
 }
 
-/// Key of a label or an annotation: a name of up to 63 characters, with an optional subdomain and `/` in front
-/// (kubernetes.io/docs/concepts/overview/working-with-objects/labels, "Syntax and character set").
+/// Key of a label or an annotation: a name of up to 63 characters, with an optional subdomain and
+/// `/` in front (kubernetes.io/docs/concepts/overview/working-with-objects/labels, "Syntax and
+/// character set").
 pub(crate) fn is_key(text: &str) -> bool {
     let name = match text.split_once('/') {
         Some((prefix, name)) if is_subdomain(prefix) => name,

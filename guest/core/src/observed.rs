@@ -1,6 +1,7 @@
-//! What exists: children of the cache and related objects of its namespace, read as far as decisions need.
+//! Observed objects: children of the cache and related objects of its namespace, reduced to what
+//! decisions depend on.
 
-use crate::fields::{self, Place};
+use crate::fields::{self, Fields};
 use crate::json::Json;
 use orascache_contract::{Error, Kind, ObjectRef};
 
@@ -14,9 +15,9 @@ pub(crate) struct Object<'a> {
     uid: &'a str,
     pub(crate) generation: i64,
     pub(crate) is_being_deleted: bool,
-    metadata: Place<'a>,
+    metadata: Fields<'a>,
     pub(crate) spec: Option<&'a Json<'a>>,
-    /// Of a StatefulSet; other kinds have none of these members.
+    /// Counters of a StatefulSet; zero for other kinds.
     pub(crate) status: ObjectStatus,
 }
 
@@ -31,7 +32,7 @@ pub(crate) struct ObjectStatus {
 
 impl<'a> Object<'a> {
     fn read(tree: &'a Json<'a>) -> Result<Self, Error> {
-        let root = Place::root(tree);
+        let root = Fields::root(tree);
         let metadata = root
             .object("metadata", "metadata")?
             .ok_or_else(|| Error::InvalidInput("metadata is missing".to_owned()))?;
@@ -52,7 +53,7 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// Labels, annotations, owner references.
+    /// A member of the metadata, such as `labels`.
     pub(crate) fn metadata(&self, name: &str) -> Option<&'a Json<'a>> {
         self.metadata.member(name)
     }
@@ -61,7 +62,7 @@ impl<'a> Object<'a> {
         self.kind == kind.kind && self.api_version == kind.api_version && self.name == name
     }
 
-    /// A reference that means this very object.
+    /// A reference that means this very object, and no later one of its name.
     pub(crate) fn reference(&self, kind: &Kind) -> ObjectRef {
         let own = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         ObjectRef {
@@ -74,7 +75,7 @@ impl<'a> Object<'a> {
 }
 
 impl ObjectStatus {
-    fn read(status: Place<'_>) -> Result<Self, Error> {
+    fn read(status: Fields<'_>) -> Result<Self, Error> {
         let count = |name| status.integer(name).map(Option::unwrap_or_default);
         Ok(ObjectStatus {
             observed_generation: count("observedGeneration")?,
@@ -85,7 +86,7 @@ impl ObjectStatus {
     }
 }
 
-/// Parses all texts of one list of the input.
+/// Parses all texts of one list of the input. `list` names it in errors.
 pub(crate) fn parse_all<'a, T: AsRef<str>>(texts: &'a [T], list: &str) -> Result<Vec<Json<'a>>, Error> {
     let mut trees = Vec::with_capacity(texts.len());
     for (position, text) in texts.iter().enumerate() {
@@ -103,7 +104,7 @@ fn named(list: &str, position: usize, error: &Error) -> Error {
 pub(crate) struct Objects<'a>(Vec<Object<'a>>);
 
 impl<'a> Objects<'a> {
-    /// Reads all of them; `list` says in errors which list it was.
+    /// Reads all objects. `list` names the list in errors.
     pub(crate) fn read(trees: &'a [Json<'a>], list: &str) -> Result<Self, Error> {
         let mut objects = Vec::with_capacity(trees.len());
         for (position, tree) in trees.iter().enumerate() {

@@ -1,10 +1,12 @@
-//! The OrasCache as the core reads it: borrowed, and only the fields that matter.
+//! The OrasCache as the core reads it: borrowed, and reduced to the fields that decisions depend
+//! on.
 
-use crate::fields::Place;
+use crate::fields::Fields;
 use crate::json::Json;
 use orascache_api::names::{API_VERSION, DEFAULT_IMAGE, KIND};
 use orascache_contract::Error;
 
+/// An OrasCache.
 #[derive(Debug)]
 pub(crate) struct Primary<'a> {
     pub(crate) metadata: Metadata<'a>,
@@ -12,17 +14,19 @@ pub(crate) struct Primary<'a> {
     pub(crate) status: Option<&'a Json<'a>>,
 }
 
+/// Its metadata.
 #[derive(Debug)]
 pub(crate) struct Metadata<'a> {
     pub(crate) name: &'a str,
-    /// Empty when it is not known.
+    /// Empty for a document that names none.
     pub(crate) namespace: &'a str,
-    /// Empty when it was never in a cluster.
+    /// Empty for a document that was never in a cluster.
     pub(crate) uid: &'a str,
     pub(crate) generation: i64,
     pub(crate) is_being_deleted: bool,
 }
 
+/// Its spec. The fields are documented where the CRD is made from them.
 #[derive(Debug, Default)]
 pub(crate) struct Spec<'a> {
     image: Option<&'a str>,
@@ -41,6 +45,7 @@ pub(crate) struct Spec<'a> {
     pub(crate) tolerations: Option<&'a Json<'a>>,
 }
 
+/// `spec.storage`.
 #[derive(Debug, Default)]
 pub(crate) struct Storage<'a> {
     pub(crate) size: Option<&'a str>,
@@ -50,14 +55,14 @@ pub(crate) struct Storage<'a> {
 }
 
 impl<'a> Primary<'a> {
-    /// Reads an OrasCache of our version.
+    /// Reads an OrasCache of the version that this guest manages.
     pub(crate) fn read(tree: &'a Json<'a>) -> Result<Self, Error> {
-        let root = Place::root(tree);
+        let root = Fields::root(tree);
         let (version, kind) =
             (root.text("apiVersion")?.unwrap_or_default(), root.text("kind")?.unwrap_or_default());
         if version != API_VERSION || kind != KIND {
             return Err(Error::InvalidInput(format!(
-                "the primary is {version} {kind}, but this module manages {API_VERSION} {KIND}"
+                "the primary is {version} {kind}, but this guest manages {API_VERSION} {KIND}"
             )));
         }
         let metadata = root
@@ -81,13 +86,13 @@ impl<'a> Primary<'a> {
 }
 
 impl<'a> Spec<'a> {
-    fn read(spec: Place<'a>) -> Result<Self, Error> {
+    fn read(spec: Fields<'a>) -> Result<Self, Error> {
         let secrets = spec.object("secrets", "spec.secrets")?;
         let secret = |name| secrets.map_or(Ok(None), |secrets| secrets.text(name));
         Ok(Spec {
             image: spec.text("image")?,
             image_pull_policy: spec.text("imagePullPolicy")?,
-            image_pull_secrets: whole_numbers(spec, "imagePullSecrets")?,
+            image_pull_secrets: copied(spec, "imagePullSecrets")?,
             deploy: spec.flag("deploy")?,
             secret: spec.text("secret")?,
             oras_env: secret("orasEnv")?,
@@ -97,13 +102,13 @@ impl<'a> Spec<'a> {
                 Some(storage) => Some(Storage::read(storage)?),
                 None => None,
             },
-            resources: whole_numbers(spec, "resources")?,
-            node_selector: whole_numbers(spec, "nodeSelector")?,
-            tolerations: whole_numbers(spec, "tolerations")?,
+            resources: copied(spec, "resources")?,
+            node_selector: copied(spec, "nodeSelector")?,
+            tolerations: copied(spec, "tolerations")?,
         })
     }
 
-    // The defaults are those of the CRD's schema, for clusters whose CRD is older than this module.
+    // The defaults are those of the CRD's schema, for clusters whose CRD is older than this guest.
 
     pub(crate) fn image(&self) -> &'a str {
         self.image.unwrap_or(DEFAULT_IMAGE)
@@ -118,8 +123,8 @@ impl<'a> Spec<'a> {
     }
 }
 
-/// A member that is handed on as it is, and must be writable for that.
-fn whole_numbers<'a>(spec: Place<'a>, name: &'static str) -> Result<Option<&'a Json<'a>>, Error> {
+/// A member that is copied into children as it is.
+fn copied<'a>(spec: Fields<'a>, name: &'static str) -> Result<Option<&'a Json<'a>>, Error> {
     match spec.member(name) {
         Some(value) if value.has_other_number() => Err(Error::InvalidInput(format!(
             "spec.{name} holds a number with a fraction: write quantities as strings, for example \"500m\""
@@ -129,7 +134,7 @@ fn whole_numbers<'a>(spec: Place<'a>, name: &'static str) -> Result<Option<&'a J
 }
 
 impl<'a> Storage<'a> {
-    fn read(storage: Place<'a>) -> Result<Self, Error> {
+    fn read(storage: Fields<'a>) -> Result<Self, Error> {
         Ok(Storage {
             size: storage.text("size")?,
             storage_class_name: storage.text("storageClassName")?,

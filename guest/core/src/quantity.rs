@@ -1,7 +1,7 @@
 //! Resource quantities (k8s.io/apimachinery `resource.Quantity`), as far as comparing them needs.
 //!
-//! The API server rewrites quantities into a canonical form: `1000m` becomes `1`. So texts that were applied and texts
-//! that are observed cannot be compared as they are.
+//! The API server rewrites quantities into a canonical form: `1000m` becomes `1`. So texts that
+//! were applied and texts that are observed cannot be compared as they are.
 
 /// A quantity in billionths, large enough for every value that the API server accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -19,16 +19,18 @@ const RELATED: &str = "related";
 
 /// What is to be done about one cache. `T` is the type of JSON text.
 ///
-/// The function is pure and level-triggered: the same input gives the same plan, and a cache whose children and
-/// status are as they should be gives an empty plan.
+/// The function is pure and level-triggered: the same input gives the same plan, and a cache whose
+/// children and status are as they should be gives an empty plan.
 ///
 /// # Errors
-/// When an input is not what the contract says, or the settings cannot be used; the sentence says which and why.
+/// When an input is not what the contract says, or the settings cannot be used; the sentence says
+/// which and why.
 pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     let tree = fields::parse(observed.primary.as_ref(), "the primary")?;
     let primary = Primary::read(&tree)?;
     if primary.metadata.is_being_deleted {
-        // The garbage collector deletes the children by their owner references, in the order that the user chose.
+        // The garbage collector deletes the children by their owner references, in the order that
+        // the user chose.
         return Ok(Plan::default());
     }
     let settings_tree = Settings::parse(observed.settings.as_ref())?;
@@ -74,8 +76,8 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-/// Issues of the objects that the spec names. Related objects are parsed only when the spec names any: a namespace may
-/// hold many.
+/// Issues of the objects that the spec names. Related objects are parsed only when the spec names
+/// any: a namespace may hold many.
 fn references<T: AsRef<str>>(primary: &Primary<'_>, observed: &Observed<T>) -> Result<Vec<Issue>, Error> {
     let spec = &primary.spec;
     let claim = spec.storage.as_ref().and_then(|storage| storage.existing_claim.as_ref());

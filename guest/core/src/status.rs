@@ -16,10 +16,11 @@ pub(crate) struct Facts<'f, 'a> {
     pub(crate) stateful_set: Option<&'f Object<'a>>,
     /// The most important one comes first.
     pub(crate) issues: &'f [Issue],
-    /// Whether the StatefulSet is about to be changed. Its status counts the pods before the change then.
+    /// Whether the StatefulSet is about to be changed. Its status counts the pods before the change
+    /// then.
     pub(crate) outdated: bool,
-    /// How many pods there should be: as the spec says, or as the StatefulSet says where another field manager owns the
-    /// field.
+    /// How many pods there should be: as the spec says, or as the StatefulSet says where another
+    /// field manager owns the field.
     pub(crate) replicas: i64,
     /// DNS domain of the cluster, where the settings name it.
     pub(crate) cluster_domain: Option<&'f str>,
@@ -36,7 +37,8 @@ struct Condition<'c> {
 }
 
 impl Facts<'_, '_> {
-    /// The status that should be written, `None` if it is there already; and the events about the change.
+    /// The status that should be written, `None` if it is there already; and the events about the
+    /// change.
     pub(crate) fn changes(&self) -> (Option<String>, Vec<Event>) {
         let conditions = [self.ready(), self.progressing(), self.degraded()];
         let written = self.primary.status;
@@ -70,7 +72,8 @@ impl Facts<'_, '_> {
         ])
     }
 
-    /// The document for the status subresource. The UID keeps it off a cache that was recreated meanwhile.
+    /// The document for the status subresource. The UID keeps it off a cache that was recreated
+    /// meanwhile.
     fn document(&self, status: Json<'_>) -> String {
         let metadata = &self.primary.metadata;
         let text = |value: &'_ str| (!value.is_empty()).then(|| Json::from(value.to_owned()));
@@ -190,8 +193,8 @@ impl Facts<'_, '_> {
         ])
     }
 
-    /// Events about changes: another status or reason of Ready or Degraded, and a deprecated field in a spec that is seen
-    /// for the first time.
+    /// Events about changes: another status or reason of Ready or Degraded, and a deprecated field
+    /// in a spec that is seen for the first time.
     fn events<'j>(
         &self,
         conditions: &[Condition<'_>; 3],
@@ -238,8 +241,8 @@ fn status_text(is_true: bool) -> &'static str {
     if is_true { "True" } else { "False" }
 }
 
-/// Whether the written status is the wanted one. Conditions of other writers do not count. A fact that no longer holds
-/// does.
+/// Whether the written status is the wanted one. Conditions of other writers do not count. A fact
+/// that no longer holds does.
 fn is_same(written: &Json<'_>, status: &Json<'_>) -> bool {
     let gone = |member: &&str| written.get(member).is_some() && status.get(member).is_none();
     difference::is_subset(status, written) && !["endpoint", "image", "storage"].iter().any(gone)

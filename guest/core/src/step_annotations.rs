@@ -1,9 +1,11 @@
-//! Step annotations: those under `oras.converged-computing.github.io/`. Their names are without this prefix here.
+//! Step annotations: those under `oras.converged-computing.github.io/`. Their names are without
+//! this prefix here.
 
 use crate::json::Json;
 use orascache_api::steps::{ANNOTATION_PREFIX, annotation as name};
 
-/// More annotations than any step needs. Each input is a request of the agent, and costs time to review.
+/// More annotations than any step needs. Each input is a request of the agent, and costs time to
+/// review.
 pub(crate) const MAX_ANNOTATIONS: usize = 256;
 
 /// Names and values of the step annotations in a map of annotations.
@@ -20,8 +22,8 @@ pub(crate) fn find<'a>(annotations: Option<&'a Json<'a>>, name: &str) -> Option<
     of(annotations).find(|(other, _)| *other == name).map(|(_, value)| value)
 }
 
-/// The place of an input among the inputs: `input-uri` comes first, then `input-uri_N` in numeric order. `None` for
-/// other annotations.
+/// The place of an input among the inputs: `input-uri` comes first, then `input-uri_N` in numeric
+/// order. `None` for other annotations.
 ///
 /// A number has one spelling only, so that no two annotations claim the same place.
 pub(crate) fn input_number(annotation: &str) -> Option<Option<u32>> {

@@ -1,5 +1,6 @@
-//! Rules that a cache must keep beyond the types of its fields. The CRD says most of them too (CEL); they
-//! are repeated here for clusters whose CRD is older, and for hosts that have none.
+//! Rules for the spec of a cache beyond the types of its fields. The CRD has most of them too
+//! (CEL). They are repeated here for clusters whose CRD is older, and for hosts that read caches
+//! from files.
 
 use crate::fields;
 use crate::json::Json;
@@ -18,7 +19,7 @@ pub struct Problem {
     pub message: String,
 }
 
-/// Problems of an OrasCache, JSON text; none when it can work.
+/// Problems of an OrasCache, JSON text. A cache without problems can work.
 ///
 /// # Errors
 /// When the text is not an OrasCache of this version.
@@ -27,7 +28,7 @@ pub fn orascache(text: &str) -> Result<Vec<Problem>, Error> {
     Primary::read(&tree).map(|primary| problems(&primary))
 }
 
-/// Checks everything and reports everything, so that a user corrects once.
+/// Reports all problems at once, so that a user corrects them once.
 pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
     let mut found = Vec::new();
     let mut report = |field, message: String| found.push(Problem { field, message });
@@ -136,7 +137,8 @@ fn storage_problems(storage: &Storage<'_>, report: &mut impl FnMut(&'static str,
     }
 }
 
-/// What may not change once the claim of a cache exists. The CRD says the same (CEL).
+/// Problems of a change: some fields are immutable once the claim of the cache exists. The CRD has
+/// the same rules (CEL).
 pub(crate) fn changes(old: &Spec<'_>, new: &Spec<'_>) -> Vec<Problem> {
     let mut found = Vec::new();
     let (Some(before), Some(after)) = (&old.storage, &new.storage) else { return found };
@@ -158,14 +160,15 @@ pub(crate) fn changes(old: &Spec<'_>, new: &Spec<'_>) -> Vec<Problem> {
     found
 }
 
-/// An existing claim may be: what it allows is known only once it is observed.
+/// Whether several pods may be able to write the storage. The access modes of an existing claim are
+/// not known before it is observed.
 fn may_be_shared(storage: Option<&Storage<'_>>) -> bool {
     storage.is_some_and(|storage| {
         storage.existing_claim.is_some() || storage.access_modes().contains(&"ReadWriteMany")
     })
 }
 
-/// Access modes that an observed claim lists.
+/// Whether the access modes of an observed claim let several pods write it.
 pub(crate) fn lists_shared_mode(modes: Option<&Json<'_>>) -> bool {
     modes
         .and_then(Json::as_array)

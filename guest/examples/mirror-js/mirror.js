@@ -1,10 +1,11 @@
-// A guest in JavaScript: a ConfigMapMirror names ConfigMaps of its namespace, and gets a copy of each under another
-// name. Pure: the same input gives the same plan. There is no clock, no network and no randomness.
+// A guest in JavaScript: a ConfigMapMirror names ConfigMaps of its namespace, and gets a copy of
+// each under another name. Pure: the same input gives the same plan. There is no clock, no network
+// and no randomness.
 
 const CONFIG_MAP = { apiVersion: "v1", kind: "ConfigMap", plural: "configmaps", namespaced: true };
 
-// Annotation of every copy with a digest of what was applied. Without it, a key that leaves the source would stay in
-// the copy.
+// Annotation of every copy with a digest of what was applied. Without it, a key that leaves the
+// source would stay in the copy.
 const APPLIED = "lab.example.com/applied";
 
 export const types = {};

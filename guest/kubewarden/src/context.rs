@@ -4,12 +4,14 @@ use orascache_api::names::{API_VERSION, KIND};
 use orascache_contract::{ArtifactAnswer, ArtifactFinding, Context, Needs, ObjectRef};
 use serde_json::json;
 
-/// Calls of the Kubewarden host (docs.kubewarden.io, "Host capabilities"), whose waPC binding is `kubewarden`.
+/// Calls of the Kubewarden host (docs.kubewarden.io, "Host capabilities"), whose waPC binding is
+/// `kubewarden`.
 pub trait Host {
     /// One call; payload and answer are JSON.
     ///
     /// # Errors
-    /// What the host says: that the policy may not ask, that there is no such object, or why it has no answer.
+    /// What the host says: that the policy may not ask, that there is no such object, or why it has
+    /// no answer.
     fn call(&self, namespace: &str, operation: &str, payload: &str) -> Result<Vec<u8>, String>;
 }
 
@@ -24,9 +26,9 @@ pub(crate) struct Found {
 
 /// Reads what a review needs.
 ///
-/// A cache that cannot be looked up is assumed to be as most are: it has a registry, at the address that its name
-/// gives, and no Secret. A warning says so. Labels of a namespace cannot be assumed: a rule of the administrator must
-/// not be skipped.
+/// A cache that cannot be looked up is assumed to be as most are: it has a registry, at the address
+/// that its name gives, and no Secret. A warning says so. Labels of a namespace cannot be assumed:
+/// a rule of the administrator must not be skipped.
 ///
 /// # Errors
 /// A sentence, when the request cannot be decided without an object.
@@ -68,7 +70,8 @@ pub(crate) fn find(needs: Needs, settings: &str, host: &impl Host) -> Result<Fou
     Ok(found)
 }
 
-/// One object, read from the API server: the host's cache may not have an object yet that was just created.
+/// One object, read from the API server: the host's cache may not have an object yet that was just
+/// created.
 fn read(reference: &ObjectRef, host: &impl Host) -> Result<Option<String>, String> {
     let request = json!({
         "api_version": reference.kind.api_version, "kind": reference.kind.kind, "name": reference.name,
@@ -84,8 +87,8 @@ fn read(reference: &ObjectRef, host: &impl Host) -> Result<Option<String>, Strin
     }
 }
 
-/// Whether the API server has no such object. The only sign of it is the text of policy-evaluator's error
-/// (`callback_handler/kubernetes/client.rs`, `get_resource`).
+/// Whether the API server has no such object. The only sign of it is the text of policy-evaluator's
+/// error (`callback_handler/kubernetes/client.rs`, `get_resource`).
 fn is_absent(error: &str, name: &str) -> bool {
     error.contains("Cannot find ") && error.contains(&format!(" named '{name}'"))
 }

@@ -1,7 +1,8 @@
-//! A JSON document that is parsed only where it is changed. Everything else stays as it was written, byte for byte.
+//! A JSON document that is parsed only where it is changed. Everything else stays as it was
+//! written, byte for byte.
 //!
-//! So numbers of any size and fields of any version survive. The tree of serde_json keeps them only with features that
-//! change how every other crate of a build reads numbers.
+//! So numbers of any size and fields of any version survive. The tree of serde_json keeps them only
+//! with features that change how every other crate of a build reads numbers.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;

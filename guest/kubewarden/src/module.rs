@@ -6,7 +6,8 @@ use crate::context::Host;
 use crate::operations::{PROTOCOL_VERSION, validate, validate_settings};
 use wapc_guest::{host_call, register_function};
 
-/// What Kubewarden reads of a policy before it runs it: `metadata.yml`, converted to JSON by the build script.
+/// What Kubewarden reads of a policy before it runs it: `metadata.yml`, converted to JSON by the
+/// build script.
 #[used]
 #[unsafe(link_section = "io.kubewarden.metadata")]
 static METADATA: [u8; include_bytes!(env!("METADATA_PATH")).len()] = *include_bytes!(env!("METADATA_PATH"));

@@ -63,7 +63,8 @@ pub fn validate_settings(payload: &[u8]) -> Result<Vec<u8>, String> {
     written(&SettingsResponse { valid: message.is_none(), message })
 }
 
-/// Answers `validate` as the core decides. What the core needs to know of the cluster is read through the host.
+/// Answers `validate` as the core decides. What the core needs to know of the cluster is read
+/// through the host.
 ///
 /// # Errors
 /// A sentence, when the payload is not what Kubewarden sends.

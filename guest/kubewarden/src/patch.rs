@@ -15,10 +15,12 @@ struct Operation<'a> {
     value: Option<&'a RawValue>,
 }
 
-/// The document after the patch, JSON text. Everything that the patch does not name is the same text as before.
+/// The document after the patch, JSON text. Everything that the patch does not name is the same
+/// text as before.
 ///
 /// # Errors
-/// When the patch is not a JSON Patch, has other operations than `add`, `replace` and `remove`, or does not fit the document.
+/// When the patch is not a JSON Patch, has other operations than `add`, `replace` and `remove`, or
+/// does not fit the document.
 pub fn apply(document: &str, patch: &str) -> Result<String, String> {
     let operations: Vec<Operation<'_>> =
         serde_json::from_str(patch).map_err(|error| format!("the patch cannot be read: {error}"))?;

@@ -1,4 +1,5 @@
-//! Bindings generated from `wit/`. [`export!`](crate::export) uses them; guests use the types of the contract.
+//! Bindings generated from `wit/`. [`export!`](crate::export) uses them; guests use the types of
+//! the contract.
 
 #![allow(unsafe_code, reason = "the canonical ABI passes raw pointers; wit-bindgen generates that code")]
 #![allow(missing_docs, reason = "the documentation is in the WIT package")]

@@ -5,10 +5,18 @@ use orascache_contract::digest::Digest;
 use orascache_contract::{Kind, Plan};
 use serde_json::{Value, json};
 
+impl Object {
+    /// A child of this object: in its namespace, and with this object as its controller.
+    pub fn child(&self, kind: &Kind, name: &str) -> Child {
+        Child::new(self, kind, name)
+    }
+}
+
 /// A child as it should be. [`Object::child`] starts one.
 ///
-/// An annotation `<group of the primary>/applied-digest` holds a digest of the child. By it a guest notices that
-/// something left the child that it wants, although everything that it still wants is there.
+/// An annotation `<group of the primary>/applied-digest` holds a digest of the child. By it a guest
+/// notices that something left the child that it wants, although everything that it still wants is
+/// there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Child {
     object: Value,
@@ -31,7 +39,8 @@ impl Child {
         Self { object, digest_key: format!("{group}/applied-digest") }
     }
 
-    /// The same child with a member beside `metadata`, such as `spec` or `data`. Null leaves the member out.
+    /// The same child with a member beside `metadata`, such as `spec` or `data`. Null leaves the
+    /// member out.
     #[must_use]
     pub fn with(mut self, member: &str, value: Value) -> Self {
         if !value.is_null() {
@@ -56,7 +65,8 @@ impl Child {
 
     /// Adds the child to `plan.apply` unless one of the observed objects is as it should be.
     ///
-    /// What the API server and other writers added does not count, except in lists, which are compared item by item.
+    /// What the API server and other writers added does not count, except in lists, which are
+    /// compared item by item.
     pub fn apply_unless_current(self, owned: &[Object], plan: &mut Plan) {
         let wanted = self.finish();
         if !owned.iter().any(|observed| is_subset(&wanted, observed)) {

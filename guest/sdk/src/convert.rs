@@ -1,5 +1,5 @@
-//! Between the contract's types and the generated ones: the only place on the guest's side. Texts move, they are not
-//! copied.
+//! Between the contract's types and the generated ones: the only place on the guest's side. Texts
+//! move, they are not copied.
 
 use crate::bindings::exports::orascache::operator::{admission, reconciler, types};
 use orascache_contract as contract;
@@ -273,3 +273,6 @@ pub(crate) fn error(error: contract::Error) -> types::Error {
         contract::Error::Internal(sentence) => types::Error::Internal(sentence),
     }
 }
+
+#[cfg(test)]
+mod tests;

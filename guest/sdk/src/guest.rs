@@ -8,23 +8,26 @@ use std::marker::PhantomData;
 
 /// Decides what should exist for a primary, the object that users write.
 ///
-/// Nothing may be kept between calls: an instance serves calls for many primaries, and is replaced now and then.
+/// Nothing may be kept between calls: an instance serves calls for many primaries, and is replaced
+/// now and then.
 pub trait Reconciler {
     /// What is managed. The host asks once, when it loads the component.
     fn describe() -> Description;
 
-    /// What to do about one primary: state in, plan out. The same input gives the same plan, and a primary whose
-    /// children and status are as they should be gives an empty plan.
+    /// What to do about one primary: state in, plan out. The same input gives the same plan, and a
+    /// primary whose children and status are as they should be gives an empty plan.
     ///
     /// # Errors
     /// When there is no plan. Nothing is written then, and the host repeats the call after a while.
     fn reconcile(observed: &Observed<String>) -> Result<Plan, Error>;
 }
 
-/// Decides about requests to the API server. A guest that reviews nothing implements it without any method.
+/// Decides about requests to the API server. A guest that reviews nothing implements it without any
+/// method.
 pub trait Admission {
-    /// Reviews a request. `review` is an AdmissionReview (admission.k8s.io/v1), JSON text. The host sends the requests
-    /// that [`Description::admission`] names. Every request is allowed unless a guest says otherwise.
+    /// Reviews a request. `review` is an AdmissionReview (admission.k8s.io/v1), JSON text. The host
+    /// sends the requests that [`Description::admission`] names. Every request is allowed unless a
+    /// guest says otherwise.
     ///
     /// # Errors
     /// When there is no answer. The failure policy of the rule decides then.
@@ -33,8 +36,9 @@ pub trait Admission {
         Request::parse(review).map(|request| request.allow())
     }
 
-    /// Whether [`review`](Self::review) and [`Reconciler::reconcile`] accept these settings of an administrator, JSON
-    /// text. Empty text must be accepted. A guest accepts no other settings unless it says so.
+    /// Whether [`review`](Self::review) and [`Reconciler::reconcile`] accept these settings of an
+    /// administrator, JSON text. Empty text must be accepted. A guest accepts no other settings
+    /// unless it says so.
     ///
     /// # Errors
     /// When they cannot be used: everything that is wrong, where it is, and what to write instead.

@@ -1,9 +1,11 @@
-//! What makes a guest a few lines long: two traits, an export macro, and helpers for the objects that guests make.
+//! What makes a guest a few lines long: two traits, an export macro, and helpers for the objects
+//! that guests make.
 //!
-//! A guest decides what should exist for the objects of one kind, its primaries, and which requests may go on. It is
-//! a WebAssembly component that exports the world `operator` of `wit/` and imports nothing. With this crate, a guest
-//! implements [`Reconciler`] and [`Admission`] and calls [`export!`]; `examples/config_map.rs` is a whole one.
-//! docs/writing-a-guest.md goes through it step by step.
+//! A guest decides what should exist for the objects of one kind, its primaries, and which requests
+//! may go on. It is a WebAssembly component that exports the world `operator` of `wit/` and imports
+//! nothing. With this crate, a guest implements [`Reconciler`] and [`Admission`] and calls
+//! [`export!`]; `examples/config_map.rs` is a whole one. docs/writing-a-guest.md goes through it
+//! step by step.
 //!
 //! ```
 //! use orascache_guest_sdk::{Admission, Description, Error, Kind, Object, Observed, Plan, Reconciler, WatchedKind, json};
@@ -44,14 +46,13 @@
 #[doc(hidden)]
 pub mod bindings;
 mod child;
-mod conditions;
 mod convert;
 mod guest;
 mod object;
 mod request;
+mod status;
 
 pub use child::Child;
-pub use conditions::Condition;
 pub use guest::{Admission, Reconciler};
 #[doc(hidden)]
 pub use guest::{Exports, assert_guest};
@@ -65,9 +66,11 @@ pub use orascache_contract::{
 };
 pub use request::Request;
 pub use serde_json::{Value, json};
+pub use status::Condition;
 
-/// Makes a type that implements [`Reconciler`] and [`Admission`] what the component exports. A component has one call
-/// of it. Built for other targets than `wasm32`, nothing is exported, so that tests run natively.
+/// Makes a type that implements [`Reconciler`] and [`Admission`] what the component exports. A
+/// component has one call of it. Built for other targets than `wasm32`, nothing is exported, so
+/// that tests run natively.
 #[macro_export]
 macro_rules! export {
     ($guest:ty) => {

@@ -1,7 +1,5 @@
 //! Objects of the API, parsed.
 
-use crate::child::Child;
-use crate::conditions;
 use orascache_contract::{Error, Kind, ObjectRef};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -49,8 +47,8 @@ impl Object {
         Ok(object)
     }
 
-    /// Parses a list of objects, such as [`Observed::owned`](crate::Observed::owned). `what` names each of them in the
-    /// message, as in `ConfigMap`.
+    /// Parses a list of objects, such as [`Observed::owned`](crate::Observed::owned). `what` names
+    /// each of them in the message, as in `ConfigMap`.
     ///
     /// # Errors
     /// As [`parse`](Self::parse); the sentence says which object it is.
@@ -93,36 +91,13 @@ impl Object {
         }
     }
 
-    /// The entry of `metadata.ownerReferences` that makes this object the controller of another one. The host never
-    /// touches an object that its primary does not control.
+    /// The entry of `metadata.ownerReferences` that makes this object the controller of another
+    /// one. The host never touches an object that its primary does not control.
     pub fn owner_reference(&self) -> Value {
         json!({
             "apiVersion": self.0["apiVersion"], "kind": self.0["kind"], "name": self.name(), "uid": self.uid(),
             "controller": true,
         })
-    }
-
-    /// A child of this object: in its namespace, and with this object as its controller.
-    pub fn child(&self, kind: &Kind, name: &str) -> Child {
-        Child::new(self, kind, name)
-    }
-
-    /// What to write into [`Plan::status`](crate::Plan::status): the object with its whole new status. `None` when it
-    /// has that status already.
-    ///
-    /// Conditions are compared by their types, so that those of other writers do not count.
-    pub fn with_status(&self, status: &Value) -> Option<String> {
-        if conditions::is_same_status(&self.0["status"], status) {
-            return None;
-        }
-        let document = json!({
-            "apiVersion": self.0["apiVersion"],
-            "kind": self.0["kind"],
-            // The UID keeps the status off an object that was recreated meanwhile.
-            "metadata": {"name": self.name(), "namespace": self.namespace(), "uid": self.uid()},
-            "status": status,
-        });
-        Some(document.to_string())
     }
 }
 
@@ -131,8 +106,7 @@ mod tests {
     use super::*;
 
     fn note() -> Object {
-        let text = r#"{"apiVersion":"lab.example.com/v1","kind":"Note","metadata":{"name":"a","namespace":"n","uid":"u"},
-            "status":{"seen":1,"conditions":[{"type":"Ready","status":"True"},{"type":"Theirs","status":"True"}]}}"#;
+        let text = r#"{"kind":"Note","metadata":{"name":"a","namespace":"n","uid":"u"}}"#;
         Object::parse("the Note", text).expect("a Note")
     }
 
@@ -144,23 +118,6 @@ mod tests {
         let second = Object::parse_all("ConfigMap", &[r#"{"metadata":{"name":"a"}}"#.into(), "[]".into()]);
         let second = second.expect_err("a list").to_string();
         assert_eq!(second, "ConfigMap 1 cannot be read: metadata.name is missing");
-    }
-
-    #[test]
-    fn a_status_is_written_when_it_differs() {
-        let ready = json!([{"type": "Ready", "status": "True"}]);
-        assert_eq!(note().with_status(&json!({"seen": 1, "conditions": ready})), None);
-        for different in [
-            json!({"seen": 2, "conditions": ready}),
-            json!({"conditions": ready}),
-            json!({"seen": 1, "conditions": [{"type": "Ready", "status": "False"}]}),
-            json!({"seen": 1, "more": 2, "conditions": ready}),
-        ] {
-            let text = note().with_status(&different).expect("a difference");
-            let written: Value = serde_json::from_str(&text).expect("JSON");
-            assert_eq!(written["status"], different);
-            assert_eq!(written["metadata"], json!({"name": "a", "namespace": "n", "uid": "u"}));
-        }
     }
 
     #[test]

@@ -4,8 +4,8 @@ use crate::object::parse;
 use orascache_contract::{Error, Operation, Outcome, Response};
 use serde_json::Value;
 
-/// HTTP status of refusals (RFC 9110, section 15.5.21): what the API server answers to an object that contradicts
-/// itself.
+/// HTTP status of refusals (RFC 9110, section 15.5.21): what the API server answers to an object
+/// that contradicts itself.
 const UNPROCESSABLE: u16 = 422;
 
 /// The request of an AdmissionReview (admission.k8s.io/v1).
@@ -57,7 +57,8 @@ impl Request {
         &self.0["oldObject"]
     }
 
-    /// Every other member of the request, such as `namespace` or `userInfo`; null where it is absent.
+    /// Every other member of the request, such as `namespace` or `userInfo`; null where it is
+    /// absent.
     pub fn get(&self, member: &str) -> &Value {
         &self.0[member]
     }
@@ -76,8 +77,8 @@ impl Request {
         Outcome::Decided(Response::patched(self.uid(), patch.to_string()))
     }
 
-    /// The request may not go on (422). `message` is a sentence for the client: what is wrong, and what to write
-    /// instead.
+    /// The request may not go on (422). `message` is a sentence for the client: what is wrong, and
+    /// what to write instead.
     pub fn refuse(&self, message: &str) -> Outcome {
         Outcome::Decided(Response::refused(self.uid(), UNPROCESSABLE, message))
     }

@@ -1,4 +1,5 @@
-//! The guest of `examples/config_map.rs`, tested natively: neither a cluster nor WebAssembly is needed.
+//! The guest of `examples/config_map.rs`, tested natively: neither a cluster nor WebAssembly is
+//! needed.
 
 #[path = "../examples/config_map.rs"]
 mod config_map;

@@ -1,23 +1,24 @@
-//! Any bytes as an AdmissionReview: never a panic, and a rewritten object is not rewritten again.
+//! Any bytes as an AdmissionReview: never a panic, and an injected pod is not injected again.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use orascache_contract::{Context, Outcome};
 use orascache_core::admission::review;
-use orascache_core::contract::{Context, Outcome};
 use serde_json::Value;
 
 const CACHE: &str = r#"{"apiVersion":"cache.converged-computing.github.io/v1alpha1","kind":"OrasCache","metadata":{"name":"c","namespace":"n"},"spec":{}}"#;
 
 fuzz_target!(|bytes: &[u8]| {
-    // The host refuses what is not UTF-8.
+    // The host refuses texts that are not UTF-8.
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let caches = [CACHE.to_owned()];
-    let context = Context { objects: &caches, complete: true, ..Context::default() };
-    let Ok(Outcome::Decided(verdict)) = review(text, &context) else { return };
-    assert!(verdict.allowed || (verdict.patch.is_none() && !verdict.message.is_empty()));
-    let Some(patch) = &verdict.patch else { return };
-    // Duplicate members and very deep objects are read differently by other libraries.
+    let context = Context { objects: vec![CACHE], complete: true, ..Context::default() };
+    let Ok(Outcome::Decided(response)) = review(text, &context) else { return };
+    if let Some(refusal) = response.refusal() {
+        assert!(!refusal.message.is_empty());
+    }
+    let Some(patch) = response.patch() else { return };
+    // Other libraries read duplicate members and very deep objects differently.
     let Ok(mut document) = serde_json::from_str::<Value>(text) else { return };
     if serde_json::to_string(&document).is_ok_and(|again| again.len() < text.len() / 2) {
         return;
@@ -30,6 +31,6 @@ fuzz_target!(|bytes: &[u8]| {
     if document["request"]["operation"] == "CREATE"
         && let Ok(Outcome::Decided(second)) = review(&document.to_string(), &context)
     {
-        assert_eq!(second.patch, None, "rewritten twice");
+        assert_eq!(second.patch(), None, "injected twice");
     }
 });

@@ -15,8 +15,8 @@ const USER: i64 = 65532;
 /// The default of `terminationMessagePath` (core/v1 Container).
 const DEFAULT_TERMINATION_MESSAGE: &str = "/dev/termination-log";
 
-/// Words of a command, with `$` written so that Kubernetes does not expand it: `$$` stands for `$` (core/v1 Container,
-/// command).
+/// Words of a command, with `$` written so that Kubernetes does not expand it: `$$` stands for `$`
+/// (core/v1 Container, command).
 struct Words<'a>(Vec<Json<'a>>);
 
 impl<'a> Words<'a> {
@@ -69,8 +69,8 @@ pub(crate) fn install_container<'a>(
         .into_json(pod, container, injection)
 }
 
-/// The credential proxy: it adds credentials to requests for the declared repositories, as long as the pod runs. A
-/// native sidecar (KEP-753): started before the containers, ended after them.
+/// The credential proxy: it adds credentials to requests for the declared repositories, as long as
+/// the pod runs. A native sidecar (KEP-753): started before the containers, ended after them.
 pub(crate) fn proxy_container<'a>(
     pod: &Pod<'a>,
     container: &Container<'a>,
@@ -87,7 +87,8 @@ pub(crate) fn proxy_container<'a>(
     }
     words.flag_if("push", step.output.map(|output| output.text()));
     let mut variables = variables.to_vec();
-    // A missing key stops the pod before the command runs. Artifacts can often be pulled without a password.
+    // A missing key stops the pod before the command runs. Artifacts can often be pulled without a
+    // password.
     let keys = [
         (env::USER, true, false),
         (env::PULL_PASSWORD, !step.inputs.is_empty(), true),
@@ -152,7 +153,8 @@ impl<'a> Added<'a> {
     }
 }
 
-/// The pod's own user unless it is root; `None` where the pod names none, so that the image's user counts.
+/// The pod's own user unless it is root; `None` where the pod names none, so that the image's user
+/// counts.
 fn user(pod: &Pod<'_>, container: &Container<'_>) -> Option<i64> {
     let of_pod = pod.spec.member_of("securityContext", "runAsUser");
     match (of_pod, container.security("runAsUser")) {

@@ -45,8 +45,9 @@ impl<'a> From<Amounts<'a>> for Quantities<'a> {
     }
 }
 
-/// `resources` of the init container: those of the step container. It runs before that one and alone, so that they cost
-/// nothing, and quotas and limit ranges that admit the step container admit it too.
+/// `resources` of the init container: those of the step container. It runs before that one and
+/// alone, so that they cost nothing, and quotas and limit ranges that admit the step container
+/// admit it too.
 pub(crate) fn of_install<'a>(pod: &Pod<'a>, container: &Container<'a>) -> Option<Json<'a>> {
     let copied = KINDS.map(|kind| {
         let copy = |name| container.resource(kind, name).cloned();
@@ -55,11 +56,12 @@ pub(crate) fn of_install<'a>(pod: &Pod<'a>, container: &Container<'a>) -> Option
     resources(pod, copied, INSTALL_DEFAULTS)
 }
 
-/// `resources` of the credential proxy. It has requests and limits of those things of which the step container has
-/// them, so that quotas admit the pod. They add to the pod's, so that they are small.
+/// `resources` of the credential proxy. It has requests and limits of those things of which the
+/// step container has them, so that quotas admit the pod. They add to the pod's, so that they are
+/// small.
 ///
-/// Local storage is limited only where every container limits it: the kubelet takes the sum of all limits for the limit
-/// of the whole pod, and a limit of the proxy alone would evict the pod.
+/// Local storage is limited only where every container limits it: the kubelet takes the sum of all
+/// limits for the limit of the whole pod, and a limit of the proxy alone would evict the pod.
 pub(crate) fn of_proxy<'a>(
     pod: &Pod<'a>,
     container: &Container<'a>,
@@ -79,8 +81,8 @@ pub(crate) fn of_proxy<'a>(
     resources(pod, small, wanted)
 }
 
-/// Requests and limits as the member `resources`. A pod that has resources as a whole bounds all its containers:
-/// nothing is added there. Where no quantity is given, the defaults count.
+/// Requests and limits as the member `resources`. A pod that has resources as a whole bounds all
+/// its containers: nothing is added there. Where no quantity is given, the defaults count.
 fn resources<'a>(
     pod: &Pod<'_>,
     quantities: [Quantities<'a>; 2],

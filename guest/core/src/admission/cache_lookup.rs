@@ -34,7 +34,8 @@ pub(crate) enum Found<'a> {
     Need,
 }
 
-/// Parsed objects that may have this name. Parsing is skipped for texts in which the name does not occur.
+/// Parsed objects that may have this name. Parsing is skipped for texts in which the name does not
+/// occur.
 pub(crate) fn candidates<'a>(known: &Known<'a>, name: &str) -> Result<Vec<Json<'a>>, Error> {
     known
         .objects
@@ -75,7 +76,8 @@ pub(crate) fn find<'a>(
             }
         }
     }
-    // The host's memory may lag behind the API. Only what it has just looked up counts against a pod.
+    // The host's memory may lag behind the API. Only what it has just looked up counts against a
+    // pod.
     if known.complete { unusable.map_or(Found::Missing, Found::Unusable) } else { Found::Need }
 }
 
@@ -94,8 +96,9 @@ pub(crate) fn namespace_reference(name: &str) -> ObjectRef {
     ObjectRef { kind: NAMESPACE.clone(), namespace: None, name: name.to_owned(), uid: None }
 }
 
-/// Refuses a cache without a registry where the step names none. Returns the Secret with the credentials of the step:
-/// the one that it names, or the cache's for remote registries. The cache's own registry never gets these.
+/// Refuses a cache without a registry where the step names none. Returns the Secret with the
+/// credentials of the step: the one that it names, or the cache's for remote registries. The
+/// cache's own registry never gets these.
 pub(crate) fn check<'a>(
     pod: &Pod<'_>,
     step: &Step<'a>,

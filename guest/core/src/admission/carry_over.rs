@@ -1,5 +1,6 @@
-//! Carries the injected parts of a pod over an update, so that the manifest that it was made from can be applied again.
-//! Nothing is refused and nothing is decided anew: the API server judges the changes of the user.
+//! Carries the injected parts of a pod over an update, so that the manifest that it was made from
+//! can be applied again. Nothing is refused and nothing is decided anew: the API server judges the
+//! changes of the user.
 
 use super::patch::Patch;
 use super::pod::{Container, Pod};
@@ -41,7 +42,8 @@ fn carry_container<'a>(new: &Container<'a>, old: &Container<'a>, patch: &mut Pat
     let is_added = |name: &str| matches!(name, env::POD | env::NAMESPACE | env::JOB | env::INDEX);
     restore(&path, (old.tree, new.tree), "env", &is_added, patch);
     restore(&path, (old.tree, new.tree), "volumeMounts", &|name| name == AGENT_VOLUME, patch);
-    // A command that is neither the wrapped nor the original one is a change, which the API server refuses.
+    // A command that is neither the wrapped nor the original one is a change, which the API server
+    // refuses.
     let separator = old.command().iter().position(|word| word.as_str() == Some("--"));
     let original = separator.and_then(|separator| old.command().get(separator + 1..));
     if original == Some(new.command()) {

@@ -1,5 +1,6 @@
-//! Rewrites a pod so that the agent runs its step: a volume with the agent, an init container that copies it there, a
-//! sidecar for credentials where there are any, and the agent in front of the command.
+//! Rewrites a pod so that the agent runs its step: a volume with the agent, an init container that
+//! copies it there, a sidecar for credentials where there are any, and the agent in front of the
+//! command.
 
 use super::agent_containers::{exec_command, install_container, proxy_container};
 use super::injection::Injection;
@@ -11,8 +12,8 @@ use crate::json::Json;
 use orascache_api::steps::{AGENT_DIRECTORY, AGENT_VOLUME, INJECTED_ANNOTATION, INJECTED_VERSION};
 use orascache_api::template::Placeholder;
 
-/// Whether a pod was injected before. Both signs must be there: an annotation is easily copied, and a command may come
-/// from a pod that somebody took as an example.
+/// Whether a pod was injected before. Both signs must be there: an annotation is easily copied, and
+/// a command may come from a pod that somebody took as an example.
 pub(crate) fn is_injected(pod: &Pod<'_>) -> bool {
     pod.annotation(INJECTED_ANNOTATION).is_some() && pod.containers.iter().any(step_container::is_wrapped)
 }

@@ -1,4 +1,5 @@
-//! What is injected into a pod, with everything that the annotations leave to the cache and the settings.
+//! What is injected into a pod, with everything that the annotations leave to the cache and the
+//! settings.
 
 use super::step::Step;
 use crate::settings::ProxyResources;

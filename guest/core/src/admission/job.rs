@@ -1,5 +1,5 @@
-//! A Job hands its step annotations to its pods, by its pod template. The template is not rewritten: it is immutable,
-//! and applying the same manifest again would then fail.
+//! A Job hands its step annotations to its pods, by its pod template. The template is not
+//! rewritten: it is immutable, and applying the same manifest again would then fail.
 
 use super::patch::Patch;
 use super::step::{self, Step};
@@ -81,8 +81,8 @@ fn add_missing<'a>(
     patch
 }
 
-/// What an update of a Job changes in its template. The template of a Job that has started keeps its annotations, since
-/// it is immutable. The template of a suspended one follows the Job.
+/// What an update of a Job changes in its template. The template of a Job that has started keeps
+/// its annotations, since it is immutable. The template of a suspended one follows the Job.
 pub(crate) fn carry_over<'a>(job: &'a Json<'a>, old: &'a Json<'a>, findings: &mut Findings) -> Patch<'a> {
     if may_change_template(old) {
         // Nothing is refused on an update. Warnings tell for what the Job's pods will be refused.
@@ -105,11 +105,13 @@ pub(crate) fn carry_over<'a>(job: &'a Json<'a>, old: &'a Json<'a>, findings: &mu
             "the annotations under {PREFIX} are handed to a Job's pods when it is created: delete the Job and create it again for the new ones to count"
         ));
     }
-    // Annotations that the template got from the Job stay. Its own are between the user and the API server.
+    // Annotations that the template got from the Job stay. Its own are between the user and the API
+    // server.
     add_missing(job, copied(old, of_template(old)))
 }
 
-/// Those annotations of a template that have the values of the old Job's own: they were copied from there.
+/// Those annotations of a template that have the values of the old Job's own: they were copied from
+/// there.
 fn copied<'a>(
     old: &'a Json<'a>,
     template: Option<&'a Json<'a>>,
@@ -132,7 +134,8 @@ fn follow<'a>(job: &'a Json<'a>, old: &'a Json<'a>) -> Patch<'a> {
     patch
 }
 
-/// Scheduling directives and annotations of the template may change before a suspended Job has started (KEP-2926).
+/// Scheduling directives and annotations of the template may change before a suspended Job has
+/// started (KEP-2926).
 fn may_change_template(old: &Json<'_>) -> bool {
     old.member_of("spec", "suspend") == Some(&Json::Bool(true))
         && old.member_of("status", "startTime").is_none()

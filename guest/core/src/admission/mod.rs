@@ -1,5 +1,5 @@
-//! Admission: OrasCaches are checked, pods are rewritten so that the agent runs their step, Jobs hand their annotations
-//! to their pods.
+//! Admission: OrasCaches are checked, pods are rewritten so that the agent runs their step, Jobs
+//! hand their annotations to their pods.
 
 mod agent_containers;
 mod agent_resources;
@@ -38,14 +38,16 @@ use step::Step;
 
 /// Key of the audit annotation.
 const AUDIT_KEY: &str = "decision";
-/// HTTP status of all refusals (RFC 9110, section 15.5.21): what the API server answers to an object that contradicts
-/// itself.
+/// HTTP status of all refusals (RFC 9110, section 15.5.21): what the API server answers to an
+/// object that contradicts itself.
 const UNPROCESSABLE: u16 = 422;
 
-/// Decides about one AdmissionReview (admission.k8s.io/v1), JSON text. `T` is the type of the context's JSON texts.
+/// Decides about one AdmissionReview (admission.k8s.io/v1), JSON text. `T` is the type of the
+/// context's JSON texts.
 ///
 /// # Errors
-/// When the text is not an AdmissionReview with a request, or the context is not what the contract says.
+/// When the text is not an AdmissionReview with a request, or the context is not what the contract
+/// says.
 ///
 /// ```
 /// use orascache_contract::{Context, Outcome};
@@ -197,7 +199,8 @@ fn create_pod(
         step: &step,
         endpoint: match &step.registry {
             Some(registry) => registry.clone(),
-            // The short name: the pod's search domains complete it, whatever the cluster's domain is.
+            // The short name: the pod's search domains complete it, whatever the cluster's domain
+            // is.
             None => Endpoint::of_cache(step.cache, namespace, None),
         },
         credentials,
@@ -285,7 +288,8 @@ fn update_job(request: &Request<'_>, findings: &mut Findings) -> Decision {
     }
 }
 
-/// What the host must look up before there is an answer. A request that is refused anyway needs nothing more.
+/// What the host must look up before there is an answer. A request that is refused anyway needs
+/// nothing more.
 fn need(
     found: &Found<'_>,
     step: &Step<'_>,
@@ -296,7 +300,8 @@ fn need(
     if !findings.problems.is_empty() || !(needs_namespace || matches!(found, Found::Need)) {
         return None;
     }
-    // The next context has what is asked for now, and nothing else: so the cache is asked for in any case.
+    // The next context has what is asked for now, and nothing else: so the cache is asked for in
+    // any case.
     let mut references = vec![cache_lookup::cache_reference(step.cache, namespace)];
     if needs_namespace {
         references.push(cache_lookup::namespace_reference(namespace));

@@ -1,4 +1,5 @@
-//! A JSON Patch (RFC 6902), written operation by operation: what no operation names stays untouched.
+//! A JSON Patch (RFC 6902), written operation by operation: what no operation names stays
+//! untouched.
 
 use crate::json::Json;
 

@@ -42,7 +42,8 @@ pub(crate) struct Container<'a> {
 }
 
 impl<'a> Pod<'a> {
-    /// Reads a pod. The API server sends well-typed objects; other clients get a sentence about each wrong type.
+    /// Reads a pod. The API server sends well-typed objects; other clients get a sentence about
+    /// each wrong type.
     pub(crate) fn read(owner: &'a Json<'a>, source: PodSource, findings: &mut Findings) -> Option<Pod<'a>> {
         let path = source.spec_path();
         let Some(spec @ Json::Object(_)) = owner.member("spec") else {

@@ -39,8 +39,9 @@ fn check_allowed(
     }
 }
 
-/// Refuses a step that lacks an annotation which the administrator requires in its namespace. `annotations` are those
-/// of its pods. Returns whether labels of the namespace decide that, and the host must look them up first.
+/// Refuses a step that lacks an annotation which the administrator requires in its namespace.
+/// `annotations` are those of its pods. Returns whether labels of the namespace decide that, and
+/// the host must look them up first.
 pub(crate) fn check_required(
     settings: &Settings<'_>,
     annotations: &[Option<&Json<'_>>],
@@ -115,8 +116,8 @@ fn is_in(annotations: Option<&Json<'_>>, key: &str) -> bool {
                 .any(|(name, value)| step_annotations::is_input(name) && is_set(Some(value))))
 }
 
-/// Upper and lower case are the same in host names (RFC 4343). A port must be the same too: another port is another
-/// server.
+/// Upper and lower case are the same in host names (RFC 4343). A port must be the same too: another
+/// port is another server.
 fn host_matches(host: &str, pattern: &str) -> bool {
     match pattern.strip_prefix('*') {
         Some(domain) => host

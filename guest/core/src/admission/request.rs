@@ -1,6 +1,6 @@
 //! The request of an AdmissionReview (admission.k8s.io/v1).
 
-use crate::fields::Place;
+use crate::fields::Fields;
 use crate::json::Json;
 use orascache_api::names::{GROUP, KIND};
 use orascache_contract::Error;
@@ -38,7 +38,7 @@ pub(crate) struct Request<'a> {
 
 impl<'a> Request<'a> {
     pub(crate) fn read(review: &'a Json<'a>) -> Result<Self, Error> {
-        let request = Place::root(review).object("request", "request")?.ok_or_else(|| {
+        let request = Fields::root(review).object("request", "request")?.ok_or_else(|| {
             Error::invalid_input("this is not an AdmissionReview of admission.k8s.io/v1: request is missing")
         })?;
         let kind = request.object("kind", "request.kind")?;

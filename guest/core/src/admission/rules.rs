@@ -1,8 +1,8 @@
 //! Which requests the API server sends to us at all.
 //!
-//! The conditions (CEL) see objects as plain JSON, where an absent field has no default: `has()` asks for every field
-//! that may be absent. The API server treats a condition that it cannot evaluate as a failure of the webhook, and that
-//! must not refuse a pod.
+//! The conditions (CEL) see objects as plain JSON, where an absent field has no default: `has()`
+//! asks for every field that may be absent. The API server treats a condition that it cannot
+//! evaluate as a failure of the webhook, and that must not refuse a pod.
 
 use crate::kinds::ORAS_CACHE;
 use orascache_api::names::{GROUP, PLURAL, VERSION};
@@ -11,8 +11,9 @@ use orascache_contract::{AdmissionRule, FailurePolicy, MatchCondition, Operation
 
 /// The requests that [`super::review`] decides about.
 ///
-/// Only the creation of an object that asks for a step is refused when no answer comes: a step that ran without its
-/// artifacts would be worse than one that was not admitted. Updates never wait for a webhook that is down.
+/// Only the creation of an object that asks for a step is refused when no answer comes: a step that
+/// ran without its artifacts would be worse than one that was not admitted. Updates never wait for
+/// a webhook that is down.
 pub(crate) fn rules() -> Vec<AdmissionRule> {
     let pods = |name: &str, operation, on_failure, conditions| AdmissionRule {
         name: name.to_owned(),
@@ -23,7 +24,8 @@ pub(crate) fn rules() -> Vec<AdmissionRule> {
         operations: vec![operation],
         conditions,
         on_failure,
-        // When a later webhook changed the pod, a second review finds nothing to do, or says what was undone.
+        // When a later webhook changed the pod, a second review finds nothing to do, or says what
+        // was undone.
         reinvoke: true,
     };
     let jobs = |name: &str, operation, on_failure, conditions| AdmissionRule {
@@ -56,8 +58,9 @@ fn pod_created() -> Vec<MatchCondition> {
     vec![condition("asks-for-a-step", asks_for_a_step("object.metadata"))]
 }
 
-/// Pods that were injected: the injected parts are carried over to a manifest that is applied again. Requests that
-/// remove finalizers, and all requests about a pod that is being deleted, must never depend on a webhook.
+/// Pods that were injected: the injected parts are carried over to a manifest that is applied
+/// again. Requests that remove finalizers, and all requests about a pod that is being deleted, must
+/// never depend on a webhook.
 fn pod_updated() -> Vec<MatchCondition> {
     let injected = format!(
         "has(oldObject.metadata.annotations) && '{INJECTED_ANNOTATION}' in oldObject.metadata.annotations"
@@ -73,8 +76,9 @@ fn job_created() -> Vec<MatchCondition> {
     vec![condition("asks-for-a-step", format!("({job}) || ({has_template} && {template})"))]
 }
 
-/// Jobs that ask or asked for steps. When a manifest is applied again, the Job's annotations are copied into its
-/// template again. Annotations that leave the Job leave the template of a Job that has not started.
+/// Jobs that ask or asked for steps. When a manifest is applied again, the Job's annotations are
+/// copied into its template again. Annotations that leave the Job leave the template of a Job that
+/// has not started.
 fn job_updated() -> Vec<MatchCondition> {
     let (asks, asked) = (asks_for_a_step("object.metadata"), asks_for_a_step("oldObject.metadata"));
     let asks = condition("asks-for-a-step", format!("({asks}) || ({asked})"));

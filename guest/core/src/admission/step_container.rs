@@ -91,7 +91,8 @@ fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &m
     }
     for mount in container.tree.items("volumeMounts") {
         let mount_path = mount.member("mountPath").and_then(Json::as_str).unwrap_or_default();
-        // A mount below the agent's directory would need a folder in a volume that is read-only here.
+        // A mount below the agent's directory would need a folder in a volume that is read-only
+        // here.
         if mount_path.split('/').find(|part| !part.is_empty()) == AGENT_DIRECTORY.strip_prefix('/') {
             findings.refuse(format!(
                 "{path}.containers: {name} mounts a volume at {AGENT_DIRECTORY}, where the agent lies: choose another mountPath"
@@ -118,7 +119,8 @@ pub(crate) fn check_container_name(pod: &Pod<'_>, name: &str, findings: &mut Fin
     }
 }
 
-/// Refuses placeholders whose values the pod does not have when it runs. The pods of a Job get them from the Job.
+/// Refuses placeholders whose values the pod does not have when it runs. The pods of a Job get them
+/// from the Job.
 fn check_placeholders(pod: &Pod<'_>, wanted: Placeholders, findings: &mut Findings) {
     if pod.source == PodSource::JobTemplate {
         return;
@@ -188,8 +190,8 @@ fn warn(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &mu
     }
 }
 
-/// Warns of DNS settings by which the cache is not found. Its name is completed by the search domains of the pod
-/// (kubernetes.io/docs/concepts/services-networking/dns-pod-service).
+/// Warns of DNS settings by which the cache is not found. Its name is completed by the search
+/// domains of the pod (kubernetes.io/docs/concepts/services-networking/dns-pod-service).
 fn warn_of_dns(pod: &Pod<'_>, findings: &mut Findings) {
     let path = pod.source.spec_path();
     let policy = pod.spec.member("dnsPolicy").and_then(Json::as_str).unwrap_or("ClusterFirst");

@@ -30,7 +30,7 @@ pub(crate) struct Child<'a> {
 }
 
 impl<'a> Child<'a> {
-    /// Puts the parts together; `content` are the members beside apiVersion, kind and metadata.
+    /// Makes a child. `content` are its members beside apiVersion, kind and metadata.
     fn new<const N: usize>(
         primary: &'a Primary<'a>,
         kind: &'static Kind,
@@ -64,8 +64,8 @@ impl<'a> Child<'a> {
 
     /// Whether the observed object already is what this child should be.
     ///
-    /// The digest notices fields that left the cache's spec. For content beside `spec` (the data of Secrets), which is
-    /// not observed, the digest alone decides.
+    /// The digest notices fields that left the cache's spec. For content beside `spec` (the data of
+    /// Secrets), which is not observed, the digest alone decides.
     pub(crate) fn is_up_to_date(&self, observed: &Object<'_>) -> bool {
         let is_subset = |wanted: Option<&Json<'_>>, observed: Option<&Json<'_>>| match (wanted, observed) {
             (None, _) => true,
@@ -80,7 +80,7 @@ impl<'a> Child<'a> {
     }
 }
 
-/// Labels by which a cache's pods, and nobody else's, are selected.
+/// Labels that select the pods of a cache, and no others.
 fn selector_labels<'a>(primary: &'a Primary<'a>) -> Json<'a> {
     Json::object([
         (labels::NAME, Some(labels::NAME_VALUE.into())),
@@ -98,8 +98,8 @@ fn object_labels<'a>(primary: &'a Primary<'a>) -> Json<'a> {
     all
 }
 
-/// Makes the cache the controller of a child. A document that was never in a cluster has no UID, and its
-/// rendered objects no owner.
+/// The owner reference that makes the cache the controller of a child. A cache that was never in a
+/// cluster has no UID, and its rendered objects have no owner.
 fn owner_references<'a>(primary: &'a Primary<'a>) -> Option<Json<'a>> {
     let uid = primary.metadata.uid;
     (!uid.is_empty()).then(|| {

@@ -8,7 +8,7 @@ use orascache_api::names::HTTP_SECRET_KEY;
 use orascache_contract::{Generated, RandomKey, Recipe};
 use std::borrow::Cow;
 
-/// Random bytes of a generated secret: as many as a SHA-256 HMAC key can use.
+/// Random bytes of a generated secret: as many as the output of SHA-256 (RFC 2104, section 3).
 const GENERATED_BYTES: u32 = 32;
 
 /// Name of the Secret that holds a literal from `spec.secrets.registryHttp`.
@@ -20,7 +20,8 @@ fn generated_http_secret_name(primary: &Primary<'_>) -> String {
     format!("{}-http-secret", primary.metadata.name)
 }
 
-/// Which Secret the registry reads, if any: a single pod invents one at its start.
+/// Name of the Secret that the registry reads. A single pod needs none: the registry makes a random
+/// value at its start.
 pub(crate) fn http_secret_source<'a>(primary: &'a Primary<'a>) -> Option<Cow<'a, str>> {
     let spec = &primary.spec;
     if let Some(name) = &spec.secret {
@@ -32,7 +33,7 @@ pub(crate) fn http_secret_source<'a>(primary: &'a Primary<'a>) -> Option<Cow<'a,
     }
 }
 
-/// The Secret for a literal, so that it does not stand in the pod.
+/// The Secret that holds the literal from the spec, so that the pod template does not.
 pub(crate) fn literal_http_secret<'a>(primary: &'a Primary<'a>) -> Option<Child<'a>> {
     let literal = primary.spec.registry_http.filter(|_| primary.spec.secret.is_none())?;
     let data = Json::object([(HTTP_SECRET_KEY, Some(base64(literal.as_bytes()).into()))]);
@@ -40,7 +41,8 @@ pub(crate) fn literal_http_secret<'a>(primary: &'a Primary<'a>) -> Option<Child<
     Some(Child::new(primary, &SECRET, name, [("type", "Opaque".into()), ("data", data)]))
 }
 
-/// The Secret that the host is to fill once, where several pods need one and the user gave none.
+/// Name and content of the Secret that the host fills once: several pods need the same value, and
+/// the spec gives none.
 pub(crate) fn generated_http_secret(primary: &Primary<'_>) -> Option<(String, Generated)> {
     let spec = &primary.spec;
     if spec.secret.is_some() || spec.registry_http.is_some() || spec.replicas() <= 1 {
@@ -53,7 +55,7 @@ pub(crate) fn generated_http_secret(primary: &Primary<'_>) -> Option<(String, Ge
     Some((name, generated))
 }
 
-/// RFC 4648 with padding, as `data` of a Secret wants it.
+/// RFC 4648 with padding, as in `data` of a Secret.
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
@@ -74,7 +76,7 @@ mod tests {
     use super::base64;
 
     #[test]
-    fn base64_of_rfc_4648() {
+    fn the_examples_of_rfc_4648_are_encoded() {
         for (plain, encoded) in [
             ("", ""),
             ("f", "Zg=="),

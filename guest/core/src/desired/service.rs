@@ -6,7 +6,8 @@ use crate::kinds::SERVICE;
 use crate::primary::Primary;
 use orascache_api::names::{REGISTRY_NAME, REGISTRY_PORT};
 
-/// `<name>-0.<name>.<namespace>.svc:5000` resolves through it. It selects the cache's own pods only.
+/// The Service by which `<name>-0.<name>.<namespace>.svc:5000` resolves. It selects the pods of the
+/// cache only.
 pub(crate) fn service<'a>(primary: &'a Primary<'a>) -> Child<'a> {
     let port = Json::object([
         ("name", Some(REGISTRY_NAME.into())),

@@ -6,7 +6,7 @@ use crate::kinds::STATEFUL_SET;
 use crate::primary::Primary;
 use orascache_api::names::{DATA_PATH, HTTP_SECRET_KEY, REGISTRY_NAME, REGISTRY_PORT};
 
-/// User and group of the registry: the "nonroot" of distroless images. The volume gets the same group.
+/// User and group of the registry: `nonroot` of distroless images. The volume gets the same group.
 const NON_ROOT_ID: i64 = 65_532;
 /// Name of the volume with the blobs.
 const DATA_VOLUME: &str = "data";
@@ -19,8 +19,9 @@ pub(crate) fn stateful_set<'a>(primary: &'a Primary<'a>) -> Child<'a> {
         ("spec", Some(pod_spec(primary))),
     ]);
     let spec = Json::object([
-        // All pods serve the same storage, so there is no order to keep; and a StatefulSet that waits for
-        // ordered readiness cannot leave a broken image by itself.
+        // All pods serve the same storage, so that their order does not matter. A StatefulSet that
+        // waits for ordered readiness does not recover by itself from an image that never becomes
+        // ready.
         ("podManagementPolicy", Some("Parallel".into())),
         ("replicas", Some(primary.spec.replicas().into())),
         ("selector", Some(Json::object([("matchLabels", Some(selector_labels(primary)))]))),
@@ -84,14 +85,15 @@ fn container<'a>(primary: &'a Primary<'a>) -> Json<'a> {
         ("readinessProbe", Some(probe(5, 3))),
         ("resources", Some(not_empty(spec.resources).unwrap_or_else(default_resources))),
         ("securityContext", Some(security)),
-        // A large store is not walked at start, but a slow volume may be.
+        // Two minutes, for slow volumes.
         ("startupProbe", Some(probe(2, 60))),
         ("terminationMessagePolicy", Some("FallbackToLogsOnError".into())),
         ("volumeMounts", Some(Json::Array(vec![mount]))),
     ])
 }
 
-/// Configuration of the distribution registry (distribution.github.io/distribution/about/configuration).
+/// Configuration of the distribution registry
+/// (distribution.github.io/distribution/about/configuration).
 fn environment<'a>(primary: &'a Primary<'a>) -> Vec<Json<'a>> {
     let literal = |name: &'static str, value: Json<'a>| {
         Json::object([("name", Some(name.into())), ("value", Some(value))])
@@ -111,7 +113,7 @@ fn environment<'a>(primary: &'a Primary<'a>) -> Vec<Json<'a>> {
     variables
 }
 
-/// `/` answers 200 without credentials on every registry that we support.
+/// A probe of `/`, which all supported registries answer with 200 without credentials.
 fn probe<'a>(period_seconds: i64, failure_threshold: i64) -> Json<'a> {
     let get = Json::object([("path", Some("/".into())), ("port", Some(REGISTRY_NAME.into()))]);
     Json::object([
@@ -122,7 +124,8 @@ fn probe<'a>(period_seconds: i64, failure_threshold: i64) -> Json<'a> {
     ])
 }
 
-/// Enough to be scheduled sensibly; no limits, since the need depends on the use.
+/// Requests that spread registries over nodes. There are no limits, since the need depends on the
+/// use.
 fn default_resources<'a>() -> Json<'a> {
     Json::object([(
         "requests",
@@ -130,7 +133,8 @@ fn default_resources<'a>() -> Json<'a> {
     )])
 }
 
-/// The API server drops empty maps and lists; asking for them again and again would never converge.
+/// A value that is not empty. The API server drops empty maps and lists, so that a plan with them
+/// would never be empty.
 fn not_empty<'a>(value: Option<&Json<'a>>) -> Option<Json<'a>> {
     value
         .filter(|value| match value {

@@ -1,4 +1,4 @@
-//! The one claim that all registry pods of a cache mount.
+//! The claim that all registry pods of a cache mount.
 
 use super::Child;
 use crate::json::Json;
@@ -6,7 +6,8 @@ use crate::kinds::VOLUME_CLAIM;
 use crate::primary::Primary;
 use std::borrow::Cow;
 
-/// Name of the claim that the pods mount: the cache's own, or one that exists. `None` without storage.
+/// Name of the claim that the pods mount: the one that is made for the cache, or an existing one.
+/// `None` without storage.
 pub(crate) fn claim_name<'a>(primary: &'a Primary<'a>) -> Option<Cow<'a, str>> {
     let storage = primary.spec.storage.as_ref()?;
     Some(match &storage.existing_claim {
@@ -15,7 +16,7 @@ pub(crate) fn claim_name<'a>(primary: &'a Primary<'a>) -> Option<Cow<'a, str>> {
     })
 }
 
-/// The claim that is made for the cache, if it wants one.
+/// The claim that is made for the cache. `None` where an existing one is named.
 pub(crate) fn volume_claim<'a>(primary: &'a Primary<'a>) -> Option<Child<'a>> {
     let storage = primary.spec.storage.as_ref().filter(|storage| storage.existing_claim.is_none())?;
     let size = storage.size?;

@@ -1,5 +1,5 @@
-//! Finding the issues of a cache: problems of its spec, objects that it names and that are missing, storage that cannot be
-//! as it asks, and writes that failed.
+//! Finding the issues of a cache: problems of its spec, objects that it names and that are missing,
+//! storage that cannot be as it asks, and writes that failed.
 
 mod references;
 mod storage;

@@ -1,4 +1,5 @@
-//! Reading documents that people write: everything that is wrong in them is reported, with its place.
+//! Reading documents that people write: everything that is wrong in them is reported, with its
+//! place.
 
 use crate::findings::Findings;
 use crate::json::Json;
@@ -89,8 +90,8 @@ pub(crate) fn text<'a>(value: &'a Json<'a>, place: &Place<'_>, findings: &mut Fi
     text
 }
 
-/// A list of strings that have a syntax. `wanted` says which. Messages do not repeat the strings: somebody may have
-/// written a password into one.
+/// A list of strings that have a syntax. `wanted` says which. Messages do not repeat the strings:
+/// somebody may have written a password into one.
 pub(crate) fn texts<'a>(
     value: &'a Json<'a>,
     place: &Place<'_>,

@@ -17,14 +17,16 @@ use orascache_contract::Error;
 pub(crate) use proxy_resources::{Amounts, ProxyResources, Resources};
 use selector::Selector;
 
-/// Settings as the host hands them on, JSON text: `{"agentImage": "..."}`. What is absent limits nothing.
+/// Settings as the host hands them on, JSON text: `{"agentImage": "..."}`. What is absent limits
+/// nothing.
 #[derive(Debug)]
 pub(crate) struct Settings<'a> {
     /// Image that carries the agent, where a pod names none.
     pub(crate) agent_image: &'a str,
     /// Hosts that the annotation `registry` may name. `*.` in front stands for any subdomain.
     pub(crate) allowed_registries: Option<Vec<&'a str>>,
-    /// Images that the annotation `oras-container` may name. Those that end with `/`, `:` or `@` are prefixes.
+    /// Images that the annotation `oras-container` may name. Those that end with `/`, `:` or `@`
+    /// are prefixes.
     pub(crate) allowed_agent_images: Option<Vec<&'a str>>,
     /// Annotations that a step must have.
     pub(crate) required_annotations: Vec<RequiredAnnotation<'a>>,

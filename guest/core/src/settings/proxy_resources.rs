@@ -38,8 +38,8 @@ const DEFAULTS: Resources<'_> = Resources {
     requests: Amounts { cpu: "50m", memory: "64Mi" },
     limits: Amounts { cpu: "1", memory: "128Mi" },
 };
-/// Its limits in a pod of quality of service Guaranteed. They are requests there, and must not keep the pod from its
-/// node.
+/// Its limits in a pod of quality of service Guaranteed. They are requests there, and must not keep
+/// the pod from its node.
 const GUARANTEED: Amounts<'_> = Amounts { cpu: "250m", memory: "64Mi" };
 
 impl<'a> Settable<'a> {
@@ -73,7 +73,8 @@ impl<'a> ProxyResources<'a> {
         read
     }
 
-    /// What the proxy gets. A pod of quality of service Guaranteed must keep it, so that requests equal limits there.
+    /// What the proxy gets. A pod of quality of service Guaranteed must keep it, so that requests
+    /// equal limits there.
     pub(crate) fn resources(&self, is_guaranteed: bool) -> Resources<'a> {
         if is_guaranteed {
             let limits = self.limits.or(GUARANTEED);

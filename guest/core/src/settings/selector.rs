@@ -1,4 +1,5 @@
-//! Label selectors (meta/v1 LabelSelector): `matchLabels` and `matchExpressions`, all of which must match.
+//! Label selectors (meta/v1 LabelSelector): `matchLabels` and `matchExpressions`, all of which must
+//! match.
 
 use super::document::{self, Place};
 use crate::findings::Findings;

@@ -1,4 +1,5 @@
-//! A simulated cluster as a value. What a plan writes is observed next, with the defaults that an API server adds.
+//! A simulated cluster as a value. What a plan writes is observed next, with the defaults that an
+//! API server adds.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 

@@ -1,6 +1,8 @@
-//! An example guest: a `ConfigMapMirror` names ConfigMaps of its namespace, and gets a copy of each under another name.
+//! An example guest: a `ConfigMapMirror` names ConfigMaps of its namespace, and gets a copy of each
+//! under another name.
 //!
-//! Copy the folder to write a guest of your own: docs/writing-a-guest.md goes through it step by step.
+//! Copy the folder to write a guest of your own: docs/writing-a-guest.md goes through it step by
+//! step.
 
 mod mirror;
 
@@ -15,7 +17,8 @@ struct Mirrors;
 impl Reconciler for Mirrors {
     fn describe() -> Description {
         Description {
-            // The copies are ours. The sources, and objects that already have a copy's name, belong to others.
+            // The copies are ours. The sources, and objects that already have a copy's name, belong
+            // to others.
             owned: vec![WatchedKind::whole(CONFIG_MAP)],
             related: vec![WatchedKind::reduced(CONFIG_MAP, &["/data", "/binaryData"])],
             ..Description::new(MIRROR, "configmap-mirror")
@@ -27,7 +30,8 @@ impl Reconciler for Mirrors {
     }
 }
 
-/// The world has admission in it. This guest allows everything, which is what the methods do that it leaves out.
+/// The world has admission in it. This guest allows everything, which is what the methods do that
+/// it leaves out.
 impl Admission for Mirrors {}
 
 orascache_guest_sdk::export!(Mirrors);

@@ -1,4 +1,5 @@
-//! Which copies there should be, and what differs from that. Pure: the same input gives the same plan.
+//! Which copies there should be, and what differs from that. Pure: the same input gives the same
+//! plan.
 
 use crate::CONFIG_MAP;
 use orascache_guest_sdk::{Child, Error, Event, Object, Observed, Plan, Severity, json, parse};
@@ -28,7 +29,8 @@ struct Status {
     observed_generation: Option<i64>,
     /// Sources that have a copy.
     copies: usize,
-    /// Sources that do not exist. A copy that was made of one stays until the source leaves the list.
+    /// Sources that do not exist. A copy that was made of one stays until the source leaves the
+    /// list.
     missing: Vec<String>,
     /// Names of copies that other objects have.
     taken: Vec<String>,
@@ -82,7 +84,8 @@ pub(crate) fn reconcile(observed: &Observed<String>) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-/// A copy of a ConfigMap. `immutable` is not copied: a copy must be able to follow a source that was made anew.
+/// A copy of a ConfigMap. `immutable` is not copied: a copy must be able to follow a source that
+/// was made anew.
 fn copy_of(original: &Object, primary: &Object, name: &str) -> Child {
     primary
         .child(&CONFIG_MAP, name)

@@ -1,8 +1,9 @@
 /**
- * The decisions of the OrasCache operator, without a cluster: which objects a cache gets, and which requests may go on.
+ * The decisions of the OrasCache operator, without a cluster: which objects a cache gets, and which
+ * requests may go on.
  *
- * Every function is pure: objects in, objects out, nothing is read, written or sent. They call the WebAssembly
- * component that the operator runs, which has no imports.
+ * Every function is pure: objects in, objects out, nothing is read, written or sent. They call the
+ * WebAssembly component that the operator runs, which has no imports.
  *
  * @module
  */
@@ -88,8 +89,9 @@ export type Reason = 'invalid-input' | 'internal' | 'stopped';
 export class ModuleError extends Error {
   override readonly name = 'ModuleError';
   /**
-   * `invalid-input`: the input is not what the contract says, and the message says where. `internal`: the component
-   * reported a defect of its own. `stopped`: WebAssembly stopped the component; the `cause` is what it threw.
+   * `invalid-input`: the input is not what the contract says, and the message says where.
+   * `internal`: the component reported a defect of its own. `stopped`: WebAssembly stopped the
+   * component; the `cause` is what it threw.
    */
   readonly reason: Reason;
 
@@ -132,8 +134,8 @@ export function reconcile(observed: Observed): Plan {
 }
 
 /**
- * Whether the request of an AdmissionReview (admission.k8s.io/v1) may go on; or the objects to ask again with. A patch
- * is JSON Patch (RFC 6902), JSON text.
+ * Whether the request of an AdmissionReview (admission.k8s.io/v1) may go on; or the objects to ask
+ * again with. A patch is JSON Patch (RFC 6902), JSON text.
  *
  * @throws {ModuleError} when the text is not an AdmissionReview, or the settings cannot be used.
  * @throws {TypeError} when an argument has another type than declared.
@@ -188,7 +190,8 @@ function call<T>(run: (root: Root) => T): T {
     if (isAnswer(error)) {
       throw new ModuleError(error.payload.tag, error.payload.val);
     }
-    // The instance of a call that was stopped may not be entered again, and its memory still has the arguments.
+    // The instance of a call that was stopped may not be entered again, and its memory still has
+    // the arguments.
     instance = undefined;
     if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) {
       throw new ModuleError('stopped', `the component was stopped: ${error.message}`, { cause: error });

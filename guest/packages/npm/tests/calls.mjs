@@ -1,6 +1,7 @@
-// Makes the calls that a file lists and prints the answers: `node calls.mjs PACKAGE CALLS [REPEAT]`. With REPEAT it makes
-// the first call that many times, in a hundred parts, and prints the microseconds of one call in the fastest part: the
-// one that other work on the machine disturbed least.
+// Makes the calls that a file lists and prints the answers: `node calls.mjs PACKAGE CALLS
+// [REPEAT]`. With REPEAT it makes the first call that many times, in a hundred parts, and prints
+// the microseconds of one call in the fastest part: the one that other work on the machine
+// disturbed least.
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 

@@ -1,7 +1,8 @@
-"""The decisions of the OrasCache operator, without a cluster: which objects a cache gets, and which requests may go on.
+"""The decisions of the OrasCache operator, without a cluster: which objects a cache gets, and which
+requests may go on.
 
-Every function is pure: objects in, objects out, nothing is read, written or sent. They call the WebAssembly component
-that the operator runs, which has no imports.
+Every function is pure: objects in, objects out, nothing is read, written or sent. They call the
+WebAssembly component that the operator runs, which has no imports.
 """
 
 from orascache._module import ApiObject, Module

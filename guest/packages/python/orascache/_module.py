@@ -87,11 +87,12 @@ class Module:
     ) -> Plan:
         """What to do about an OrasCache.
 
-        `primary` is the OrasCache with `metadata.namespace` and `metadata.uid`, `owned` are objects that belong to it,
-        `related` those that it may refer to (Secrets as metadata only). `absent` are optional kinds that the cluster
-        does not have, `omitted` related kinds of which no objects are handed over. `failures` are writes of the last
-        plan that did not succeed, `answers` belong to its questions. `settings` are the administrator's, the
-        component's defaults when empty. `now` is in seconds since the Unix epoch, and the present by default.
+        `primary` is the OrasCache with `metadata.namespace` and `metadata.uid`, `owned` are objects
+        that belong to it, `related` those that it may refer to (Secrets as metadata only). `absent`
+        are optional kinds that the cluster does not have, `omitted` related kinds of which no
+        objects are handed over. `failures` are writes of the last plan that did not succeed,
+        `answers` belong to its questions. `settings` are the administrator's, the component's
+        defaults when empty. `now` is in seconds since the Unix epoch, and the present by default.
 
         Raises:
             ModuleError: an object is not what it should be, or the settings cannot be used.
@@ -108,7 +109,8 @@ class Module:
             now=_seconds(now),
         )
         result = self._call("reconcile", observed)
-        # The cases of this `result` come without their names: a plan is a record, and an error a variant.
+        # The cases of this `result` come without their names: a plan is a record, and an error a
+        # variant.
         if isinstance(result, Variant):
             raise _error(result)
         return values.lift_plan(result)
@@ -125,9 +127,10 @@ class Module:
     ) -> Response | Needs:
         """Whether the request of an AdmissionReview (admission.k8s.io/v1) may go on.
 
-        `objects` are OrasCaches of the request's namespace. `complete` says that everything that `Needs` names has been
-        looked for, `answers` belong to its questions. `settings` are the administrator's, the component's defaults when
-        empty. `now` is in seconds since the Unix epoch, and the present by default.
+        `objects` are OrasCaches of the request's namespace. `complete` says that everything that
+        `Needs` names has been looked for, `answers` belong to its questions. `settings` are the
+        administrator's, the component's defaults when empty. `now` is in seconds since the Unix
+        epoch, and the present by default.
 
         Raises:
             ModuleError: the text is not an AdmissionReview, or the settings cannot be used.
@@ -146,7 +149,8 @@ class Module:
 
     def _call(self, name: str, *arguments: Any) -> Any:
         with self._lock:
-            # The instance is put back after the call: one whose call was stopped is never entered again.
+            # The instance is put back after the call: one whose call was stopped is never entered
+            # again.
             store, functions = self._instance or self._instantiate()
             self._instance = None
             try:

@@ -68,7 +68,9 @@ class AdmissionRule:
 
 @dataclass(frozen=True)
 class Description:
-    """What a guest manages: what users write, what a plan may write, what else it reads, what it reviews."""
+    """What a guest manages: what users write, what a plan may write, what else it reads, what it
+    reviews.
+    """
 
     primary: Kind
     owned: list[WatchedKind]
@@ -152,7 +154,9 @@ FailureReason = Union[
 
 @dataclass(frozen=True)
 class Failure:
-    """A write of the last plan that did not succeed. `code` is an HTTP status, 0 where no answer came."""
+    """A write of the last plan that did not succeed. `code` is an HTTP status, 0 where no answer
+    came.
+    """
 
     target: ObjectRef
     verb: Verb
@@ -206,7 +210,9 @@ class Generated:
 
 @dataclass(frozen=True)
 class ObjectPatch:
-    """A change of an object that the guest does not own. `patch` is JSON Patch (RFC 6902), JSON text."""
+    """A change of an object that the guest does not own. `patch` is JSON Patch (RFC 6902), JSON
+    text.
+    """
 
     target: ObjectRef
     patch: str
@@ -273,7 +279,9 @@ class Needs:
 
 
 class ModuleError(Exception):
-    """The component gave no answer. The next call works: it gets a fresh instance where that is needed."""
+    """The component gave no answer. The next call works: it gets a fresh instance where that is
+    needed.
+    """
 
 
 class InvalidInput(ModuleError):

@@ -1,7 +1,7 @@
 """Between Python's types and what wasmtime's bindings make of the component model's.
 
-The bindings leave the name of a case away wherever Python's types tell the cases of a variant apart. Records are plain
-objects whose fields have the names of the WIT package, with hyphens.
+The bindings leave the name of a case away wherever Python's types tell the cases of a variant
+apart. Records are plain objects whose fields have the names of the WIT package, with hyphens.
 """
 
 from __future__ import annotations

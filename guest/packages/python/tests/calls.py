@@ -1,7 +1,9 @@
-"""Makes the calls that a file lists and prints the answers: `python calls.py COMPONENT CALLS [REPEAT]`.
+"""Makes the calls that a file lists and prints the answers: `python calls.py COMPONENT CALLS
+[REPEAT]`.
 
-COMPONENT is `-` for the component of the package. With REPEAT it makes the first call that many times, in a hundred
-parts, and prints the microseconds of one call in the fastest part: the one that other work on the machine disturbed least.
+COMPONENT is `-` for the component of the package. With REPEAT it makes the first call that many
+times, in a hundred parts, and prints the microseconds of one call in the fastest part: the one that
+other work on the machine disturbed least.
 
 Answers are JSON: a variant is an object with `tag` and `payload`.
 """

@@ -1,8 +1,8 @@
-//! A second guest, for tests, that has nothing to do with registries: a Greeting gets a ConfigMap with its text, and a
-//! Greeting whose text is empty is refused.
+//! A second guest, for tests, that has nothing to do with registries: a Greeting gets a ConfigMap
+//! with its text, and a Greeting whose text is empty is refused.
 //!
-//! `spec.misbehave` makes a call of `reconcile` do what no guest should: `panic`, `loop`, `allocate` or `recurse`. The
-//! annotation `lab.example.com/misbehave` does the same to a review.
+//! `spec.misbehave` makes a call of `reconcile` do what no guest should: `panic`, `loop`,
+//! `allocate` or `recurse`. The annotation `lab.example.com/misbehave` does the same to a review.
 
 use orascache_guest_sdk::{
     Admission, AdmissionRule, Context, Description, Error, Kind, Object, Observed, Outcome, Plan, Reconciler,

@@ -1,4 +1,4 @@
-//! Conditions of a status (KEP-1623).
+//! The status of a primary, and its conditions (KEP-1623).
 
 use crate::object::Object;
 use orascache_contract::time;
@@ -18,10 +18,29 @@ pub struct Condition<'a> {
 }
 
 impl Object {
+    /// What to write into [`Plan::status`](crate::Plan::status): the object with its whole new
+    /// status. `None` when it has that status already.
+    ///
+    /// Conditions are compared by their types, so that those of other writers do not count.
+    pub fn with_status(&self, status: &Value) -> Option<String> {
+        if is_same_status(&self["status"], status) {
+            return None;
+        }
+        let document = json!({
+            "apiVersion": self["apiVersion"],
+            "kind": self["kind"],
+            // The UID keeps the status off an object that was recreated meanwhile.
+            "metadata": {"name": self.name(), "namespace": self.namespace(), "uid": self.uid()},
+            "status": status,
+        });
+        Some(document.to_string())
+    }
+
     /// `status.conditions` as it should be. `now` is in seconds since the Unix epoch, as in
     /// [`Observed::now`](crate::Observed::now).
     ///
-    /// `lastTransitionTime` moves when a condition becomes true or false, and not when its reason or message changes.
+    /// `lastTransitionTime` moves when a condition becomes true or false, and not when its reason
+    /// or message changes.
     ///
     /// ```
     /// use orascache_guest_sdk::{Condition, Object};
@@ -53,9 +72,9 @@ fn of_type<'a>(conditions: &'a Value, kind: &str) -> Option<&'a Value> {
     conditions.as_array()?.iter().find(|condition| condition["type"] == kind)
 }
 
-/// Whether an observed status is the wanted one. Members of the observed status that are not wanted are facts that no
-/// longer hold; conditions that are not wanted are other writers'.
-pub(crate) fn is_same_status(observed: &Value, wanted: &Value) -> bool {
+/// Whether an observed status is the wanted one. Members of the observed status that are not wanted
+/// are facts that no longer hold; conditions that are not wanted are other writers'.
+fn is_same_status(observed: &Value, wanted: &Value) -> bool {
     let (Some(before), Some(after)) = (observed.as_object(), wanted.as_object()) else {
         return observed == wanted;
     };
@@ -72,6 +91,31 @@ pub(crate) fn is_same_status(observed: &Value, wanted: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn note() -> Object {
+        let text = r#"{"apiVersion":"lab.example.com/v1","kind":"Note",
+            "metadata":{"name":"a","namespace":"n","uid":"u"},
+            "status":{"seen":1,"conditions":[
+                {"type":"Ready","status":"True"},{"type":"Theirs","status":"True"}]}}"#;
+        Object::parse("the Note", text).expect("a Note")
+    }
+
+    #[test]
+    fn a_status_is_written_when_it_differs() {
+        let ready = json!([{"type": "Ready", "status": "True"}]);
+        assert_eq!(note().with_status(&json!({"seen": 1, "conditions": ready})), None);
+        for different in [
+            json!({"seen": 2, "conditions": ready}),
+            json!({"conditions": ready}),
+            json!({"seen": 1, "conditions": [{"type": "Ready", "status": "False"}]}),
+            json!({"seen": 1, "more": 2, "conditions": ready}),
+        ] {
+            let text = note().with_status(&different).expect("a difference");
+            let written: Value = serde_json::from_str(&text).expect("JSON");
+            assert_eq!(written["status"], different);
+            assert_eq!(written["metadata"], json!({"name": "a", "namespace": "n", "uid": "u"}));
+        }
+    }
 
     #[test]
     fn transition_times_move_only_on_transitions() {

@@ -43,10 +43,10 @@
 //! All objects of the operator for OrasCaches:
 //!
 //! ```
-//! use deploy_manifests::{ManifestOptions, objects, orascache_description};
+//! use deploy_manifests::{ManifestOptions, objects};
 //!
 //! let options = ManifestOptions { replicas: 3, ..ManifestOptions::default() };
-//! let objects = objects(&options, &orascache_description()).unwrap();
+//! let objects = objects(&options, &orascache_core::describe()).unwrap();
 //! assert!(objects.iter().any(|object| object["kind"] == "Deployment"));
 //! ```
 
@@ -66,7 +66,6 @@ pub mod webhook;
 
 mod error;
 mod options;
-mod orascache;
 mod reasons;
 mod values;
 
@@ -74,4 +73,3 @@ pub use error::ManifestError;
 pub use manifests::files;
 pub use objects::objects;
 pub use options::{CertificateSource, ManifestOptions};
-pub use orascache::{orascache_description, orascache_rules};

@@ -104,12 +104,12 @@ mod tests {
     use super::granted;
     use crate::access::{AccessRequest, permits};
     use crate::options::{CertificateSource, ManifestOptions};
-    use crate::orascache::orascache_description;
     use crate::rights::all_roles;
+    use orascache_core::describe;
 
     #[test]
     fn no_right_has_a_wildcard() {
-        for role in all_roles(&ManifestOptions::default(), &orascache_description()) {
+        for role in all_roles(&ManifestOptions::default(), &describe()) {
             for rule in role.rights.iter().map(|right| right.rule()) {
                 let parts = [&rule.api_groups, &rule.resources, &Some(rule.verbs.clone())];
                 for text in parts.into_iter().flatten().flatten() {
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_operator_may_do_nothing_else() {
-        let granted = granted(&ManifestOptions::default(), &orascache_description());
+        let granted = granted(&ManifestOptions::default(), &describe());
         let may = |verb, group, resource, name| {
             let request = AccessRequest {
                 verb,
@@ -158,7 +158,7 @@ mod tests {
     fn listed_namespaces_bound_every_right_on_users_objects() {
         let namespaces = ["team-a", "team-b"].map(str::to_owned).to_vec();
         let options = ManifestOptions { namespaces, ..ManifestOptions::default() };
-        let granted = granted(&options, &orascache_description());
+        let granted = granted(&options, &describe());
         let may = |verb, group, resource, namespace, name| {
             let request =
                 AccessRequest { verb, group, resource, namespace, name, ..AccessRequest::default() };
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn only_its_own_settings_are_read() {
-        let granted = granted(&ManifestOptions::default(), &orascache_description());
+        let granted = granted(&ManifestOptions::default(), &describe());
         let may = |verb, namespace, name| {
             let resource = "configmaps";
             permits(&granted, &AccessRequest { verb, resource, namespace, name, ..AccessRequest::default() })
@@ -212,7 +212,7 @@ mod tests {
             name: Some(name),
             ..AccessRequest::default()
         };
-        let description = orascache_description();
+        let description = describe();
         let mut options = ManifestOptions::default();
         assert!(permits(&granted(&options, &description), &request("orascache")));
         assert!(!permits(&granted(&options, &description), &request("somebody-elses")));

@@ -288,13 +288,13 @@ fn ca_bundle() -> Vec<Right> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::orascache::orascache_description;
     use orascache_contract::WatchedKind;
+    use orascache_core::describe;
 
     const WIDGET: Kind = Kind::namespaced("example.com/v1", "Widget", "widgets");
 
     fn right_on_widgets(change: impl FnOnce(&mut Description)) -> Option<Right> {
-        let mut description = orascache_description();
+        let mut description = describe();
         change(&mut description);
         let roles = operator_roles(&ManifestOptions::default(), &description);
         let mut rights = roles.into_iter().flat_map(|role| role.rights);
@@ -318,7 +318,7 @@ mod tests {
     fn every_right_has_a_reason() {
         let listed = ManifestOptions { namespaces: vec!["team".to_owned()], ..ManifestOptions::default() };
         for options in [ManifestOptions::default(), listed] {
-            for role in all_roles(&options, &orascache_description()) {
+            for role in all_roles(&options, &describe()) {
                 for right in role.rights {
                     let reason = &right.reason;
                     assert!(reason.ends_with('.') && reason.split(' ').count() >= 4, "{right:?}");
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_orascache_has_a_reason_of_its_own() {
-        let roles = operator_roles(&ManifestOptions::default(), &orascache_description());
+        let roles = operator_roles(&ManifestOptions::default(), &describe());
         let rights: Vec<&Right> = roles.iter().flat_map(|role| &role.rights).collect();
         for general in [reasons::OWNED_KIND, reasons::RELATED_KIND, reasons::PATCHABLE_KIND] {
             assert!(rights.iter().all(|right| right.reason != general), "{general}");

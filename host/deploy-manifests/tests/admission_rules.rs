@@ -1,14 +1,14 @@
 //! Evaluates the match conditions of the rules for OrasCaches: which requests are reviewed.
 
 use deploy_manifests::operator_webhooks::settings_rule;
-use deploy_manifests::orascache_rules;
 use fake_kube::apimachinery::match_condition::{MatchCondition, Variables};
 use orascache_contract::MatchCondition as Condition;
+use orascache_core::describe;
 use serde_json::{Value, json};
 
 /// The conditions of the rule with this name.
 fn conditions(name: &str) -> Vec<Condition> {
-    let rule = orascache_rules().into_iter().find(|rule| rule.name == name);
+    let rule = describe().admission.into_iter().find(|rule| rule.name == name);
     rule.unwrap_or_else(|| panic!("no rule {name}")).conditions
 }
 

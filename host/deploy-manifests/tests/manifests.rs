@@ -3,8 +3,9 @@
 use deploy_manifests::manifests::FOLDERS;
 use deploy_manifests::peers::parse_peer;
 use deploy_manifests::rights::all_roles;
-use deploy_manifests::{CertificateSource, ManifestError, ManifestOptions, orascache_description};
+use deploy_manifests::{CertificateSource, ManifestError, ManifestOptions};
 use k8s_openapi::api::rbac::v1::PolicyRule;
+use orascache_core::describe;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,12 +13,12 @@ use std::process::Command;
 
 /// The list of all objects for OrasCaches.
 fn objects(options: &ManifestOptions) -> Result<Vec<Value>, ManifestError> {
-    deploy_manifests::objects(options, &orascache_description())
+    deploy_manifests::objects(options, &describe())
 }
 
 /// The files for OrasCaches.
 fn files(options: &ManifestOptions) -> Result<Vec<(String, String)>, ManifestError> {
-    deploy_manifests::files(options, &orascache_description())
+    deploy_manifests::files(options, &describe())
 }
 
 fn root() -> PathBuf {
@@ -222,7 +223,7 @@ fn webhooks_for_listed_namespaces_review_nothing_else() {
 fn the_readme_lists_every_rule_of_every_role_with_its_reason() {
     for options in [ManifestOptions::default(), listed()] {
         let readme = &generated(&options)["README.md"];
-        let roles = all_roles(&options, &orascache_description());
+        let roles = all_roles(&options, &describe());
         let mut listed_rules = BTreeSet::new();
         for right in roles.iter().flat_map(|role| &role.rights) {
             let row =

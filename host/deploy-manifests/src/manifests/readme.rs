@@ -130,7 +130,7 @@ without its artifacts would be worse. Updates and deletions go on. Requests in `
 mod tests {
     use super::{repository, text};
     use crate::options::ManifestOptions;
-    use crate::orascache::orascache_description;
+    use orascache_core::describe;
 
     #[test]
     fn repositories_have_no_tag_and_no_digest() {
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn every_placeholder_is_replaced() {
-        let text = text(&ManifestOptions::default(), &orascache_description());
+        let text = text(&ManifestOptions::default(), &describe());
         for placeholder in ["[NAMESPACE]", "[CERTIFICATE]", "[IMAGE]", "[VERSION]", "[REPLACEMENT]"] {
             assert!(!text.contains(placeholder), "{placeholder}");
         }

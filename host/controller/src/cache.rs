@@ -1,7 +1,7 @@
 //! The object cache: objects by kind and name, and children by the UID of their controller.
 //!
-//! The API server's answers to our own writes go in at once, so that no plan is made on a state that
-//! we have already changed. Older events of the watch do not undo that.
+//! The API server's answers to our own writes go in at once, so that no plan is made on a state
+//! that we have already changed. Older events of the watch do not undo that.
 
 mod view;
 
@@ -107,7 +107,8 @@ impl Cache {
         self.watches.iter().position(|watch| watch.kind.api_version == api_version && watch.kind.kind == kind)
     }
 
-    /// What is stored of an object of this kind. `None` when it has no name, UID or resourceVersion.
+    /// What is stored of an object of this kind. `None` when it has no name, UID or
+    /// resourceVersion.
     pub(crate) fn decode(&self, kind: KindIndex, object: Decoded) -> Option<Stored> {
         object.store(self.watches.get(kind)?, &self.ownership)
     }
@@ -119,8 +120,8 @@ impl Cache {
         }
     }
 
-    /// A list of all objects of a kind ended. Objects that it did not have, and that we did not write
-    /// since it began, do not exist any more. Returns the primaries that this concerns.
+    /// A list of all objects of a kind ended. Objects that it did not have, and that we did not
+    /// write since it began, do not exist any more. Returns the primaries that this concerns.
     pub(crate) fn end_relist(&self, kind: KindIndex) -> Vec<Key> {
         let deleted: Vec<Stored> = {
             let state = self.read();
@@ -131,8 +132,8 @@ impl Cache {
         deleted.into_iter().flat_map(|object| self.remove(kind, &object)).collect()
     }
 
-    /// Stores a state of an object. Returns the primaries that the change concerns; none when nothing
-    /// changed but the resourceVersion.
+    /// Stores a state of an object. Returns the primaries that the change concerns; none when
+    /// nothing changed but the resourceVersion.
     pub(crate) fn store(&self, kind: KindIndex, object: Stored, source: Source) -> Vec<Key> {
         let mut state = self.write();
         match source {
@@ -204,13 +205,14 @@ impl Cache {
         }
     }
 
-    /// Whether an object with this UID was deleted lately, by us or by anybody.
+    /// Whether an object with this UID was deleted lately, by us or by somebody else.
     pub(crate) fn was_deleted(&self, uid: &str) -> bool {
         let state = self.read();
         state.pending_deletes.contains(uid) || state.tombstones.iter().any(|one| **one == *uid)
     }
 
-    /// An optional kind cannot be watched now: its objects are forgotten. Returns whether that is new.
+    /// An optional kind cannot be watched now: its objects are forgotten. Returns whether that is
+    /// new.
     pub(crate) fn mark_absent(&self, kind: KindIndex) -> bool {
         let mut state = self.write();
         if !state.absent.insert(kind) {
@@ -229,7 +231,7 @@ impl Cache {
         self.write().absent.remove(&kind)
     }
 
-    /// The object of that name, whoever controls it.
+    /// The object of that name, whatever controls it.
     pub(crate) fn get(&self, kind: KindIndex, key: &Key) -> Option<Stored> {
         let state = self.read();
         let entry = state.objects.get(kind)?.by_key.get(key)?;

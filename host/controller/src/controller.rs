@@ -59,11 +59,11 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Starts watching and working. Kinds that the API server does not have yet are waited for, unless
-    /// they are optional.
+    /// Starts watching and working. Kinds that the API server does not have yet are waited for,
+    /// unless they are optional.
     ///
     /// The client should not retry by itself (`kube::Config::default_retry` set to false): a worker
-    /// would wait for minutes while the API server is overloaded, and reconcilers would not be told.
+    /// would wait for minutes while the API server is overloaded, and no plan would report it.
     ///
     /// # Errors
     /// When the API server cannot be reached, or the description cannot be used.
@@ -141,12 +141,14 @@ impl Controller {
     }
 
     /// Waits until the controller is quiescent: everything that the API server had when this was
-    /// called, and everything that was written since, was delivered to the cache; no primary is queued
-    /// or being worked on; no question is being answered; and the current settings were taken up.
-    /// Primaries that are queued for later (retries after a failure, `requeue_after`) do not count.
+    /// called, and everything that was written since, was delivered to the cache; no primary is
+    /// queued or being worked on; no question is being answered; and the current settings were
+    /// taken up. Primaries that are queued for later (retries after a failure, `requeue_after`) do
+    /// not count.
     ///
-    /// For tests: it lists every watched kind with `client`. With a client of its own a test can tell
-    /// these requests from the controller's. While a watch delivers nothing, it does not return.
+    /// For tests: it lists every watched kind with `client`. With a client of its own a test can
+    /// tell these requests from the controller's. While a watch delivers nothing, it does not
+    /// return.
     ///
     /// # Errors
     /// When the API server does not answer `client`.
@@ -166,8 +168,8 @@ impl Controller {
         ReconcilerHandle { shared: self.shared.clone() }
     }
 
-    /// Stops. Plans that are being carried out are finished, within five seconds; primaries that are
-    /// queued are not worked on any more.
+    /// Stops. Plans that are being carried out are finished, within five seconds; primaries that
+    /// are queued are not worked on any more.
     pub async fn shutdown(mut self) {
         self.shared.queue.close();
         // After this time, plans are cut off.

@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// An object as it comes from the API server. Any JSON is accepted, so that one malformed object does
-/// not break the stream of the others.
+/// An object as it comes from the API server. Any JSON is accepted, so that one malformed object
+/// does not break the stream of the others.
 #[derive(Clone)]
 pub(crate) struct Decoded {
     metadata: ObjectMeta,
@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for Decoded {
     }
 }
 
-/// Whose objects are told apart from those of others.
+/// By what our fields and our children are recognised.
 #[derive(Clone, Debug)]
 pub(crate) struct Ownership {
     /// Field manager of our applies.

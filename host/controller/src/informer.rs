@@ -105,8 +105,8 @@ impl<E: Fn(Vec<Key>) + Send> Informer<E> {
         config
     }
 
-    /// Takes events in. Ends when an optional kind turns out to be absent, and returns whether it was
-    /// listed before.
+    /// Takes events in. Ends when an optional kind turns out to be absent, and returns whether it
+    /// was listed before.
     async fn consume<K: Into<Decoded>>(
         &mut self,
         events: impl Stream<Item = Result<Event<K>, watcher::Error>>,

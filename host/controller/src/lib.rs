@@ -2,9 +2,9 @@
 //! describes the kinds and plans, and the controller watches, caches, queues and writes.
 //!
 //! How a change becomes a write: `informer` receives it; `cache` stores it as JSON text and tells
-//! which primaries it concerns; `queue` gives each primary to one worker at a time; `worker` shows the
-//! reconciler what is observed; `permit` refuses writes that reach too far; `executor` carries out the
-//! rest of the plan.
+//! which primaries it concerns; `queue` gives each primary to one worker at a time; `worker` shows
+//! the reconciler what is observed; `permit` refuses writes that reach too far; `executor` carries
+//! out the rest of the plan.
 //!
 //! ```
 //! use futures::FutureExt;
@@ -61,8 +61,8 @@
 //! let server = fake_kube_server::ApiServer::start(Default::default()).await?;
 //! let client = Client::try_from(kube::Config::new(server.url().parse()?))?;
 //! let mut metrics = Default::default();
-//! let controller =
-//!     Controller::start(client.clone(), Arc::new(Greeter), Options::default(), &mut metrics).await?;
+//! let (greeter, options) = (Arc::new(Greeter), Options::default());
+//! let controller = Controller::start(client.clone(), greeter, options, &mut metrics).await?;
 //!
 //! let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
 //! let ada = serde_json::from_value(json!({"metadata": {"name": "ada"}}))?;

@@ -17,10 +17,10 @@ pub struct Options {
     pub instance: String,
     /// Called before every write: whether this process may write just now (it is the leader).
     pub may_write: Box<dyn Fn() -> bool + Send + Sync>,
-    /// Answers the questions of plans. By default nobody looks into registries.
+    /// Answers the questions of plans. By default every answer is unknown.
     pub artifacts: Arc<dyn Artifacts>,
-    /// The administrator's settings, JSON text; empty, and never changing, by default. A change queues
-    /// every primary.
+    /// The administrator's settings, JSON text; empty, and never changing, by default. A change
+    /// queues every primary.
     pub settings: watch::Receiver<Arc<str>>,
 }
 

@@ -1,16 +1,17 @@
-//! What a plan may write. A guest's rights end at its description and at its primary: the operator's
-//! own rights reach further, and a faulty or hostile guest must not use them.
+//! What a plan may write. A guest's rights end at its description and at its primary: the
+//! operator's own rights reach further, and a faulty or hostile guest must not use them.
 //!
 //! - A plan applies, generates and deletes objects of owned kinds, and patches objects of related
 //!   kinds that are patchable.
 //! - Where primaries live in namespaces, these objects are in the primary's namespace.
-//! - What it applies or generates has the primary as its controller. What it deletes is controlled by
-//!   the primary according to the cache. A patch does not change who owns the object.
+//! - What it applies or generates has the primary as its controller. What it deletes is controlled
+//!   by the primary according to the cache. A patch does not change who owns the object.
 //! - Roles, webhook configurations and CustomResourceDefinitions are never written, whatever the
 //!   description says.
 //!
 //! An object that is to outlive its primary cannot name it as its controller. No such exception
-//! exists so far; it would need a label with the primary's UID, whose key comes from the description.
+//! exists so far; it would need a label with the primary's UID, whose key comes from the
+//! description.
 
 use crate::cache::{Cache, View};
 use crate::json_patch::{self, Unusable};

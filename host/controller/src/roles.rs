@@ -27,7 +27,8 @@ pub enum Incompatible {
         /// What the new reconciler manages.
         found: Box<Kind>,
     },
-    /// It applies under another name, and would not remove fields that were applied under the first.
+    /// It applies under another name, and would not remove fields that were applied under the
+    /// first.
     #[error(
         "it applies as field manager {found:?}, but what exists was applied as {used:?}: build it with that \
          field manager"

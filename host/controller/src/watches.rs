@@ -13,7 +13,7 @@ pub(crate) const PRIMARY: KindIndex = 0;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Watch {
     pub(crate) kind: Kind,
-    /// Nobody waits for the kind, and it may be absent.
+    /// The controller does not wait for the kind, which may be absent.
     pub(crate) optional: bool,
     /// Label selector of the API; empty for all objects of the kind.
     pub(crate) label_selector: String,
@@ -89,7 +89,7 @@ fn add(
                 ),
             ));
         }
-        // Owned objects are told by their controller, so that more may be watched.
+        // Owned objects are recognised by their controller, so that more of the kind may be watched.
         watch.label_selector.clear();
     }
     watch.optional &= wanted.optional;

@@ -1,5 +1,5 @@
-//! Works on primaries: shows the reconciler what is observed, carries out its plan, and decides when
-//! the primary is worked on again.
+//! Works on primaries: shows the reconciler what is observed, carries out its plan, and decides
+//! when the primary is worked on again.
 
 use crate::active::ActiveReconciler;
 use crate::cache::{Cache, View};
@@ -75,7 +75,8 @@ impl Shared {
     /// Works on one primary.
     pub(crate) async fn reconcile(self: &Arc<Self>, key: &Key) {
         let started = Instant::now();
-        // One reconciler makes the plan and has its roles apply to it, whichever is active afterwards.
+        // One reconciler makes the plan and has its roles apply to it, whichever is active
+        // afterwards.
         let active = self.active.load_full();
         let Some(view) = self.cache.view(key, &active.roles) else {
             // Nothing is remembered for a later primary of the same name.
@@ -85,7 +86,8 @@ impl Shared {
             return;
         };
         if !(self.may_write)() {
-            // The leader works on it. All primaries are queued when this process becomes the leader.
+            // The leader works on it. All primaries are queued when this process becomes the
+            // leader.
             return;
         }
         let observed = self.observe(key, &view);
@@ -173,8 +175,8 @@ impl Shared {
     }
 }
 
-/// Whether a failure may go away by trying again. A refusal does not, nor do fields that are left to
-/// another manager.
+/// Whether a failure may go away by trying again. A refusal does not, nor do fields that are left
+/// to another manager.
 fn is_retried(failure: &Failure) -> bool {
     !matches!(failure.reason, FailureReason::FieldOwnedByOther | FailureReason::NotPermitted)
 }

@@ -1,5 +1,5 @@
-//! Server-side apply of one child. It never adopts, takes edits back, leaves fields to managers that
-//! apply them, and does not repeat an apply that changes nothing.
+//! Server-side apply of one child. It never adopts, takes edits back, leaves fields to managers
+//! that apply them, and does not repeat an apply that changes nothing.
 
 use super::target_of;
 use crate::cache::{Cache, Source};

@@ -56,7 +56,8 @@ async fn a_controller_is_not_quiescent_while_a_watch_is_silent() {
             while world.server.requests().count(&lists) == before {
                 tokio::task::yield_now().await;
             }
-            // The list was answered. Only the watch is missing now, however often tasks get their turn.
+            // The list was answered. Only the watch is missing now, however often tasks get their
+            // turn.
             for _ in 0..1_000 {
                 tokio::task::yield_now().await;
             }

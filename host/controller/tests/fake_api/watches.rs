@@ -73,7 +73,7 @@ async fn objects_without_the_labels_are_not_shown() {
 }
 
 #[tokio::test]
-async fn related_objects_are_reduced_and_changes_of_other_fields_concern_nobody() {
+async fn related_objects_are_reduced_and_changes_of_other_fields_lead_to_no_call() {
     let world = World::start().await;
     let annotated = json!({"metadata": {"annotations": {"long": "text"}, "labels": {"a": "b"}}});
     let mut config_map = annotated.clone();
@@ -123,7 +123,7 @@ async fn a_kind_that_is_owned_too_is_shown_whole() {
 }
 
 #[tokio::test]
-async fn a_namespace_with_too_many_related_objects_is_told_about() {
+async fn a_related_kind_with_too_much_text_is_omitted() {
     let world = World::start().await;
     let megabyte = "x".repeat(1_000_000);
     for number in 0..9 {

@@ -192,7 +192,7 @@ impl World {
 
 fn client(server: &ApiServer, agent: &'static str) -> Client {
     let mut config = kube::Config::new(server.url().parse().expect("an address"));
-    // The controller retries by itself, and tells the reconciler why.
+    // The controller retries by itself, and reports failures to the reconciler.
     config.default_retry = false;
     config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(agent)));
     Client::try_from(config).expect("a client")

@@ -1,4 +1,4 @@
-# The commands that people type; CI calls the same ones.
+# The commands that people type. CI calls the same ones.
 
 default:
     @just --list
@@ -7,27 +7,45 @@ default:
 dev:
     cargo run --release -- dev
 
-# Everything that CI checks.
-ci:
-    .ci/run
+# The fast tests: contract, decisions, controller. They build no WebAssembly engine.
+quick *args:
+    cargo test -p orascache-contract -p orascache-core -p orascache-controller {{args}}
 
 # All tests. `just test -p orascache-core` for one crate.
 test *args="--workspace":
     cargo test {{args}}
 
+# Everything that CI checks.
+ci:
+    .ci/run
+
+# Formatting, links of the documents and lints, as CI asks for them.
+lint:
+    cargo fmt --all --check
+    .ci/links
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# The crate documentation; a warning is an error. `just doc --open` shows it.
+doc *args:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked {{args}}
+
+# Licences, forbidden crates and sources of all dependencies (deny.toml).
+deny:
+    .ci/deny
+
 # The same end-to-end tests against a bare control plane: a folder with etcd and kube-apiserver.
 test-control-plane assets:
     KUBEBUILDER_ASSETS={{assets}} cargo test -p orascache-tests --test operator --test other_guest --test leader --test admission -- --test-threads=2
 
-# Write generated files and snapshots anew, after looking at the difference.
+# Write generated files and snapshots anew. Look at the difference before you commit it.
 bless:
     ORASCACHE_BLESS=1 cargo test -p orascache-tests --test manifests
     ORASCACHE_BLESS=1 cargo test -p deploy-manifests --test manifests
     INSTA_UPDATE=always cargo test -p orascache-core
 
 # The baselines of docs/performance.md.
-bench:
-    cargo bench -p orascache-tests
+bench *args:
+    cargo bench -p orascache-tests {{args}}
 
 # Fuzz a target (review, reconcile) for some seconds.
 fuzz target="review" seconds="60":

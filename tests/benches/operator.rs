@@ -1,17 +1,16 @@
-//! What the operator costs as a process: start to ready, resident memory, and CPU per cache at 100 and 10,000 caches.
+//! What the operator costs as a process: start to ready, resident memory, and CPU per cache at 100 and
+//! 10,000 caches.
 //!
-//! Every measurement runs in a process of its own, against an embedded API server in the parent, so that nothing but the
+//! The operator runs in a process of its own, and the fake API server in this one, so that nothing but the
 //! operator is counted.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
-use fake_kube_server::{ApiServer, Options};
+use fake_kube::{FakeKube, Matcher};
 use kube::api::{DynamicObject, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::{Api, Client, Config, CustomResourceExt};
+use kube::{Api, CustomResourceExt};
 use orascache_api::orascache::OrasCache;
-use orascache_tests::cluster::install_crd;
 use orascache_tests::fixtures::cache;
 use orascache_tests::process::{cpu_seconds, release_binary, resident_mib, run, until_ready};
 use serde_json::json;
@@ -31,26 +30,18 @@ async fn main() {
     }
 }
 
-async fn cluster() -> (ApiServer, Client, tempfile::TempDir) {
-    let server =
-        ApiServer::start(Options { history: 200_000, ..Options::default() }).await.expect("an API server");
-    let kubeconfig = Kubeconfig::from_yaml(&server.kubeconfig()).expect("a kubeconfig");
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .expect("a configuration");
-    let client = Client::try_from(config).expect("a client");
-    install_crd(&client, &OrasCache::crd()).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("kubeconfig"), server.kubeconfig()).expect("written");
-    (server, client, folder)
+/// A fake API server whose history is long enough for 10,000 caches.
+async fn cluster() -> FakeKube {
+    let builder = FakeKube::builder().history(200_000).definition(OrasCache::crd());
+    builder.start().await.expect("an API server")
 }
 
 async fn start_to_ready(binary: &Path) {
-    let (_server, _client, folder) = cluster().await;
+    let cluster = cluster().await;
     let mut times = Vec::new();
     for _ in 0..6 {
         let started = Instant::now();
-        let running = run(binary, &folder.path().join("kubeconfig"), &[]);
+        let running = run(binary, cluster.kubeconfig_path(), &[]);
         until_ready(&running).await;
         times.push(started.elapsed().as_secs_f64() * 1_000.0);
         if times.len() == 6 {
@@ -64,10 +55,10 @@ async fn start_to_ready(binary: &Path) {
 }
 
 async fn per_cache(binary: &Path, caches: usize) {
-    let (server, client, folder) = cluster().await;
+    let cluster = cluster().await;
     let kind = GroupVersionKind::gvk("cache.converged-computing.github.io", "v1alpha1", "OrasCache");
     let api: Api<DynamicObject> = Api::namespaced_with(
-        client.clone(),
+        cluster.client(),
         "default",
         &ApiResource::from_gvk_with_plural(&kind, "orascaches"),
     );
@@ -75,12 +66,12 @@ async fn per_cache(binary: &Path, caches: usize) {
         let object = serde_json::from_value(cache(&format!("cache-{number}"), json!({}))).expect("an object");
         api.create(&PostParams::default(), &object).await.expect("created");
     }
-    let kubeconfig = folder.path().join("kubeconfig");
-    let log = server.requests();
+    let kubeconfig = cluster.kubeconfig_path();
+    let log = cluster.requests();
     let mark = log.mark();
-    let running = run(binary, &kubeconfig, &[]);
+    let running = run(binary, kubeconfig, &[]);
     until_ready(&running).await;
-    let writes = log.writes_since(mark, &fake_kube_server::Matcher::any().user_agent("orascache")).len();
+    let writes = log.writes_since(mark, &Matcher::any().user_agent("orascache")).len();
     let pid = running.id();
     println!(
         "{caches} caches from nothing: {:.3} ms CPU a cache, {writes} writes, {:.1} MiB resident",
@@ -88,12 +79,12 @@ async fn per_cache(binary: &Path, caches: usize) {
         resident_mib(pid)
     );
     drop(running);
-    // Nobody rolls the StatefulSets out here, so that everything is as the operator left it.
+    // No simulator runs: everything is as the operator left it.
     let mark = log.mark();
     let started = Instant::now();
-    let running = run(binary, &kubeconfig, &[]);
+    let running = run(binary, kubeconfig, &[]);
     until_ready(&running).await;
-    let writes = log.writes_since(mark, &fake_kube_server::Matcher::any().user_agent("orascache")).len();
+    let writes = log.writes_since(mark, &Matcher::any().user_agent("orascache")).len();
     let pid = running.id();
     println!(
         "{caches} caches converged restart: ready in {:.2} s, {writes} writes, {:.3} ms CPU a cache, {:.1} MiB resident",
@@ -102,5 +93,5 @@ async fn per_cache(binary: &Path, caches: usize) {
         resident_mib(pid)
     );
     drop(running);
-    server.shutdown().await;
+    cluster.shutdown().await;
 }

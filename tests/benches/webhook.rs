@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
 use bytes::Bytes;
-use fake_kube_server::{ApiServer, Options};
+use fake_kube::FakeKube;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client as HttpClient;
@@ -12,11 +12,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DynamicObject, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::{Api, Client, Config, CustomResourceExt};
+use kube::{Api, Client, CustomResourceExt};
 use orascache_api::orascache::OrasCache;
-use orascache_tests::cluster::install_crd;
 use orascache_tests::process::{cpu_seconds, release_binary, resident_mib, run, until_ready};
 use orascache_tests::{fixtures, pods, reviews};
 use rustls::pki_types::CertificateDer;
@@ -39,13 +37,8 @@ async fn main() {
         return;
     };
     println!("operator: {}", binary.display());
-    let server = ApiServer::start(Options::default()).await.expect("an API server");
-    let kubeconfig = Kubeconfig::from_yaml(&server.kubeconfig()).expect("a kubeconfig");
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .expect("a configuration");
-    let client = Client::try_from(config).expect("a client");
-    install_crd(&client, &OrasCache::crd()).await;
+    let cluster = FakeKube::builder().definition(OrasCache::crd()).start().await.expect("an API server");
+    let client = cluster.client();
     for name in [NAMESPACE, pods::NAMESPACE] {
         create(&client, "", "v1", "Namespace", "namespaces", None, json!({"metadata": {"name": name}})).await;
     }
@@ -61,9 +54,6 @@ async fn main() {
     )
     .await;
 
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("kubeconfig");
-    std::fs::write(&file, server.kubeconfig()).expect("written");
     let port =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
     let arguments = [
@@ -71,7 +61,7 @@ async fn main() {
         format!("--webhook-namespace={NAMESPACE}"),
         "--webhook-name=127.0.0.1".to_owned(),
     ];
-    let running = run(&binary, &file, &arguments);
+    let running = run(&binary, cluster.kubeconfig_path(), &arguments);
     until_ready(&running).await;
     let pid = running.id();
     println!("resident before: {:.1} MiB", resident_mib(pid));

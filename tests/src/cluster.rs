@@ -1,8 +1,7 @@
 //! The cluster that a test runs against, with the CRD, simulated controllers and the operator.
 
 use crate::control_plane::ControlPlane;
-use fake_kube_server::ApiServer;
-use fake_kube_simulators::{RegistryOptions, Simulators};
+use fake_kube::{FakeKube, Simulation, Simulators};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -13,6 +12,7 @@ use kube::{Api, Client, Config, CustomResourceExt, ResourceExt};
 use orascache_api::orascache::OrasCache;
 use orascache_controller::contract::Reconciler;
 use orascache_controller::{Backoff, Controller, Options};
+use orascache_dev_registry::{Registries, RegistryOptions};
 use orascache_operator::engine::{CompiledCache, EMBEDDED, Engine, Guest, Limits};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
@@ -21,22 +21,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How long a test waits for what must come. Only failures take that long.
+/// How long a test waits for what it expects. Only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
-/// What stands behind the API.
+/// The API server, and the controllers that the cluster does not have by itself.
 enum Backend {
-    Embedded(Box<ApiServer>),
-    ControlPlane(ControlPlane),
+    Fake(Box<FakeKube>),
+    ControlPlane(ControlPlane, Option<Simulation>),
+    /// A whole cluster, which outlives the test.
     Existing,
 }
 
-/// A cluster with simulated controllers where it has none of its own, and a namespace for one test.
+/// A cluster with a namespace for one test.
 pub struct Cluster {
     backend: Backend,
     kubeconfig: String,
     client: Client,
-    simulators: Option<Simulators>,
     folder: TempDir,
     /// The namespace of this test.
     pub namespace: String,
@@ -48,7 +48,7 @@ impl Cluster {
         Self::start_with(true).await
     }
 
-    /// A cluster of the embedded API server, for tests that inject faults or count requests.
+    /// A cluster of the fake API server, for tests that inject faults or count requests.
     pub async fn embedded() -> Self {
         Self::start_with(false).await
     }
@@ -56,26 +56,24 @@ impl Cluster {
     async fn start_with(may_be_real: bool) -> Self {
         let existing = std::env::var_os("ORASCACHE_TEST_KUBECONFIG").filter(|_| may_be_real);
         let assets = std::env::var_os("KUBEBUILDER_ASSETS").filter(|_| may_be_real);
+        let folder = tempfile::tempdir().expect("a folder");
         let (backend, kubeconfig) = if let Some(path) = existing {
             (Backend::Existing, std::fs::read_to_string(path).expect("the kubeconfig is readable"))
         } else if let Some(assets) = assets {
             let plane = ControlPlane::start(&PathBuf::from(assets));
             let kubeconfig = plane.kubeconfig().to_owned();
-            (Backend::ControlPlane(plane), kubeconfig)
+            let client = client_of(&kubeconfig, "simulators").await;
+            wait_for_api(&client).await;
+            let simulation = Simulation::start(client.clone(), simulators(client, &folder));
+            (Backend::ControlPlane(plane, Some(simulation)), kubeconfig)
         } else {
-            let server = ApiServer::start(fake_kube_server::Options::default())
-                .await
-                .expect("the embedded API starts");
-            let kubeconfig = server.kubeconfig();
-            (Backend::Embedded(Box::new(server)), kubeconfig)
+            let mut fake = FakeKube::start().await.expect("the fake API server starts");
+            fake.simulate(simulators(fake.client_as("simulators").expect("a client"), &folder));
+            let kubeconfig = fake.kubeconfig();
+            (Backend::Fake(Box::new(fake)), kubeconfig)
         };
         let client = client_of(&kubeconfig, "test").await;
         wait_for_api(&client).await;
-        let folder = tempfile::tempdir().expect("a folder");
-        let simulators = match backend {
-            Backend::Existing => None,
-            _ => Some(simulate(client_of(&kubeconfig, "simulators").await, &folder).await),
-        };
         install_crd(&client, &OrasCache::crd()).await;
         let namespace = unique_namespace();
         let body = Namespace {
@@ -83,7 +81,7 @@ impl Cluster {
             ..Default::default()
         };
         Api::all(client.clone()).create(&PostParams::default(), &body).await.expect("a namespace");
-        Self { backend, kubeconfig, client, simulators, folder, namespace }
+        Self { backend, kubeconfig, client, folder, namespace }
     }
 
     /// A client that is not the operator's.
@@ -91,14 +89,14 @@ impl Cluster {
         self.client.clone()
     }
 
-    /// The embedded API server.
+    /// The fake API server.
     ///
     /// # Panics
     /// When the cluster is another one.
-    pub fn server(&self) -> &ApiServer {
+    pub fn server(&self) -> &FakeKube {
         match &self.backend {
-            Backend::Embedded(server) => server,
-            _ => panic!("this test needs the embedded API server"),
+            Backend::Fake(fake) => fake,
+            _ => panic!("this test needs the fake API server"),
         }
     }
 
@@ -109,7 +107,7 @@ impl Cluster {
         path
     }
 
-    /// Starts the operator with the embedded component and waits until it has looked at everything.
+    /// Starts the operator with the embedded component, and waits until it has reconciled every object once.
     pub async fn operator(&self) -> Controller {
         self.controller(Arc::new(guest(EMBEDDED))).await
     }
@@ -120,7 +118,7 @@ impl Cluster {
         let options = Options {
             backoff: Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) },
             instance: "test".to_owned(),
-            // On a shared cluster other namespaces are none of a test's business.
+            // On an existing cluster a test must not touch other namespaces.
             namespace: matches!(self.backend, Backend::Existing).then(|| self.namespace.clone()),
             ..Options::default()
         };
@@ -131,14 +129,14 @@ impl Cluster {
         controller
     }
 
-    /// A client by which an operator's requests are told from those of others.
+    /// A client with the user agent `operator`, by which its requests are told from those of others.
     pub async fn operator_client(&self) -> Client {
         client_of(&self.kubeconfig, "operator").await
     }
 
-    /// Whether an API server of a real control plane stands behind it.
+    /// Whether the API server is a real kube-apiserver.
     pub fn is_real(&self) -> bool {
-        !matches!(self.backend, Backend::Embedded(_))
+        !matches!(self.backend, Backend::Fake(_))
     }
 
     /// The API of any kind in the test's namespace.
@@ -173,7 +171,7 @@ impl Cluster {
             .unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// Merges a patch as an edit does: a manager of operation Update.
+    /// Merges a patch, as `kubectl edit` does: the field manager's operation is Update.
     pub async fn edit(&self, api: &Api<DynamicObject>, name: &str, patch: Value) -> DynamicObject {
         let parameters =
             PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
@@ -226,7 +224,7 @@ impl Cluster {
         .await
     }
 
-    /// resourceVersions of everything that belongs to a cache: they move with every write that changes anything.
+    /// The resourceVersions of all objects that belong to caches. Every write that changes an object changes one.
     pub async fn versions(&self) -> Vec<String> {
         let mut versions = Vec::new();
         for api in [
@@ -250,26 +248,28 @@ impl Cluster {
         versions
     }
 
-    /// From now on nobody but the test and the operator changes anything.
+    /// Stops the simulators: from now on only the test and the operator change objects.
     pub async fn stop_simulators(&mut self) {
-        if let Some(simulators) = self.simulators.take() {
-            simulators.shutdown().await;
+        match &mut self.backend {
+            Backend::Fake(fake) => fake.stop_simulators().await,
+            Backend::ControlPlane(_, simulation) => {
+                if let Some(simulation) = simulation.take() {
+                    simulation.shutdown().await;
+                }
+            }
+            Backend::Existing => {}
         }
     }
 
-    /// Removes what the test made. Only a cluster that outlives the test needs it.
-    pub async fn finish(self) {
+    /// Stops everything. On a cluster that outlives the test this deletes the test's namespace.
+    pub async fn finish(mut self) {
         if let Backend::Existing = self.backend {
             let api: Api<Namespace> = Api::all(self.client.clone());
-            api.delete(&self.namespace, &DeleteParams::background()).await.expect("the namespace goes");
+            api.delete(&self.namespace, &DeleteParams::background()).await.expect("the namespace is deleted");
         }
-        if let Some(simulators) = self.simulators {
-            simulators.shutdown().await;
-        }
-        match self.backend {
-            Backend::Embedded(server) => server.shutdown().await,
-            Backend::ControlPlane(plane) => drop(plane),
-            Backend::Existing => {}
+        self.stop_simulators().await;
+        if let Backend::Fake(fake) = self.backend {
+            fake.shutdown().await;
         }
     }
 }
@@ -286,7 +286,7 @@ pub fn guest(bytes: &[u8]) -> Guest {
 }
 
 async fn client_of(kubeconfig: &str, agent: &'static str) -> Client {
-    // All tests of a process share one provider; the second install changes nothing.
+    // The tests of a process share one TLS provider. Only the first call installs it, the others fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let kubeconfig = Kubeconfig::from_yaml(kubeconfig).expect("a kubeconfig");
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
@@ -305,11 +305,12 @@ async fn wait_for_api(client: &Client) {
     }
 }
 
-async fn simulate(client: Client, folder: &TempDir) -> Simulators {
+/// All simulators, with live registries that keep their blobs in the folder.
+fn simulators(client: Client, folder: &TempDir) -> Simulators {
     let (changes, _) = tokio::sync::mpsc::unbounded_channel();
-    let registries = Some(RegistryOptions { data_dir: folder.path().join("registries"), changes });
-    let options = fake_kube_simulators::Options { registries, ..fake_kube_simulators::Options::all() };
-    Simulators::start(client, options).await.expect("the simulators start")
+    let options = RegistryOptions { data_dir: folder.path().join("registries"), changes };
+    let registries = Registries::start(client, options).expect("a folder for the registries");
+    Simulators::all().with_pod_runner(registries)
 }
 
 /// Applies a CRD and waits until it is served.

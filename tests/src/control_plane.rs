@@ -1,4 +1,5 @@
-//! A bare control plane: `etcd` and `kube-apiserver` on loopback, from the folder that `KUBEBUILDER_ASSETS` names.
+//! A bare control plane: `etcd` and `kube-apiserver` on loopback, from the folder that `KUBEBUILDER_ASSETS`
+//! names.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// A running etcd and kube-apiserver; both end with it.
+/// A running etcd and kube-apiserver. Both are killed when this is dropped.
 pub struct ControlPlane {
     etcd: Child,
     apiserver: Child,
@@ -15,7 +16,7 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts both, with a certificate and keys of their own, and waits until the API is ready.
+    /// Starts both with new keys, and waits until kube-apiserver listens.
     pub fn start(assets: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let [client, peer, api] = [free_port(), free_port(), free_port()];
@@ -30,7 +31,7 @@ impl ControlPlane {
             .stderr(log("etcd.log"))
             .spawn()
             .expect("etcd starts");
-        // The key signs service account tokens, of which the tests use none.
+        // kube-apiserver demands a key for service account tokens. The tests use no such token.
         let key = rcgen::KeyPair::generate().expect("a key");
         let [private, public] = ["sa.key", "sa.pub"].map(|name| folder.path().join(name));
         std::fs::write(&private, key.serialize_pem()).expect("the key is written");
@@ -62,7 +63,7 @@ impl ControlPlane {
              contexts:\n- name: test\n  context: {{cluster: test, user: test, namespace: default}}\n"
         );
         let plane = ControlPlane { etcd, apiserver, kubeconfig, _folder: folder };
-        plane.wait(api);
+        plane.wait_until_listening(api);
         plane
     }
 
@@ -71,7 +72,7 @@ impl ControlPlane {
         &self.kubeconfig
     }
 
-    fn wait(&self, port: u16) {
+    fn wait_until_listening(&self, port: u16) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < deadline, "kube-apiserver does not listen after a minute");

@@ -1,7 +1,9 @@
-//! What the tests of this package share: a cluster to test against, the operator in it, and waiting without guessing.
+//! What the tests of this package share: a cluster to test against, the operator in it, and helpers that wait for
+//! conditions instead of for a time.
 //!
-//! By default the cluster is the embedded API server. With `KUBEBUILDER_ASSETS` (a folder with `etcd` and
-//! `kube-apiserver`) it is a bare control plane, and with `ORASCACHE_TEST_KUBECONFIG` a cluster that runs already.
+//! By default the API server is a fake one in the test's process. With `KUBEBUILDER_ASSETS` (a folder with
+//! `etcd` and `kube-apiserver`) it is a bare control plane, and with `ORASCACHE_TEST_KUBECONFIG` a cluster that
+//! runs already.
 
 pub mod cluster;
 pub mod components;
@@ -15,7 +17,7 @@ pub mod reviews;
 pub mod tools;
 pub mod webhooks;
 
-/// A guest that manages Greetings, and misbehaves when asked to.
+/// A component that manages Greetings, and misbehaves when a Greeting asks for it.
 pub const GREETER: &[u8] = include_bytes!(env!("GREETER_PATH"));
 
 /// The Kubewarden policy.

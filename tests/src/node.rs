@@ -1,7 +1,8 @@
-//! A node in miniature: runs the containers of an admitted pod as processes, with folders in place of volumes and images.
+//! A small node: it runs the containers of an admitted pod as processes, with folders in place of volumes and
+//! images.
 //!
-//! Init containers run in order, native sidecars as long as the rest, commands with `$(VAR)` expanded. What a real node does
-//! beyond that (users, namespaces, limits) is not done.
+//! Init containers run in order, native sidecars run as long as the other containers, and `$(VAR)` in commands
+//! is expanded. Users, namespaces and limits are ignored.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -10,10 +11,11 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// When a container is taken to hang.
+/// How long a container may run before the test fails.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The agent: the one that `ORASCACHE_AGENT` names, or the one beside this test, which is built if need be.
+/// The agent: the one that `ORASCACHE_AGENT` names, or the one in the target directory of this test, which is
+/// built if it is missing.
 ///
 /// # Panics
 /// When it cannot be built.
@@ -31,16 +33,16 @@ pub fn agent() -> PathBuf {
     path.canonicalize().expect("the agent")
 }
 
-/// What a pod's containers see, beyond what stands in the pod.
+/// What the containers of a pod see besides the pod itself.
 #[derive(Default)]
 pub struct Node {
-    /// Words of commands that are replaced: names that only a cluster's DNS knows.
+    /// Replacements in the words of commands: from a name that only the DNS of a cluster resolves, to an address.
     pub addresses: Vec<(String, String)>,
-    /// Secrets of the namespace: name, and key with value.
+    /// Secrets of the namespace: by name, then by key.
     pub secrets: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// What came of a pod.
+/// The outcome of a pod.
 pub struct Ran {
     /// Exit code of its container.
     pub code: i32,
@@ -48,15 +50,15 @@ pub struct Ran {
     pub out: String,
     /// Standard error of its container.
     pub err: String,
-    /// What its container left as termination message.
+    /// The termination message of its container.
     pub message: String,
-    /// Exit codes of its sidecars, which are told to end once the container has ended.
+    /// Exit codes of its sidecars, which get SIGTERM when the container has ended.
     pub sidecars: Vec<i32>,
     root: TempDir,
 }
 
 impl Ran {
-    /// A file as the container saw it.
+    /// The content of a file at this path in the container, or an empty text.
     pub fn file(&self, path: &str) -> String {
         std::fs::read_to_string(self.root.path().join(path.trim_start_matches('/'))).unwrap_or_default()
     }
@@ -97,12 +99,12 @@ impl Node {
     fn command(&self, pod: &Value, container: &Value, root: &Path) -> Command {
         let variables = self.variables(pod, container);
         let mut words = Vec::new();
-        let mut is_ours = true;
+        let mut is_of_agent = true;
         for word in strings(&container["command"]).chain(strings(&container["args"])) {
             let word = expand(word, &variables);
-            // Behind the dashes stand the user's own words, which nobody touches.
-            is_ours &= word != "--";
-            words.push(if is_ours { self.translate(&word, root) } else { word });
+            // The words after `--` are the user's command, and stay as they are.
+            is_of_agent &= word != "--";
+            words.push(if is_of_agent { self.translate(&word, root) } else { word });
         }
         let program = words.remove(0);
         let program = if program == "orascache-agent" { agent() } else { program.into() };
@@ -123,7 +125,7 @@ impl Node {
         command
     }
 
-    /// Absolute paths lie in the pod's folder, and names of the cluster's DNS somewhere else.
+    /// Moves an absolute path into the pod's folder, and replaces names of the cluster's DNS by addresses.
     fn translate(&self, word: &str, root: &Path) -> String {
         let (flag, value) = word.split_once('=').map_or(("", word), |(flag, value)| (flag, value));
         let mut value = value.to_owned();
@@ -160,7 +162,7 @@ impl Node {
     }
 }
 
-/// A field of the downward API: `metadata.name`, or `metadata.labels['key']`.
+/// A field of the downward API, such as `metadata.name` or `metadata.labels['key']`.
 fn field(pod: &Value, path: &str) -> Option<String> {
     let value = match path.split_once("['") {
         Some((map, key)) => &pod["metadata"][map.trim_start_matches("metadata.")][key.trim_end_matches("']")],
@@ -169,7 +171,7 @@ fn field(pod: &Value, path: &str) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
-/// `$(VAR)` of commands, and `$$` for a dollar sign (core/v1 Container).
+/// Expands `$(VAR)` in a word of a command, and `$$` to a dollar sign (core/v1 `Container.command`).
 fn expand(word: &str, variables: &BTreeMap<String, String>) -> String {
     let mut expanded = String::new();
     let mut rest = word;
@@ -206,18 +208,18 @@ fn wait(child: Child) -> Output {
     match ended.recv_timeout(LIMIT) {
         Ok(output) => output.expect("a container's output"),
         Err(_) => {
-            // Best effort: the test fails in any case.
+            // The test fails whether or not this works.
             let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
-            panic!("a container hangs")
+            panic!("a container runs for more than a minute")
         }
     }
 }
 
-/// A sidecar. It is killed when it is dropped.
+/// A sidecar. It is killed when this is dropped.
 struct Process(Child);
 
 impl Process {
-    /// Tells it to end, as the kubelet does, and waits for that. Its exit code.
+    /// Sends SIGTERM, as the kubelet does, waits for the end, and returns the exit code.
     fn end(mut self) -> i32 {
         let told = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
         assert!(told.is_ok_and(|status| status.success()), "a sidecar ended too early");
@@ -228,13 +230,13 @@ impl Process {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        panic!("a sidecar does not end")
+        panic!("a sidecar does not end after SIGTERM")
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It has ended where all went well.
+        // Usually it has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,20 +1,20 @@
-//! The operator as a process of its own, for benchmarks: started, waited for, and measured from outside.
+//! The operator as a process, for benchmarks: helpers that start it, wait for it and measure it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Clock ticks of /proc/PID/stat a second (proc(5); fixed on Linux).
+/// Clock ticks per second in /proc/PID/stat (proc(5), `sysconf(_SC_CLK_TCK)`: 100 on Linux).
 const TICKS: f64 = 100.0;
 
-/// The release binary beside the benchmark that asks, if it was built.
+/// The release binary, if it was built in the same target directory as the running benchmark.
 pub fn release_binary() -> Option<PathBuf> {
-    // target/release/deps/operator-<hash>, the benchmark itself, lies beside it.
+    // The benchmark is target/release/deps/NAME-HASH, the binary target/release/orascache.
     let path = std::env::current_exe().ok()?.parent()?.parent()?.join("orascache");
     path.is_file().then_some(path)
 }
 
-/// A running operator; it is killed when it is dropped.
+/// A running operator. It is killed when this is dropped.
 pub struct Running {
     child: Child,
     port: u16,
@@ -29,13 +29,13 @@ impl Drop for Running {
 }
 
 impl Running {
-    /// Its process ID.
+    /// The process ID.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 }
 
-/// Starts `orascache run`, with more arguments where a benchmark needs them.
+/// Starts `orascache run` with these further arguments, with its endpoints on a free port.
 pub fn run(binary: &Path, kubeconfig: &Path, arguments: &[String]) -> Running {
     let port =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
@@ -50,7 +50,7 @@ pub fn run(binary: &Path, kubeconfig: &Path, arguments: &[String]) -> Running {
     Running { child, port }
 }
 
-/// Waits until /readyz says so.
+/// Waits until /readyz answers 200.
 pub async fn until_ready(running: &Running) {
     let deadline = Instant::now() + Duration::from_secs(300);
     loop {
@@ -62,7 +62,7 @@ pub async fn until_ready(running: &Running) {
     }
 }
 
-/// A request of a few bytes does not need an HTTP client.
+/// Whether /readyz answers 200. The request is written by hand: it needs no HTTP client.
 async fn answers_ok(port: u16) -> bool {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let Ok(mut stream) = tokio::net::TcpStream::connect(("127.0.0.1", port)).await else { return false };
@@ -73,17 +73,17 @@ async fn answers_ok(port: u16) -> bool {
         && answer.starts_with("HTTP/1.1 200")
 }
 
-/// Resident memory.
+/// Resident memory of a process in MiB.
 pub fn resident_mib(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0
 }
 
-/// CPU time so far, user and system.
+/// CPU time of a process so far in seconds, user and system together.
 pub fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // Fields after the name, which may hold spaces: utime and stime are the 12th and 13th.
+    // The name in parentheses may contain spaces. After it, utime and stime are the 12th and 13th fields.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |position: usize| {
         fields.get(position).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or_default()

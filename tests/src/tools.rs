@@ -1,9 +1,9 @@
-//! Command-line tools that tests drive where they are installed.
+//! Command-line tools that tests run where they are installed.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Whether a tool is on the path; says so in the output when it is not.
+/// Whether a tool is on the path. If it is not, a line of output says that the test is skipped.
 #[allow(clippy::print_stdout, reason = "a skipped test says why")]
 pub fn installed(tool: &str) -> bool {
     let found = Command::new(tool).arg("--help").output().is_ok();
@@ -13,10 +13,10 @@ pub fn installed(tool: &str) -> bool {
     found
 }
 
-/// What a command printed and how it ended.
+/// The output and the outcome of a command.
 #[derive(Debug)]
 pub struct Ran {
-    /// Exit code 0.
+    /// Whether the exit code is 0.
     pub ok: bool,
     /// Standard output.
     pub out: String,
@@ -33,7 +33,7 @@ impl Ran {
         }
     }
 
-    /// The output of a command that must succeed.
+    /// Standard output of a command that must succeed.
     ///
     /// # Panics
     /// When it failed.
@@ -43,12 +43,12 @@ impl Ran {
     }
 }
 
-/// Runs a shell script with KUBECONFIG set; `set -e` is on.
+/// Runs a shell script with KUBECONFIG set, and with `set -e`.
 pub fn shell(script: &str, kubeconfig: &Path, directory: &Path) -> Ran {
     let output = Command::new("sh")
         .args(["-e", "-c", script])
         .env("KUBECONFIG", kubeconfig)
-        // kubectl keeps discovery per server address, and addresses come back in tests.
+        // kubectl caches discovery in HOME by server address, and tests use an address again.
         .env("HOME", directory)
         .current_dir(directory)
         .output();

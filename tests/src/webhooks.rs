@@ -1,4 +1,4 @@
-//! The whole operator with its webhooks, and an API server that calls them.
+//! The whole operator with its webhooks, and webhook configurations by which the API server calls them.
 
 use crate::cluster::{Cluster, PATIENCE, guest};
 use deploy_manifests::{Settings, names, webhook};
@@ -16,13 +16,13 @@ use orascache_operator::webhooks::{Certificate, Options};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-/// Starts the operator as `orascache run` does, with webhooks on a free port, and has the API server call them. Returns
-/// once the API server trusts them and the operator has looked at everything.
+/// Starts the operator as `orascache run` does, with webhooks on a free port, and has the API server call them.
+/// Returns once the configurations have the CA and the operator has reconciled every object once.
 pub async fn operator(cluster: &Cluster) -> Operator {
     operator_with(cluster, |_| {}).await
 }
 
-/// The same with other options.
+/// The same with changed options.
 pub async fn operator_with(cluster: &Cluster, change: impl FnOnce(&mut operator::Options)) -> Operator {
     let client = cluster.client();
     let namespace =
@@ -32,10 +32,10 @@ pub async fn operator_with(cluster: &Cluster, change: impl FnOnce(&mut operator:
         .patch(names::NAMESPACE, &PatchParams::apply("test"), &Patch::Apply(&namespace))
         .await
         .expect("the operator's namespace");
-    // The configurations come first, as with `kubectl apply -k`.
+    // The configurations are applied before the operator starts, as with `kubectl apply -k`.
     let address = free_address();
     install(cluster, &client, address).await;
-    // The Lease is part of its work too.
+    // With a Lease, as in an installation.
     let mut options = operator::Options {
         lease_namespace: Some(names::NAMESPACE.to_owned()),
         webhooks: Some(Options {
@@ -53,29 +53,37 @@ pub async fn operator_with(cluster: &Cluster, change: impl FnOnce(&mut operator:
     let operator = operator::start(cluster.operator_client().await, Arc::new(guest(EMBEDDED)), options)
         .await
         .expect("the operator starts");
-    trusted(&client).await;
+    until_ca_is_published(&client).await;
     tokio::time::timeout(PATIENCE, operator.synced()).await.expect("the operator syncs");
     operator
 }
 
-/// An address that was free a moment ago.
+/// An address that was free when this function looked.
 fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
 }
 
-/// Applies the configurations of the manifests. An API server outside of a cluster network reaches no Service: it is
-/// given the address instead.
+/// Applies the webhook configurations of the manifests. No API server of the tests reaches Services: a real one
+/// gets URLs in the configurations, and the fake one a route for the Service.
 async fn install(cluster: &Cluster, client: &Client, address: SocketAddr) {
     let settings = Settings::default();
     let mut mutating = webhook::mutating(&settings);
     let mut validating = webhook::validating(&settings);
     if cluster.is_real() {
-        let direct = |config: &mut WebhookClientConfig| {
+        let replace_service = |config: &mut WebhookClientConfig| {
             let path = config.service.take().and_then(|service| service.path).unwrap_or_default();
             config.url = Some(format!("https://{address}{path}"));
         };
-        mutating.webhooks.iter_mut().flatten().for_each(|webhook| direct(&mut webhook.client_config));
-        validating.webhooks.iter_mut().flatten().for_each(|webhook| direct(&mut webhook.client_config));
+        mutating
+            .webhooks
+            .iter_mut()
+            .flatten()
+            .for_each(|webhook| replace_service(&mut webhook.client_config));
+        validating
+            .webhooks
+            .iter_mut()
+            .flatten()
+            .for_each(|webhook| replace_service(&mut webhook.client_config));
     } else {
         cluster.server().route_service(names::NAMESPACE, names::WEBHOOK_SERVICE, 443, address);
     }
@@ -86,7 +94,8 @@ async fn install(cluster: &Cluster, client: &Client, address: SocketAddr) {
     api.patch(&validating.name_any(), &parameters, &Patch::Apply(&validating)).await.expect("applied");
 }
 
-async fn trusted(client: &Client) {
+/// Waits until the operator has written its CA into the configurations.
+async fn until_ca_is_published(client: &Client) {
     let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     let has_bundle = |found: Option<&MutatingWebhookConfiguration>| {
         let webhooks = found.and_then(|found| found.webhooks.as_ref());

@@ -2,7 +2,7 @@
 
 use deploy_manifests::access::{self, permits};
 use deploy_manifests::{Settings, rbac};
-use fake_kube_server::{Fault, Matcher};
+use fake_kube::{Fault, Matcher};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -336,7 +336,7 @@ async fn what_the_operator_asks_for_is_what_its_service_account_may() {
     let asked = cluster.server().requests().distinct(&Matcher::any().user_agent("operator"));
     assert!(asked.len() > 20, "{asked:?}");
     let grants = rbac::granted(&Settings::default());
-    let permitted = |request: &fake_kube_server::Request, verb: &str| {
+    let permitted = |request: &fake_kube::Request, verb: &str| {
         permits(
             &grants,
             &access::Request {

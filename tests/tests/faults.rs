@@ -1,6 +1,6 @@
 //! Faults by number, as `docs/faults.md` lists them: each injects what goes wrong and asserts what must be true after it.
 
-use fake_kube_server::{Fault, Matcher};
+use fake_kube::{Fault, Matcher};
 use kube::api::{Patch, PatchParams};
 use orascache_tests::cluster::{Cluster, condition};
 use orascache_tests::fixtures::cache;

@@ -1,5 +1,6 @@
 //! Properties of the rewriting, over generated pods, natively and through the component.
 
+use fake_kube::builtins;
 use orascache_core::admission;
 use orascache_core::contract as core;
 use orascache_operator::engine::{EMBEDDED, Guest, Outcome, ReviewContext};
@@ -145,12 +146,12 @@ fn without_empty_lists(mut pod: Value) -> Value {
 
 /// What the API server would refuse, once its defaults are filled in.
 fn causes(pod: &Value) -> Vec<String> {
-    let resource = fake_kube_builtins::find("", "v1", "pods").expect("pods are built in");
+    let resource = builtins::find("", "v1", "pods").expect("pods are built in");
     let mut pod = pod.clone();
     let name = pod["metadata"]["name"].as_str().unwrap_or("step-x7k2p").to_owned();
     pod["metadata"]["name"] = json!(name);
-    fake_kube_builtins::default(resource, &mut pod);
-    let causes = fake_kube_builtins::validate_create(resource, &pod);
+    builtins::default(resource, &mut pod);
+    let causes = builtins::validate_create(resource, &pod);
     causes.into_iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Leader election: one at a time, handed over on release, gone when the Lease API is.
 
-use fake_kube_server::{Fault, Matcher};
+use fake_kube::{Fault, Matcher};
 use orascache_operator::leader::Leadership;
 use orascache_tests::cluster::{Cluster, PATIENCE};
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 
 use deploy_manifests::access::{Request, permits};
 use deploy_manifests::{names, rbac};
-use fake_kube_server::{Fault, Matcher};
+use fake_kube::{Fault, Matcher};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::Api;

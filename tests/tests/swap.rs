@@ -2,7 +2,7 @@
 //! once, and bad versions do no harm.
 
 use deploy_manifests::names;
-use fake_kube_server::Matcher;
+use fake_kube::Matcher;
 use kube::api::{DynamicObject, PostParams};
 use kube::{Api, ResourceExt};
 use orascache_controller::contract::{DecideError, Description, Kind, Observed, Plan, Reconciler};

@@ -1,8 +1,8 @@
 //! Workflows from the manifest to the artifact: admitted through webhooks and the component, run by the agent, stored in a
 //! live registry.
 
-use fake_kube_simulators::DEV_ENDPOINT_ANNOTATION;
 use kube::api::{DynamicObject, PostParams};
+use orascache_dev_registry::ENDPOINT_ANNOTATION;
 use orascache_tests::cluster::{Cluster, PATIENCE};
 use orascache_tests::fixtures::cache;
 use orascache_tests::node::{Node, Ran};
@@ -36,7 +36,7 @@ async fn node(cluster: &Cluster, name: &str) -> Node {
     let endpoint = loop {
         let found = pods.get_opt(&pod).await.expect("an answer");
         let annotations = found.and_then(|pod| pod.metadata.annotations).unwrap_or_default();
-        if let Some(endpoint) = annotations.get(DEV_ENDPOINT_ANNOTATION) {
+        if let Some(endpoint) = annotations.get(ENDPOINT_ANNOTATION) {
             break endpoint.clone();
         }
         assert!(std::time::Instant::now() < deadline, "no registry");

@@ -1,9 +1,18 @@
-//! The API of OrasCache: the names that users, pods and clusters know, and (behind the feature `schema`)
-//! the typed resource from which the CRD is generated.
+//! The API of OrasCache: the names that users, pods and clusters know, the grammar of references, and (behind the
+//! feature `schema`) the typed resource from which the CRD is generated.
+//!
+//! ```
+//! use orascache_api::reference::Reference;
+//!
+//! let reference = Reference::parse("flow/words:run-1").unwrap();
+//! assert_eq!((reference.repository, reference.tag), ("flow/words", Some("run-1")));
+//! ```
 
+pub mod endpoint;
 pub mod names;
 pub mod reference;
 pub mod steps;
+pub mod template;
 
 #[cfg(feature = "schema")]
 pub mod orascache;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// What a review may depend on beside the request. `T` is the type of JSON text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct Context<T = Arc<str>> {
     /// Primaries that the request may refer to (all of its namespace), JSON text.
     pub objects: Vec<T>,
@@ -102,7 +102,7 @@ impl Response {
 /// What the guest must know before it can answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct Needs {
     /// Objects that are not in the context: primaries, or namespaces (of these, the labels).
     pub objects: Vec<ObjectRef>,

@@ -79,7 +79,7 @@ pub enum FailurePolicy {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
 pub struct MatchCondition {
-    /// A name for messages.
+    /// A name for messages. The host takes it as it is.
     pub name: String,
     /// CEL over `object`, `oldObject`, `request`.
     pub expression: String,
@@ -90,7 +90,8 @@ pub struct MatchCondition {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
 pub struct AdmissionRule {
-    /// Label of the webhook's name, such as `pods`; unique within the guest.
+    /// First labels of the webhook's name, such as `pods` or `create.pods`; unique within the guest. The host appends the
+    /// group of the primary.
     pub name: String,
     /// Whether verdicts may carry a patch.
     pub mutating: bool,
@@ -110,6 +111,23 @@ pub struct AdmissionRule {
     pub reinvoke: bool,
 }
 
+impl AdmissionRule {
+    /// Objects of one kind when they are created or updated, without a patch. Requests go on while no answer comes.
+    pub fn validating(name: &str, kind: &Kind) -> Self {
+        Self {
+            name: name.to_owned(),
+            mutating: false,
+            group: kind.group().to_owned(),
+            versions: vec![kind.version().to_owned()],
+            resources: vec![kind.plural.clone().into_owned()],
+            operations: vec![Operation::Create, Operation::Update],
+            conditions: Vec::new(),
+            on_failure: FailurePolicy::Ignore,
+            reinvoke: false,
+        }
+    }
+}
+
 /// What a guest manages. The host watches all these kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -127,4 +145,18 @@ pub struct Description {
     pub admission: Vec<AdmissionRule>,
     /// JSON pointers into primaries whose values are secret: the host keeps them out of records.
     pub sensitive: Vec<String>,
+}
+
+impl Description {
+    /// A guest that owns nothing, reads nothing else and reviews nothing.
+    pub fn new(primary: Kind, field_manager: &str) -> Self {
+        Self {
+            primary,
+            owned: Vec::new(),
+            related: Vec::new(),
+            field_manager: field_manager.to_owned(),
+            admission: Vec::new(),
+            sensitive: Vec::new(),
+        }
+    }
 }

@@ -11,6 +11,13 @@ pub enum Error {
     Internal(String),
 }
 
+impl Error {
+    /// The input is not what the contract says; the sentence says where.
+    pub fn invalid_input(sentence: impl Into<String>) -> Self {
+        Self::InvalidInput(sentence.into())
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -32,6 +39,9 @@ pub enum GuestError {
     Internal(String),
     /// The guest trapped, ran out of time or of memory; nothing it said may be used.
     Stopped(String),
+    /// The host did not ask the guest, since it runs as many calls as it may. Asking again later
+    /// may help.
+    Busy(String),
 }
 
 impl fmt::Display for GuestError {
@@ -42,6 +52,7 @@ impl fmt::Display for GuestError {
             }
             GuestError::Internal(sentence) => write!(formatter, "the guest failed: {sentence}"),
             GuestError::Stopped(sentence) => write!(formatter, "the guest was stopped: {sentence}"),
+            GuestError::Busy(sentence) => write!(formatter, "the guest was not asked: {sentence}"),
         }
     }
 }

@@ -23,11 +23,13 @@
 mod admission;
 mod artifact;
 mod description;
+pub mod digest;
 mod error;
 mod failure;
 mod kind;
 mod observed;
 mod plan;
+pub mod time;
 
 pub use admission::{Context, Needs, Outcome, Refusal, Response, Verdict};
 pub use artifact::{ArtifactAnswer, ArtifactAspect, ArtifactFinding, ArtifactQuestion};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// Everything that a plan may depend on. `T` is the type of JSON text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct Observed<T = Arc<str>> {
     /// The primary, JSON text without managedFields.
     pub primary: T,

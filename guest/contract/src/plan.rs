@@ -113,7 +113,7 @@ pub struct Event {
 /// others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct Plan {
     /// Secrets to create unless they exist.
     pub generate: Vec<Generated>,

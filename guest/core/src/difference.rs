@@ -1,41 +1,41 @@
-//! Whether an observed object already is what is desired: everything desired must be there; what else is
-//! there (defaults of the server, fields of other managers) does not count.
+//! Whether an observed object already is what is desired. Everything desired must be there. Other fields (defaults of the
+//! API server, fields of other managers) do not count.
 
 use crate::json::Json;
 use crate::quantity;
 
-/// Whether `observed` holds everything that `desired` says.
-pub(crate) fn holds(observed: &Json<'_>, desired: &Json<'_>) -> bool {
-    holds_under("", observed, desired)
+/// Whether everything that `desired` says is in `observed`.
+pub(crate) fn is_subset(desired: &Json<'_>, observed: &Json<'_>) -> bool {
+    is_subset_in("", desired, observed)
 }
 
 /// The same for one field of an object, whose name decides how lists in it are matched.
-pub(crate) fn holds_field(field: &str, observed: Option<&Json<'_>>, desired: &Json<'_>) -> bool {
-    match (observed, desired.get(field)) {
-        (_, None) => true,
-        (None, Some(_)) => false,
-        (Some(observed), Some(desired)) => holds_under(field, observed, desired),
+pub(crate) fn is_field_subset(field: &str, desired: &Json<'_>, observed: Option<&Json<'_>>) -> bool {
+    match (desired.get(field), observed) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(desired), Some(observed)) => is_subset_in(field, desired, observed),
     }
 }
 
 /// `field` is the name of the field that holds the two values: it decides how lists are matched.
-fn holds_under(field: &str, observed: &Json<'_>, desired: &Json<'_>) -> bool {
+fn is_subset_in(field: &str, desired: &Json<'_>, observed: &Json<'_>) -> bool {
     match (desired, observed) {
         (Json::Object(members), Json::Object(_)) => members.iter().all(|(key, wanted)| {
             let child = if is_quantity_map(field) { QUANTITY } else { key.as_ref() };
             match observed.get(key) {
-                Some(found) => holds_under(child, found, wanted),
+                Some(found) => is_subset_in(child, wanted, found),
                 None => is_dropped_by_server(key, wanted),
             }
         }),
         (Json::Array(wanted), Json::Array(found)) => match merge_key(field) {
             Some(key) => wanted.iter().all(|item| {
                 let same = |other: &&Json<'_>| item.get(key).is_some() && other.get(key) == item.get(key);
-                found.iter().find(same).is_some_and(|other| holds_under("", other, item))
+                found.iter().find(same).is_some_and(|other| is_subset_in("", item, other))
             }),
             None => {
                 wanted.len() == found.len()
-                    && wanted.iter().zip(found).all(|(item, other)| holds_under("", other, item))
+                    && wanted.iter().zip(found).all(|(item, other)| is_subset_in("", item, other))
             }
         },
         (Json::Str(wanted), Json::Str(found)) => {
@@ -80,12 +80,12 @@ fn merge_key(field: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::holds;
+    use super::is_subset;
     use crate::json::Json;
 
     fn check(observed: &str, desired: &str) -> bool {
         let parse = |text| serde_json::from_str::<Json<'_>>(text).unwrap();
-        holds(&parse(observed), &parse(desired))
+        is_subset(&parse(desired), &parse(observed))
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Reading fields of a tree with their types, and saying where one has another.
 
-use crate::contract::Error;
 use crate::json::Json;
+use orascache_contract::Error;
 
 /// A place in a document: a tree, and the path that led to it.
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,14 @@
-//! A borrowed JSON tree: small to compile, quick to build, and strings point into the input text.
+//! A borrowed JSON tree: small to compile and quick to build. Its strings point into the input text.
 //!
-//! Numbers are whole: nothing that is decided here has another (quantities are strings, and the API server stores no
-//! others), and formatting fractions would be a tenth of the component. Other numbers are read as
-//! [`Json::OtherNumber`]: an object may hold what this build does not know, and stays whole where it is patched.
+//! ```
+//! use orascache_core::json::Json;
+//!
+//! let tree: Json<'_> = serde_json::from_str(r#"{"spec":{"replicas":2}}"#).unwrap();
+//! assert_eq!(tree.get("spec").and_then(|spec| spec.get("replicas")), Some(&Json::Int(2)));
+//! ```
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Error, Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -18,8 +21,9 @@ pub enum Json<'a> {
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// A number with a fraction, or one too large; its value is not kept and it cannot be written.
-    OtherNumber,
+    /// A number with a fraction, or one that does not fit into [`Json::Int`]. Nothing that is decided depends on its
+    /// value, but a copied quantity may be one.
+    OtherNumber(f64),
     /// A string.
     Str(Cow<'a, str>),
     /// An array.
@@ -37,9 +41,24 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// A member of an object that is there: null counts as absent.
+    /// A member of an object. Null counts as absent.
     pub(crate) fn member(&self, key: &str) -> Option<&Json<'a>> {
         self.get(key).filter(|value| **value != Json::Null)
+    }
+
+    /// A member of a member of an object. Null counts as absent.
+    pub(crate) fn member_of(&self, first: &str, second: &str) -> Option<&Json<'a>> {
+        self.member(first)?.member(second)
+    }
+
+    /// The items of a member that is a list; none where there is no such list.
+    pub(crate) fn items(&self, key: &str) -> &[Json<'a>] {
+        self.get(key).and_then(Json::as_array).unwrap_or_default()
+    }
+
+    /// The member `name`, by which Kubernetes tells the items of most lists apart.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.get("name").and_then(Json::as_str)
     }
 
     /// The string, if it is one.
@@ -58,15 +77,15 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// An object of the members that have a value.
+    /// An object of those members that have a value.
     pub fn object<const N: usize>(mut members: [(&'static str, Option<Json<'a>>); N]) -> Json<'a> {
         collect(&mut members)
     }
 
-    /// Whether a number that is not whole is in it.
+    /// Whether it contains a number that is not an [`Json::Int`].
     pub fn has_other_number(&self) -> bool {
         match self {
-            Json::OtherNumber => true,
+            Json::OtherNumber(_) => true,
             Json::Array(items) => items.iter().any(Json::has_other_number),
             Json::Object(members) => members.iter().any(|(_, value)| value.has_other_number()),
             _ => false,
@@ -75,7 +94,7 @@ impl<'a> Json<'a> {
 
     /// Writes the value as JSON text.
     pub fn to_text(&self) -> String {
-        // Serialising this tree into a String cannot fail: keys are strings and nothing else can err.
+        // Serialising this tree into a String cannot fail: all keys are strings.
         serde_json::to_string(self).unwrap_or_default()
     }
 
@@ -85,7 +104,7 @@ impl<'a> Json<'a> {
             Json::Null => "null",
             Json::Bool(_) => "a boolean",
             Json::Int(_) => "a number",
-            Json::OtherNumber => "a number with a fraction",
+            Json::OtherNumber(_) => "a number with a fraction",
             Json::Str(_) => "a string",
             Json::Array(_) => "a list",
             Json::Object(_) => "an object",
@@ -93,7 +112,7 @@ impl<'a> Json<'a> {
     }
 }
 
-/// One piece of code for arrays of all lengths.
+/// Not generic, so that arrays of all lengths share its code.
 fn collect<'a>(members: &mut [(&'static str, Option<Json<'a>>)]) -> Json<'a> {
     let mut kept = Vec::with_capacity(members.len());
     for (key, value) in members {
@@ -164,7 +183,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
                 Ok(Key(Cow::Owned(text.to_owned())))
             }
         }
-        // Keys are strings whatever is asked for; asking for "any" leaves out code that says otherwise.
+        // JSON keys are strings, whatever type is asked for. Asking for any type compiles to the least code.
         deserializer.deserialize_any(KeyVisitor)
     }
 }
@@ -191,11 +210,11 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(i64::try_from(value).map_or(Json::OtherNumber, Json::Int))
+        Ok(i64::try_from(value).map_or(Json::OtherNumber(value as f64), Json::Int))
     }
 
-    fn visit_f64<E>(self, _value: f64) -> Result<Self::Value, E> {
-        Ok(Json::OtherNumber)
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Json::OtherNumber(value))
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
@@ -229,7 +248,7 @@ impl Serialize for Json<'_> {
             Json::Null => serializer.serialize_unit(),
             Json::Bool(value) => serializer.serialize_bool(*value),
             Json::Int(value) => serializer.serialize_i64(*value),
-            Json::OtherNumber => Err(S::Error::custom("a number with a fraction was to be written")),
+            Json::OtherNumber(value) => serializer.serialize_f64(*value),
             Json::Str(text) => serializer.serialize_str(text),
             Json::Array(items) => serializer.collect_seq(items),
             Json::Object(members) => {

@@ -5,20 +5,25 @@
 //! times larger and three to five times slower.
 
 pub mod admission;
-mod attention;
-pub mod contract;
+mod describe;
 mod desired;
 mod difference;
 mod digest;
 mod fields;
+mod findings;
+mod issue;
+mod issues;
 pub mod json;
+mod kinds;
+mod names;
 mod observed;
 mod primary;
 mod quantity;
 mod reconcile;
+mod settings;
 mod status;
-mod time;
+mod step_annotations;
 pub mod validate;
 
-use orascache_api::reference;
-pub use reconcile::{describe, reconcile};
+pub use describe::describe;
+pub use reconcile::reconcile;

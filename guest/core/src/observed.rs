@@ -1,8 +1,8 @@
 //! What exists: children of the cache and related objects of its namespace, read as far as decisions need.
 
-use crate::contract::{Error, Kind, ObjectRef};
 use crate::fields::{self, Place};
 use crate::json::Json;
+use orascache_contract::{Error, Kind, ObjectRef};
 
 /// One observed object.
 #[derive(Debug)]
@@ -57,18 +57,15 @@ impl<'a> Object<'a> {
         self.metadata.member(name)
     }
 
-    fn is(&self, kind: Kind, name: &str) -> bool {
+    fn is(&self, kind: &Kind, name: &str) -> bool {
         self.kind == kind.kind && self.api_version == kind.api_version && self.name == name
     }
 
     /// A reference that means this very object.
-    pub(crate) fn reference(&self, kind: Kind) -> ObjectRef {
+    pub(crate) fn reference(&self, kind: &Kind) -> ObjectRef {
         let own = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         ObjectRef {
-            api_version: kind.api_version.to_owned(),
-            kind: kind.kind.to_owned(),
-            plural: kind.plural.to_owned(),
-            namespaced: kind.namespaced,
+            kind: kind.clone(),
             namespace: own(self.namespace),
             name: self.name.to_owned(),
             uid: own(self.uid),
@@ -89,10 +86,10 @@ impl ObjectStatus {
 }
 
 /// Parses all texts of one list of the input.
-pub(crate) fn parse_all<'a>(texts: &'a [String], list: &str) -> Result<Vec<Json<'a>>, Error> {
+pub(crate) fn parse_all<'a, T: AsRef<str>>(texts: &'a [T], list: &str) -> Result<Vec<Json<'a>>, Error> {
     let mut trees = Vec::with_capacity(texts.len());
     for (position, text) in texts.iter().enumerate() {
-        trees.push(fields::parse(text, "").map_err(|error| named(list, position, &error))?);
+        trees.push(fields::parse(text.as_ref(), "").map_err(|error| named(list, position, &error))?);
     }
     Ok(trees)
 }
@@ -115,7 +112,7 @@ impl<'a> Objects<'a> {
         Ok(Objects(objects))
     }
 
-    pub(crate) fn find(&self, kind: Kind, name: &str) -> Option<&Object<'a>> {
+    pub(crate) fn find(&self, kind: &Kind, name: &str) -> Option<&Object<'a>> {
         self.0.iter().find(|object| object.is(kind, name))
     }
 }

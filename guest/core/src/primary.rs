@@ -1,9 +1,9 @@
 //! The OrasCache as the core reads it: borrowed, and only the fields that matter.
 
-use crate::contract::Error;
 use crate::fields::Place;
 use crate::json::Json;
 use orascache_api::names::{API_VERSION, DEFAULT_IMAGE, KIND};
+use orascache_contract::Error;
 
 #[derive(Debug)]
 pub(crate) struct Primary<'a> {

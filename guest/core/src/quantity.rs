@@ -1,15 +1,15 @@
-//! Resource quantities, as far as comparing them needs (k8s.io/apimachinery `resource.Quantity`).
+//! Resource quantities (k8s.io/apimachinery `resource.Quantity`), as far as comparing them needs.
 //!
-//! The API server rewrites quantities into a canonical form (`1000m` becomes `1`), so that comparing
-//! the text of what we applied with what we observe would never converge.
+//! The API server rewrites quantities into a canonical form: `1000m` becomes `1`. So texts that were applied and texts
+//! that are observed cannot be compared as they are.
 
-/// A quantity in units of a nano, large enough for every value that the API server accepts.
+/// A quantity in billionths, large enough for every value that the API server accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Quantity(i128);
 
 const NANO: i128 = 1_000_000_000;
 
-/// Parses `20Gi`, `0.5`, `100m`, `1e3`; `None` when it is none or too large to hold.
+/// Parses `20Gi`, `0.5`, `100m`, `1e3`. `None` when the text is not a quantity, or too large.
 pub fn parse(text: &str) -> Option<Quantity> {
     let negative = text.starts_with('-');
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -27,7 +27,7 @@ pub fn parse(text: &str) -> Option<Quantity> {
         if !digit.is_ascii_digit() {
             return None;
         }
-        // Rounds up, as the API server does with what is smaller than a nano.
+        // Rounds up to a billionth, as the API server does.
         let step = i128::from(digit - b'0').checked_mul(place)?;
         value = value.checked_add((step + 9) / 10)?;
         place = (place / 10).max(1);
@@ -61,6 +61,11 @@ fn suffix_in_nanos(suffix: &str) -> Option<i128> {
     })
 }
 
+/// Whether the text is a quantity greater than zero.
+pub fn is_positive(text: &str) -> bool {
+    parse(text) > Some(Quantity(0))
+}
+
 /// Whether two texts mean the same quantity.
 pub fn same(one: &str, other: &str) -> bool {
     matches!((parse(one), parse(other)), (Some(one), Some(other)) if one == other)
@@ -71,7 +76,7 @@ mod tests {
     use super::{parse, same};
 
     #[test]
-    fn equal_in_other_words() {
+    fn quantities_are_equal_however_they_are_written() {
         for (one, other) in [
             ("1000m", "1"),
             ("1024Mi", "1Gi"),
@@ -87,14 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn different() {
+    fn other_texts_are_not_equal() {
         for (one, other) in [("1G", "1Gi"), ("1", "1m"), ("", ""), ("x", "x"), ("1Q", "1Q")] {
             assert!(!same(one, other), "{one} and {other}");
         }
     }
 
     #[test]
-    fn ordered() {
+    fn quantities_are_ordered_by_value() {
         assert!(parse("20Gi") > parse("19Gi"));
         assert!(parse("-1") < parse("0"));
         assert_eq!(parse("99999999999999999999999999999999999999999E"), None);

@@ -1,38 +1,42 @@
-//! The status of a cache: KEP-1623 conditions and a few facts, from observed state only.
+//! The status of a cache: conditions (KEP-1623) and a few facts, from observed state only.
 
-use crate::attention::Attention;
-use crate::contract::{Event, Severity};
 use crate::difference;
+use crate::issue::Issue;
 use crate::json::Json;
 use crate::observed::Object;
 use crate::primary::Primary;
-use crate::time;
-use orascache_api::names::{API_VERSION, KIND, REGISTRY_PORT};
+use orascache_api::endpoint::Endpoint;
+use orascache_api::names::{API_VERSION, KIND};
+use orascache_contract::{Event, Severity, time};
 use std::borrow::Cow;
 
 /// What the status is made from.
 pub(crate) struct Facts<'f, 'a> {
     pub(crate) primary: &'f Primary<'a>,
     pub(crate) stateful_set: Option<&'f Object<'a>>,
-    /// The most important first.
-    pub(crate) attention: &'f [Attention],
-    /// The StatefulSet is about to be changed: what its status counts are pods of the past.
+    /// The most important one comes first.
+    pub(crate) issues: &'f [Issue],
+    /// Whether the StatefulSet is about to be changed. Its status counts the pods before the change then.
     pub(crate) outdated: bool,
-    /// How many pods there should be: as the cache says, or as whoever owns that field of the StatefulSet says.
+    /// How many pods there should be: as the spec says, or as the StatefulSet says where another field manager owns the
+    /// field.
     pub(crate) replicas: i64,
+    /// DNS domain of the cluster, where the settings name it.
+    pub(crate) cluster_domain: Option<&'f str>,
+    /// Seconds since the Unix epoch.
     pub(crate) now: u64,
 }
 
 /// One condition, before its transition time is known.
 struct Condition<'c> {
     kind: &'static str,
-    holds: bool,
+    is_true: bool,
     reason: &'static str,
     message: Cow<'c, str>,
 }
 
 impl Facts<'_, '_> {
-    /// The status that should be written, if it is not there already, and the events that tell of the change.
+    /// The status that should be written, `None` if it is there already; and the events about the change.
     pub(crate) fn changes(&self) -> (Option<String>, Vec<Event>) {
         let conditions = [self.ready(), self.progressing(), self.degraded()];
         let written = self.primary.status;
@@ -51,15 +55,13 @@ impl Facts<'_, '_> {
     fn status<'s>(&'s self, conditions: Vec<Json<'s>>) -> Json<'s> {
         let spec = &self.primary.spec;
         let metadata = &self.primary.metadata;
-        let endpoint = spec.deploy().then(|| {
-            let (name, namespace) = (&metadata.name, &metadata.namespace);
-            format!("{name}-0.{name}.{namespace}.svc.cluster.local:{REGISTRY_PORT}")
-        });
+        let endpoint =
+            spec.deploy().then(|| Endpoint::of_cache(metadata.name, metadata.namespace, self.cluster_domain));
         let storage = if spec.storage.is_some() { "Persistent" } else { "Ephemeral" };
         let counters = self.stateful_set.map(|set| &set.status);
         Json::object([
             ("conditions", Some(Json::Array(conditions))),
-            ("endpoint", endpoint.map(Json::from)),
+            ("endpoint", endpoint.map(|endpoint| endpoint.host().to_owned().into())),
             ("image", spec.deploy().then(|| spec.image().into())),
             ("observedGeneration", Some(metadata.generation.into())),
             ("readyReplicas", Some(counters.map_or(0, |counters| counters.ready_replicas).into())),
@@ -68,7 +70,7 @@ impl Facts<'_, '_> {
         ])
     }
 
-    /// What goes to the status subresource. The UID keeps it off a cache that was recreated meanwhile.
+    /// The document for the status subresource. The UID keeps it off a cache that was recreated meanwhile.
     fn document(&self, status: Json<'_>) -> String {
         let metadata = &self.primary.metadata;
         let text = |value: &'_ str| (!value.is_empty()).then(|| Json::from(value.to_owned()));
@@ -89,9 +91,9 @@ impl Facts<'_, '_> {
     }
 
     fn ready(&self) -> Condition<'_> {
-        let condition = |holds, reason, message| Condition { kind: "Ready", holds, reason, message };
-        if let Some(refused) = self.refused() {
-            return condition(false, refused.reason, refused.message.as_str().into());
+        let condition = |is_true, reason, message| Condition { kind: "Ready", is_true, reason, message };
+        if let Some(issue) = self.freezing_issue() {
+            return condition(false, issue.reason.as_str(), issue.message.as_str().into());
         }
         if !self.primary.spec.deploy() {
             return condition(
@@ -111,17 +113,18 @@ impl Facts<'_, '_> {
             };
             return condition(true, "RegistryReady", message.into());
         }
-        if let Some(blocking) = self.attention.iter().find(|attention| attention.blocks) {
-            return condition(false, blocking.reason, blocking.message.as_str().into());
+        if let Some(blocking) = self.issues.iter().find(|issue| issue.blocks()) {
+            return condition(false, blocking.reason.as_str(), blocking.message.as_str().into());
         }
         condition(false, "RegistryStarting", self.progress().into())
     }
 
     fn progressing(&self) -> Condition<'_> {
-        let condition = |holds, reason, message| Condition { kind: "Progressing", holds, reason, message };
+        let condition =
+            |is_true, reason, message| Condition { kind: "Progressing", is_true, reason, message };
         let settled = || condition(false, "AsExpected", "".into());
-        if let Some(refused) = self.refused() {
-            condition(false, refused.reason, "Waiting for the spec to be corrected.".into())
+        if let Some(issue) = self.freezing_issue() {
+            condition(false, issue.reason.as_str(), "Waiting for the spec to be corrected.".into())
         } else if !self.primary.spec.deploy() {
             match self.stateful_set {
                 Some(_) => condition(true, "RemovingRegistry", "The registry is being removed.".into()),
@@ -135,19 +138,18 @@ impl Facts<'_, '_> {
     }
 
     fn degraded(&self) -> Condition<'_> {
-        let (holds, reason, message) = match self.attention.first() {
+        let (is_true, reason, message) = match self.issues.first() {
             None => (false, "AsExpected", "".into()),
             Some(first) => {
-                let all: Vec<&str> =
-                    self.attention.iter().map(|attention| attention.message.as_str()).collect();
-                (true, first.reason, all.join(" ").into())
+                let all: Vec<&str> = self.issues.iter().map(|issue| issue.message.as_str()).collect();
+                (true, first.reason.as_str(), all.join(" ").into())
             }
         };
-        Condition { kind: "Degraded", holds, reason, message }
+        Condition { kind: "Degraded", is_true, reason, message }
     }
 
-    fn refused(&self) -> Option<&Attention> {
-        self.attention.iter().find(|attention| attention.refuses())
+    fn freezing_issue(&self) -> Option<&Issue> {
+        self.issues.iter().find(|issue| issue.freezes())
     }
 
     fn is_rolled_out(&self) -> bool {
@@ -172,7 +174,7 @@ impl Facts<'_, '_> {
 
     /// A transition is a change of `status` alone (KEP-1623); otherwise the old time stays.
     fn render<'r>(&'r self, condition: &Condition<'r>, old: Option<&Json<'r>>) -> Json<'r> {
-        let status = status_text(condition.holds);
+        let status = status_text(condition.is_true);
         let since = old
             .filter(|old| old.get("status").and_then(Json::as_str) == Some(status))
             .and_then(|old| old.get("lastTransitionTime"))
@@ -188,8 +190,8 @@ impl Facts<'_, '_> {
         ])
     }
 
-    /// Events tell of transitions: a new reason of Ready, something new that needs attention, a deprecated
-    /// field in a spec that is seen for the first time.
+    /// Events about changes: another status or reason of Ready or Degraded, and a deprecated field in a spec that is seen
+    /// for the first time.
     fn events<'j>(
         &self,
         conditions: &[Condition<'_>; 3],
@@ -198,22 +200,22 @@ impl Facts<'_, '_> {
         let mut events = Vec::new();
         let is_new = |condition: &Condition<'_>| {
             let text = |member| old(condition.kind).and_then(|old| old.get(member)).and_then(Json::as_str);
-            text("status") != Some(status_text(condition.holds)) || text("reason") != Some(condition.reason)
+            text("status") != Some(status_text(condition.is_true)) || text("reason") != Some(condition.reason)
         };
         let [ready, _, degraded] = conditions;
-        if is_new(ready) && !(degraded.holds && degraded.reason == ready.reason) {
+        if is_new(ready) && !(degraded.is_true && degraded.reason == ready.reason) {
             events.push(Event {
                 severity: Severity::Normal,
-                reason: ready.reason,
-                action: "Reconcile",
+                reason: ready.reason.into(),
+                action: "Reconcile".into(),
                 note: ready.message.clone().into_owned(),
             });
         }
-        if degraded.holds && is_new(degraded) {
+        if degraded.is_true && is_new(degraded) {
             events.push(Event {
                 severity: Severity::Warning,
-                reason: degraded.reason,
-                action: "Reconcile",
+                reason: degraded.reason.into(),
+                action: "Reconcile".into(),
                 note: degraded.message.clone().into_owned(),
             });
         }
@@ -223,8 +225,8 @@ impl Facts<'_, '_> {
         {
             events.push(Event {
                 severity: Severity::Warning,
-                reason: "DeprecatedField",
-                action: "Reconcile",
+                reason: "DeprecatedField".into(),
+                action: "Reconcile".into(),
                 note: "spec.secrets.registryHttp is deprecated, because everybody who can read the cache can read it: put the value into a Secret under the key http-secret and name that in spec.secret.".to_owned(),
             });
         }
@@ -232,12 +234,13 @@ impl Facts<'_, '_> {
     }
 }
 
-fn status_text(holds: bool) -> &'static str {
-    if holds { "True" } else { "False" }
+fn status_text(is_true: bool) -> &'static str {
+    if is_true { "True" } else { "False" }
 }
 
-/// Conditions of other writers do not count, but a fact of ours that is no longer true does.
+/// Whether the written status is the wanted one. Conditions of other writers do not count. A fact that no longer holds
+/// does.
 fn is_same(written: &Json<'_>, status: &Json<'_>) -> bool {
     let gone = |member: &&str| written.get(member).is_some() && status.get(member).is_none();
-    difference::holds(written, status) && !["endpoint", "image", "storage"].iter().any(gone)
+    difference::is_subset(status, written) && !["endpoint", "image", "storage"].iter().any(gone)
 }

@@ -1,13 +1,13 @@
 //! Rules that a cache must keep beyond the types of its fields. The CRD says most of them too (CEL); they
 //! are repeated here for clusters whose CRD is older, and for hosts that have none.
 
-use crate::contract::Error;
 use crate::fields;
 use crate::json::Json;
 use crate::primary::{Primary, Spec, Storage};
 use crate::quantity;
-use crate::reference;
 use orascache_api::names::MAX_NAME_LENGTH;
+use orascache_api::reference;
+use orascache_contract::Error;
 
 /// What is wrong with one field, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
-//! Scenarios: a cache over its life, in a toy cluster.
+//! Scenarios of a cache over its life, in a small simulated cluster.
 
 mod world;
 
-use orascache_core::contract::{Failure, ObjectRef, Observed, Severity};
+use orascache_contract::{Failure, FailureReason, Kind, ObjectRef, Observed, Severity, Verb};
 use orascache_core::reconcile;
 use serde_json::{Value, json};
 use world::{World, claim, secret};
@@ -11,20 +11,17 @@ fn spec(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-fn failure(kind: &str, reason: &str, code: u16, message: &str) -> Failure {
+const STATEFUL_SET: Kind = Kind::namespaced("apps/v1", "StatefulSet", "statefulsets");
+const SERVICE: Kind = Kind::namespaced("v1", "Service", "services");
+const SECRET: Kind = Kind::namespaced("v1", "Secret", "secrets");
+const CLAIM: Kind = Kind::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims");
+
+fn failure(kind: Kind, reason: FailureReason, code: u16, message: &str) -> Failure {
     Failure {
-        target: ObjectRef {
-            api_version: "apps/v1".into(),
-            kind: kind.into(),
-            plural: String::new(),
-            namespaced: true,
-            namespace: Some("lab".into()),
-            name: "demo".into(),
-            uid: None,
-        },
-        verb: "apply".into(),
+        target: ObjectRef { kind, namespace: Some("lab".into()), name: "demo".into(), uid: None },
+        verb: Verb::Apply,
         code,
-        reason: reason.into(),
+        reason,
         message: message.into(),
     }
 }
@@ -51,7 +48,7 @@ fn a_converged_cache_has_an_empty_plan() {
 }
 
 #[test]
-fn ready_only_when_rolled_out() {
+fn a_cache_is_ready_only_when_it_is_rolled_out() {
     let mut world = World::new(spec("{}"));
     let plan = world.plan();
     world.execute(&plan);
@@ -59,7 +56,7 @@ fn ready_only_when_rolled_out() {
     assert_eq!(world.condition("Progressing")["status"], "True");
     world.settle();
     assert_eq!(world.condition("Ready")["reason"], "RegistryReady");
-    assert_eq!(world.cache["status"]["endpoint"], "demo-0.demo.lab.svc.cluster.local:5000");
+    assert_eq!(world.cache["status"]["endpoint"], "demo-0.demo.lab.svc:5000");
     world.edit(|spec| spec["image"] = "registry:3".into());
     let plan = world.plan();
     assert_eq!(plan.apply.len(), 1, "only the StatefulSet changes");
@@ -85,7 +82,7 @@ fn transition_times_move_only_on_transitions() {
 }
 
 #[test]
-fn without_deploy_the_registry_goes_and_the_storage_stays() {
+fn without_deploy_the_registry_is_deleted_and_the_storage_stays() {
     let mut world = World::new(spec(r#"{"storage":{"size":"1Gi"}}"#));
     world.settle();
     assert!(world.children.contains_key("StatefulSet/demo"));
@@ -110,7 +107,7 @@ fn an_edited_child_is_applied_again() {
     assert_eq!(world.plan().apply.len(), 1);
     world.settle();
     world.children.get_mut("Service/demo").unwrap()["spec"]["selector"]["x"] = "y".into();
-    assert!(world.plan().is_empty(), "a field that is not ours is left alone");
+    assert!(world.plan().is_empty(), "a field of another manager is left alone");
     world.children.get_mut("Service/demo").unwrap()["metadata"]["labels"] = json!({});
     assert_eq!(world.plan().apply.len(), 1);
 }
@@ -121,7 +118,7 @@ fn a_field_that_leaves_the_spec_leaves_the_child() {
     world.settle();
     world.edit(|spec| *spec = json!({}));
     let plan = world.plan();
-    assert_eq!(plan.apply.len(), 1, "the digest tells, although what is left is a subset");
+    assert_eq!(plan.apply.len(), 1, "the digest differs, although the remaining fields are a subset");
     assert!(!plan.apply[0].contains("nodeSelector"));
 }
 
@@ -144,7 +141,7 @@ fn a_generated_secret_is_generated_once_and_kept() {
 }
 
 #[test]
-fn a_literal_secret_moves_into_a_secret_and_goes_with_the_literal() {
+fn a_literal_secret_moves_into_a_secret_that_is_deleted_with_the_literal() {
     let mut world = World::new(spec(r#"{"secrets":{"registryHttp":"literal"}}"#));
     let plan = world.plan();
     let set = plan.apply.iter().find(|object| object.contains("StatefulSet")).unwrap();
@@ -162,7 +159,7 @@ fn a_literal_secret_moves_into_a_secret_and_goes_with_the_literal() {
 }
 
 #[test]
-fn several_pods_need_storage_that_they_can_share() {
+fn several_pods_need_storage_that_all_of_them_can_write() {
     for text in [r#"{"replicas":2}"#, r#"{"replicas":2,"storage":{"size":"1Gi"}}"#] {
         let mut world = World::new(spec(text));
         world.settle();
@@ -180,7 +177,7 @@ fn several_pods_need_storage_that_they_can_share() {
 }
 
 #[test]
-fn an_invalid_spec_disturbs_nothing_that_runs() {
+fn an_invalid_spec_leaves_children_as_they_are() {
     let mut world = World::new(spec("{}"));
     world.settle();
     let children = world.children.clone();
@@ -194,7 +191,7 @@ fn an_invalid_spec_disturbs_nothing_that_runs() {
 }
 
 #[test]
-fn a_missing_secret_is_named_and_found_later() {
+fn a_missing_secret_is_reported_until_it_exists() {
     let mut world = World::new(spec(r#"{"secret":"mysecret"}"#));
     let plan = world.plan();
     world.execute(&plan);
@@ -208,7 +205,7 @@ fn a_missing_secret_is_named_and_found_later() {
 }
 
 #[test]
-fn storage_does_not_shrink_and_grows() {
+fn storage_grows_and_does_not_shrink() {
     let mut world = World::new(spec(r#"{"storage":{"size":"20Gi"}}"#));
     world.settle();
     world.edit(|spec| spec["storage"]["size"] = "10Gi".into());
@@ -218,7 +215,7 @@ fn storage_does_not_shrink_and_grows() {
         world.children["PersistentVolumeClaim/demo-data"]["spec"]["resources"]["requests"]["storage"],
         "20Gi"
     );
-    assert_eq!(world.condition("Ready")["status"], "True", "what runs goes on");
+    assert_eq!(world.condition("Ready")["status"], "True", "the registry still runs");
     world.edit(|spec| spec["storage"]["size"] = "30Gi".into());
     world.settle();
     assert_eq!(
@@ -229,12 +226,12 @@ fn storage_does_not_shrink_and_grows() {
 }
 
 #[test]
-fn failed_writes_are_named() {
+fn failed_writes_are_reported() {
     let mut world = World::new(spec("{}"));
     world.settle();
     world.failures.push(failure(
-        "StatefulSet",
-        "FieldOwnedByOther",
+        STATEFUL_SET,
+        FailureReason::FieldOwnedByOther,
         409,
         "spec.replicas of StatefulSet demo is left to hpa.",
     ));
@@ -243,11 +240,11 @@ fn failed_writes_are_named() {
     world.settle();
     assert_eq!(world.condition("Degraded")["reason"], "FieldOwnedByOther");
     assert_eq!(world.condition("Ready")["status"], "True");
-    assert!(world.plan().is_empty(), "a lasting failure is told once");
-    world.failures = vec![failure("Service", "NotControlled", 409, "")];
+    assert!(world.plan().is_empty(), "a lasting failure gives one event");
+    world.failures = vec![failure(SERVICE, FailureReason::NotControlled, 409, "")];
     world.settle();
     assert_eq!(world.condition("Degraded")["reason"], "NameTaken");
-    world.failures = vec![failure("StatefulSet", "Forbidden", 403, "exceeded quota")];
+    world.failures = vec![failure(STATEFUL_SET, FailureReason::Forbidden, 403, "exceeded quota")];
     world.settle();
     assert_eq!(world.condition("Degraded")["reason"], "ApplyFailed");
     assert!(world.condition("Degraded")["message"].as_str().unwrap().contains("exceeded quota"));
@@ -261,10 +258,15 @@ fn a_cache_that_an_autoscaler_scales_is_ready() {
     let mut world = World::new(spec("{}"));
     world.settle();
     world.children.get_mut("StatefulSet/demo").unwrap()["spec"]["replicas"] = 3.into();
-    world.failures.push(failure("StatefulSet", "FieldOwnedByOther", 409, "spec.replicas is left to hpa."));
+    world.failures.push(failure(
+        STATEFUL_SET,
+        FailureReason::FieldOwnedByOther,
+        409,
+        "spec.replicas is left to hpa.",
+    ));
     world.roll_out();
     let plan = world.plan();
-    // The host holds the apply back; the status is written.
+    // The host does not apply the StatefulSet. It writes the status.
     world.cache["status"] = serde_json::from_str::<Value>(&plan.status.unwrap()).unwrap()["status"].clone();
     assert_eq!(world.condition("Ready")["status"], "True");
     assert!(world.condition("Ready")["message"].as_str().unwrap().starts_with("3 of 3"));
@@ -290,9 +292,10 @@ fn conditions_of_other_writers_are_left_alone() {
 }
 
 #[test]
-fn unusable_input_is_an_error_with_a_sentence() {
+fn unusable_input_is_an_error_that_says_where() {
     let observe = |primary: &str, owned: &[String]| {
-        reconcile(&Observed { primary, owned, related: &[], failures: &[], now: 0 }).unwrap_err().to_string()
+        let observed = Observed { primary: primary.to_owned(), owned: owned.to_vec(), ..Observed::default() };
+        reconcile(&observed).unwrap_err().to_string()
     };
     assert!(observe("{", &[]).contains("the primary is not JSON"));
     assert!(observe(r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x"}}"#, &[]).contains("v1 Pod"));
@@ -307,4 +310,92 @@ fn an_older_crd_without_defaults_gives_the_same_objects() {
         World::new(spec(r#"{"image":"ghcr.io/oras-project/registry:latest","deploy":true,"replicas":1}"#))
             .plan();
     assert_eq!(bare, defaulted);
+}
+
+#[test]
+fn objects_that_the_host_did_not_hand_over_are_not_called_missing() {
+    let mut world = World::new(spec(
+        r#"{"replicas":2,"secret":"s","secrets":{"orasEnv":"t"},"storage":{"existingClaim":"scratch"}}"#,
+    ));
+    world.omitted = vec![SECRET, CLAIM];
+    world.settle();
+    assert_eq!(world.condition("Ready")["status"], "True");
+    let degraded = world.condition("Degraded");
+    assert_eq!((&degraded["status"], &degraded["reason"]), (&json!("True"), &json!("SecretUnknown")));
+    let message = degraded["message"].as_str().unwrap();
+    for wanted in [
+        "Secret s, named in spec.secret, was not looked up",
+        "Secret t, named in spec.secrets.orasEnv, was not looked up",
+        "PersistentVolumeClaim scratch, named in spec.storage.existingClaim, was not looked up",
+    ] {
+        assert!(message.contains(wanted), "{message}");
+    }
+    // An object that was handed over counts, whatever was left out.
+    world.related = vec![secret("s"), secret("t"), claim("scratch", "ReadWriteMany")];
+    world.settle();
+    assert_eq!(world.condition("Degraded")["status"], "False");
+}
+
+fn storage_of(size: &str) -> Value {
+    json!({"storage": {"size": size}})
+}
+
+#[test]
+fn nothing_is_made_for_a_cache_that_is_larger_than_allowed() {
+    let mut world = World::new(storage_of("20Gi"));
+    world.settings = r#"{"maximumStorage":"10Gi"}"#.to_owned();
+    world.settle();
+    assert!(world.children.is_empty(), "{:?}", world.children.keys());
+    assert_eq!(world.condition("Ready")["reason"], "StorageNotAllowed");
+    assert_eq!(
+        world.condition("Ready")["message"],
+        "spec.storage.size is 20Gi, but the administrator allows at most 10Gi. Set it to at most 10Gi."
+    );
+    world.edit(|spec| *spec = storage_of("10Gi"));
+    world.settle();
+    assert_eq!(world.condition("Ready")["status"], "True");
+}
+
+#[test]
+fn a_claim_does_not_grow_beyond_what_is_allowed_and_stays() {
+    let mut world = World::new(storage_of("20Gi"));
+    world.settle();
+    world.settings = r#"{"maximumStorage":"10Gi"}"#.to_owned();
+    world.settle();
+    assert_eq!(world.condition("Degraded")["status"], "False", "a claim that was larger before is accepted");
+    world.edit(|spec| *spec = storage_of("30Gi"));
+    world.settle();
+    let requests = &world.children["PersistentVolumeClaim/demo-data"]["spec"]["resources"]["requests"];
+    assert_eq!(requests["storage"], "20Gi");
+    assert_eq!(world.condition("Degraded")["reason"], "StorageNotAllowed");
+    assert_eq!(world.condition("Ready")["status"], "True", "the registry still runs");
+    assert!(world.children.contains_key("StatefulSet/demo"));
+    // The other limit is told too.
+    world.edit(|spec| *spec = storage_of("5Gi"));
+    world.settle();
+    assert_eq!(world.condition("Degraded")["reason"], "StorageUnchangeable");
+}
+
+#[test]
+fn a_cache_without_registry_needs_no_storage() {
+    let mut world = World::new(json!({"deploy": false, "storage": {"size": "20Gi"}}));
+    world.settings = r#"{"maximumStorage":"10Gi"}"#.to_owned();
+    world.settle();
+    assert_eq!(world.condition("Degraded")["status"], "False");
+}
+
+#[test]
+fn the_endpoint_carries_the_domain_that_the_settings_give() {
+    let mut world = World::new(json!({}));
+    world.settings = r#"{"clusterDomain":"cluster.example"}"#.to_owned();
+    world.settle();
+    assert_eq!(world.cache["status"]["endpoint"], "demo-0.demo.lab.svc.cluster.example:5000");
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_an_error() {
+    let mut world = World::new(json!({}));
+    world.settings = r#"{"maximumStorage":"much"}"#.to_owned();
+    let error = reconcile(&world.observed()).expect_err("unusable settings").to_string();
+    assert_eq!(error, "settings.maximumStorage is not a size: write one like 100Gi");
 }

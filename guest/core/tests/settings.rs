@@ -1,4 +1,4 @@
-//! Settings of an administrator: what is taken, and what is said about what is not.
+//! Settings of an administrator: which are accepted, and what the others are refused for.
 
 use orascache_core::admission::check_settings;
 
@@ -7,7 +7,7 @@ fn complaint(settings: &str) -> String {
 }
 
 #[test]
-fn settings_that_can_be_used() {
+fn usable_settings_are_accepted() {
     for settings in [
         "",
         "{}",
@@ -20,6 +20,7 @@ fn settings_that_can_be_used() {
         r#"{"requiredAnnotations":[{"annotation":"oras.converged-computing.github.io/input-uri_2","namespaceSelector":{}}]}"#,
         r#"{"requiredAnnotations":[{"annotation":"cost-centre","namespaceSelector":{"matchExpressions":[{"key":"kubernetes.io/metadata.name","operator":"In","values":["lab"]}]}}]}"#,
         r#"{"maximumStorage":"1.5Ti"}"#,
+        r#"{"clusterDomain":"cluster.local"}"#,
         r#"{"proxyResources":{"requests":{"cpu":"1m","memory":"1Mi"},"limits":{"cpu":"4","memory":"64Mi"}}}"#,
     ] {
         assert_eq!(check_settings(settings), Ok(()), "{settings}");
@@ -27,13 +28,13 @@ fn settings_that_can_be_used() {
 }
 
 #[test]
-fn settings_that_cannot_be_used_say_where_and_what_instead() {
+fn unusable_settings_are_refused_with_place_and_remedy() {
     for (settings, wanted) in [
         ("[", "settings is not JSON: "),
         ("[]", "settings must be an object, not a list"),
         (
             r#"{"agentimage":"a"}"#,
-            "settings.agentimage is unknown: write agentImage, allowedRegistries, allowedAgentImages, requiredAnnotations, maximumStorage or proxyResources, or remove it",
+            "settings.agentimage is unknown: write agentImage, allowedRegistries, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources or clusterDomain, or remove it",
         ),
         (r#"{"agentImage":3}"#, "settings.agentImage must be a string, not a number"),
         (
@@ -82,6 +83,11 @@ fn settings_that_cannot_be_used_say_where_and_what_instead() {
         (r#"{"maximumStorage":"0"}"#, "settings.maximumStorage is not a size"),
         (r#"{"maximumStorage":100}"#, "settings.maximumStorage must be a string, not a number"),
         (
+            r#"{"clusterDomain":".cluster.local"}"#,
+            "settings.clusterDomain is not a DNS domain: write one like cluster.local",
+        ),
+        (r#"{"clusterDomain":true}"#, "settings.clusterDomain must be a string, not a boolean"),
+        (
             r#"{"proxyResources":{"claims":[]}}"#,
             "settings.proxyResources.claims is unknown: write requests or limits, or remove it",
         ),
@@ -104,13 +110,13 @@ fn settings_that_cannot_be_used_say_where_and_what_instead() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_said_at_once() {
+fn all_problems_are_reported_at_once() {
     let found = complaint(r#"{"maximumStorage":"x","allowedRegistries":["a b","c d"],"other":1}"#);
     assert_eq!(found.split("; ").count(), 4, "{found}");
 }
 
 #[test]
-fn what_may_hold_a_password_is_not_repeated() {
+fn messages_do_not_repeat_strings_that_may_be_passwords() {
     let found = complaint(
         r#"{"allowedRegistries":["user:Pa55word@ghcr.io"],"allowedAgentImages":["user:Pa55word@ghcr.io/"]}"#,
     );

@@ -1,17 +1,17 @@
-//! Updates: the same manifest can be applied again, and nothing is refused there.
+//! Updates: the same manifest can be applied again, and no update is refused.
 
 mod reviewing;
 
+use orascache_contract::{Context, Outcome};
 use orascache_core::admission;
-use orascache_core::contract::{Context, Outcome};
 use reviewing::{cache, decided, patched, wrap};
 use serde_json::{Value, json};
 
 const PREFIX: &str = "oras.converged-computing.github.io";
 
 fn outcome(object: &Value, old: Option<&Value>) -> Outcome {
-    let caches = [cache("orascache-sample")];
-    let context = Context { objects: &caches, complete: true, ..Context::default() };
+    let objects = vec![cache("orascache-sample")];
+    let context = Context { objects, complete: true, ..Context::default() };
     admission::review(&wrap(object, old), &context).expect("a review")
 }
 
@@ -37,22 +37,22 @@ fn manifest() -> Value {
 
 fn live() -> Value {
     let manifest = manifest();
-    let verdict = decided(outcome(&manifest, None));
-    assert!(verdict.allowed, "{}", verdict.message);
-    patched(&manifest, &verdict)
+    let response = decided(outcome(&manifest, None));
+    assert!(response.is_allowed(), "{response:?}");
+    patched(&manifest, &response)
 }
 
-/// What the API server stores after an update, as far as we have a say.
+/// The object that the API server stores after an update, and the warnings.
 fn updated(new: &Value, old: &Value) -> (Value, Vec<String>) {
-    let verdict = decided(outcome(new, Some(old)));
-    assert!(verdict.allowed, "nothing is refused on an update: {}", verdict.message);
-    (patched(new, &verdict), verdict.warnings)
+    let response = decided(outcome(new, Some(old)));
+    assert!(response.is_allowed(), "nothing is refused on an update: {response:?}");
+    (patched(new, &response), response.warnings)
 }
 
 #[test]
 fn applying_a_pod_again_changes_nothing() {
     let live = live();
-    // kubectl sends what its last manifest held: the command, but not what we added.
+    // kubectl sends the fields of its last manifest: the command, but not the injected parts.
     let mut again = live.clone();
     again["spec"]["containers"][0]["command"] = json!(["sh", "-c", "a -- b"]);
     assert_eq!(updated(&again, &live), (live.clone(), Vec::new()));
@@ -69,12 +69,12 @@ fn an_update_that_leaves_the_pod_alone_is_left_alone() {
     let live = live();
     let mut relabelled = live.clone();
     relabelled["metadata"]["labels"] = json!({"a": "b"});
-    let verdict = decided(outcome(&relabelled, Some(&live)));
-    assert_eq!((verdict.patch, verdict.warnings), (None, Vec::new()));
+    let response = decided(outcome(&relabelled, Some(&live)));
+    assert_eq!((response.patch(), &response.warnings), (None, &Vec::new()));
 }
 
 #[test]
-fn a_changed_command_is_for_the_api_server_to_refuse() {
+fn a_changed_command_is_left_to_the_api_server() {
     let live = live();
     let mut changed = live.clone();
     changed["spec"]["containers"][0]["command"] = json!(["sh", "-c", "something else"]);
@@ -96,7 +96,7 @@ fn changed_annotations_of_a_pod_warn() {
 }
 
 #[test]
-fn finalizers_stay_removable_on_whatever_there_is() {
+fn finalizers_stay_removable_on_malformed_pods() {
     for broken in [json!({"spec": 3}), json!({"spec": {"containers": "x"}}), json!({})] {
         let mut old = live();
         old["metadata"]["finalizers"] = json!(["a/b"]);
@@ -164,7 +164,7 @@ fn the_template_of_a_suspended_job_follows() {
 }
 
 #[test]
-fn what_a_template_says_by_itself_is_not_put_back() {
+fn annotations_that_only_the_template_had_are_not_put_back() {
     let mut manifest = job(&annotations("a:1"), false);
     manifest["spec"]["template"]["metadata"] = json!({"annotations": {format!("{PREFIX}/debug"): "true"}});
     let live = patched(&manifest, &decided(outcome(&manifest, None)));
@@ -186,7 +186,7 @@ fn an_annotation_that_leaves_a_running_job_warns() {
 }
 
 #[test]
-fn a_suspended_job_hears_what_its_pods_will_be_refused_for() {
+fn a_suspended_job_is_warned_of_what_its_pods_will_be_refused_for() {
     let live = live_job(true);
     let mut changed = live.clone();
     changed["metadata"]["annotations"][format!("{PREFIX}/input-uri")] = json!("ftp://x/a:1");
@@ -197,7 +197,7 @@ fn a_suspended_job_hears_what_its_pods_will_be_refused_for() {
 }
 
 #[test]
-fn a_suspended_job_can_do_without_its_step() {
+fn a_suspended_job_may_lose_its_step() {
     let live = live_job(true);
     let mut changed = live.clone();
     changed["metadata"]["annotations"] = json!({});

@@ -1,9 +1,10 @@
-// The same mirror in JavaScript: a ConfigMapMirror names ConfigMaps of its namespace, and gets a copy of each under
-// another name. Pure: the same input gives the same plan. There is no clock, no network and no randomness here.
+// A guest in JavaScript: a ConfigMapMirror names ConfigMaps of its namespace, and gets a copy of each under another
+// name. Pure: the same input gives the same plan. There is no clock, no network and no randomness.
 
 const CONFIG_MAP = { apiVersion: "v1", kind: "ConfigMap", plural: "configmaps", namespaced: true };
 
-// On every copy: a digest of what was applied, so that a key which leaves the source leaves the copy too.
+// Annotation of every copy with a digest of what was applied. Without it, a key that leaves the source would stay in
+// the copy.
 const APPLIED = "lab.example.com/applied";
 
 export const types = {};
@@ -11,14 +12,18 @@ export const types = {};
 export const reconciler = {
   describe: () => ({
     primary: { apiVersion: "lab.example.com/v1", kind: "ConfigMapMirror", plural: "configmapmirrors", namespaced: true },
-    owned: [CONFIG_MAP],
-    related: [CONFIG_MAP],
+    owned: [watched(CONFIG_MAP)],
+    related: [watched(CONFIG_MAP, ["/data", "/binaryData"])],
     fieldManager: "configmap-mirror",
+    admission: [],
+    sensitive: [],
   }),
 
   reconcile(observed) {
     const mirror = parse("the ConfigMapMirror", observed.primary);
-    const plan = { generate: [], apply: [], delete: [], status: null, events: [], requeueAfter: null };
+    const plan = {
+      generate: [], apply: [], patch: [], delete: [], status: null, events: [], questions: [], requeueAfter: null,
+    };
     if (mirror.metadata.deletionTimestamp) return plan;
     const copies = byName(observed.owned);
     const others = byName(observed.related);
@@ -58,13 +63,18 @@ export const reconciler = {
 export const admission = {
   review(review) {
     const uid = parse("the review", review).request?.uid ?? "";
-    const verdict = { uid, allowed: true, code: 200, message: "", warnings: [], patch: null, audit: [] };
-    return { tag: "decided", val: verdict };
+    // Allowed, without a patch.
+    return { tag: "decided", val: { uid, verdict: { tag: "allowed", val: null }, warnings: [], audit: [] } };
   },
   checkSettings(settings) {
     if (settings) throw { tag: "invalid-input", val: "a mirror has no settings: remove them" };
   },
 };
+
+// All objects of a kind, reduced to these fields; whole without fields.
+function watched(kind, fields = null) {
+  return { kind, optional: false, labelSelector: "", fields, patchable: false };
+}
 
 function copyOf(original, name, mirror) {
   const { apiVersion, kind, metadata } = mirror;
@@ -92,7 +102,7 @@ function isCurrent(copy, original) {
   );
 }
 
-// Whether everything that is wanted is there. What others added is theirs.
+// Whether everything that is wanted is there. Additions of other writers do not count.
 function isSubset(want, have) {
   if (Array.isArray(want)) return JSON.stringify(want) === JSON.stringify(have);
   if (want === null || typeof want !== "object") return want === have;

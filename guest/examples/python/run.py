@@ -1,4 +1,4 @@
-# What the module says about an AdmissionReview, and what an OrasCache leads to:
+# Reviews an AdmissionReview and plans for an OrasCache:
 #   python run.py orascache_component.wasm review.json orascache.json
 import json, sys
 from pathlib import Path
@@ -11,7 +11,7 @@ store = Store(engine)
 instance = Linker(engine).instantiate(store, Component.from_file(engine, path))
 
 def call(interface, name, *arguments):
-    index = instance.get_export_index(store, f"orascache:operator/{interface}@0.2.0")
+    index = instance.get_export_index(store, f"orascache:operator/{interface}@0.3.0")
     return instance.get_func(store, instance.get_export_index(store, name, index))(store, *arguments)
 
 def record(**fields):
@@ -19,7 +19,9 @@ def record(**fields):
     vars(value).update(fields)
     return value
 
-now = 1_790_000_000  # Seconds since the Unix epoch: the module has no clock.
-outcome = call("admission", "review", review, record(objects=[cache], complete=True, settings="", now=now))
-plan = call("reconciler", "reconcile", record(primary=cache, owned=[], related=[], failures=[], now=now))
+now = 1_790_000_000  # Seconds since the Unix epoch: the component has no clock.
+none = dict(absent=[], omitted=[], failures=[], answers=[], settings="")
+context = record(objects=[cache], complete=True, answers=[], settings="", now=now)
+outcome = call("admission", "review", review, context).payload  # A `result`: `tag` says whether it is ok.
+plan = call("reconciler", "reconcile", record(primary=cache, owned=[], related=[], **none, now=now))
 print(json.dumps({"outcome": outcome, "plan": plan}, default=vars, indent=2, ensure_ascii=False))

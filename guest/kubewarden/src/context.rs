@@ -1,7 +1,7 @@
-//! What a decision asks for, read from the cluster through the host.
+//! What a review needs to know of the cluster, read through the host.
 
 use orascache_api::names::{API_VERSION, KIND};
-use orascache_core::contract::ObjectRef;
+use orascache_contract::{ArtifactAnswer, ArtifactFinding, Context, Needs, ObjectRef};
 use serde_json::json;
 
 /// Calls of the Kubewarden host (docs.kubewarden.io, "Host capabilities"), whose waPC binding is `kubewarden`.
@@ -13,56 +13,65 @@ pub trait Host {
     fn call(&self, namespace: &str, operation: &str, payload: &str) -> Result<Vec<u8>, String>;
 }
 
-/// What is known of the cluster.
+/// What the host found.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Objects, JSON text.
-    pub(crate) objects: Vec<String>,
-    /// What was assumed instead of an answer, for whoever made the request.
+    /// The context of the second review.
+    pub(crate) context: Context<String>,
+    /// What was assumed in place of an answer, for the client.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Reads the objects.
+/// Reads what a review needs.
 ///
-/// A cache that cannot be looked up is taken for one that is as most are: it has a registry, at the address that its name
-/// gives, and no Secret. Its name is enough for that, and a warning says so. Labels of a namespace cannot be guessed, and
-/// a rule of the administrator must not fall silent.
+/// A cache that cannot be looked up is assumed to be as most are: it has a registry, at the address that its name
+/// gives, and no Secret. A warning says so. Labels of a namespace cannot be assumed: a rule of the administrator must
+/// not be skipped.
 ///
 /// # Errors
-/// A sentence, when there is no decision without an object.
-pub(crate) fn find(references: &[ObjectRef], host: &impl Host) -> Result<Found, String> {
+/// A sentence, when the request cannot be decided without an object.
+pub(crate) fn find(needs: Needs, settings: &str, host: &impl Host) -> Result<Found, String> {
     let mut found = Found::default();
-    for reference in references {
+    for reference in &needs.objects {
         match read(reference, host) {
-            Ok(Some(object)) => found.objects.push(object),
+            Ok(Some(object)) => found.context.objects.push(object),
             Ok(None) => {}
             Err(error) => {
-                warn(host, reference, &error);
+                log(host, reference, &error);
                 let namespace = reference.namespace.as_deref().unwrap_or_default();
-                let name = &reference.name;
-                if reference.kind != KIND {
-                    let kind = &reference.kind;
+                let (kind, name) = (&reference.kind.kind, &reference.name);
+                if kind != KIND {
                     return Err(format!(
-                        "{kind} {name} cannot be read, whose labels decide what is required: allow this policy to read {kind}s (contextAwareResources), or do without namespaceSelector in its settings"
+                        "{kind} {name} cannot be read, and its labels decide what is required: allow this policy to read {kind}s (contextAwareResources), or remove namespaceSelector from its settings"
                     ));
                 }
                 let assumed = json!({
                     "apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name, "namespace": namespace},
                 });
-                found.objects.push(assumed.to_string());
+                found.context.objects.push(assumed.to_string());
                 found.warnings.push(format!(
-                    "{KIND} {name} of namespace {namespace} could not be looked up, so that it is taken to exist, with a registry of its own and without a Secret"
+                    "{KIND} {name} of namespace {namespace} could not be looked up: it is assumed to exist, with a registry of its own and without a Secret"
                 ));
             }
         }
     }
+    found.context.answers = needs
+        .questions
+        .into_iter()
+        .map(|question| {
+            let finding = ArtifactFinding::Unknown("policies do not ask registries".to_owned());
+            ArtifactAnswer { question, finding }
+        })
+        .collect();
+    found.context.complete = true;
+    found.context.settings = settings.to_owned();
     Ok(found)
 }
 
-/// One object, from the API server and not from the host's memory: what was not there a moment ago may be there now.
+/// One object, read from the API server: the host's cache may not have an object yet that was just created.
 fn read(reference: &ObjectRef, host: &impl Host) -> Result<Option<String>, String> {
     let request = json!({
-        "api_version": reference.api_version, "kind": reference.kind, "name": reference.name,
+        "api_version": reference.kind.api_version, "kind": reference.kind.kind, "name": reference.name,
         "namespace": reference.namespace, "disable_cache": true,
     });
     match host.call("kubernetes", "get_resource", &request.to_string()) {
@@ -75,17 +84,17 @@ fn read(reference: &ObjectRef, host: &impl Host) -> Result<Option<String>, Strin
     }
 }
 
-/// Whether the API server has no such object. There is no other sign of it than policy-evaluator's words
+/// Whether the API server has no such object. The only sign of it is the text of policy-evaluator's error
 /// (`callback_handler/kubernetes/client.rs`, `get_resource`).
 fn is_absent(error: &str, name: &str) -> bool {
     error.contains("Cannot find ") && error.contains(&format!(" named '{name}'"))
 }
 
-fn warn(host: &impl Host, reference: &ObjectRef, error: &str) {
+fn log(host: &impl Host, reference: &ObjectRef, error: &str) {
     let entry = json!({
-        "level": "warning", "message": "an object could not be looked up", "kind": reference.kind,
+        "level": "warning", "message": "an object could not be looked up", "kind": reference.kind.kind,
         "name": reference.name, "namespace": reference.namespace, "error": error,
     });
-    // Logging is best effort: there is nobody left to tell.
+    // Logging is best effort: an error could only be logged.
     let _ = host.call("tracing", "log", &entry.to_string());
 }

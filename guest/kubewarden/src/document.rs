@@ -1,7 +1,7 @@
-//! A JSON document that is taken apart only where it is changed: everything else stays as it was written, byte for byte.
+//! A JSON document that is parsed only where it is changed. Everything else stays as it was written, byte for byte.
 //!
-//! So numbers of any size and fields of any version survive. The usual tree of serde_json does that only with features
-//! that change how every other crate of a build reads numbers.
+//! So numbers of any size and fields of any version survive. The tree of serde_json keeps them only with features that
+//! change how every other crate of a build reads numbers.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -19,7 +19,7 @@ pub(crate) enum Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Takes text apart by one level. Strings, numbers and words have none.
+    /// Parses one level of the text. Strings, numbers, true, false and null have no levels.
     fn open(&mut self) {
         let Node::Raw(text) = self else { return };
         if !text.trim_start().starts_with(['{', '[']) {
@@ -30,13 +30,13 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The parts of an object or a list.
+    /// The same value, parsed by one level.
     pub(crate) fn opened(&mut self) -> &mut Self {
         self.open();
         self
     }
 
-    /// A member or an item; a reference token of a JSON pointer names it (RFC 6901, section 4).
+    /// The member or item that a reference token of a JSON pointer names (RFC 6901, section 4).
     pub(crate) fn child(&mut self, token: &str) -> Option<&mut Node<'a>> {
         match self.opened() {
             Node::Raw(_) => None,

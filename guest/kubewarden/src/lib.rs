@@ -1,10 +1,16 @@
-//! The OrasCache module as a Kubewarden policy: a core module that speaks waPC, with [`orascache_core`] behind it.
+//! The decisions of [`orascache_core`] as a Kubewarden policy: a core module that speaks waPC.
 //!
-//! What is decided is decided there. This crate takes requests apart, reads from the cluster through the host what the
-//! decision asks for, and turns our JSON patch into the whole object that Kubewarden wants.
+//! The core decides. This crate takes requests apart, reads through the host what the decision needs to know of the
+//! cluster, and turns the core's JSON Patch into the whole object that Kubewarden wants.
 //!
-//! Built for `wasm32-unknown-unknown` it imports functions of the waPC host and nothing else: no clock, no randomness, no
-//! files. It also compiles natively, where it exports nothing, so that ordinary tools check it.
+//! Built for `wasm32-unknown-unknown`, it imports functions of the waPC host and nothing else: no clock, no randomness,
+//! no files. It also compiles natively, where it exports nothing, so that ordinary tools check it.
+//!
+//! ```
+//! let answer = orascache_kubewarden::validate_settings(br#"{"maximumStorage":"100Gi"}"#)?;
+//! assert_eq!(answer, br#"{"valid":true}"#);
+//! # Ok::<(), String>(())
+//! ```
 //!
 //! Sources: wapc.io/docs/spec, docs.kubewarden.io (writing policies, "spec"), and the crate policy-evaluator of
 //! github.com/kubewarden.

@@ -6,12 +6,12 @@ use crate::context::Host;
 use crate::operations::{PROTOCOL_VERSION, validate, validate_settings};
 use wapc_guest::{host_call, register_function};
 
-/// What Kubewarden reads of a policy before it runs it: `metadata.yml`, which the build script makes JSON of.
+/// What Kubewarden reads of a policy before it runs it: `metadata.yml`, converted to JSON by the build script.
 #[used]
 #[unsafe(link_section = "io.kubewarden.metadata")]
 static METADATA: [u8; include_bytes!(env!("METADATA_PATH")).len()] = *include_bytes!(env!("METADATA_PATH"));
 
-/// Called by the host before everything else.
+/// The host calls this before every other function.
 #[unsafe(no_mangle)]
 pub extern "C" fn wapc_init() {
     register_function("protocol_version", |_| Ok(PROTOCOL_VERSION.to_vec()));

@@ -2,8 +2,8 @@
 
 use crate::context::{self, Host};
 use crate::patch;
+use orascache_contract::{Context, Error, Outcome, Response, Verdict};
 use orascache_core::admission;
-use orascache_core::contract::{Context, Error, Outcome, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -20,15 +20,16 @@ struct Payload<'a> {
     request: Request<'a>,
 }
 
-/// Of the AdmissionRequest, what the core has no need to hand back.
+/// The AdmissionRequest, as far as the core's answer does not repeat it.
 #[derive(Default, Deserialize)]
 struct Request<'a> {
     #[serde(borrow, default)]
     object: Option<&'a RawValue>,
 }
 
+/// Kubewarden's ValidationResponse (docs.kubewarden.io, writing policies, "spec").
 #[derive(Debug, Default, Serialize)]
-struct Response {
+struct ValidationResponse {
     accepted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
@@ -42,6 +43,7 @@ struct Response {
     warnings: Vec<String>,
 }
 
+/// Kubewarden's SettingsValidationResponse.
 #[derive(Serialize)]
 struct SettingsResponse {
     valid: bool,
@@ -49,10 +51,10 @@ struct SettingsResponse {
     message: Option<String>,
 }
 
-/// Answers `validate_settings`: whether the core takes them.
+/// Answers `validate_settings`: whether the core accepts them.
 ///
 /// # Errors
-/// A sentence, when the payload is no text.
+/// A sentence, when the payload is not UTF-8.
 pub fn validate_settings(payload: &[u8]) -> Result<Vec<u8>, String> {
     let settings = text(payload)?.trim();
     let message = admission::check_settings(if settings == "null" { "" } else { settings })
@@ -61,7 +63,7 @@ pub fn validate_settings(payload: &[u8]) -> Result<Vec<u8>, String> {
     written(&SettingsResponse { valid: message.is_none(), message })
 }
 
-/// Answers `validate` as the core decides. What the core needs of the cluster is read through the host.
+/// Answers `validate` as the core decides. What the core needs to know of the cluster is read through the host.
 ///
 /// # Errors
 /// A sentence, when the payload is not what Kubewarden sends.
@@ -72,55 +74,63 @@ pub fn validate(payload: &[u8], host: &impl Host) -> Result<Vec<u8>, String> {
     let settings = parts.settings.map(RawValue::get).unwrap_or_default();
     // The payload has the request where an AdmissionReview has it.
     written(&match decide(payload, settings, host) {
-        Ok((verdict, warnings)) => response(verdict, warnings, parts.request.object)?,
+        Ok((response, warnings)) => validation_response(response, warnings, parts.request.object)?,
         Err(refusal) => refusal,
     })
 }
 
-/// The verdict, with further warnings; or the answer where there is none.
-fn decide(review: &str, settings: &str, host: &impl Host) -> Result<(Verdict, Vec<String>), Response> {
-    // Nothing that is decided about a request depends on the time, which nobody tells here.
-    let mut context = Context { objects: &[], complete: false, settings, now: 0 };
+/// The core's response with further warnings; or Kubewarden's response where the core has none.
+fn decide(
+    review: &str,
+    settings: &str,
+    host: &impl Host,
+) -> Result<(Response, Vec<String>), ValidationResponse> {
+    // No decision about a request depends on the time, and the host tells none.
+    let context = Context::<String> { settings: settings.to_owned(), ..Context::default() };
     let failed = |error: Error| {
         // Kubewarden checks settings before it uses them, so that the request is mostly to blame.
         let code = if admission::check_settings(settings).is_ok() { 400 } else { 500 };
         refusal(code, error.to_string())
     };
-    let references = match admission::review(review, &context).map_err(failed)? {
-        Outcome::Decided(verdict) => return Ok((verdict, Vec::new())),
-        Outcome::Need(references) => references,
+    let needs = match admission::review(review, &context).map_err(failed)? {
+        Outcome::Decided(response) => return Ok((response, Vec::new())),
+        Outcome::Need(needs) => needs,
     };
-    let found = context::find(&references, host).map_err(|sentence| refusal(500, sentence))?;
-    context = Context { objects: &found.objects, complete: true, ..context };
-    match admission::review(review, &context).map_err(failed)? {
-        Outcome::Decided(verdict) => Ok((verdict, found.warnings)),
+    let found = context::find(needs, settings, host).map_err(|sentence| refusal(500, sentence))?;
+    match admission::review(review, &found.context).map_err(failed)? {
+        Outcome::Decided(response) => Ok((response, found.warnings)),
         Outcome::Need(_) => {
-            Err(refusal(500, "the module asks again for what the cluster does not have".to_owned()))
+            Err(refusal(500, "the policy asks again for what the cluster does not have".to_owned()))
         }
     }
 }
 
-fn response(verdict: Verdict, warnings: Vec<String>, object: Option<&RawValue>) -> Result<Response, String> {
-    let mutated_object = match (verdict.patch, object) {
-        (Some(patch), Some(object)) => {
-            let text = patch::apply(object.get(), &patch)?;
-            Some(RawValue::from_string(text).map_err(|error| error.to_string())?)
-        }
-        (Some(_), None) => return Err("there is a patch, but no object to apply it to".to_owned()),
-        (None, _) => None,
+fn validation_response(
+    response: Response,
+    warnings: Vec<String>,
+    object: Option<&RawValue>,
+) -> Result<ValidationResponse, String> {
+    let mut answer = match response.verdict {
+        Verdict::Allowed(patch) => ValidationResponse {
+            accepted: true,
+            mutated_object: patch.map(|patch| patched(object, &patch)).transpose()?,
+            ..ValidationResponse::default()
+        },
+        Verdict::Refused(refused) => refusal(refused.code, refused.message),
     };
-    Ok(Response {
-        accepted: verdict.allowed,
-        message: Some(verdict.message).filter(|message| !message.is_empty()),
-        code: Some(verdict.code).filter(|code| *code != 0),
-        mutated_object,
-        audit_annotations: verdict.audit.into_iter().collect(),
-        warnings: verdict.warnings.into_iter().chain(warnings).collect(),
-    })
+    answer.audit_annotations = response.audit.into_iter().collect();
+    answer.warnings = response.warnings.into_iter().chain(warnings).collect();
+    Ok(answer)
 }
 
-fn refusal(code: u16, message: String) -> Response {
-    Response { code: Some(code), message: Some(message), ..Response::default() }
+fn patched(object: Option<&RawValue>, patch: &str) -> Result<Box<RawValue>, String> {
+    let object = object.ok_or("there is a patch, but no object to apply it to")?;
+    let text = patch::apply(object.get(), patch)?;
+    RawValue::from_string(text).map_err(|error| error.to_string())
+}
+
+fn refusal(code: u16, message: String) -> ValidationResponse {
+    ValidationResponse { code: Some(code), message: Some(message), ..ValidationResponse::default() }
 }
 
 fn text(payload: &[u8]) -> Result<&str, String> {

@@ -15,10 +15,10 @@ struct Operation<'a> {
     value: Option<&'a RawValue>,
 }
 
-/// The document after the patch, JSON text. What the patch does not name is the text that it was.
+/// The document after the patch, JSON text. Everything that the patch does not name is the same text as before.
 ///
 /// # Errors
-/// When the patch is none, has other operations than `add`, `replace` and `remove`, or does not fit the document.
+/// When the patch is not a JSON Patch, has other operations than `add`, `replace` and `remove`, or does not fit the document.
 pub fn apply(document: &str, patch: &str) -> Result<String, String> {
     let operations: Vec<Operation<'_>> =
         serde_json::from_str(patch).map_err(|error| format!("the patch cannot be read: {error}"))?;
@@ -46,7 +46,7 @@ fn step<'a>(root: &mut Node<'a>, operation: &Operation<'a>) -> Option<()> {
     };
     let mut node = root;
     let mut tokens = parent.split('/');
-    // A pointer starts with a slash, so that nothing stands before the first one.
+    // A pointer starts with a slash, so that the text before the first one is empty.
     if tokens.next() != Some("") {
         return None;
     }
@@ -80,7 +80,7 @@ fn step<'a>(root: &mut Node<'a>, operation: &Operation<'a>) -> Option<()> {
     Some(())
 }
 
-/// A reference token as it is meant (RFC 6901, section 4).
+/// A reference token without its escapes (RFC 6901, section 4).
 fn unescaped(token: &str) -> Cow<'_, str> {
     if token.contains('~') { token.replace("~1", "/").replace("~0", "~").into() } else { token.into() }
 }
@@ -90,7 +90,7 @@ mod tests {
     use super::apply;
 
     #[test]
-    fn what_is_not_named_stays_as_it_was_written() {
+    fn everything_that_a_patch_does_not_name_stays_as_it_was_written() {
         let document =
             r#"{ "b" : 1.50 , "a" : [ 1e400, 18446744073709551616,{"deep":  null} ], "\u0063": "\u00e9" }"#;
         let patched =
@@ -101,9 +101,9 @@ mod tests {
         );
     }
 
-    /// Examples of RFC 6902, appendix A, as far as the operations are ours.
+    /// Examples of RFC 6902, appendix A, with the operations that are supported here.
     #[test]
-    fn the_examples_of_the_standard() {
+    fn the_examples_of_the_standard_are_applied() {
         for (document, patch, wanted) in [
             (
                 r#"{"foo":"bar"}"#,
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn patches_that_do_not_fit_are_refused() {
         for patch in [
             r#"[{"op":"add","path":"/baz/bat","value":"qux"}]"#,
             r#"[{"op":"add","path":"/list/3","value":1}]"#,

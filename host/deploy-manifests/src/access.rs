@@ -1,15 +1,17 @@
-//! What roles permit: Kubernetes' RBAC as a pure function.
+//! Evaluates RBAC as Kubernetes does, as a pure function.
 //!
-//! After `pkg/apis/rbac/v1/evaluation_helpers.go` and `plugin/pkg/auth/authorizer/rbac/rbac.go` of Kubernetes; the
-//! attributes of a request after `apiserver/pkg/endpoints/request/requestinfo.go`. Requests for paths that are no
-//! resources (`/version`, `/openapi/v3`) are not judged here.
+//! It follows `pkg/apis/rbac/v1/evaluation_helpers.go` and `plugin/pkg/auth/authorizer/rbac/rbac.go`
+//! of Kubernetes, and `apiserver/pkg/endpoints/request/requestinfo.go` for the attributes of a
+//! request. It does not evaluate requests for paths that are no resources (`/version`,
+//! `/openapi/v3`).
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
-/// Rules of one role, where its binding makes them count.
+/// The rules of one role, with the namespace that its binding grants them in.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grant {
-    /// The namespace of a RoleBinding; none for a ClusterRoleBinding, whose rules count everywhere.
+    /// The namespace of a RoleBinding. None for a ClusterRoleBinding, which grants the rules in all
+    /// namespaces.
     pub namespace: Option<String>,
     /// The role's rules.
     pub rules: Vec<PolicyRule>,
@@ -17,9 +19,9 @@ pub struct Grant {
 
 /// A request for a resource, as the API server's authorizers see it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Request<'a> {
-    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`. Server-side apply is `patch`,
-    /// and when the object does not exist the API server asks for `create` as well.
+pub struct AccessRequest<'a> {
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`. Server-side
+    /// apply is `patch`, and also `create` if the object does not exist.
     pub verb: &'a str,
     /// API group; empty for the core group.
     pub group: &'a str,
@@ -27,16 +29,16 @@ pub struct Request<'a> {
     pub resource: &'a str,
     /// For example `status`.
     pub subresource: Option<&'a str>,
-    /// Namespace of the path; none across namespaces and for cluster-scoped objects.
+    /// Namespace of the path. None for requests across namespaces and for cluster-scoped objects.
     pub namespace: Option<&'a str>,
-    /// Name of the path; none for collections.
+    /// Name of the path. None for collections.
     pub name: Option<&'a str>,
     /// The query parameter `fieldSelector`, decoded.
     pub field_selector: Option<&'a str>,
 }
 
 /// Whether any of the grants permits the request.
-pub fn permits(grants: &[Grant], request: &Request<'_>) -> bool {
+pub fn permits(grants: &[Grant], request: &AccessRequest<'_>) -> bool {
     grants
         .iter()
         .filter(|grant| grant.namespace.is_none() || grant.namespace.as_deref() == request.namespace)
@@ -44,7 +46,7 @@ pub fn permits(grants: &[Grant], request: &Request<'_>) -> bool {
         .any(|rule| rule_permits(rule, request))
 }
 
-fn rule_permits(rule: &PolicyRule, request: &Request<'_>) -> bool {
+fn rule_permits(rule: &PolicyRule, request: &AccessRequest<'_>) -> bool {
     has_or_all(Some(&rule.verbs), request.verb)
         && has_or_all(rule.api_groups.as_deref(), request.group)
         && matches_resource(rule, request)
@@ -56,26 +58,27 @@ fn has_or_all(list: Option<&[String]>, text: &str) -> bool {
     list.unwrap_or_default().iter().any(|item| item == "*" || item == text)
 }
 
-fn matches_resource(rule: &PolicyRule, request: &Request<'_>) -> bool {
+fn matches_resource(rule: &PolicyRule, request: &AccessRequest<'_>) -> bool {
     let resources = rule.resources.as_deref();
     match request.subresource.filter(|subresource| !subresource.is_empty()) {
         None => has_or_all(resources, request.resource),
         Some(subresource) => {
             has_or_all(resources, &format!("{}/{subresource}", request.resource))
-                // A subresource of everything, as for the scale subresource.
+                // A subresource of all resources, such as `*/scale`.
                 || resources.unwrap_or_default().iter().any(|item| item.strip_prefix("*/") == Some(subresource))
         }
     }
 }
 
-/// A rule without names is about all objects. One with names never permits a request that names none.
-fn matches_name(rule: &PolicyRule, request: &Request<'_>) -> bool {
+/// A rule without names permits requests for all objects. A rule with names permits no request
+/// without a name.
+fn matches_name(rule: &PolicyRule, request: &AccessRequest<'_>) -> bool {
     let names = rule.resource_names.as_deref().unwrap_or_default();
     names.is_empty() || request_name(request).is_some_and(|name| names.contains(&name))
 }
 
-/// The name that a request is about. Lists and watches have one when they select by it.
-fn request_name(request: &Request<'_>) -> Option<String> {
+/// The name that a request is for. Lists and watches have one if they select it.
+fn request_name(request: &AccessRequest<'_>) -> Option<String> {
     if let Some(name) = request.name.filter(|name| !name.is_empty()) {
         return Some(name.to_owned());
     }
@@ -121,14 +124,15 @@ fn unescaped(value: &str) -> String {
     text
 }
 
-/// Names that cannot stand in a path select nothing (`apimachinery/pkg/api/validation/path`).
+/// Whether a name can be part of a path; other names are not selected
+/// (`apimachinery/pkg/api/validation/path`).
 fn is_path_segment(name: &str) -> bool {
     !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '%'])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Grant, Request, permits};
+    use super::{AccessRequest, Grant, permits};
     use k8s_openapi::api::rbac::v1::PolicyRule;
 
     fn rule(verbs: &str, group: &str, resources: &str, names: &str) -> PolicyRule {
@@ -146,8 +150,14 @@ mod tests {
         vec![Grant { namespace: None, rules: vec![rule] }]
     }
 
-    fn get<'a>(resource: &'a str, name: &'a str) -> Request<'a> {
-        Request { verb: "get", resource, name: Some(name), namespace: Some("team"), ..Request::default() }
+    fn get<'a>(resource: &'a str, name: &'a str) -> AccessRequest<'a> {
+        AccessRequest {
+            verb: "get",
+            resource,
+            name: Some(name),
+            namespace: Some("team"),
+            ..AccessRequest::default()
+        }
     }
 
     #[test]
@@ -158,65 +168,65 @@ mod tests {
         }];
         assert!(permits(&grants, &get("pods", "x")));
         assert!(!permits(&grants, &get("deployments", "x")));
-        assert!(!permits(&grants, &Request { verb: "list", ..get("pods", "x") }));
-        assert!(!permits(&grants, &Request { group: "apps", ..get("pods", "x") }));
+        assert!(!permits(&grants, &AccessRequest { verb: "list", ..get("pods", "x") }));
+        assert!(!permits(&grants, &AccessRequest { group: "apps", ..get("pods", "x") }));
         assert!(!permits(&[], &get("pods", "x")));
         assert!(!permits(&everywhere(PolicyRule::default()), &get("pods", "x")));
     }
 
     #[test]
-    fn wildcards() {
+    fn wildcards_permit_all_verbs_groups_or_resources() {
         for (verbs, group, resources) in [("*", "", "pods"), ("get", "*", "pods"), ("get", "", "*")] {
             assert!(permits(&everywhere(rule(verbs, group, resources, "")), &get("pods", "x")));
         }
-        let status = Request { subresource: Some("status"), ..get("pods", "x") };
+        let status = AccessRequest { subresource: Some("status"), ..get("pods", "x") };
         assert!(permits(&everywhere(rule("get", "", "*", "")), &status));
         assert!(permits(&everywhere(rule("get", "", "*/status", "")), &status));
         assert!(!permits(&everywhere(rule("get", "", "*/scale", "")), &status));
         assert!(!permits(&everywhere(rule("get", "", "*/status", "")), &get("pods", "x")));
-        assert!(!permits(&everywhere(rule("get", "", "pods/*", "")), &status), "no such wildcard exists");
+        assert!(!permits(&everywhere(rule("get", "", "pods/*", "")), &status), "RBAC has no such wildcard");
     }
 
     #[test]
-    fn a_subresource_is_not_its_resource() {
-        let status = Request { subresource: Some("status"), ..get("pods", "x") };
+    fn a_resource_does_not_include_its_subresources() {
+        let status = AccessRequest { subresource: Some("status"), ..get("pods", "x") };
         assert!(!permits(&everywhere(rule("get", "", "pods", "")), &status));
         assert!(permits(&everywhere(rule("get", "", "pods/status", "")), &status));
         assert!(!permits(&everywhere(rule("get", "", "pods/status", "")), &get("pods", "x")));
     }
 
     #[test]
-    fn roles_count_in_their_namespace() {
+    fn roles_permit_only_in_their_namespace() {
         let grants =
             vec![Grant { namespace: Some("team".to_owned()), rules: vec![rule("get list", "", "pods", "")] }];
         assert!(permits(&grants, &get("pods", "x")));
-        assert!(!permits(&grants, &Request { namespace: Some("other"), ..get("pods", "x") }));
-        let across = Request { verb: "list", name: None, namespace: None, ..get("pods", "") };
+        assert!(!permits(&grants, &AccessRequest { namespace: Some("other"), ..get("pods", "x") }));
+        let across = AccessRequest { verb: "list", name: None, namespace: None, ..get("pods", "") };
         assert!(!permits(&grants, &across));
     }
 
     #[test]
-    fn names_restrict() {
+    fn names_restrict_to_these_objects() {
         let grants = everywhere(rule("get list watch create deletecollection", "", "secrets", "mine"));
         assert!(permits(&grants, &get("secrets", "mine")));
         assert!(!permits(&grants, &get("secrets", "yours")));
         for verb in ["create", "list", "watch", "deletecollection"] {
-            assert!(!permits(&grants, &Request { verb, name: None, ..get("secrets", "") }), "{verb}");
+            assert!(!permits(&grants, &AccessRequest { verb, name: None, ..get("secrets", "") }), "{verb}");
         }
-        // What a client writes for lack of a name.
-        assert!(!permits(&grants, &Request { verb: "list", ..get("secrets", "") }));
+        // An empty name is no name.
+        assert!(!permits(&grants, &AccessRequest { verb: "list", ..get("secrets", "") }));
     }
 
     #[test]
     fn lists_that_select_a_name_count_as_named() {
         let grants = everywhere(rule("list watch deletecollection", "", "secrets", "mine"));
         let select = |verb, selector| {
-            let request = Request {
+            let request = AccessRequest {
                 verb,
                 resource: "secrets",
                 namespace: Some("team"),
                 field_selector: Some(selector),
-                ..Request::default()
+                ..AccessRequest::default()
             };
             permits(&grants, &request)
         };
@@ -239,14 +249,14 @@ mod tests {
         ] {
             assert!(!select("list", selector), "{selector}");
         }
-        assert!(!select("deletecollection", "metadata.name=mine"), "only lists and watches");
+        assert!(!select("deletecollection", "metadata.name=mine"), "only lists and watches select by name");
         assert!(!permits(
             &everywhere(rule("list", "", "secrets", "..")),
-            &Request {
+            &AccessRequest {
                 verb: "list",
                 resource: "secrets",
                 field_selector: Some("metadata.name=.."),
-                ..Request::default()
+                ..AccessRequest::default()
             }
         ));
     }

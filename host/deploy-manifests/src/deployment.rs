@@ -1,10 +1,10 @@
-//! The operator's pods.
+//! The Deployment of the operator.
 
 use crate::names::{
     CERTIFICATE_DIRECTORY, CONTAINER, HTTP_PORT, HTTP_PORT_NAME, OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE,
     WEBHOOK_PORT, WEBHOOK_PORT_NAME, metadata, pod_labels, pod_selector,
 };
-use crate::settings::{Certificates, Settings};
+use crate::options::{CertificateSource, ManifestOptions};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction,
@@ -16,33 +16,35 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// Variable with the image of injected init containers. kustomize can set it to what the container's image becomes,
-/// which it cannot do within an argument.
+/// Variable with the image of injected init containers. kustomize can copy the container's image into
+/// a variable, but not into an argument.
 pub(crate) const AGENT_IMAGE_VARIABLE: &str = "AGENT_IMAGE";
-/// Variable that `orascache run` takes for `--webhook-namespace`; with it certificates are managed.
+/// Variable that `orascache run` reads in place of `--webhook-namespace`. If it is set, the operator
+/// manages its certificate.
 pub(crate) const WEBHOOK_NAMESPACE_VARIABLE: &str = "POD_NAMESPACE";
-/// Variable that `orascache run` takes for `--lease-namespace`.
+/// Variable that `orascache run` reads in place of `--lease-namespace`.
 const LEASE_NAMESPACE_VARIABLE: &str = "ORASCACHE_LEASE_NAMESPACE";
 
-/// Volume of compiled code. The operator makes a folder of its own in it.
+/// Volume of the compiled cache. The operator creates a folder in it.
 const CACHE_VOLUME: &str = "cache";
 const CACHE_DIRECTORY: &str = "/var/cache";
 /// Volume of the certificate.
 const CERTIFICATE_VOLUME: &str = "webhook-certificate";
 
-/// The unprivileged user of "distroless" images; any other would do.
+/// UID and GID of the pods: that of the user `nonroot` in "distroless" images. Any unprivileged one works.
 const USER: i64 = 65_532;
-/// Seconds for which a pod that is to end still answers: endpoints and API servers hear of it with a delay.
+/// Seconds for which a pod that ends goes on answering: API servers learn with a delay that it left
+/// the Service.
 const DRAIN_SECONDS: i64 = 5;
-/// Seconds until a pod that is to end is killed: draining, and 5 seconds for running work, twice over.
+/// Seconds until a pod that ends is killed: twice the time for draining and for running work.
 const GRACE_SECONDS: i64 = 30;
 
 /// The Deployment.
-pub fn deployment(settings: &Settings) -> Deployment {
+pub fn deployment(options: &ManifestOptions) -> Deployment {
     Deployment {
-        metadata: metadata(OPERATOR, Some(&settings.namespace)),
+        metadata: metadata(OPERATOR, Some(&options.namespace)),
         spec: Some(DeploymentSpec {
-            replicas: Some(settings.replicas.into()),
+            replicas: Some(options.replicas.into()),
             selector: pod_selector(),
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),
@@ -53,7 +55,7 @@ pub fn deployment(settings: &Settings) -> Deployment {
             }),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta { labels: Some(pod_labels()), ..ObjectMeta::default() }),
-                spec: Some(pod(settings)),
+                spec: Some(pod(options)),
             },
             ..DeploymentSpec::default()
         }),
@@ -61,7 +63,7 @@ pub fn deployment(settings: &Settings) -> Deployment {
     }
 }
 
-fn pod(settings: &Settings) -> PodSpec {
+fn pod(options: &ManifestOptions) -> PodSpec {
     let mut volumes = vec![Volume {
         name: CACHE_VOLUME.to_owned(),
         empty_dir: Some(EmptyDirVolumeSource {
@@ -70,14 +72,14 @@ fn pod(settings: &Settings) -> PodSpec {
         }),
         ..Volume::default()
     }];
-    if settings.certificates == Certificates::CertManager {
+    if options.certificates == CertificateSource::CertManager {
         volumes.push(certificate_volume());
     }
     PodSpec {
         service_account_name: Some(OPERATOR.to_owned()),
         automount_service_account_token: Some(true),
         enable_service_links: Some(false),
-        // Annotated pods are not admitted without it.
+        // Annotated pods are refused while the operator does not run.
         priority_class_name: Some("system-cluster-critical".to_owned()),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
@@ -94,7 +96,7 @@ fn pod(settings: &Settings) -> PodSpec {
             ["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map(spread_over).to_vec(),
         ),
         termination_grace_period_seconds: Some(GRACE_SECONDS),
-        containers: vec![container(settings)],
+        containers: vec![container(options)],
         volumes: Some(volumes),
         ..PodSpec::default()
     }
@@ -106,15 +108,15 @@ fn spread_over(topology: &str) -> TopologySpreadConstraint {
         topology_key: topology.to_owned(),
         when_unsatisfiable: "ScheduleAnyway".to_owned(),
         label_selector: Some(pod_selector()),
-        // Only pods of the same revision count: during an update the old ones are about to go.
+        // During an update, only pods of the same revision count, since the old ones end soon.
         match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
         ..TopologySpreadConstraint::default()
     }
 }
 
-fn container(settings: &Settings) -> Container {
+fn container(options: &ManifestOptions) -> Container {
     let mut mounts = vec![mount(CACHE_VOLUME, CACHE_DIRECTORY, false)];
-    if settings.certificates == Certificates::CertManager {
+    if options.certificates == CertificateSource::CertManager {
         mounts.push(certificate_mount());
     }
     let quantities = |pairs: &[(&str, &str)]| {
@@ -122,17 +124,17 @@ fn container(settings: &Settings) -> Container {
     };
     Container {
         name: CONTAINER.to_owned(),
-        image: Some(settings.image.clone()),
-        args: Some(arguments(settings.certificates)),
-        env: Some(environment(settings)),
+        image: Some(options.image.clone()),
+        args: Some(arguments(options, options.certificates)),
+        env: Some(environment(options)),
         ports: Some([(HTTP_PORT_NAME, HTTP_PORT), (WEBHOOK_PORT_NAME, WEBHOOK_PORT)].map(port).to_vec()),
-        // There is no limit for CPU: throttling would turn into refused pods.
+        // There is no CPU limit: throttled reviews would time out, and pods would be refused.
         resources: Some(ResourceRequirements {
             requests: quantities(&[("cpu", "100m"), ("memory", "64Mi")]),
             limits: quantities(&[("memory", "512Mi")]),
             ..ResourceRequirements::default()
         }),
-        // Where nothing was compiled before, the component is compiled first.
+        // At the first start, the component is compiled before the server answers.
         startup_probe: Some(probe("/healthz", 1, 60)),
         liveness_probe: Some(probe("/healthz", 10, 3)),
         readiness_probe: Some(probe("/readyz", 5, 2)),
@@ -157,8 +159,8 @@ fn container(settings: &Settings) -> Container {
     }
 }
 
-/// Arguments of `orascache`. What differs between pods comes from the environment.
-pub(crate) fn arguments(certificates: Certificates) -> Vec<String> {
+/// Arguments of `orascache`. Values that differ between pods come from the environment.
+pub(crate) fn arguments(options: &ManifestOptions, certificates: CertificateSource) -> Vec<String> {
     let mut arguments = vec![
         "run".to_owned(),
         format!("--listen=0.0.0.0:{HTTP_PORT}"),
@@ -166,13 +168,16 @@ pub(crate) fn arguments(certificates: Certificates) -> Vec<String> {
         format!("--agent-image=$({AGENT_IMAGE_VARIABLE})"),
         format!("--settings-from=$({LEASE_NAMESPACE_VARIABLE})/{SETTINGS}"),
     ];
-    if certificates == Certificates::CertManager {
+    if !options.namespaces.is_empty() {
+        arguments.push(format!("--namespaces={}", options.namespaces.join(",")));
+    }
+    if certificates == CertificateSource::CertManager {
         arguments.push(format!("--webhook-cert-dir={CERTIFICATE_DIRECTORY}"));
     }
     arguments
 }
 
-fn environment(settings: &Settings) -> Vec<EnvVar> {
+fn environment(options: &ManifestOptions) -> Vec<EnvVar> {
     let namespace = EnvVarSource {
         field_ref: Some(ObjectFieldSelector {
             field_path: "metadata.namespace".to_owned(),
@@ -191,11 +196,11 @@ fn environment(settings: &Settings) -> Vec<EnvVar> {
         ..EnvVar::default()
     };
     let mut environment = vec![
-        value(AGENT_IMAGE_VARIABLE, &settings.image),
+        value(AGENT_IMAGE_VARIABLE, &options.image),
         value("XDG_CACHE_HOME", CACHE_DIRECTORY),
         from_pod(LEASE_NAMESPACE_VARIABLE),
     ];
-    if settings.certificates == Certificates::Managed {
+    if options.certificates == CertificateSource::Managed {
         environment.push(from_pod(WEBHOOK_NAMESPACE_VARIABLE));
     }
     environment
@@ -233,14 +238,14 @@ fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
     }
 }
 
-/// The certificate's Secret; pods wait for it.
+/// The Secret with the certificate. Pods do not start before it exists.
 pub(crate) fn certificate_volume() -> Volume {
     let file = |name: &str| KeyToPath { key: name.to_owned(), path: name.to_owned(), mode: None };
     Volume {
         name: CERTIFICATE_VOLUME.to_owned(),
         secret: Some(SecretVolumeSource {
             secret_name: Some(WEBHOOK_CERTIFICATE.to_owned()),
-            // The private key is for the group of the pod only.
+            // Only the pod's group may read the private key.
             default_mode: Some(0o440),
             items: Some(["tls.crt", "tls.key"].map(file).to_vec()),
             ..SecretVolumeSource::default()
@@ -249,7 +254,7 @@ pub(crate) fn certificate_volume() -> Volume {
     }
 }
 
-/// Where the certificate's files are. A `subPath` would never be updated.
+/// The mount of the certificate's files. It has no `subPath`, since the kubelet never updates those.
 pub(crate) fn certificate_mount() -> VolumeMount {
     mount(CERTIFICATE_VOLUME, CERTIFICATE_DIRECTORY, true)
 }

@@ -1,11 +1,12 @@
-//! Names that an installation and the operator in it agree on. Changing one of them orphans what is installed.
+//! Names that the manifests and the operator have in common. When a name changes, objects under the
+//! old name stay behind in clusters.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use std::collections::BTreeMap;
 
 /// Namespace of the operator.
 pub const NAMESPACE: &str = "orascache-system";
-/// ServiceAccount, Deployment, main ClusterRole, and both webhook configurations.
+/// Name of the ServiceAccount, the Deployment, the main ClusterRole, and both webhook configurations.
 pub const OPERATOR: &str = "orascache";
 /// The only container of the operator's pods.
 pub const CONTAINER: &str = "manager";
@@ -16,18 +17,18 @@ pub const LEASE: &str = "orascache-operator";
 pub const WEBHOOK_SERVICE: &str = "orascache-webhook";
 /// Secret with the certificate of that Service.
 pub const WEBHOOK_CERTIFICATE: &str = "orascache-webhook-certificate";
-/// Permissions that only an operator with managed certificates needs.
-pub const WEBHOOK_RIGHTS: &str = "orascache-webhook";
-/// ConfigMap with the administrator's settings for admission, which the operator follows and never writes.
+/// Roles that only an operator with managed certificates needs.
+pub const WEBHOOK_ROLE: &str = "orascache-webhook";
+/// ConfigMap with the administrator's settings. The operator reads it and never writes it.
 pub const SETTINGS: &str = "orascache-settings";
-/// Its key with the settings, YAML or JSON.
+/// Key of the settings in [`SETTINGS`], YAML or JSON.
 pub const SETTINGS_KEY: &str = "settings.yaml";
 
 /// Path of reviews that may change the object.
 pub const MUTATE_PATH: &str = "/mutate";
 /// Path of reviews that only accept or refuse.
 pub const VALIDATE_PATH: &str = "/validate";
-/// Port of [`WEBHOOK_SERVICE`]; 443 is what `clientConfig.service.port` means when it is absent.
+/// Port of [`WEBHOOK_SERVICE`]: the default of `clientConfig.service.port`.
 pub const SERVICE_PORT: i32 = 443;
 
 /// Port on which pods serve reviews.
@@ -39,8 +40,13 @@ pub const HTTP_PORT: i32 = 8080;
 /// Name of [`HTTP_PORT`].
 pub const HTTP_PORT_NAME: &str = "http";
 
-/// Where the certificate is mounted when it is not managed by the operator.
+/// Folder that the certificate is mounted at when the operator does not manage it.
 pub const CERTIFICATE_DIRECTORY: &str = "/etc/orascache/webhook";
+
+/// Namespace of the control plane's own pods.
+pub(crate) const KUBE_SYSTEM: &str = "kube-system";
+/// Label of every namespace with its name (KEP-2161).
+pub(crate) const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Labels that select the operator's pods.
 pub(crate) fn pod_labels() -> BTreeMap<String, String> {
@@ -55,7 +61,7 @@ pub(crate) fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Metadata of an object of the installation. Cluster-scoped objects have no namespace.
+/// Metadata of an object of the manifests. Cluster-scoped objects have no namespace.
 pub(crate) fn metadata(name: &str, namespace: Option<&str>) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
@@ -63,4 +69,13 @@ pub(crate) fn metadata(name: &str, namespace: Option<&str>) -> ObjectMeta {
         labels: Some(labels(&[("app.kubernetes.io/name", "orascache-operator")])),
         ..ObjectMeta::default()
     }
+}
+
+/// Whether a text is a DNS label (RFC 1123), as names of namespaces must be.
+pub(crate) fn is_dns_label(name: &str) -> bool {
+    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&name.len())
+        && name.chars().all(inside)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
 }

@@ -1,14 +1,14 @@
-//! The operator's namespace, and the budget for evictions in it.
+//! The operator's namespace, and the disruption budget of its pods.
 
 use crate::names::{OPERATOR, labels, metadata, pod_selector};
-use crate::settings::Settings;
+use crate::options::ManifestOptions;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// The namespace, in which only pods of the Pod Security Standard "restricted" run.
-pub fn namespace(settings: &Settings) -> Namespace {
-    let mut metadata = metadata(&settings.namespace, None);
+/// The namespace. It admits only pods of the Pod Security Standard "restricted".
+pub fn namespace(options: &ManifestOptions) -> Namespace {
+    let mut metadata = metadata(&options.namespace, None);
     let labels = labels(&[
         ("pod-security.kubernetes.io/enforce", "restricted"),
         ("pod-security.kubernetes.io/enforce-version", "latest"),
@@ -17,11 +17,11 @@ pub fn namespace(settings: &Settings) -> Namespace {
     Namespace { metadata, ..Namespace::default() }
 }
 
-/// One pod is left to answer reviews while nodes are drained. A pod that is not ready answers none and never
-/// stands in the way.
-pub fn disruption_budget(settings: &Settings) -> PodDisruptionBudget {
+/// Keeps one pod that answers reviews while nodes are drained. Pods that are not ready answer none,
+/// and may always be evicted.
+pub fn disruption_budget(options: &ManifestOptions) -> PodDisruptionBudget {
     PodDisruptionBudget {
-        metadata: metadata(OPERATOR, Some(&settings.namespace)),
+        metadata: metadata(OPERATOR, Some(&options.namespace)),
         spec: Some(PodDisruptionBudgetSpec {
             min_available: Some(IntOrString::Int(1)),
             selector: Some(pod_selector()),

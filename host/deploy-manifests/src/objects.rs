@@ -1,79 +1,56 @@
-//! The whole installation as one list, in the order in which it is applied.
+//! All objects as one list, in the order in which they are applied.
 
-use crate::settings::{Certificates, Error, Settings};
-use crate::{cert_manager, deployment, namespace, network, rbac, webhook};
+use crate::error::ManifestError;
+use crate::operator_webhooks::{service, webhook_configurations};
+use crate::options::{CertificateSource, ManifestOptions};
+use crate::rights::all_roles;
+use crate::values::to_value;
+use crate::{cert_manager, deployment, namespace, network, rbac};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::CustomResourceExt;
 use orascache_api::orascache::OrasCache;
-use serde::Serialize;
-use serde_json::Value;
+use orascache_contract::Description;
+use serde_json::{Value, json};
 
 /// The CustomResourceDefinition of OrasCache, generated from its Rust types.
 pub fn definition() -> CustomResourceDefinition {
     OrasCache::crd()
 }
 
-/// All objects of an installation. Webhook configurations come last: once they are there, annotated pods wait for
-/// the operator.
+/// All objects. Webhook configurations come last: from then on, annotated pods are refused until the
+/// operator answers reviews.
 ///
 /// # Errors
-/// When the settings cannot be used.
-pub fn objects(settings: &Settings) -> Result<Vec<Value>, Error> {
-    settings.check()?;
-    let managed = settings.certificates == Certificates::Managed;
-    let mut list = List::default();
-    list.add(&namespace::namespace(settings))?;
-    list.add(&definition())?;
-    list.add(&rbac::service_account(settings))?;
-    list.add_both(&rbac::caches(settings))?;
-    list.add_both(&rbac::leader_election(settings))?;
-    list.add_both(&rbac::settings(settings))?;
-    list.add(&rbac::view())?;
-    list.add(&rbac::edit())?;
-    if managed {
-        list.add_both(&rbac::certificate(settings))?;
-        list.add_both(&rbac::publication(settings))?;
+/// When an option cannot be used.
+pub fn objects(options: &ManifestOptions, description: &Description) -> Result<Vec<Value>, ManifestError> {
+    options.check()?;
+    let cert_manager = options.certificates == CertificateSource::CertManager;
+    let mut list = vec![
+        to_value(&namespace::namespace(options))?,
+        to_value(&definition())?,
+        to_value(&rbac::service_account(options))?,
+    ];
+    for role in all_roles(options, description) {
+        list.extend(rbac::role_objects(&role, options)?);
     }
-    list.add(&network::policy(settings))?;
-    list.add(&namespace::disruption_budget(settings))?;
-    if !managed {
-        list.0.extend(cert_manager::objects(settings));
+    list.push(to_value(&network::policy(options))?);
+    list.push(to_value(&namespace::disruption_budget(options))?);
+    if cert_manager {
+        list.extend(cert_manager::objects(options));
     }
-    list.add(&webhook::service(settings))?;
-    list.add(&deployment::deployment(settings))?;
-    let (mut mutating, mut validating) = (webhook::mutating(settings), webhook::validating(settings));
-    if !managed {
-        annotate(&mut mutating.metadata, settings);
-        annotate(&mut validating.metadata, settings);
+    list.push(to_value(&service(options))?);
+    list.push(to_value(&deployment::deployment(options))?);
+    let configurations = webhook_configurations(options, description);
+    let mutating = configurations.mutating.as_ref().map(to_value).transpose()?;
+    let validating = configurations.validating.as_ref().map(to_value).transpose()?;
+    for mut configuration in mutating.into_iter().chain(validating) {
+        if cert_manager
+            && let Some(metadata) = configuration.get_mut("metadata").and_then(Value::as_object_mut)
+        {
+            let (annotation, certificate) = cert_manager::ca_annotation(options);
+            metadata.insert("annotations".to_owned(), json!({annotation: certificate}));
+        }
+        list.push(configuration);
     }
-    list.add(&mutating)?;
-    list.add(&validating)?;
-    Ok(list.0)
-}
-
-fn annotate(metadata: &mut ObjectMeta, settings: &Settings) {
-    let (annotation, certificate) = cert_manager::injection(settings);
-    metadata.annotations.get_or_insert_default().insert(annotation.to_owned(), certificate);
-}
-
-#[derive(Default)]
-struct List(Vec<Value>);
-
-impl List {
-    fn add<T: Serialize>(&mut self, object: &T) -> Result<(), Error> {
-        self.0.push(to_value(object)?);
-        Ok(())
-    }
-
-    fn add_both<A: Serialize, B: Serialize>(&mut self, (first, second): &(A, B)) -> Result<(), Error> {
-        self.add(first)?;
-        self.add(second)
-    }
-}
-
-/// An object as JSON.
-pub(crate) fn to_value<T: Serialize>(object: &T) -> Result<Value, Error> {
-    serde_json::to_value(object)
-        .map_err(|error| Error::Render { what: "an object".to_owned(), why: error.to_string() })
+    Ok(list)
 }

@@ -1,150 +1,137 @@
-//! Roles and who has them.
+//! The ServiceAccount, its roles, and their bindings.
 
 use crate::access::Grant;
-use crate::names::{OPERATOR, SETTINGS, WEBHOOK_RIGHTS, labels, metadata};
-use crate::rights::{self, Right};
-use crate::settings::{Certificates, Settings};
+use crate::error::ManifestError;
+use crate::names::{OPERATOR, labels, metadata};
+use crate::options::ManifestOptions;
+use crate::rights::{Right, RightScope, RoleRights, operator_roles};
+use crate::values::to_value;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
 };
+use orascache_contract::Description;
+use serde_json::Value;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// Whom the operator runs as. Only its own pods ask for a token.
-pub fn service_account(settings: &Settings) -> ServiceAccount {
+/// The account that the operator runs as. Only its own pods mount a token.
+pub fn service_account(options: &ManifestOptions) -> ServiceAccount {
     ServiceAccount {
-        metadata: metadata(OPERATOR, Some(&settings.namespace)),
+        metadata: metadata(OPERATOR, Some(&options.namespace)),
         automount_service_account_token: Some(false),
         ..ServiceAccount::default()
     }
 }
 
-/// What reconciling caches takes, in all namespaces.
-pub fn caches(settings: &Settings) -> (ClusterRole, ClusterRoleBinding) {
-    cluster_role(settings, OPERATOR, &rights::caches())
-}
-
-/// What leader election takes.
-pub fn leader_election(settings: &Settings) -> (Role, RoleBinding) {
-    role(settings, OPERATOR, &rights::leader_election())
-}
-
-/// What following the administrator's settings takes.
-pub fn settings(settings: &Settings) -> (Role, RoleBinding) {
-    role(settings, SETTINGS, &rights::settings())
-}
-
-/// What managing the webhook's certificate takes.
-pub fn certificate(settings: &Settings) -> (Role, RoleBinding) {
-    role(settings, WEBHOOK_RIGHTS, &rights::certificate())
-}
-
-/// What publishing the CA of a managed certificate takes.
-pub fn publication(settings: &Settings) -> (ClusterRole, ClusterRoleBinding) {
-    cluster_role(settings, WEBHOOK_RIGHTS, &rights::publication())
-}
-
-/// What becomes part of the ClusterRole `view`, and by that of `edit` and `admin`.
-pub fn view() -> ClusterRole {
-    aggregated("orascache-view", &["rbac.authorization.k8s.io/aggregate-to-view"], &rights::viewing())
-}
-
-/// What becomes part of the ClusterRoles `edit` and `admin`.
-pub fn edit() -> ClusterRole {
-    let labels =
-        ["rbac.authorization.k8s.io/aggregate-to-edit", "rbac.authorization.k8s.io/aggregate-to-admin"];
-    aggregated("orascache-edit", &labels, &rights::editing())
-}
-
-/// Everything that the operator's ServiceAccount is granted by its roles.
-pub fn granted(settings: &Settings) -> Vec<Grant> {
-    let everywhere = |rights: Vec<Right>| Grant { namespace: None, rules: rules(&rights) };
-    let at_home =
-        |rights: Vec<Right>| Grant { namespace: Some(settings.namespace.clone()), rules: rules(&rights) };
-    let mut granted =
-        vec![everywhere(rights::caches()), at_home(rights::leader_election()), at_home(rights::settings())];
-    if settings.certificates == Certificates::Managed {
-        granted.extend([at_home(rights::certificate()), everywhere(rights::publication())]);
+/// The objects of one role: the role and its binding; one pair per namespace for
+/// [`RightScope::Namespaces`]; the role alone for [`RightScope::Aggregated`].
+///
+/// # Errors
+/// When an object cannot be serialized.
+pub fn role_objects(role: &RoleRights, options: &ManifestOptions) -> Result<Vec<Value>, ManifestError> {
+    let rules = rules(&role.rights);
+    match &role.scope {
+        RightScope::Cluster => {
+            let binding = ClusterRoleBinding {
+                metadata: metadata(role.name, None),
+                role_ref: role_ref("ClusterRole", role.name),
+                subjects: Some(vec![operator(options)]),
+            };
+            Ok(vec![to_value(&cluster_role(role.name, &[], rules))?, to_value(&binding)?])
+        }
+        RightScope::Namespaces(namespaces) => {
+            let mut objects = Vec::new();
+            for namespace in namespaces {
+                let metadata = metadata(role.name, Some(namespace));
+                objects.push(to_value(&Role { metadata: metadata.clone(), rules: Some(rules.clone()) })?);
+                objects.push(to_value(&RoleBinding {
+                    metadata,
+                    role_ref: role_ref("Role", role.name),
+                    subjects: Some(vec![operator(options)]),
+                })?);
+            }
+            Ok(objects)
+        }
+        RightScope::Aggregated(to) => Ok(vec![to_value(&cluster_role(role.name, to, rules))?]),
     }
-    granted
+}
+
+/// Everything that the roles grant to the operator's ServiceAccount.
+pub fn granted(options: &ManifestOptions, description: &Description) -> Vec<Grant> {
+    let grants = |role: RoleRights| {
+        let rules = rules(&role.rights);
+        match role.scope {
+            RightScope::Cluster => vec![Grant { namespace: None, rules }],
+            RightScope::Namespaces(namespaces) => {
+                let grant = |namespace| Grant { namespace: Some(namespace), rules: rules.clone() };
+                namespaces.into_iter().map(grant).collect()
+            }
+            // Nobody binds these to the operator.
+            RightScope::Aggregated(_) => Vec::new(),
+        }
+    };
+    operator_roles(options, description).into_iter().flat_map(grants).collect()
 }
 
 fn rules(rights: &[Right]) -> Vec<PolicyRule> {
     rights.iter().map(Right::rule).collect()
 }
 
-fn aggregated(name: &str, aggregate_to: &[&str], rights: &[Right]) -> ClusterRole {
+fn cluster_role(name: &str, aggregate_to: &[&str], rules: Vec<PolicyRule>) -> ClusterRole {
     let mut metadata = metadata(name, None);
     for label in aggregate_to {
         metadata.labels.get_or_insert_default().extend(labels(&[(label, "true")]));
     }
-    ClusterRole { metadata, rules: Some(rules(rights)), aggregation_rule: None }
+    ClusterRole { metadata, rules: Some(rules), aggregation_rule: None }
 }
 
-fn cluster_role(settings: &Settings, name: &str, rights: &[Right]) -> (ClusterRole, ClusterRoleBinding) {
-    let role =
-        ClusterRole { metadata: metadata(name, None), rules: Some(rules(rights)), aggregation_rule: None };
-    let binding = ClusterRoleBinding {
-        metadata: metadata(name, None),
-        role_ref: reference("ClusterRole", name),
-        subjects: Some(vec![operator(settings)]),
-    };
-    (role, binding)
-}
-
-fn role(settings: &Settings, name: &str, rights: &[Right]) -> (Role, RoleBinding) {
-    let role = Role { metadata: metadata(name, Some(&settings.namespace)), rules: Some(rules(rights)) };
-    let binding = RoleBinding {
-        metadata: metadata(name, Some(&settings.namespace)),
-        role_ref: reference("Role", name),
-        subjects: Some(vec![operator(settings)]),
-    };
-    (role, binding)
-}
-
-fn reference(kind: &str, name: &str) -> RoleRef {
+fn role_ref(kind: &str, name: &str) -> RoleRef {
     RoleRef { api_group: Some(RBAC.to_owned()), kind: kind.to_owned(), name: name.to_owned() }
 }
 
-fn operator(settings: &Settings) -> Subject {
+fn operator(options: &ManifestOptions) -> Subject {
     Subject {
         kind: "ServiceAccount".to_owned(),
         name: OPERATOR.to_owned(),
-        namespace: Some(settings.namespace.clone()),
+        namespace: Some(options.namespace.clone()),
         ..Subject::default()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{edit, granted, view};
-    use crate::access::{Request, permits};
-    use crate::settings::{Certificates, Settings};
-
-    fn all_rules() -> Vec<k8s_openapi::api::rbac::v1::PolicyRule> {
-        let settings = Settings::default();
-        let own = granted(&settings).into_iter().flat_map(|grant| grant.rules);
-        own.chain([view(), edit()].into_iter().flat_map(|role| role.rules.unwrap_or_default())).collect()
-    }
+    use super::granted;
+    use crate::access::{AccessRequest, permits};
+    use crate::options::{CertificateSource, ManifestOptions};
+    use crate::orascache::orascache_description;
+    use crate::rights::all_roles;
 
     #[test]
-    fn nothing_is_granted_by_a_wildcard() {
-        for rule in all_rules() {
-            let parts = [&rule.api_groups, &rule.resources, &Some(rule.verbs.clone())];
-            for text in parts.into_iter().flatten().flatten() {
-                assert!(!text.contains('*'), "{rule:?}");
+    fn no_right_has_a_wildcard() {
+        for role in all_roles(&ManifestOptions::default(), &orascache_description()) {
+            for rule in role.rights.iter().map(|right| right.rule()) {
+                let parts = [&rule.api_groups, &rule.resources, &Some(rule.verbs.clone())];
+                for text in parts.into_iter().flatten().flatten() {
+                    assert!(!text.contains('*'), "{rule:?}");
+                }
+                assert!(rule.non_resource_urls.is_none());
             }
-            assert!(rule.non_resource_urls.is_none());
         }
     }
 
     #[test]
-    fn what_the_operator_may_not_do() {
-        let granted = granted(&Settings::default());
+    fn the_operator_may_do_nothing_else() {
+        let granted = granted(&ManifestOptions::default(), &orascache_description());
         let may = |verb, group, resource, name| {
-            let request =
-                Request { verb, group, resource, name, namespace: Some("team"), ..Request::default() };
+            let request = AccessRequest {
+                verb,
+                group,
+                resource,
+                name,
+                namespace: Some("team"),
+                ..AccessRequest::default()
+            };
             permits(&granted, &request)
         };
         for (group, resource) in [
@@ -163,41 +150,73 @@ mod tests {
         assert!(!may("delete", "", "persistentvolumeclaims", Some("x")));
         assert!(!may("deletecollection", "", "secrets", None));
         assert!(!may("patch", "cache.converged-computing.github.io", "orascaches", Some("x")));
-        assert!(!may("create", "coordination.k8s.io", "leases", None), "only at home");
+        assert!(!may("create", "coordination.k8s.io", "leases", None), "only in its own namespace");
         assert!(!may("create", "rbac.authorization.k8s.io", "rolebindings", None));
     }
 
     #[test]
-    fn only_its_own_settings_are_read() {
-        let granted = granted(&Settings::default());
-        let may = |verb, namespace, name| {
-            let resource = "configmaps";
-            permits(&granted, &Request { verb, resource, namespace, name, ..Request::default() })
+    fn listed_namespaces_bound_every_right_on_users_objects() {
+        let namespaces = ["team-a", "team-b"].map(str::to_owned).to_vec();
+        let options = ManifestOptions { namespaces, ..ManifestOptions::default() };
+        let granted = granted(&options, &orascache_description());
+        let may = |verb, group, resource, namespace, name| {
+            let request =
+                AccessRequest { verb, group, resource, namespace, name, ..AccessRequest::default() };
+            permits(&granted, &request)
         };
-        let home = Some(crate::names::NAMESPACE);
-        for verb in ["get", "list", "watch"] {
-            assert!(may(verb, home, Some("orascache-settings")));
-            assert!(!may(verb, home, Some("others")) && !may(verb, home, None));
-            assert!(!may(verb, Some("team"), Some("orascache-settings")));
+        let group = "cache.converged-computing.github.io";
+        for (group, resource) in [(group, "orascaches"), ("", "secrets"), ("apps", "statefulsets")] {
+            for namespace in ["team-a", "team-b"] {
+                assert!(may("list", group, resource, Some(namespace), None), "{resource} in {namespace}");
+            }
+            assert!(!may("list", group, resource, Some("other"), None), "{resource}");
+            assert!(!may("list", group, resource, None, None), "{resource} across namespaces");
         }
-        for verb in ["create", "update", "patch", "delete"] {
-            assert!(!may(verb, home, Some("orascache-settings")), "{verb}");
+        for namespace in ["team-a", "other"] {
+            let listed = namespace == "team-a";
+            assert_eq!(may("create", "", "secrets", Some(namespace), None), listed);
+            // Requests for a Namespace have its name as their namespace too.
+            assert_eq!(may("get", "", "namespaces", Some(namespace), Some(namespace)), listed);
+        }
+        let cluster_wide: Vec<_> = granted.iter().filter(|grant| grant.namespace.is_none()).collect();
+        let rules = cluster_wide.iter().flat_map(|grant| &grant.rules);
+        for rule in rules {
+            assert!(rule.resource_names.as_ref().is_some_and(|names| !names.is_empty()), "{rule:?}");
         }
     }
 
     #[test]
-    fn only_managed_certificates_need_rights_on_configurations() {
-        let request = |name| Request {
+    fn only_its_own_settings_are_read() {
+        let granted = granted(&ManifestOptions::default(), &orascache_description());
+        let may = |verb, namespace, name| {
+            let resource = "configmaps";
+            permits(&granted, &AccessRequest { verb, resource, namespace, name, ..AccessRequest::default() })
+        };
+        let own = Some(crate::names::NAMESPACE);
+        for verb in ["get", "list", "watch"] {
+            assert!(may(verb, own, Some("orascache-settings")));
+            assert!(!may(verb, own, Some("others")) && !may(verb, own, None));
+            assert!(!may(verb, Some("team"), Some("orascache-settings")));
+        }
+        for verb in ["create", "update", "patch", "delete"] {
+            assert!(!may(verb, own, Some("orascache-settings")), "{verb}");
+        }
+    }
+
+    #[test]
+    fn only_managed_certificates_need_rights_on_webhook_configurations() {
+        let request = |name| AccessRequest {
             verb: "patch",
             group: "admissionregistration.k8s.io",
             resource: "mutatingwebhookconfigurations",
             name: Some(name),
-            ..Request::default()
+            ..AccessRequest::default()
         };
-        let mut settings = Settings::default();
-        assert!(permits(&granted(&settings), &request("orascache")));
-        assert!(!permits(&granted(&settings), &request("somebody-elses")));
-        settings.certificates = Certificates::CertManager;
-        assert!(!permits(&granted(&settings), &request("orascache")));
+        let description = orascache_description();
+        let mut options = ManifestOptions::default();
+        assert!(permits(&granted(&options, &description), &request("orascache")));
+        assert!(!permits(&granted(&options, &description), &request("somebody-elses")));
+        options.certificates = CertificateSource::CertManager;
+        assert!(!permits(&granted(&options, &description), &request("orascache")));
     }
 }

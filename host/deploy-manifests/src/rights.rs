@@ -1,214 +1,342 @@
-//! What the operator may do, right by right, each with its reason. Everything that speaks of permissions is made
-//! from these tables: the roles, the comments in their files, and the table in the README of the manifests.
+//! What the operator may do, right by right, each with its reason.
 //!
-//! There are no wildcards, and nothing is granted that the operator does not use.
+//! Roles, the comments in their files, and the tables for people are made from these lists. Rights on
+//! owned and related kinds follow from the guest's description: a kind that a guest adds appears in
+//! the role. There are no wildcards, and no right that the operator does not use.
 
-use crate::names::{LEASE, OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE};
+use crate::names::{LEASE, OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE, WEBHOOK_ROLE};
+use crate::options::{CertificateSource, ManifestOptions};
+use crate::reasons;
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use orascache_api::names::{GROUP, PLURAL};
+use orascache_contract::{Description, Kind};
+use std::fmt::Write;
 
-/// One rule of a role, and why it is needed.
+/// One rule of a role, and its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Right {
     /// API group; empty for the core group.
-    pub group: &'static str,
+    pub group: String,
     /// Plural resource names, with the subresource behind a slash.
     pub resources: Vec<String>,
-    /// Only objects of this name. Requests that name none (create, list) are not granted then.
-    pub name: Option<&'static str>,
-    /// What may be done.
-    pub verbs: &'static [&'static str],
-    /// Why, as a sentence.
-    pub why: &'static str,
+    /// Names of the only objects that it is for. Empty for all objects.
+    pub names: Vec<String>,
+    /// The permitted verbs.
+    pub verbs: Vec<&'static str>,
+    /// Why the operator needs it, one or more sentences.
+    pub reason: String,
 }
 
 impl Right {
-    fn new(
-        group: &'static str,
-        resource: impl Into<String>,
-        verbs: &'static [&'static str],
-        why: &'static str,
-    ) -> Self {
-        Self { group, resources: vec![resource.into()], name: None, verbs, why }
+    fn new(group: &str, resource: impl Into<String>, verbs: &[&'static str], reason: &str) -> Self {
+        Self {
+            group: group.to_owned(),
+            resources: vec![resource.into()],
+            names: Vec::new(),
+            verbs: verbs.to_vec(),
+            reason: reason.to_owned(),
+        }
     }
 
-    fn named(mut self, name: &'static str) -> Self {
-        self.name = Some(name);
+    fn named(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// As a rule of a Role or ClusterRole.
+    /// The rule of a Role or ClusterRole.
     pub fn rule(&self) -> PolicyRule {
-        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         PolicyRule {
-            api_groups: Some(owned(&[self.group])),
+            api_groups: Some(vec![self.group.clone()]),
             resources: Some(self.resources.clone()),
-            resource_names: self.name.map(|name| owned(&[name])),
-            verbs: owned(self.verbs),
+            resource_names: Some(self.names.clone()).filter(|names| !names.is_empty()),
+            verbs: self.verbs.iter().map(|verb| (*verb).to_owned()).collect(),
             ..PolicyRule::default()
         }
     }
 
-    /// `statefulsets.apps`, as kubectl writes it; with the name of the object where only one is meant.
-    pub fn subject(&self) -> String {
-        let one = |resource: &String| match (self.group, resource.split_once('/')) {
+    /// The resources as kubectl writes them, such as `statefulsets.apps`, with the names of objects.
+    pub fn resource_text(&self) -> String {
+        let one = |resource: &String| match (self.group.as_str(), resource.split_once('/')) {
             ("", _) => resource.clone(),
             (group, None) => format!("{resource}.{group}"),
             (group, Some((resource, subresource))) => format!("{resource}.{group}/{subresource}"),
         };
         let resources = self.resources.iter().map(one).collect::<Vec<_>>().join(", ");
-        match self.name {
-            Some(name) => format!("{resources} named {name}"),
-            None => resources,
-        }
+        if self.names.is_empty() { resources } else { format!("{resources} named {}", self.names.join(", ")) }
     }
 }
 
-/// In all namespaces: what reconciling caches takes.
-pub fn caches() -> Vec<Right> {
-    /// Watched, created and changed by server-side apply (which asks for create as well), read before something
-    /// is applied that the watch does not know, and deleted when the cache does without.
-    const CHILDREN: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
+/// Where a role grants its rights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RightScope {
+    /// In the whole cluster: a ClusterRole with a ClusterRoleBinding.
+    Cluster,
+    /// In these namespaces: a Role with a RoleBinding in each.
+    Namespaces(Vec<String>),
+    /// As part of the ClusterRoles `view`, `edit` or `admin`, in the namespaces that an administrator
+    /// grants those in: a ClusterRole with these labels.
+    Aggregated(&'static [&'static str]),
+}
+
+/// The rights of one role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleRights {
+    /// Name of the role and of its binding.
+    pub name: &'static str,
+    /// File in the folder `rbac`.
+    pub file: &'static str,
+    /// What the role is for: a phrase that begins a list of its rights.
+    pub purpose: String,
+    /// Where it grants the rights.
+    pub scope: RightScope,
+    /// The rights.
+    pub rights: Vec<Right>,
+}
+
+/// Label of ClusterRoles whose rights become part of `view`, and so of `edit` and `admin`
+/// (<https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles>).
+const TO_VIEW: &[&str] = &["rbac.authorization.k8s.io/aggregate-to-view"];
+/// Labels of ClusterRoles whose rights become part of `edit` and `admin` (same page).
+const TO_EDIT: &[&str] =
+    &["rbac.authorization.k8s.io/aggregate-to-edit", "rbac.authorization.k8s.io/aggregate-to-admin"];
+
+const RBAC_VERBS_READ: &[&str] = &["get", "list", "watch"];
+
+/// The roles of the operator's ServiceAccount.
+pub fn operator_roles(options: &ManifestOptions, description: &Description) -> Vec<RoleRights> {
+    let own_namespace = || RightScope::Namespaces(vec![options.namespace.clone()]);
+    let mut roles = if options.namespaces.is_empty() {
+        let rights = reconciling(description).into_iter().chain([reading_namespaces()]).collect();
+        vec![RoleRights {
+            name: OPERATOR,
+            file: "caches.yaml",
+            purpose: "In all namespaces".to_owned(),
+            scope: RightScope::Cluster,
+            rights,
+        }]
+    } else {
+        vec![
+            RoleRights {
+                name: OPERATOR,
+                file: "caches.yaml",
+                purpose: format!("In each of the namespaces {}", options.namespaces.join(", ")),
+                scope: RightScope::Namespaces(options.namespaces.clone()),
+                rights: reconciling(description),
+            },
+            RoleRights {
+                name: OPERATOR,
+                file: "namespaces.yaml",
+                purpose: "In the cluster, since Namespaces are in no namespace".to_owned(),
+                scope: RightScope::Cluster,
+                rights: vec![reading_namespaces().named(&options.namespaces)],
+            },
+        ]
+    };
+    roles.push(RoleRights {
+        name: OPERATOR,
+        file: "leader-election.yaml",
+        purpose: "In the operator's namespace, for leader election".to_owned(),
+        scope: own_namespace(),
+        rights: leader_election(),
+    });
+    roles.push(RoleRights {
+        name: SETTINGS,
+        file: "settings.yaml",
+        purpose: "In the operator's namespace, for the administrator's settings".to_owned(),
+        scope: own_namespace(),
+        rights: settings(),
+    });
+    if options.certificates == CertificateSource::Managed {
+        roles.extend(managed_certificate_roles(options));
+    }
+    roles
+}
+
+/// The roles that an operator needs only if it manages its certificate.
+pub fn managed_certificate_roles(options: &ManifestOptions) -> Vec<RoleRights> {
     vec![
-        Right::new(
-            GROUP,
-            PLURAL,
-            &["get", "list", "watch"],
-            "Caches are watched. A review of a pod reads the one that the pod names when the watch has not told of it yet.",
-        ),
-        Right::new(
-            GROUP,
-            format!("{PLURAL}/status"),
-            &["patch"],
-            "Their status is written by server-side apply.",
-        ),
-        Right::new(
-            GROUP,
-            format!("{PLURAL}/finalizers"),
-            &["update"],
-            "Children name their cache as owner with blockOwnerDeletion; the admission plugin OwnerReferencesPermissionEnforcement asks for this right then. Finalizers are not written.",
-        ),
-        Right::new(
-            "apps",
-            "statefulsets",
-            CHILDREN,
-            "Registry pods. Deleted when a cache sets deploy to false.",
-        ),
-        Right::new(
-            "",
-            "services",
-            CHILDREN,
-            "The name of a registry. Deleted when a cache sets deploy to false.",
-        ),
-        Right::new(
-            "",
-            "persistentvolumeclaims",
-            &["get", "list", "watch", "create", "patch"],
-            "Storage of registries, and claims that caches refer to. Never deleted by the operator.",
-        ),
-        Right::new(
-            "",
-            "secrets",
-            CHILDREN,
-            "HTTP secrets of registries are generated, or moved out of a cache's spec, and deleted when the spec does without. One is read before it is written, so that no foreign Secret of that name is touched. All others are only listed and watched, as metadata (PartialObjectMetadata), to tell whether those that caches refer to exist; RBAC cannot tell that from reading them.",
-        ),
-        Right::new(
-            "",
-            "namespaces",
-            &["get"],
-            "Labels of a namespace may decide which annotations its steps must have (requiredAnnotations). One is read, as metadata, when a step lacks such an annotation.",
-        ),
-        Right::new(
-            "events.k8s.io",
-            "events",
-            &["create", "patch"],
-            "What happened to a cache; repetitions are counted in the same Event.",
-        ),
+        RoleRights {
+            name: WEBHOOK_ROLE,
+            file: "webhook-certificate.yaml",
+            purpose: "In the operator's namespace, with managed certificates only".to_owned(),
+            scope: RightScope::Namespaces(vec![options.namespace.clone()]),
+            rights: certificate(),
+        },
+        RoleRights {
+            name: WEBHOOK_ROLE,
+            file: "webhook-ca-bundle.yaml",
+            purpose: "In the cluster, with managed certificates only".to_owned(),
+            scope: RightScope::Cluster,
+            rights: ca_bundle(),
+        },
     ]
 }
 
-/// In the operator's namespace: leader election.
-pub fn leader_election() -> Vec<Right> {
+/// What people may do with primaries, as part of the cluster's own roles.
+pub fn user_roles(description: &Description) -> Vec<RoleRights> {
+    let Kind { plural, .. } = &description.primary;
+    let group = description.primary.group();
+    let status = |reason| Right::new(group, format!("{plural}/status"), &["get"], reason);
+    let editing: &[&str] =
+        &["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
     vec![
-        Right::new(
-            "coordination.k8s.io",
-            "leases",
-            &["create"],
-            "The Lease is made by the first replica. A request to create cannot be restricted by name.",
-        ),
-        Right::new("coordination.k8s.io", "leases", &["get", "update"], "Replicas elect a leader by it.")
-            .named(LEASE),
+        RoleRights {
+            name: "orascache-view",
+            file: "users-view.yaml",
+            purpose: "For people, as part of the ClusterRoles `view`, `edit` and `admin`".to_owned(),
+            scope: RightScope::Aggregated(TO_VIEW),
+            rights: vec![
+                Right::new(group, plural.as_ref(), RBAC_VERBS_READ, reasons::VIEW_PRIMARY),
+                status(reasons::VIEW_STATUS),
+            ],
+        },
+        RoleRights {
+            name: "orascache-edit",
+            file: "users-edit.yaml",
+            purpose: "For people, as part of the ClusterRoles `edit` and `admin`".to_owned(),
+            scope: RightScope::Aggregated(TO_EDIT),
+            rights: vec![
+                Right::new(group, plural.as_ref(), editing, reasons::EDIT_PRIMARY),
+                status(reasons::EDIT_STATUS),
+            ],
+        },
     ]
 }
 
-/// In the operator's namespace: the administrator's settings.
-pub fn settings() -> Vec<Right> {
+/// All roles, those of the operator first.
+pub fn all_roles(options: &ManifestOptions, description: &Description) -> Vec<RoleRights> {
+    let mut roles = operator_roles(options, description);
+    roles.extend(user_roles(description));
+    roles
+}
+
+/// All rights with their reasons, as tables in Markdown.
+pub fn markdown(roles: &[RoleRights]) -> String {
+    let mut text = String::new();
+    for role in roles {
+        let separator = if text.is_empty() { "" } else { "\n\n" };
+        let title = format!("{} (`rbac/{}`):", role.purpose, role.file);
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{separator}{title}\n\n| resources | verbs | reason |\n|---|---|---|");
+        for right in &role.rights {
+            let verbs = right.verbs.join(", ");
+            let _ = write!(text, "\n| {} | {verbs} | {} |", right.resource_text(), right.reason);
+        }
+    }
+    text
+}
+
+/// Rights on the primary, on the kinds that the guest owns or reads, and on events.
+fn reconciling(description: &Description) -> Vec<Right> {
+    let primary = &description.primary;
+    let (group, plural) = (primary.group(), &primary.plural);
+    let mut rights = vec![
+        Right::new(group, plural.as_ref(), RBAC_VERBS_READ, reasons::READ_PRIMARY),
+        Right::new(group, format!("{plural}/status"), &["patch"], reasons::WRITE_STATUS),
+        Right::new(group, format!("{plural}/finalizers"), &["update"], reasons::OWNER_REFERENCES),
+    ];
+    for owned in &description.owned {
+        let kind = &owned.kind;
+        let known = reasons::owned_kind(kind.group(), &kind.plural);
+        rights.push(Right::new(kind.group(), kind.plural.as_ref(), known.verbs, known.reason));
+    }
+    let is_owned = |kind: &Kind| description.owned.iter().any(|owned| owned.kind == *kind);
+    for related in description.related.iter().filter(|related| !is_owned(&related.kind)) {
+        let kind = &related.kind;
+        let (verbs, reason): (&[&str], _) = if related.patchable {
+            (&["get", "list", "watch", "patch"], reasons::PATCHABLE_KIND)
+        } else {
+            (&["list", "watch"], reasons::RELATED_KIND)
+        };
+        rights.push(Right::new(kind.group(), kind.plural.as_ref(), verbs, reason));
+    }
+    rights.push(Right::new("events.k8s.io", "events", &["create", "patch"], reasons::EVENTS));
+    rights
+}
+
+fn reading_namespaces() -> Right {
+    Right::new("", "namespaces", &["get"], reasons::NAMESPACE_LABELS)
+}
+
+fn leader_election() -> Vec<Right> {
+    let leases = |verbs, reason| Right::new("coordination.k8s.io", "leases", verbs, reason);
     vec![
-        Right::new(
-            "",
-            "configmaps",
-            &["get", "list", "watch"],
-            "Settings for admission are followed, and never written. Lists and watches select the ConfigMap by metadata.name.",
-        )
-        .named(SETTINGS),
+        leases(&["create"], reasons::CREATE_LEASE),
+        leases(&["get", "update"], reasons::USE_LEASE).named([LEASE]),
     ]
 }
 
-/// In the operator's namespace, with managed certificates: the Secret that holds them.
-pub fn certificate() -> Vec<Right> {
+fn settings() -> Vec<Right> {
+    vec![Right::new("", "configmaps", RBAC_VERBS_READ, reasons::SETTINGS).named([SETTINGS])]
+}
+
+fn certificate() -> Vec<Right> {
+    let using = &["get", "list", "watch", "update", "patch"];
     vec![
-        Right::new(
-            "",
-            "secrets",
-            &["create"],
-            "The Secret is made by the first replica. A request to create cannot be restricted by name.",
-        ),
-        Right::new(
-            "",
-            "secrets",
-            &["get", "list", "watch", "update", "patch"],
-            "Certificates are renewed in it, and every replica follows it. Lists and watches select it by metadata.name.",
-        )
-        .named(WEBHOOK_CERTIFICATE),
+        Right::new("", "secrets", &["create"], reasons::CREATE_CERTIFICATE),
+        Right::new("", "secrets", using, reasons::ROTATE_CERTIFICATE).named([WEBHOOK_CERTIFICATE]),
     ]
 }
 
-/// In the cluster, with managed certificates: publishing the CA to the API server.
-pub fn publication() -> Vec<Right> {
-    let mut right = Right::new(
-        "admissionregistration.k8s.io",
-        "mutatingwebhookconfigurations",
-        &["get", "patch"],
-        "The CA that the API server is to trust is written into the operator's own configurations, and into no others.",
-    )
-    .named(OPERATOR);
+fn ca_bundle() -> Vec<Right> {
+    let group = "admissionregistration.k8s.io";
+    let mut right = Right::new(group, "mutatingwebhookconfigurations", &["get", "patch"], reasons::CA_BUNDLE)
+        .named([OPERATOR]);
     right.resources.push("validatingwebhookconfigurations".to_owned());
     vec![right]
 }
 
-/// For people: looking at caches.
-pub fn viewing() -> Vec<Right> {
-    vec![
-        Right::new(
-            GROUP,
-            PLURAL,
-            &["get", "list", "watch"],
-            "Who may view a namespace may look at its caches.",
-        ),
-        Right::new(GROUP, format!("{PLURAL}/status"), &["get"], "Their status alone."),
-    ]
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::orascache::orascache_description;
+    use orascache_contract::WatchedKind;
 
-/// For people: caches of one's own.
-pub fn editing() -> Vec<Right> {
-    let verbs: &[&str] = &["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
-    vec![
-        Right::new(GROUP, PLURAL, verbs, "Who may edit a namespace may have caches in it."),
-        Right::new(
-            GROUP,
-            format!("{PLURAL}/status"),
-            &["get"],
-            "Their status alone; it is written by the operator.",
-        ),
-    ]
+    const WIDGET: Kind = Kind::namespaced("example.com/v1", "Widget", "widgets");
+
+    fn right_on_widgets(change: impl FnOnce(&mut Description)) -> Option<Right> {
+        let mut description = orascache_description();
+        change(&mut description);
+        let roles = operator_roles(&ManifestOptions::default(), &description);
+        let mut rights = roles.into_iter().flat_map(|role| role.rights);
+        rights.find(|right| right.group == "example.com")
+    }
+
+    #[test]
+    fn a_kind_of_the_guests_description_gets_rights() {
+        assert_eq!(right_on_widgets(|_| {}), None);
+        let owned = right_on_widgets(|guest| guest.owned.push(WatchedKind::whole(WIDGET))).unwrap();
+        assert_eq!(owned.verbs, ["get", "list", "watch", "create", "patch", "delete"]);
+        assert_eq!(owned.resources, ["widgets"]);
+        let related = right_on_widgets(|guest| guest.related.push(WatchedKind::whole(WIDGET))).unwrap();
+        assert_eq!(related.verbs, ["list", "watch"]);
+        let patchable = WatchedKind { patchable: true, ..WatchedKind::whole(WIDGET) };
+        let patchable = right_on_widgets(|guest| guest.related.push(patchable)).unwrap();
+        assert_eq!(patchable.verbs, ["get", "list", "watch", "patch"]);
+    }
+
+    #[test]
+    fn every_right_has_a_reason() {
+        let listed = ManifestOptions { namespaces: vec!["team".to_owned()], ..ManifestOptions::default() };
+        for options in [ManifestOptions::default(), listed] {
+            for role in all_roles(&options, &orascache_description()) {
+                for right in role.rights {
+                    let reason = &right.reason;
+                    assert!(reason.ends_with('.') && reason.split(' ').count() >= 4, "{right:?}");
+                    assert!(
+                        !reason.contains('\n') && !reason.contains('|'),
+                        "a table needs one line: {reason}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_of_orascache_has_a_reason_of_its_own() {
+        let roles = operator_roles(&ManifestOptions::default(), &orascache_description());
+        let rights: Vec<&Right> = roles.iter().flat_map(|role| &role.rights).collect();
+        for general in [reasons::OWNED_KIND, reasons::RELATED_KIND, reasons::PATCHABLE_KIND] {
+            assert!(rights.iter().all(|right| right.reason != general), "{general}");
+        }
+    }
 }

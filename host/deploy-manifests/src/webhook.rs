@@ -1,209 +1,241 @@
-//! How the API server is asked to send reviews, safe by construction: only what a user annotated is ever refused
-//! for want of an answer, the operator's own namespace and kube-system are left out, and an UPDATE or a DELETE never
-//! waits for a webhook that is down.
-//!
-//! The CA that the API server is to trust is not part of it: whoever looks after the certificate publishes it.
+//! Webhook configurations, built from the admission rules of any guest.
 
-use crate::conditions;
-use crate::names::{
-    MUTATE_PATH, OPERATOR, SERVICE_PORT, VALIDATE_PATH, WEBHOOK_PORT_NAME, WEBHOOK_SERVICE, metadata,
-    pod_labels,
-};
-use crate::settings::Settings;
-use k8s_openapi::api::admissionregistration::v1::{
-    MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations, ServiceReference,
-    ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
-};
-use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use orascache_api::names::{GROUP, PLURAL, VERSION};
+use crate::names::{MUTATE_PATH, VALIDATE_PATH};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1 as api;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use orascache_contract::{AdmissionRule, FailurePolicy, MatchCondition, Operation};
 
-/// Seconds that the API server waits for a review, of the 30 that it allows: users wait for it.
-const TIMEOUT_SECONDS: i32 = 5;
-/// Namespace of the control plane's own pods.
-const KUBE_SYSTEM: &str = "kube-system";
-/// Label that every namespace has (KEP-2161).
-const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
-
-/// Where the API server finds the pods that answer.
-pub fn service(settings: &Settings) -> Service {
+/// Where the API server sends reviews.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReviewEndpoint {
+    /// A Service of the cluster.
     Service {
-        metadata: metadata(WEBHOOK_SERVICE, Some(&settings.namespace)),
-        spec: Some(ServiceSpec {
-            selector: Some(pod_labels()),
-            ports: Some(vec![ServicePort {
-                name: Some(WEBHOOK_PORT_NAME.to_owned()),
-                port: SERVICE_PORT,
-                target_port: Some(IntOrString::String(WEBHOOK_PORT_NAME.to_owned())),
-                protocol: Some("TCP".to_owned()),
-                ..ServicePort::default()
-            }]),
-            ..ServiceSpec::default()
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Its port.
+        port: i32,
+    },
+    /// `https://host:port`, for API servers that reach no Service. The paths are added to it.
+    Url(String),
+}
+
+/// Which objects of a resource are reviewed: `scope` of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleScope {
+    /// Objects in namespaces only.
+    Namespaced,
+    /// All objects.
+    All,
+}
+
+/// What webhook configurations contain beside the rules of the guest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WebhookParameters {
+    /// Metadata of both configurations: name and labels.
+    pub metadata: ObjectMeta,
+    /// Completes the names of webhooks, which are domain names: the rule `pods` becomes
+    /// `pods.<domain>`.
+    pub domain: String,
+    /// Where the API server sends reviews.
+    pub endpoint: ReviewEndpoint,
+    /// CAs that the API server trusts, PEM. None if something else writes them later, such as the
+    /// operator itself or cert-manager.
+    pub ca_bundle: Option<Vec<u8>>,
+    /// Namespaces whose objects are reviewed.
+    pub namespaces: LabelSelector,
+    /// Which objects of a resource are reviewed.
+    pub scope: RuleScope,
+    /// How long the API server waits for an answer, in seconds, 1 to 30.
+    pub timeout_seconds: i32,
+}
+
+/// The webhook configurations of a guest. None if the guest has no rules of that kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WebhookConfigurations {
+    /// Webhooks whose answers may carry a patch.
+    pub mutating: Option<api::MutatingWebhookConfiguration>,
+    /// Webhooks that only allow or refuse.
+    pub validating: Option<api::ValidatingWebhookConfiguration>,
+}
+
+/// Builds the configurations of a guest's rules, in their order.
+pub fn configurations(rules: &[AdmissionRule], parameters: &WebhookParameters) -> WebhookConfigurations {
+    let of = |mutating: bool| rules.iter().filter(move |rule| rule.mutating == mutating);
+    let mutating: Vec<_> = of(true).map(|rule| mutating_webhook(rule, parameters)).collect();
+    let validating: Vec<_> = of(false).map(|rule| validating_webhook(rule, parameters)).collect();
+    WebhookConfigurations {
+        mutating: (!mutating.is_empty()).then(|| api::MutatingWebhookConfiguration {
+            metadata: parameters.metadata.clone(),
+            webhooks: Some(mutating),
         }),
-        ..Service::default()
+        validating: (!validating.is_empty()).then(|| api::ValidatingWebhookConfiguration {
+            metadata: parameters.metadata.clone(),
+            webhooks: Some(validating),
+        }),
     }
 }
 
-/// Names by which that Service's certificate is asked for: the API server uses the first.
-pub fn dns_names(settings: &Settings) -> Vec<String> {
-    let name = format!("{WEBHOOK_SERVICE}.{}", settings.namespace);
-    vec![format!("{name}.svc"), format!("{name}.svc.cluster.local"), name]
-}
-
-/// What one webhook is about.
-struct Subject {
-    name: String,
-    operations: &'static [&'static str],
-    group: &'static str,
-    version: &'static str,
-    resource: &'static str,
-    /// `Fail` or `Ignore`, when no answer comes.
-    on_failure: &'static str,
-    conditions: Vec<MatchCondition>,
-}
-
-/// Rewrites annotated pods, and hands a Job's annotations to its pods.
-pub fn mutating(settings: &Settings) -> MutatingWebhookConfiguration {
-    let subjects = [
-        Subject {
-            name: format!("create.pods.{GROUP}"),
-            operations: &["CREATE"],
-            group: "",
-            version: "v1",
-            resource: "pods",
-            // A step that ran without its artifacts would be worse than one that was not admitted.
-            on_failure: "Fail",
-            conditions: conditions::pod_created(),
-        },
-        Subject {
-            name: format!("update.pods.{GROUP}"),
-            operations: &["UPDATE"],
-            group: "",
-            version: "v1",
-            resource: "pods",
-            on_failure: "Ignore",
-            conditions: conditions::pod_updated(),
-        },
-        Subject {
-            name: format!("create.jobs.{GROUP}"),
-            operations: &["CREATE"],
-            group: "batch",
-            version: "v1",
-            resource: "jobs",
-            on_failure: "Fail",
-            conditions: conditions::job_created(),
-        },
-        Subject {
-            name: format!("update.jobs.{GROUP}"),
-            operations: &["UPDATE"],
-            group: "batch",
-            version: "v1",
-            resource: "jobs",
-            on_failure: "Ignore",
-            conditions: conditions::job_updated(),
-        },
-    ];
-    let webhook = |subject: Subject| MutatingWebhook {
-        name: subject.name,
-        rules: Some(vec![rule(subject.operations, subject.group, subject.version, subject.resource)]),
-        match_conditions: Some(subject.conditions),
-        failure_policy: Some(subject.on_failure.to_owned()),
-        client_config: client(settings, MUTATE_PATH),
-        namespace_selector: Some(reviewed_namespaces(settings)),
+fn mutating_webhook(rule: &AdmissionRule, parameters: &WebhookParameters) -> api::MutatingWebhook {
+    api::MutatingWebhook {
+        name: format!("{}.{}", rule.name, parameters.domain),
+        rules: Some(vec![rule_with_operations(rule, parameters.scope)]),
+        match_conditions: match_conditions(&rule.conditions),
+        failure_policy: Some(failure_policy(rule.on_failure)),
+        client_config: client_config(parameters, MUTATE_PATH),
+        namespace_selector: Some(parameters.namespaces.clone()),
         match_policy: Some("Equivalent".to_owned()),
-        // When a later webhook changed the pod, a second look finds nothing to do, or says what was undone.
-        reinvocation_policy: Some("IfNeeded".to_owned()),
+        reinvocation_policy: Some(if rule.reinvoke { "IfNeeded" } else { "Never" }.to_owned()),
         side_effects: "None".to_owned(),
         admission_review_versions: vec!["v1".to_owned()],
-        timeout_seconds: Some(TIMEOUT_SECONDS),
-        ..MutatingWebhook::default()
-    };
-    MutatingWebhookConfiguration {
-        metadata: metadata(OPERATOR, None),
-        webhooks: Some(subjects.into_iter().map(webhook).collect()),
+        timeout_seconds: Some(parameters.timeout_seconds),
+        ..api::MutatingWebhook::default()
     }
 }
 
-/// Checks caches beyond what their CRD can, and the administrator's settings. The CRD's own rules hold while the webhook is down.
-pub fn validating(settings: &Settings) -> ValidatingWebhookConfiguration {
-    let caches = Subject {
-        name: format!("{PLURAL}.{GROUP}"),
-        operations: &["CREATE", "UPDATE"],
-        group: GROUP,
-        version: VERSION,
-        resource: PLURAL,
-        on_failure: "Ignore",
-        conditions: conditions::cache_written(),
-    };
-    // The operator's own namespace, which no other webhook looks at. Without an answer the settings are stored; the
-    // operator still uses none that it cannot.
-    let own_settings = Subject {
-        name: format!("settings.{GROUP}"),
-        operations: &["CREATE", "UPDATE"],
-        group: "",
-        version: "v1",
-        resource: "configmaps",
-        on_failure: "Ignore",
-        conditions: conditions::settings_written(),
-    };
-    let webhook = |subject: Subject, namespaces: LabelSelector| ValidatingWebhook {
-        name: subject.name,
-        rules: Some(vec![rule(subject.operations, subject.group, subject.version, subject.resource)]),
-        match_conditions: Some(subject.conditions),
-        failure_policy: Some(subject.on_failure.to_owned()),
-        client_config: client(settings, VALIDATE_PATH),
-        namespace_selector: Some(namespaces),
+/// One webhook that only allows or refuses.
+pub(crate) fn validating_webhook(
+    rule: &AdmissionRule,
+    parameters: &WebhookParameters,
+) -> api::ValidatingWebhook {
+    api::ValidatingWebhook {
+        name: format!("{}.{}", rule.name, parameters.domain),
+        rules: Some(vec![rule_with_operations(rule, parameters.scope)]),
+        match_conditions: match_conditions(&rule.conditions),
+        failure_policy: Some(failure_policy(rule.on_failure)),
+        client_config: client_config(parameters, VALIDATE_PATH),
+        namespace_selector: Some(parameters.namespaces.clone()),
         match_policy: Some("Equivalent".to_owned()),
         side_effects: "None".to_owned(),
         admission_review_versions: vec!["v1".to_owned()],
-        timeout_seconds: Some(TIMEOUT_SECONDS),
-        ..ValidatingWebhook::default()
+        timeout_seconds: Some(parameters.timeout_seconds),
+        ..api::ValidatingWebhook::default()
+    }
+}
+
+fn rule_with_operations(rule: &AdmissionRule, scope: RuleScope) -> api::RuleWithOperations {
+    let operation = |operation: &Operation| match operation {
+        Operation::Create => "CREATE".to_owned(),
+        Operation::Update => "UPDATE".to_owned(),
+        Operation::Delete => "DELETE".to_owned(),
     };
-    let webhooks =
-        vec![webhook(caches, reviewed_namespaces(settings)), webhook(own_settings, own_namespace(settings))];
-    ValidatingWebhookConfiguration { metadata: metadata(OPERATOR, None), webhooks: Some(webhooks) }
-}
-
-fn rule(operations: &[&str], group: &str, version: &str, resource: &str) -> RuleWithOperations {
-    let one = |text: &str| Some(vec![text.to_owned()]);
-    RuleWithOperations {
-        operations: Some(operations.iter().map(|text| (*text).to_owned()).collect()),
-        api_groups: one(group),
-        api_versions: one(version),
-        resources: one(resource),
-        scope: Some("Namespaced".to_owned()),
+    let scope = match scope {
+        RuleScope::Namespaced => "Namespaced",
+        RuleScope::All => "*",
+    };
+    api::RuleWithOperations {
+        operations: Some(rule.operations.iter().map(operation).collect()),
+        api_groups: Some(vec![rule.group.clone()]),
+        api_versions: Some(rule.versions.clone()),
+        resources: Some(rule.resources.clone()),
+        scope: Some(scope.to_owned()),
     }
 }
 
-fn client(settings: &Settings, path: &str) -> WebhookClientConfig {
-    WebhookClientConfig {
-        service: Some(ServiceReference {
-            namespace: settings.namespace.clone(),
-            name: WEBHOOK_SERVICE.to_owned(),
-            path: Some(path.to_owned()),
-            port: Some(SERVICE_PORT),
-        }),
-        ..WebhookClientConfig::default()
-    }
+fn match_conditions(conditions: &[MatchCondition]) -> Option<Vec<api::MatchCondition>> {
+    let convert = |condition: &MatchCondition| api::MatchCondition {
+        name: condition.name.clone(),
+        expression: condition.expression.clone(),
+    };
+    (!conditions.is_empty()).then(|| conditions.iter().map(convert).collect())
 }
 
-/// Where the settings are.
-fn own_namespace(settings: &Settings) -> LabelSelector {
-    LabelSelector {
-        match_labels: Some([(NAMESPACE_NAME_LABEL.to_owned(), settings.namespace.clone())].into()),
-        ..LabelSelector::default()
+fn failure_policy(policy: FailurePolicy) -> String {
+    match policy {
+        FailurePolicy::Fail => "Fail",
+        FailurePolicy::Ignore => "Ignore",
     }
+    .to_owned()
 }
 
-/// A webhook that is down must not keep its own pods from starting, nor the control plane's.
-fn reviewed_namespaces(settings: &Settings) -> LabelSelector {
-    LabelSelector {
-        match_expressions: Some(vec![LabelSelectorRequirement {
-            key: NAMESPACE_NAME_LABEL.to_owned(),
-            operator: "NotIn".to_owned(),
-            values: Some(vec![KUBE_SYSTEM.to_owned(), settings.namespace.clone()]),
-        }]),
-        ..LabelSelector::default()
+fn client_config(parameters: &WebhookParameters, path: &str) -> api::WebhookClientConfig {
+    let (service, url) = match &parameters.endpoint {
+        ReviewEndpoint::Service { namespace, name, port } => {
+            let service = api::ServiceReference {
+                namespace: namespace.clone(),
+                name: name.clone(),
+                path: Some(path.to_owned()),
+                port: Some(*port),
+            };
+            (Some(service), None)
+        }
+        ReviewEndpoint::Url(base) => (None, Some(format!("{}{path}", base.trim_end_matches('/')))),
+    };
+    api::WebhookClientConfig { ca_bundle: parameters.ca_bundle.clone().map(ByteString), service, url }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn rule(mutating: bool) -> AdmissionRule {
+        AdmissionRule {
+            name: "widgets".to_owned(),
+            mutating,
+            group: "example.com".to_owned(),
+            versions: vec!["v1".to_owned(), "v2".to_owned()],
+            resources: vec!["widgets".to_owned(), "widgets/status".to_owned()],
+            operations: vec![Operation::Create, Operation::Update, Operation::Delete],
+            conditions: Vec::new(),
+            on_failure: FailurePolicy::Fail,
+            reinvoke: false,
+        }
+    }
+
+    fn parameters() -> WebhookParameters {
+        WebhookParameters {
+            metadata: ObjectMeta { name: Some("demo".to_owned()), ..ObjectMeta::default() },
+            domain: "example.com".to_owned(),
+            endpoint: ReviewEndpoint::Url("https://127.0.0.1:9443/".to_owned()),
+            ca_bundle: Some(b"PEM".to_vec()),
+            namespaces: LabelSelector::default(),
+            scope: RuleScope::All,
+            timeout_seconds: 3,
+        }
+    }
+
+    #[test]
+    fn a_rule_becomes_a_webhook() {
+        let built = configurations(&[rule(true)], &parameters());
+        assert_eq!(built.validating, None);
+        let built: Value = serde_json::to_value(built.mutating).unwrap();
+        let expected = json!({
+            "name": "widgets.example.com",
+            "rules": [{
+                "apiGroups": ["example.com"],
+                "apiVersions": ["v1", "v2"],
+                "operations": ["CREATE", "UPDATE", "DELETE"],
+                "resources": ["widgets", "widgets/status"],
+                "scope": "*",
+            }],
+            "clientConfig": {"url": "https://127.0.0.1:9443/mutate", "caBundle": "UEVN"},
+            "failurePolicy": "Fail",
+            "namespaceSelector": {},
+            "matchPolicy": "Equivalent",
+            "reinvocationPolicy": "Never",
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+            "timeoutSeconds": 3,
+        });
+        assert_eq!(built["metadata"]["name"], "demo");
+        assert_eq!(built["webhooks"], json!([expected]));
+    }
+
+    #[test]
+    fn rules_that_carry_no_patch_become_a_validating_configuration() {
+        let built = configurations(&[rule(false)], &parameters());
+        assert_eq!(built.mutating, None);
+        let built: Value = serde_json::to_value(built.validating).unwrap();
+        assert_eq!(built["webhooks"][0]["clientConfig"]["url"], "https://127.0.0.1:9443/validate");
+        assert!(built["webhooks"][0].get("reinvocationPolicy").is_none());
+    }
+
+    #[test]
+    fn a_guest_without_rules_has_no_configurations() {
+        let none = WebhookConfigurations { mutating: None, validating: None };
+        assert_eq!(configurations(&[], &parameters()), none);
     }
 }

@@ -1,18 +1,31 @@
-//! The folder `manifests` is what the code generates. `ORASCACHE_BLESS=1` writes it anew.
+//! The folder `manifests` contains what the code generates. `ORASCACHE_BLESS=1` writes it again.
 
 use deploy_manifests::manifests::FOLDERS;
-use deploy_manifests::{Certificates, Settings, files, objects};
-use serde_json::Value;
+use deploy_manifests::peers::parse_peer;
+use deploy_manifests::rights::all_roles;
+use deploy_manifests::{CertificateSource, ManifestError, ManifestOptions, orascache_description};
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// The list of all objects for OrasCaches.
+fn objects(options: &ManifestOptions) -> Result<Vec<Value>, ManifestError> {
+    deploy_manifests::objects(options, &orascache_description())
+}
+
+/// The files for OrasCaches.
+fn files(options: &ManifestOptions) -> Result<Vec<(String, String)>, ManifestError> {
+    deploy_manifests::files(options, &orascache_description())
+}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests")
 }
 
-fn generated() -> BTreeMap<String, String> {
-    let files = files(&Settings::default()).expect("the defaults can be used");
+fn generated(options: &ManifestOptions) -> BTreeMap<String, String> {
+    let files = files(options).expect("these options can be used");
     let count = files.len();
     let files: BTreeMap<_, _> = files.into_iter().collect();
     assert_eq!(files.len(), count, "no path is generated twice");
@@ -28,7 +41,7 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Objects by what identifies them.
+/// Objects by kind, namespace and name.
 fn by_identity(objects: Vec<Value>) -> BTreeMap<String, Value> {
     let identity = |object: &Value| {
         ["/apiVersion", "/kind", "/metadata/namespace", "/metadata/name"]
@@ -37,15 +50,15 @@ fn by_identity(objects: Vec<Value>) -> BTreeMap<String, Value> {
     };
     let count = objects.len();
     let map: BTreeMap<_, _> = objects.into_iter().map(|object| (identity(&object), object)).collect();
-    assert_eq!(map.len(), count, "no object is there twice");
+    assert_eq!(map.len(), count, "no object is listed twice");
     map
 }
 
 #[test]
-fn files_are_what_the_code_generates() {
+fn files_are_up_to_date() {
     let bless = std::env::var_os("ORASCACHE_BLESS").is_some();
     let mut different = Vec::new();
-    for (path, text) in generated() {
+    for (path, text) in generated(&ManifestOptions::default()) {
         let file = root().join(&path);
         if bless {
             std::fs::create_dir_all(file.parent().expect("a folder")).expect("the folder is made");
@@ -55,15 +68,12 @@ fn files_are_what_the_code_generates() {
             different.push(path);
         }
     }
-    assert!(
-        different.is_empty(),
-        "not what the code generates: {different:?}; run this test with ORASCACHE_BLESS=1"
-    );
+    assert!(different.is_empty(), "out of date: {different:?}; run this test with ORASCACHE_BLESS=1");
 }
 
 #[test]
-fn no_other_file_is_there() {
-    let mut expected: BTreeSet<String> = generated().into_keys().collect();
+fn there_are_no_other_files() {
+    let mut expected: BTreeSet<String> = generated(&ManifestOptions::default()).into_keys().collect();
     let mut stale = Vec::new();
     let mut folders = vec![root()];
     while let Some(folder) = folders.pop() {
@@ -79,14 +89,17 @@ fn no_other_file_is_there() {
             }
         }
     }
-    assert!(stale.is_empty(), "nothing generates {stale:?}: delete them, or list samples in samples.rs");
+    assert!(
+        stale.is_empty(),
+        "the code does not generate {stale:?}: delete them, or list samples in samples.rs"
+    );
     assert!(expected.is_empty(), "missing: {expected:?}; run these tests with ORASCACHE_BLESS=1");
 }
 
 #[test]
 fn every_file_is_part_of_a_kustomization() {
-    let files = generated();
-    // Samples are applied as they are, one by one or as a folder, which kubectl does only without a kustomization.
+    let files = generated(&ManifestOptions::default());
+    // Samples have none: `kubectl apply -f samples` takes a folder only without a kustomization.
     for folder in FOLDERS.into_iter().filter(|folder| *folder != "samples") {
         let kustomization = &documents(&files[&format!("{folder}/kustomization.yaml")])[0];
         let list = |name: &str| kustomization[name].as_array().cloned().unwrap_or_default();
@@ -107,25 +120,51 @@ fn every_file_is_part_of_a_kustomization() {
     }
 }
 
-#[test]
-fn folders_hold_the_objects_of_an_installation() {
-    let in_folders = generated()
-        .into_iter()
-        .filter(|(path, _)| path.ends_with(".yaml") && !path.ends_with("kustomization.yaml"))
-        .filter(|(path, _)| !path.starts_with("samples/") && !path.starts_with("certmanager/"))
-        .flat_map(|(_, text)| documents(&text))
-        .collect();
-    let objects = objects(&Settings::default()).expect("the defaults can be used");
-    assert_eq!(by_identity(in_folders), by_identity(objects));
+/// Options for two listed namespaces and a bounded webhook port.
+fn listed() -> ManifestOptions {
+    ManifestOptions {
+        namespaces: vec!["team-a".to_owned(), "team-b".to_owned()],
+        webhook_from: vec![parse_peer("10.0.0.0/28").expect("a peer")],
+        ..ManifestOptions::default()
+    }
 }
 
 #[test]
+fn folders_contain_all_objects() {
+    for options in [ManifestOptions::default(), listed()] {
+        let in_folders = generated(&options)
+            .into_iter()
+            .filter(|(path, _)| path.ends_with(".yaml") && !path.ends_with("kustomization.yaml"))
+            .filter(|(path, _)| !path.starts_with("samples/") && !path.starts_with("certmanager/"))
+            .flat_map(|(_, text)| documents(&text))
+            .collect();
+        let objects = objects(&options).expect("these options can be used");
+        assert_eq!(by_identity(in_folders), by_identity(objects));
+    }
+}
+
+#[test]
+fn kustomize_builds_the_same_objects() {
+    kustomize_builds(&root(), &ManifestOptions::default());
+}
+
+#[test]
+fn kustomize_builds_the_same_objects_for_listed_namespaces() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("listed-namespaces");
+    for (path, text) in generated(&listed()) {
+        let file = folder.join(path);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("the folder is made");
+        std::fs::write(file, text).expect("the file is written");
+    }
+    kustomize_builds(&folder, &listed());
+}
+
 #[allow(clippy::print_stdout, reason = "a skipped test says why")]
-fn kustomize_makes_the_same_objects() {
+fn kustomize_builds(root: &Path, options: &ManifestOptions) {
     for (folder, certificates) in
-        [("default", Certificates::Managed), ("certmanager", Certificates::CertManager)]
+        [("default", CertificateSource::Managed), ("certmanager", CertificateSource::CertManager)]
     {
-        let output = match Command::new("kubectl").arg("kustomize").arg(root().join(folder)).output() {
+        let output = match Command::new("kubectl").arg("kustomize").arg(root.join(folder)).output() {
             Ok(output) => output,
             Err(error) => {
                 println!("skipped: kubectl cannot be run: {error}");
@@ -134,8 +173,8 @@ fn kustomize_makes_the_same_objects() {
         };
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let built = documents(&String::from_utf8(output.stdout).expect("UTF-8"));
-        let objects =
-            objects(&Settings { certificates, ..Settings::default() }).expect("the defaults can be used");
+        let options = ManifestOptions { certificates, ..options.clone() };
+        let objects = objects(&options).expect("these options can be used");
         let (mut built, mut expected) = (by_identity(built), by_identity(objects));
         built.values_mut().chain(expected.values_mut()).for_each(|object| {
             sort_volumes(object);
@@ -152,7 +191,56 @@ fn kustomize_makes_the_same_objects() {
     }
 }
 
-/// Schemas have numbers such as 1.0, which kustomize writes as 1.
+#[test]
+fn webhooks_for_listed_namespaces_review_nothing_else() {
+    let objects = objects(&listed()).expect("these options can be used");
+    let configurations =
+        objects.iter().filter(|object| text(object, "/kind").ends_with("WebhookConfiguration"));
+    let webhooks: Vec<&Value> =
+        configurations.flat_map(|object| object["webhooks"].as_array().into_iter().flatten()).collect();
+    assert_eq!(webhooks.len(), 6);
+    for webhook in webhooks {
+        let selector = &webhook["namespaceSelector"];
+        if text(webhook, "/name").starts_with("settings.") {
+            let own = json!({"matchLabels": {"kubernetes.io/metadata.name": "orascache-system"}});
+            assert_eq!(*selector, own);
+        } else {
+            let requirement = json!({
+                "key": "kubernetes.io/metadata.name",
+                "operator": "In",
+                "values": ["team-a", "team-b"],
+            });
+            assert_eq!(*selector, json!({"matchExpressions": [requirement]}));
+        }
+    }
+    let deployment = objects.iter().find(|object| object["kind"] == "Deployment").expect("a Deployment");
+    let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+    assert!(arguments.as_array().expect("arguments").contains(&json!("--namespaces=team-a,team-b")));
+}
+
+#[test]
+fn the_readme_lists_every_rule_of_every_role_with_its_reason() {
+    for options in [ManifestOptions::default(), listed()] {
+        let readme = &generated(&options)["README.md"];
+        let roles = all_roles(&options, &orascache_description());
+        let mut listed_rules = BTreeSet::new();
+        for right in roles.iter().flat_map(|role| &role.rights) {
+            let row =
+                format!("| {} | {} | {} |", right.resource_text(), right.verbs.join(", "), right.reason);
+            assert!(readme.contains(&row), "{row}");
+            listed_rules.insert(serde_json::to_string(&right.rule()).expect("JSON"));
+        }
+        for object in objects(&options).expect("these options can be used") {
+            for rule in object["rules"].as_array().into_iter().flatten() {
+                let rule: PolicyRule = serde_json::from_value(rule.clone()).expect("a rule");
+                let text = serde_json::to_string(&rule).expect("JSON");
+                assert!(listed_rules.contains(&text), "{}: {text}", object["kind"]);
+            }
+        }
+    }
+}
+
+/// kustomize writes numbers of schemas such as 1.0 as 1.
 fn whole_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {
@@ -167,7 +255,7 @@ fn whole_numbers(value: &mut Value) {
     }
 }
 
-/// A merge of lists by name may reorder them.
+/// kustomize may reorder lists that it merges by name.
 fn sort_volumes(object: &mut Value) {
     for list in ["/spec/template/spec/volumes", "/spec/template/spec/containers/0/volumeMounts"] {
         if let Some(list) = object.pointer_mut(list).and_then(Value::as_array_mut) {
@@ -177,39 +265,40 @@ fn sort_volumes(object: &mut Value) {
 }
 
 #[test]
-fn settings_reach_every_object() {
-    for certificates in [Certificates::Managed, Certificates::CertManager] {
-        let settings = Settings {
+fn options_reach_every_object() {
+    for certificates in [CertificateSource::Managed, CertificateSource::CertManager] {
+        let options = ManifestOptions {
             image: "registry.test/o@sha256:0".to_owned(),
             namespace: "elsewhere".to_owned(),
             replicas: 5,
             certificates,
+            ..ManifestOptions::default()
         };
-        let objects = objects(&settings).expect("these settings can be used");
+        let objects = objects(&options).expect("these options can be used");
         let all = serde_json::to_string(&objects).expect("JSON");
         assert!(!all.contains("orascache-system") && !all.contains("ghcr.io/converged-computing"));
         let deployment = objects.iter().find(|object| object["kind"] == "Deployment").expect("a Deployment");
         assert_eq!(deployment["spec"]["replicas"], 5);
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-        assert_eq!(container["image"], settings.image);
+        assert_eq!(container["image"], options.image);
         let agent =
             container["env"].as_array().into_iter().flatten().find(|one| one["name"] == "AGENT_IMAGE");
-        assert_eq!(agent.expect("the agent's image")["value"], settings.image);
+        assert_eq!(agent.expect("the agent's image")["value"], options.image);
     }
-    let settings = Settings { namespace: "elsewhere".to_owned(), ..Settings::default() };
-    for (path, text) in files(&settings).expect("these settings can be used") {
+    let options = ManifestOptions { namespace: "elsewhere".to_owned(), ..ManifestOptions::default() };
+    for (path, text) in files(&options).expect("these options can be used") {
         assert!(!text.contains("orascache-system"), "{path}");
     }
-    assert!(files(&Settings { replicas: 0, ..Settings::default() }).is_err());
-    assert!(objects(&Settings { image: String::new(), ..Settings::default() }).is_err());
+    assert!(files(&ManifestOptions { replicas: 0, ..ManifestOptions::default() }).is_err());
+    assert!(objects(&ManifestOptions { image: String::new(), ..ManifestOptions::default() }).is_err());
 }
 
-/// Every reference from one object to another must resolve.
+/// Every reference from one object to another must name an existing object.
 #[test]
-fn objects_find_each_other() {
-    for certificates in [Certificates::Managed, Certificates::CertManager] {
-        let objects =
-            objects(&Settings { certificates, ..Settings::default() }).expect("the defaults can be used");
+fn references_between_objects_resolve() {
+    for certificates in [CertificateSource::Managed, CertificateSource::CertManager] {
+        let objects = objects(&ManifestOptions { certificates, ..ManifestOptions::default() })
+            .expect("the defaults can be used");
         let find = |kind: &str, name: &str| {
             objects
                 .iter()
@@ -252,7 +341,7 @@ fn objects_find_each_other() {
                 assert!(webhook["clientConfig"].get("caBundle").is_none());
             }
             let injection = configuration["metadata"]["annotations"].get("cert-manager.io/inject-ca-from");
-            let issued = certificates == Certificates::CertManager;
+            let issued = certificates == CertificateSource::CertManager;
             assert_eq!(injection.is_some(), issued);
             if let Some(injection) = injection.and_then(Value::as_str) {
                 let (namespace, name) = injection.split_once('/').expect("namespace and name");

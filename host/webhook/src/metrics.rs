@@ -1,5 +1,5 @@
-//! Metrics under the names of controller-runtime (its `pkg/webhook/internal/metrics` and
-//! `pkg/certwatcher/metrics`), so that dashboards that exist work.
+//! Metrics. Those that controller-runtime has too bear its names (`pkg/webhook/internal/metrics` and
+//! `pkg/certwatcher/metrics`), so that existing dashboards work.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -20,12 +20,13 @@ struct RequestLabels {
     code: u16,
 }
 
-/// Seconds: a review takes tens of microseconds, one that reads from the API milliseconds.
+/// Buckets in seconds: a review takes tens of microseconds; one that reads from the API server takes
+/// milliseconds.
 fn buckets() -> Histogram {
     Histogram::new([0.000_05, 0.000_1, 0.000_25, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0])
 }
 
-/// What is counted about requests.
+/// Metrics of requests.
 pub(crate) struct RequestMetrics {
     requests: Family<RequestLabels, Counter>,
     in_flight: Family<WebhookLabels, Gauge>,
@@ -64,7 +65,7 @@ impl RequestMetrics {
         metrics
     }
 
-    /// The metrics of one path, looked up once.
+    /// The metrics of one path, which are looked up once.
     pub(crate) fn of(&self, webhook: &'static str) -> PathMetrics {
         let labels = WebhookLabels { webhook };
         PathMetrics {
@@ -78,10 +79,10 @@ impl RequestMetrics {
     }
 }
 
-/// What is counted about the requests to one path.
+/// Metrics of the requests to one path.
 pub(crate) struct PathMetrics {
     pub(crate) webhook: &'static str,
-    /// Requests with status 200: nearly all.
+    /// Requests with status 200. They are nearly all requests, so that looking them up once saves time.
     answered: Counter,
     requests: Family<RequestLabels, Counter>,
     in_flight: Gauge,
@@ -90,7 +91,7 @@ pub(crate) struct PathMetrics {
 }
 
 impl PathMetrics {
-    /// Counts a request as in flight until what is returned is dropped.
+    /// Counts a request as in flight until the returned value is dropped.
     pub(crate) fn begin(&self) -> InFlight {
         self.in_flight.inc();
         InFlight(self.in_flight.clone())
@@ -107,7 +108,7 @@ impl PathMetrics {
     }
 }
 
-/// One request in flight. Requests whose client goes away are dropped without an answer.
+/// One request in flight. If the client disconnects, it is dropped without an answer.
 pub(crate) struct InFlight(Gauge);
 
 impl Drop for InFlight {
@@ -116,7 +117,37 @@ impl Drop for InFlight {
     }
 }
 
-/// What is counted about certificates. Made once per registry, handed to the source of the certificate.
+/// Metrics of connections and of bodies that are arriving.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConnectionMetrics {
+    pub(crate) open: Gauge,
+    pub(crate) evicted: Counter,
+    pub(crate) bodies_evicted: Counter,
+}
+
+impl ConnectionMetrics {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "webhook_connections",
+            "Current number of open connections, handshakes included",
+            metrics.open.clone(),
+        );
+        registry.register(
+            "webhook_connections_evicted",
+            "Total number of idle connections that were closed to make room for new ones",
+            metrics.evicted.clone(),
+        );
+        registry.register(
+            "webhook_bodies_evicted",
+            "Total number of unfinished request bodies that were given up to make room for new ones",
+            metrics.bodies_evicted.clone(),
+        );
+        metrics
+    }
+}
+
+/// Metrics of certificates. Register them once, and pass them to the source of the certificate.
 #[derive(Clone, Debug, Default)]
 pub struct CertificateMetrics {
     pub(crate) reads: Counter,
@@ -140,7 +171,7 @@ impl CertificateMetrics {
         );
         registry.register(
             "webhook_certificate_expiration_timestamp_seconds",
-            "When the certificate that is served expires, seconds since 1970; 0 before there is one",
+            "When the certificate in use expires, in seconds since the Unix epoch; 0 before there is one",
             metrics.expires.clone(),
         );
         metrics

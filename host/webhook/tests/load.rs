@@ -1,10 +1,10 @@
-//! Many at once, too many at once, and changes while they are at it.
+//! Many requests at the same time: bounds, certificate changes, shutdown.
 
 mod common;
 
 use common::{Caller, PATIENCE, PROTOCOLS, Protocol, identity, start, until};
 use futures::future::join_all;
-use orascache_webhook::Limits;
+use orascache_webhook::ServerLimits;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,26 +12,23 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 #[tokio::test]
-async fn connections_are_kept() {
+async fn connections_are_reused() {
     for protocol in PROTOCOLS {
-        // With room for one connection, a second one would be closed.
-        let running = start(Limits { connections: 1, ..Limits::default() }).await;
+        // A second connection would evict the first.
+        let running = start(ServerLimits { connections: 1, ..ServerLimits::default() }).await;
         let caller = running.caller(protocol);
         for _ in 0..20 {
             assert_eq!(caller.act("allow").await.unwrap().status, 200);
         }
-        assert!(running.caller(protocol).act("allow").await.is_err());
-        drop(caller);
-        until("the place of the closed connection is free", async || {
-            running.caller(protocol).act("allow").await.is_ok()
-        })
-        .await;
+        assert_eq!(running.metric("webhook_connections_evicted_total"), 0);
+        assert_eq!(running.caller(protocol).act("allow").await.unwrap().status, 200);
+        assert_eq!(running.metric("webhook_connections_evicted_total"), 1);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixty_four_connections_at_once() {
-    let running = start(Limits::default()).await;
+async fn sixty_four_connections_are_answered() {
+    let running = start(ServerLimits::default()).await;
     for protocol in PROTOCOLS {
         let callers: Vec<Caller> = (0..64).map(|_| running.caller(protocol)).collect();
         let answers = join_all(callers.iter().map(|caller| async {
@@ -47,8 +44,8 @@ async fn sixty_four_connections_at_once() {
 }
 
 #[tokio::test]
-async fn more_than_run_and_wait_are_sent_away_at_once() {
-    let limits = Limits { running: 2, queued: 3, deadline: PATIENCE, ..Limits::default() };
+async fn reviews_beyond_the_slots_get_429() {
+    let limits = ServerLimits { running: 2, queued: 3, deadline: PATIENCE, ..ServerLimits::default() };
     for protocol in PROTOCOLS {
         let running = start(limits.clone()).await;
         let caller = running.caller(protocol);
@@ -58,8 +55,8 @@ async fn more_than_run_and_wait_are_sent_away_at_once() {
                 tokio::spawn(async move { caller.act("wait").await.unwrap().status.as_u16() })
             })
             .collect();
-        until("five are in", async || {
-            running.metrics().contains("controller_runtime_webhook_requests_in_flight{webhook=\"/mutate\"} 5")
+        until("a sixth review gets 429", async || {
+            running.in_flight() == 5 && caller.act("allow").await.unwrap().status == 429
         })
         .await;
         assert!(running.script.waiting.load(Ordering::SeqCst) <= 2);
@@ -76,8 +73,8 @@ async fn more_than_run_and_wait_are_sent_away_at_once() {
 }
 
 #[tokio::test]
-async fn bodies_share_their_memory() {
-    let limits = Limits { all_bodies_bytes: 64 << 10, deadline: PATIENCE, ..Limits::default() };
+async fn all_bodies_share_a_bound_of_memory() {
+    let limits = ServerLimits { all_bodies_bytes: 64 << 10, deadline: PATIENCE, ..ServerLimits::default() };
     let running = start(limits).await;
     let caller = running.caller(Protocol::Http2);
     let mut body = b"\"wait\"".to_vec();
@@ -86,7 +83,7 @@ async fn bodies_share_their_memory() {
         let (caller, body) = (caller.clone(), body.clone());
         async move { caller.post("/mutate?timeout=30s", body).await.unwrap().status.as_u16() }
     });
-    until("the first is in", async || running.script.waiting.load(Ordering::SeqCst) == 1).await;
+    until("the first review runs", async || running.script.waiting.load(Ordering::SeqCst) == 1).await;
     let answer = caller.post("/mutate?timeout=30s", body.clone()).await.unwrap();
     assert_eq!(answer.status, 429);
     assert!(answer.text().contains("memory"), "{}", answer.text());
@@ -97,7 +94,7 @@ async fn bodies_share_their_memory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_certificate_fails_no_request() {
-    let running = start(Limits::default()).await;
+    let running = start(ServerLimits::default()).await;
     let identities: Vec<_> = (0..10).map(|_| identity()).collect();
     let mut roots = vec![running.identity.der.clone()];
     roots.extend(identities.iter().map(|identity| identity.der.clone()));
@@ -105,13 +102,13 @@ async fn a_new_certificate_fails_no_request() {
     let count = Arc::new(AtomicUsize::new(0));
     let mut load = Vec::new();
     for protocol in PROTOCOLS {
-        for lasting in [true, false] {
+        for keeps_connection in [true, false] {
             let (address, roots) = (running.address(), roots.clone());
             let (done, count) = (done.clone(), count.clone());
             load.push(tokio::spawn(async move {
                 let mut caller = Caller::new(address, protocol, &roots);
                 while !done.load(Ordering::SeqCst) {
-                    if !lasting {
+                    if !keeps_connection {
                         caller = Caller::new(address, protocol, &roots);
                     }
                     let answer = caller.act("allow").await.expect("a request failed");
@@ -123,14 +120,14 @@ async fn a_new_certificate_fails_no_request() {
     }
     for identity in &identities {
         let before = count.load(Ordering::SeqCst);
-        running.certificates.replace_pem(identity.certificate.as_bytes(), identity.key.as_bytes()).unwrap();
+        running.resolver.replace_pem(identity.certificate.as_bytes(), identity.key.as_bytes()).unwrap();
         until("requests go on", async || count.load(Ordering::SeqCst) > before + 20).await;
     }
     done.store(true, Ordering::SeqCst);
     for task in load {
         task.await.unwrap();
     }
-    // The last one is what is served.
+    // New connections get the last certificate.
     let last = std::slice::from_ref(&identities[9].der);
     assert!(Caller::new(running.address(), Protocol::Http2, last).act("allow").await.is_ok());
     assert!(running.caller(Protocol::Http2).act("allow").await.is_err());
@@ -139,16 +136,17 @@ async fn a_new_certificate_fails_no_request() {
 #[tokio::test]
 async fn shutdown_lets_running_requests_finish() {
     for protocol in PROTOCOLS {
-        let running = start(Limits { deadline: PATIENCE, shutdown: PATIENCE, ..Limits::default() }).await;
+        let running =
+            start(ServerLimits { deadline: PATIENCE, shutdown: PATIENCE, ..ServerLimits::default() }).await;
         let caller = running.caller(protocol);
         let idle = running.caller(protocol);
         assert_eq!(idle.act("allow").await.unwrap().status, 200);
         let request = tokio::spawn(async move { caller.act("wait").await.unwrap().status });
-        until("it runs", async || running.script.waiting.load(Ordering::SeqCst) == 1).await;
+        until("the review runs", async || running.script.waiting.load(Ordering::SeqCst) == 1).await;
         let (server, script) = (running.server, running.script);
         let address = server.local_addr();
         let stopping = tokio::spawn(server.shutdown());
-        until("nobody is let in", async || TcpStream::connect(address).await.is_err()).await;
+        until("connections are refused", async || TcpStream::connect(address).await.is_err()).await;
         assert!(!stopping.is_finished());
         script.turns.add_permits(1);
         assert_eq!(request.await.unwrap(), 200);
@@ -157,38 +155,41 @@ async fn shutdown_lets_running_requests_finish() {
 }
 
 #[tokio::test]
-async fn shutdown_does_not_wait_forever() {
-    let limits = Limits { deadline: PATIENCE, shutdown: Duration::from_millis(50), ..Limits::default() };
+async fn shutdown_drops_reviews_that_do_not_end() {
+    let limits =
+        ServerLimits { deadline: PATIENCE, shutdown: Duration::from_millis(50), ..ServerLimits::default() };
     let running = start(limits).await;
     let caller = running.caller(Protocol::Http2);
     let request = tokio::spawn(async move { caller.act("wait").await });
-    until("it runs", async || running.script.waiting.load(Ordering::SeqCst) == 1).await;
+    until("the review runs", async || running.script.waiting.load(Ordering::SeqCst) == 1).await;
     tokio::time::timeout(PATIENCE, running.server.shutdown()).await.unwrap();
     assert!(request.await.unwrap().is_err());
 }
 
 #[tokio::test]
-async fn those_who_say_nothing_are_shown_out() {
+async fn idle_connections_are_closed() {
     let short = Duration::from_millis(50);
-    let limits = Limits { handshake: short, first_request: short, idle: short, ..Limits::default() };
+    let limits =
+        ServerLimits { handshake: short, first_request: short, idle: short, ..ServerLimits::default() };
     let running = start(limits).await;
     // No handshake.
     let mut silent = TcpStream::connect(running.address()).await.unwrap();
     silent.write_all(&[0x16, 0x03]).await.unwrap();
     let mut rest = Vec::new();
     let _ = tokio::time::timeout(PATIENCE, silent.read_to_end(&mut rest)).await.expect("the server waits");
-    // A handshake, and after it nothing, or not the end of a request.
-    for (alpn, says) in [("http/1.1", ""), ("http/1.1", "POST /mutate HT"), ("h2", ""), ("h2", "PRI * HTT")] {
+    // A finished handshake, and then nothing or an unfinished request.
+    for (alpn, bytes) in [("http/1.1", ""), ("http/1.1", "POST /mutate HT"), ("h2", ""), ("h2", "PRI * HTT")]
+    {
         let mut config = common::trusting(std::slice::from_ref(&running.identity.der));
         config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
         let stream = TcpStream::connect(running.address()).await.unwrap();
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
         let name = rustls_pki_types::ServerName::try_from("localhost").unwrap();
         let mut stream = connector.connect(name, stream).await.unwrap();
-        stream.write_all(says.as_bytes()).await.unwrap();
+        stream.write_all(bytes.as_bytes()).await.unwrap();
         let mut rest = Vec::new();
         let closed = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
-        assert!(closed.is_ok(), "{alpn} with {says:?} is kept");
+        assert!(closed.is_ok(), "{alpn} with {bytes:?} stays open");
     }
     assert_eq!(running.caller(Protocol::Http2).act("allow").await.unwrap().status, 200);
 }

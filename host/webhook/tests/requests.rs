@@ -1,4 +1,4 @@
-//! Every way in which a request can be answered, over both protocols.
+//! The answers to all kinds of requests, over both protocols.
 
 mod common;
 
@@ -7,7 +7,7 @@ use common::{Answer, Caller, PROTOCOLS, Protocol, Running, start, trusting};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use orascache_webhook::Limits;
+use orascache_webhook::ServerLimits;
 use rustls_pki_types::ServerName;
 use serde_json::json;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ async fn connect(running: &Running, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
     TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
 }
 
-/// Writes a request as it is, ends the writing side if told so, and reads until the server closes.
+/// Writes the bytes of a request, optionally ends the sending side, and reads until the server closes.
 async fn raw(running: &Running, request: &[u8], end: bool) -> String {
     let mut stream = connect(running, &[b"http/1.1"]).await;
     stream.write_all(request).await.unwrap();
@@ -43,14 +43,14 @@ async fn raw(running: &Running, request: &[u8], end: bool) -> String {
     }
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
-    // How the connection ends is not of interest, only what came before.
+    // The connection may end with an error; only what came before it counts.
     let _ = tokio::time::timeout(common::PATIENCE, read).await.expect("the server hangs");
     String::from_utf8(answer).unwrap()
 }
 
 #[tokio::test]
-async fn verdicts() {
-    let running = start(Limits::default()).await;
+async fn reviews_are_answered() {
+    let running = start(ServerLimits::default()).await;
     for protocol in PROTOCOLS {
         let caller = running.caller(protocol);
         for path in ["/mutate", "/mutate?timeout=5s", "/validate?timeout=10s"] {
@@ -62,14 +62,14 @@ async fn verdicts() {
         }
         let answer = caller.act("refuse").await.unwrap();
         let status = json!({"code": 403, "message": "not this one", "reason": "Forbidden"});
-        assert_eq!(answer.status, 200, "a refusal is an answer");
+        assert_eq!(answer.status, 200, "a refusal is an answer, not an HTTP error");
         assert_eq!(answer.json()["response"], json!({"uid": "u", "allowed": false, "status": status}));
     }
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_request_is_said() {
-    let running = start(Limits::default()).await;
+async fn unusable_requests_get_a_status_and_a_sentence() {
+    let running = start(ServerLimits::default()).await;
     for protocol in PROTOCOLS {
         let caller = running.caller(protocol);
         refused(&caller.post("/mutate", "").await.unwrap(), 400, "no body");
@@ -96,8 +96,8 @@ async fn what_is_wrong_with_a_request_is_said() {
 }
 
 #[tokio::test]
-async fn health() {
-    let running = start(Limits::default()).await;
+async fn health_is_answered() {
+    let running = start(ServerLimits::default()).await;
     for protocol in PROTOCOLS {
         let caller = running.caller(protocol);
         for path in ["/healthz", "/readyz"] {
@@ -111,8 +111,8 @@ async fn health() {
 }
 
 #[tokio::test]
-async fn a_panic_is_one_requests_problem() {
-    let running = start(Limits::default()).await;
+async fn a_panic_fails_only_its_own_request() {
+    let running = start(ServerLimits::default()).await;
     for protocol in PROTOCOLS {
         let caller = running.caller(protocol);
         refused(&caller.act("panic").await.unwrap(), 500, "defect");
@@ -131,8 +131,8 @@ async fn a_panic_is_one_requests_problem() {
 }
 
 #[tokio::test]
-async fn bodies_up_to_the_limit() {
-    let running = start(Limits::default()).await;
+async fn bodies_up_to_the_limit_are_reviewed() {
+    let running = start(ServerLimits::default()).await;
     for protocol in PROTOCOLS {
         let caller = running.caller(protocol);
         let mut body = vec![b' '; 7 * MIB];
@@ -144,10 +144,10 @@ async fn bodies_up_to_the_limit() {
     }
 }
 
-/// Bodies that do not say how long they are.
+/// Bodies without Content-Length.
 #[tokio::test]
-async fn too_long_without_a_declared_length() {
-    let running = start(Limits::default()).await;
+async fn a_body_without_a_declared_length_is_bounded() {
+    let running = start(ServerLimits::default()).await;
     let pieces = || {
         let pieces =
             (0..7 * 16 + 1).map(|_| Ok::<_, std::io::Error>(Frame::data(Bytes::from(vec![b' '; MIB / 16]))));
@@ -179,26 +179,26 @@ async fn too_long_without_a_declared_length() {
 }
 
 #[tokio::test]
-async fn broken_requests_are_survived() {
-    let limits = Limits { deadline: Duration::from_millis(500), ..Limits::default() };
+async fn broken_requests_are_refused() {
+    let limits = ServerLimits { body_grace: Duration::from_millis(200), ..ServerLimits::default() };
     let running = start(limits).await;
     let head = "POST /mutate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     let truncated = format!("{head}Content-Length: 100\r\n\r\n{{\"a\":");
     let answer = raw(&running, truncated.as_bytes(), true).await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert!(answer.contains("broke off"), "{answer}");
-    // Not ended: the rest may still come, until there is no time left for a review.
+    // The rest never comes.
     let answer = raw(&running, truncated.as_bytes(), false).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     let chunks = format!("{head}Transfer-Encoding: chunked\r\n\r\nzz\r\n");
     assert!(raw(&running, chunks.as_bytes(), true).await.starts_with("HTTP/1.1 400 "));
     assert!(raw(&running, b"\x00\x01garbage\r\n\r\n", true).await.starts_with("HTTP/1.1 400 "));
-    // Whoever waits to be asked for a body that is refused is not asked.
+    // A client that waits for 100 Continue gets the refusal instead.
     let expecting =
         format!("{head}Expect: 100-continue\r\nContent-Length: 99999999\r\nConnection: close\r\n\r\n");
     assert!(raw(&running, expecting.as_bytes(), false).await.starts_with("HTTP/1.1 413 "));
 
-    // No TLS at all.
+    // A client without TLS.
     let mut plain = TcpStream::connect(running.address()).await.unwrap();
     plain.write_all(b"GET /healthz HTTP/1.1\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
@@ -210,26 +210,26 @@ async fn broken_requests_are_survived() {
 }
 
 #[tokio::test]
-async fn deadlines() {
-    let running = start(Limits { running: 1, queued: 8, ..Limits::default() }).await;
+async fn a_review_ends_at_its_deadline() {
+    let running = start(ServerLimits { running: 1, queued: 8, ..ServerLimits::default() }).await;
     for (turn, protocol) in PROTOCOLS.into_iter().enumerate() {
         let caller = running.caller(protocol);
         refused(&caller.post("/mutate?timeout=100ms", "\"wait\"").await.unwrap(), 504, "90ms");
-        common::until("the review is given up", async || {
+        common::until("the review is dropped", async || {
             running.script.dropped.load(std::sync::atomic::Ordering::SeqCst) == turn + 1
         })
         .await;
-        assert_eq!(caller.act("allow").await.unwrap().status, 200, "its place is free again");
+        assert_eq!(caller.act("allow").await.unwrap().status, 200, "its slot is free again");
     }
 }
 
-/// A review that computes without a pause cannot be ended, but its request can be answered.
+/// A review that computes without awaiting cannot be stopped, but its request is answered.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn a_deadline_holds_for_computations_too() {
-    let running = start(Limits { running: 1, queued: 8, ..Limits::default() }).await;
+async fn a_request_is_answered_at_its_deadline_while_the_review_computes() {
+    let running = start(ServerLimits { running: 1, queued: 8, ..ServerLimits::default() }).await;
     let caller = running.caller(Protocol::Http1);
     refused(&caller.post("/mutate?timeout=500ms", "\"block\"").await.unwrap(), 504, "450ms");
-    // It still runs, so others wait: theirs is another sentence.
+    // It still holds the only turn, so that the next review waits in vain.
     refused(&caller.post("/mutate?timeout=500ms", "{}").await.unwrap(), 504, "other reviews");
     assert_eq!(caller.act("allow").await.unwrap().status, 200);
 }

@@ -1,142 +1,75 @@
-//! URIs of artifacts: `repository[:tag][@digest]` without a host, with placeholders.
+//! Artifacts that a step pulls or pushes, as the annotations name them.
 
-use super::findings::Findings;
-use crate::reference::{self, Reference};
+use crate::findings::Findings;
+use orascache_api::steps::ANNOTATION_PREFIX as PREFIX;
+use orascache_api::template::{Template, TemplateError};
 
-/// Which placeholders a URI has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Placeholders {
-    pub(crate) index: bool,
-    pub(crate) pod: bool,
-    pub(crate) job: bool,
-    pub(crate) namespace: bool,
-}
-
-impl Placeholders {
-    pub(crate) fn union(self, other: Self) -> Self {
-        Placeholders {
-            index: self.index || other.index,
-            pod: self.pod || other.pod,
-            job: self.job || other.job,
-            namespace: self.namespace || other.namespace,
-        }
-    }
-}
-
-/// An artifact as the user wrote it, checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Artifact<'a> {
-    pub(crate) uri: &'a str,
-    pub(crate) placeholders: Placeholders,
-}
-
-/// What happens to the artifact.
+/// What happens to an artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     Pull,
     Push,
 }
 
-impl<'a> Artifact<'a> {
-    /// Checks the value of the annotation `name`; what is wrong goes to the findings.
-    pub(crate) fn read(
-        name: &str,
-        uri: &'a str,
-        direction: Direction,
-        findings: &mut Findings,
-    ) -> Option<Self> {
-        if let Some((scheme, rest)) = reference::split_scheme(uri) {
-            // Credentials are not repeated: refusals end up in events.
-            let (uri, rest) = if rest.contains('@') {
-                ("...", rest.rsplit('@').next().unwrap_or_default())
-            } else {
-                (uri, rest)
-            };
-            let rest = rest.split_once('/').map_or(rest, |(_, path)| path);
-            findings.refuse("@% is \"%\", but takes neither %:// nor a host: write %, and name a registry other than the cache in @registry", &[name, uri, scheme, rest]);
+/// Reads the template in the annotation `name`.
+pub(crate) fn read<'a>(
+    name: &str,
+    uri: &'a str,
+    direction: Direction,
+    findings: &mut Findings,
+) -> Option<Template<'a>> {
+    let template = match Template::parse(uri) {
+        Ok(template) => template,
+        Err(error) => {
+            findings.refuse(format!("{PREFIX}{name} is {}", refusal(uri, error)));
             return None;
         }
-        let (example, placeholders) = match without_placeholders(uri) {
-            Ok(found) => found,
-            Err(unknown) => {
-                findings.refuse(
-                    "@% is \"%\", but % is no placeholder: write {index}, {pod}, {job} or {namespace}",
-                    &[name, uri, unknown],
-                );
-                return None;
-            }
-        };
-        let reference = match Reference::parse(&example) {
-            Ok(reference) => reference,
-            Err(why) => {
-                findings.refuse(
-                    "@% is \"%\", but %: write it like flow/words:run-1, without a host",
-                    &[name, uri, why],
-                );
-                return None;
-            }
-        };
-        if direction == Direction::Push && reference.digest.is_some() {
-            findings
-                .refuse("@% is \"%\", but what is pushed has no digest yet: name a tag only", &[name, uri]);
-            return None;
-        }
-        if reference.tag.is_none() && reference.digest.is_none() {
-            findings.warn("@% has no tag, so that latest is meant", &[name]);
-        }
-        if let Some((first, _)) = uri.split_once('/')
-            && first.contains('.')
-        {
-            findings.warn("@% begins with %, which is taken as a part of the repository: name another registry in @registry", &[name, first]);
-        }
-        Some(Artifact { uri, placeholders })
+    };
+    if direction == Direction::Push && template.has_digest() {
+        findings.refuse(format!(
+            "{PREFIX}{name} is \"{uri}\", but what is pushed has no digest yet: name a tag only"
+        ));
+        return None;
     }
+    if !template.has_tag() && !template.has_digest() {
+        findings.warn(format!("{PREFIX}{name} has no tag, so that latest is meant"));
+    }
+    if let Some((first, _)) = uri.split_once('/')
+        && first.contains('.')
+    {
+        findings.warn(format!(
+            "{PREFIX}{name} begins with {first}, which is taken as a part of the repository: name another registry in {PREFIX}registry"
+        ));
+    }
+    Some(template)
 }
 
-/// The URI with every placeholder replaced by a character that is allowed everywhere, and which there were; or
-/// the first that is none.
-fn without_placeholders(uri: &str) -> Result<(String, Placeholders), &str> {
-    let mut example = String::with_capacity(uri.len());
-    let mut found = Placeholders::default();
-    let mut rest = uri;
-    while let Some((before, after)) = rest.split_once('{') {
-        let Some((name, behind)) = after.split_once('}') else {
-            return Err(uri.get(uri.len() - after.len() - 1..).unwrap_or(uri));
-        };
-        match name {
-            "index" => found.index = true,
-            "pod" => found.pod = true,
-            "job" => found.job = true,
-            "namespace" => found.namespace = true,
-            _ => {
-                let start = uri.len() - after.len() - 1;
-                return Err(uri.get(start..start + name.len() + 2).unwrap_or(uri));
-            }
+/// The rest of a sentence about a text that is not a template.
+fn refusal(uri: &str, error: TemplateError<'_>) -> String {
+    match error {
+        TemplateError::HasScheme { scheme, rest } => {
+            // Messages do not repeat credentials: refusals end up in events.
+            let (uri, rest) = match rest.rsplit_once('@') {
+                Some((_, rest)) => ("...", rest),
+                None => (uri, rest),
+            };
+            let path = rest.split_once('/').map_or(rest, |(_, path)| path);
+            format!(
+                "\"{uri}\", but takes neither {scheme}:// nor a host: write {path}, and name a registry other than the cache in {PREFIX}registry"
+            )
         }
-        example.push_str(before);
-        example.push('0');
-        rest = behind;
+        TemplateError::UnknownPlaceholder(placeholder) => format!(
+            "\"{uri}\", but {placeholder} is no placeholder: write {{index}}, {{pod}}, {{job}} or {{namespace}}"
+        ),
+        TemplateError::NotAReference(why) => {
+            format!("\"{uri}\", but {why}: write it like flow/words:run-1, without a host")
+        }
     }
-    example.push_str(rest);
-    Ok((example, found))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn read(uri: &str, direction: Direction) -> (Option<Placeholders>, Findings) {
-        let mut findings = Findings::default();
-        let read = Artifact::read("output-uri", uri, direction, &mut findings);
-        (read.map(|artifact| artifact.placeholders), findings)
-    }
-
-    #[test]
-    fn placeholders_may_stand_anywhere() {
-        let (found, findings) = read("{namespace}/{job}-x:{index}", Direction::Push);
-        assert_eq!(found, Some(Placeholders { index: true, job: true, namespace: true, pod: false }));
-        assert!(findings.problems.is_empty() && findings.warnings.is_empty(), "{findings:?}");
-    }
 
     #[test]
     fn each_refusal_says_what_to_write() {
@@ -148,8 +81,8 @@ mod tests {
             ("host:5000/a:1", "without a host"),
             ("a@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "name a tag only"),
         ] {
-            let (found, findings) = read(uri, Direction::Push);
-            assert_eq!(found, None);
+            let mut findings = Findings::default();
+            assert_eq!(read("output-uri", uri, Direction::Push, &mut findings), None);
             let [problem] = findings.problems.as_slice() else { panic!("{uri}: {findings:?}") };
             assert!(
                 problem.starts_with("oras.converged-computing.github.io/output-uri is \"")
@@ -160,9 +93,18 @@ mod tests {
     }
 
     #[test]
-    fn the_odd_is_pulled_with_a_warning() {
-        let (found, findings) = read("ghcr.io/lab/x", Direction::Pull);
-        assert!(found.is_some() && findings.problems.is_empty());
+    fn messages_do_not_repeat_credentials() {
+        let mut findings = Findings::default();
+        read("input-uri", "oras://user:p4ss@host/a:1", Direction::Pull, &mut findings);
+        assert!(findings.problems[0].contains("write a:1"), "{findings:?}");
+        assert!(!findings.problems[0].contains("p4ss"), "{findings:?}");
+    }
+
+    #[test]
+    fn an_odd_reference_is_pulled_with_warnings() {
+        let mut findings = Findings::default();
+        assert!(read("input-uri", "ghcr.io/lab/x", Direction::Pull, &mut findings).is_some());
+        assert!(findings.problems.is_empty());
         assert_eq!(findings.warnings.len(), 2, "{findings:?}");
     }
 }

@@ -1,93 +1,74 @@
-//! Rewrites a pod so that the agent runs its step: a volume with the agent, an init container that puts it there, a
+//! Rewrites a pod so that the agent runs its step: a volume with the agent, an init container that copies it there, a
 //! sidecar for credentials where there are any, and the agent in front of the command.
 
-use super::agent::{self, Endpoint};
-use super::bounds::Bounds;
-use super::findings::Findings;
+use super::agent_containers::{exec_command, install_container, proxy_container};
+use super::injection::Injection;
 use super::patch::Patch;
-use super::pod::{Container, Pod, items, member};
+use super::pod::{Container, Pod};
 use super::step::Step;
-use super::target;
-use super::template::{fill, quoted};
-use orascache_api::steps::{AGENT_DIRECTORY, AGENT_VOLUME, INJECTED_ANNOTATION, INJECTED_VERSION, env};
+use super::step_container;
+use crate::json::Json;
+use orascache_api::steps::{AGENT_DIRECTORY, AGENT_VOLUME, INJECTED_ANNOTATION, INJECTED_VERSION};
+use orascache_api::template::Placeholder;
 
-/// A step with everything that its annotations leave to others.
-#[derive(Debug)]
-pub(crate) struct Plan<'a> {
-    pub(crate) step: &'a Step<'a>,
-    pub(crate) endpoint: Endpoint<'a>,
-    /// Secret with credentials.
-    pub(crate) credentials: Option<&'a str>,
-    /// Image that carries the agent.
-    pub(crate) image: &'a str,
-    /// Bounds of the sidecar.
-    pub(crate) proxy: Bounds<'a>,
-}
-
-/// Whether a pod was rewritten before. Both signs are asked for: an annotation is copied easily, and a command
-/// alone may come from somebody who took a pod as an example.
+/// Whether a pod was injected before. Both signs must be there: an annotation is easily copied, and a command may come
+/// from a pod that somebody took as an example.
 pub(crate) fn is_injected(pod: &Pod<'_>) -> bool {
-    pod.annotation(INJECTED_ANNOTATION).is_some() && pod.containers.iter().any(target::is_wrapped)
+    pod.annotation(INJECTED_ANNOTATION).is_some() && pod.containers.iter().any(step_container::is_wrapped)
 }
 
-/// The operations that rewrite the pod. Nothing is touched but what is listed here.
-pub(crate) fn patch(pod: &Pod<'_>, container: &Container<'_>, plan: &Plan<'_>) -> Patch {
+/// The operations that rewrite the pod. They touch nothing else.
+pub(crate) fn patch<'a>(pod: &Pod<'a>, container: &Container<'a>, injection: &Injection<'a>) -> Patch<'a> {
     let mut patch = Patch::default();
-    let marker = quoted(INJECTED_VERSION);
-    patch.set("/metadata/annotations", pod.annotations().is_some(), INJECTED_ANNOTATION, &marker);
-    let volume = fill(r#"{"name":"%","emptyDir":{"sizeLimit":"64Mi"}}"#, &[AGENT_VOLUME]);
-    let has_volumes = member(pod.spec, "volumes").is_some();
-    patch.insert("/spec/volumes", has_volumes, items(pod.spec, "volumes").len(), &[volume]);
+    let has_annotations = pod.annotations().is_some();
+    patch.set("/metadata/annotations", has_annotations, INJECTED_ANNOTATION, INJECTED_VERSION.into());
+    let volume = Json::object([
+        ("name", Some(AGENT_VOLUME.into())),
+        ("emptyDir", Some(Json::object([("sizeLimit", Some("64Mi".into()))]))),
+    ]);
+    let has_volumes = pod.spec.member("volumes").is_some();
+    patch.insert("/spec/volumes", has_volumes, pod.spec.items("volumes").len(), vec![volume]);
 
-    let variables = variables(pod, plan.step);
-    let mut first = vec![agent::install_container(pod, container, plan)];
-    if let Some(secret) = plan.credentials {
-        first.push(agent::proxy_container(pod, container, plan, secret, &variables));
+    let variables = variables(pod, injection.step);
+    let mut first = vec![install_container(pod, container, injection)];
+    if let Some(secret) = injection.credentials {
+        first.push(proxy_container(pod, container, injection, secret, &variables));
     }
-    patch.insert("/spec/initContainers", member(pod.spec, "initContainers").is_some(), 0, &first);
+    patch.insert("/spec/initContainers", pod.spec.member("initContainers").is_some(), 0, first);
 
-    let at = fill("/spec/containers/%", &[&container.index.to_string()]);
-    let mount = fill(r#"{"name":"%","mountPath":"%","readOnly":true}"#, &[AGENT_VOLUME, AGENT_DIRECTORY]);
+    let path = format!("/spec/containers/{}", container.index);
+    let mount = Json::object([
+        ("name", Some(AGENT_VOLUME.into())),
+        ("mountPath", Some(AGENT_DIRECTORY.into())),
+        ("readOnly", Some(true.into())),
+    ]);
     for (list, added) in [("volumeMounts", vec![mount]), ("env", variables)] {
-        let exists = member(container.tree, list).is_some();
-        let path = fill("%/%", &[&at, list]);
-        patch.insert(&path, exists, items(container.tree, list).len(), &added);
+        let exists = container.tree.member(list).is_some();
+        patch.insert(&format!("{path}/{list}"), exists, container.tree.items(list).len(), added);
     }
-    patch.replace(&fill("%/command", &[&at]), &agent::exec_command(container, plan));
+    patch.replace(format!("{path}/command"), exec_command(container, injection));
     patch
 }
 
-/// The downward API for those placeholders that occur.
-fn variables(pod: &Pod<'_>, step: &Step<'_>) -> Vec<String> {
+/// Variables from the downward API for those placeholders that occur.
+fn variables<'a>(pod: &Pod<'_>, step: &Step<'_>) -> Vec<Json<'a>> {
     let wanted = step.placeholders();
-    let index = target::index_field(pod);
-    let fields = [
-        (env::POD, wanted.pod.then_some(("metadata.name", ""))),
-        (env::NAMESPACE, wanted.namespace.then_some(("metadata.namespace", ""))),
-        (env::JOB, target::job_label(pod).filter(|_| wanted.job).map(|label| ("metadata.labels", label))),
-        (env::INDEX, index.filter(|_| wanted.index)),
-    ];
-    let mut variables = Vec::new();
-    for (name, field) in fields {
-        if let Some((map, key)) = field {
-            let entry = if key.is_empty() { String::new() } else { fill("['%']", &[key]) };
-            variables.push(fill(
-                r#"{"name":"%","valueFrom":{"fieldRef":{"fieldPath":"%%"}}}"#,
-                &[name, map, &entry],
-            ));
-        }
-    }
-    variables
-}
-
-/// The container that takes part, checked as far as the cache does not matter.
-pub(crate) fn prepare<'p, 'a>(
-    pod: &'p Pod<'a>,
-    step: &Step<'_>,
-    findings: &mut Findings,
-) -> Option<&'p Container<'a>> {
-    let container = target::choose(pod, step, findings)?;
-    target::check(pod, container, step, findings);
-    target::warn(pod, container, step, findings);
-    Some(container)
+    [Placeholder::Pod, Placeholder::Namespace, Placeholder::Job, Placeholder::Index]
+        .into_iter()
+        .filter(|placeholder| wanted.contains(*placeholder))
+        .filter_map(|placeholder| {
+            let in_map = |(map, key): (&str, &str)| format!("{map}['{key}']");
+            let path = match placeholder {
+                Placeholder::Pod => "metadata.name".to_owned(),
+                Placeholder::Namespace => "metadata.namespace".to_owned(),
+                Placeholder::Job => in_map(("metadata.labels", step_container::job_label(pod)?)),
+                Placeholder::Index => in_map(step_container::index_field(pod)?),
+            };
+            let field = Json::object([("fieldPath", Some(path.into()))]);
+            Some(Json::object([
+                ("name", Some(placeholder.variable().into())),
+                ("valueFrom", Some(Json::object([("fieldRef", Some(field))]))),
+            ]))
+        })
+        .collect()
 }

@@ -1,49 +1,74 @@
-//! Admission: OrasCaches are checked, pods are rewritten so that the agent runs their step, Jobs hand their
-//! annotations to their pods.
+//! Admission: OrasCaches are checked, pods are rewritten so that the agent runs their step, Jobs hand their annotations
+//! to their pods.
 
-mod agent;
+mod agent_containers;
+mod agent_resources;
 mod artifact;
-mod bounds;
 mod cache;
-mod carry;
-mod findings;
+mod cache_lookup;
+mod carry_over;
 mod inject;
+mod injection;
 mod job;
-mod lookup;
-mod members;
-mod names;
+mod known;
 mod patch;
 mod pod;
 mod policy;
 mod request;
-mod selector;
-mod settings;
+mod rules;
 mod step;
-mod target;
-mod template;
+mod step_container;
 
-use crate::contract::{Context, Error, Outcome, Verdict};
 use crate::fields;
-use agent::Endpoint;
-use findings::Findings;
-use lookup::Found;
+use crate::findings::Findings;
+use crate::settings::Settings;
+use crate::step_annotations;
+use cache_lookup::Found;
+use injection::Injection;
+use known::Known;
+use orascache_api::endpoint::Endpoint;
 use orascache_api::names::KIND;
-use orascache_api::steps::ANNOTATION_PREFIX as PREFIX;
-use orascache_api::steps::annotation;
+use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, annotation};
+use orascache_contract::{Context, Error, Needs, ObjectRef, Outcome, Refusal, Response, Verdict};
 use patch::Patch;
-use pod::{Pod, Stands, member, member_of};
+use pod::{Pod, PodSource};
 use request::{Operation, Request, Subject};
-use settings::Settings;
+pub(crate) use rules::rules;
 use step::Step;
 
-/// Decides about one AdmissionReview (admission.k8s.io/v1).
+/// Key of the audit annotation.
+const AUDIT_KEY: &str = "decision";
+/// HTTP status of all refusals (RFC 9110, section 15.5.21): what the API server answers to an object that contradicts
+/// itself.
+const UNPROCESSABLE: u16 = 422;
+
+/// Decides about one AdmissionReview (admission.k8s.io/v1), JSON text. `T` is the type of the context's JSON texts.
 ///
 /// # Errors
-/// When the text is no AdmissionReview with a request, or the context is not what the contract says.
-pub fn review(text: &str, context: &Context<'_>) -> Result<Outcome, Error> {
+/// When the text is not an AdmissionReview with a request, or the context is not what the contract says.
+///
+/// ```
+/// use orascache_contract::{Context, Outcome};
+///
+/// let review = r#"{"request":{"uid":"1","operation":"CREATE","kind":{"group":"","kind":"Pod"},"object":{
+///     "metadata":{"annotations":{"oras.converged-computing.github.io/input-url":"flow/words:1"}},
+///     "spec":{"containers":[{"name":"main","command":["count"]}]}}}}"#;
+/// let Outcome::Decided(response) = orascache_core::admission::review(review, &Context::<String>::default())? else {
+///     panic!("a refusal needs nothing more");
+/// };
+/// let refusal = response.refusal().expect("an unknown annotation");
+/// assert!(refusal.message.starts_with("oras.converged-computing.github.io/input-url is unknown"));
+/// # Ok::<(), orascache_contract::Error>(())
+/// ```
+pub fn review<T: AsRef<str>>(text: &str, context: &Context<T>) -> Result<Outcome, Error> {
+    let objects = context.objects.iter().map(AsRef::as_ref).collect();
+    decide(text, &Known { objects, complete: context.complete }, context.settings.as_ref())
+}
+
+fn decide(text: &str, known: &Known<'_>, settings: &str) -> Result<Outcome, Error> {
     let tree = fields::parse(text, "the AdmissionReview")?;
     let request = Request::read(&tree)?;
-    let settings_tree = Settings::parse(context.settings)?;
+    let settings_tree = Settings::parse(settings)?;
     let settings = Settings::read(settings_tree.as_ref())?;
     let mut findings = Findings::default();
     let decision = match (request.subject, request.operation) {
@@ -51,32 +76,33 @@ pub fn review(text: &str, context: &Context<'_>) -> Result<Outcome, Error> {
             cache::check(&request, &settings, &mut findings);
             Decision::default()
         }
-        (Subject::Pod, Operation::Create) => create_pod(&request, context, &settings, &mut findings)?,
+        (Subject::Pod, Operation::Create) => create_pod(&request, known, &settings, &mut findings)?,
         (Subject::Pod, Operation::Update) => update_pod(&request, &mut findings),
-        (Subject::Job, Operation::Create) => create_job(&request, context, &settings, &mut findings)?,
+        (Subject::Job, Operation::Create) => create_job(&request, known, &settings, &mut findings)?,
         (Subject::Job, Operation::Update) => update_job(&request, &mut findings),
         _ => Decision::default(),
     };
     Ok(match decision {
-        Decision::Need(references) => Outcome::Need(references),
-        Decision::Made { patch, note } => Outcome::Decided(verdict(&request, findings, patch, note)),
+        Decision::Need(objects) => Outcome::Need(Needs { objects, questions: Vec::new() }),
+        Decision::Made { patch, note } => Outcome::Decided(response(&request, findings, patch, note)),
     })
 }
 
-/// Checks an administrator's settings, JSON text; empty text stands for the defaults.
+/// Checks an administrator's settings, JSON text. Empty text stands for the defaults.
 ///
 /// # Errors
-/// When they cannot be used: everything that is wrong, and what to write instead.
+/// When they cannot be used: everything that is wrong, where it is, and what to write instead.
 pub fn check_settings(text: &str) -> Result<(), Error> {
     let tree = Settings::parse(text)?;
     Settings::read(tree.as_ref()).map(drop)
 }
 
-/// Where a review led to, as long as nothing is refused.
+/// What a review leads to, unless something is refused.
 enum Decision {
-    Need(Vec<crate::contract::ObjectRef>),
+    /// The host must look these up first.
+    Need(Vec<ObjectRef>),
     Made {
-        /// JSON text.
+        /// JSON Patch, JSON text.
         patch: Option<String>,
         /// For the audit log.
         note: Option<&'static str>,
@@ -90,50 +116,45 @@ impl Default for Decision {
 }
 
 impl Decision {
-    fn patch(patch: Patch, note: &'static str) -> Self {
+    fn patch(patch: Patch<'_>, note: &'static str) -> Self {
         let patch = patch.into_text();
         let note = patch.is_some().then_some(note);
         Decision::Made { patch, note }
     }
 }
 
-/// Key of the audit annotation.
-const AUDIT_KEY: &str = "decision";
-
-fn verdict(
+fn response(
     request: &Request<'_>,
     findings: Findings,
     patch: Option<String>,
     note: Option<&'static str>,
-) -> Verdict {
-    let allowed = findings.problems.is_empty();
-    Verdict {
+) -> Response {
+    let is_refused = !findings.problems.is_empty();
+    let note = note.filter(|_| !is_refused).map(|note| (AUDIT_KEY.to_owned(), note.to_owned()));
+    Response {
         uid: request.uid.to_owned(),
-        allowed,
-        code: if allowed { 0 } else { 422 },
-        message: findings.message(),
+        verdict: if is_refused {
+            Verdict::Refused(Refusal { code: UNPROCESSABLE, message: findings.message() })
+        } else {
+            Verdict::Allowed(patch)
+        },
         warnings: findings.warnings,
-        patch: patch.filter(|_| allowed),
-        audit: note
-            .filter(|_| allowed)
-            .map(|note| (AUDIT_KEY.to_owned(), note.to_owned()))
-            .into_iter()
-            .collect(),
+        audit: note.into_iter().collect(),
     }
 }
 
 fn create_pod(
     request: &Request<'_>,
-    context: &Context<'_>,
+    known: &Known<'_>,
     settings: &Settings<'_>,
     findings: &mut Findings,
 ) -> Result<Decision, Error> {
     let Some(object) = request.object else { return Ok(Decision::default()) };
-    let annotations = member_of(object, "metadata", "annotations");
-    if step::ours(annotations).next().is_none() {
+    let annotations = object.member_of("metadata", "annotations");
+    if step_annotations::of(annotations).next().is_none() {
         return Ok(Decision::default());
     }
-    let Some(pod) = Pod::read(object, Stands::Itself, findings) else { return Ok(Decision::default()) };
+    let Some(pod) = Pod::read(object, PodSource::Pod, findings) else { return Ok(Decision::default()) };
     if inject::is_injected(&pod) {
         return Ok(Decision::default());
     }
@@ -142,79 +163,80 @@ fn create_pod(
         warn_idle(findings);
         return Ok(Decision::default());
     }
-    let container = inject::prepare(&pod, &step, findings);
+    let container = step_container::prepare(&pod, &step, findings);
     let namespace = request.namespace;
     policy::check_step(settings, &step, findings);
-    let needs_namespace = policy::require(settings, &[annotations], context, namespace, findings)?;
+    let needs_namespace = policy::check_required(settings, &[annotations], known, namespace, findings)?;
     if step.cache.is_empty() {
         return Ok(Decision::default());
     }
-    let candidates = lookup::candidates(context, step.cache)?;
-    let found = lookup::find(&candidates, context, step.cache, namespace);
+    let candidates = cache_lookup::candidates(known, step.cache)?;
+    let found = cache_lookup::find(&candidates, known, step.cache, namespace);
     if let Some(needed) = need(&found, &step, namespace, needs_namespace, findings) {
         return Ok(needed);
     }
     let cache = match found {
         Found::Need => return Ok(Decision::default()),
         Found::Cache(cache) => cache,
-        Found::Useless(why) => {
-            findings.problems.push(why);
+        Found::Unusable(why) => {
+            findings.refuse(why);
             return Ok(Decision::default());
         }
         Found::Missing => {
-            findings.refuse(
-                "% % does not exist in namespace %: create it first, or name another one in @%",
-                &[KIND, step.cache, namespace, annotation::CACHE],
-            );
+            findings.refuse(format!(
+                "{KIND} {} does not exist in namespace {namespace}: create it first, or name another one in {PREFIX}{}",
+                step.cache,
+                annotation::CACHE
+            ));
             return Ok(Decision::default());
         }
     };
-    let credentials = lookup::check(&pod, &step, cache, findings);
+    let credentials = cache_lookup::check(&pod, &step, cache, findings);
     let Some(container) = container else { return Ok(Decision::default()) };
-    let plan = inject::Plan {
+    let injection = Injection {
         step: &step,
-        endpoint: match step.registry {
-            Some(registry) => Endpoint::Registry { host: registry.host, plain_http: registry.plain_http },
-            None => Endpoint::Cache { name: step.cache, namespace },
+        endpoint: match &step.registry {
+            Some(registry) => registry.clone(),
+            // The short name: the pod's search domains complete it, whatever the cluster's domain is.
+            None => Endpoint::of_cache(step.cache, namespace, None),
         },
         credentials,
         image: step.image.unwrap_or(settings.agent_image),
         proxy: settings.proxy,
     };
-    Ok(Decision::patch(inject::patch(&pod, container, &plan), "injected"))
+    Ok(Decision::patch(inject::patch(&pod, container, &injection), "injected"))
 }
 
 fn update_pod(request: &Request<'_>, findings: &mut Findings) -> Decision {
     let (Some(new), Some(old)) = (request.object, request.old_object) else { return Decision::default() };
-    // Whatever is wrong with an update is not for us to say: finalizers must stay removable.
-    let unheard = &mut Findings::default();
+    // Wrong types in an update are left to the API server: finalizers must stay removable.
+    let ignored = &mut Findings::default();
     let (Some(new), Some(old)) =
-        (Pod::read(new, Stands::Itself, unheard), Pod::read(old, Stands::Itself, unheard))
+        (Pod::read(new, PodSource::Pod, ignored), Pod::read(old, PodSource::Pod, ignored))
     else {
         return Decision::default();
     };
     if !inject::is_injected(&old) {
         return Decision::default();
     }
-    Decision::patch(carry::patch(&new, &old, findings), "carried over")
+    Decision::patch(carry_over::patch(&new, &old, findings), "carried over")
 }
 
 fn create_job(
     request: &Request<'_>,
-    context: &Context<'_>,
+    known: &Known<'_>,
     settings: &Settings<'_>,
     findings: &mut Findings,
 ) -> Result<Decision, Error> {
     let Some(job) = request.object else { return Ok(Decision::default()) };
     let annotations = job::of_pods(job, findings);
-    if step::ours(Some(&annotations)).next().is_none() {
+    if step_annotations::of(Some(&annotations)).next().is_none() {
         return Ok(Decision::default());
     }
-    let template = member_of(job, "spec", "template");
-    let pod = match template {
-        Some(template) => Pod::read(template, Stands::InTemplate, findings),
+    let pod = match job.member_of("spec", "template") {
+        Some(template) => Pod::read(template, PodSource::JobTemplate, findings),
         None => {
-            findings.refuse("spec.template is missing: write the pod that the Job runs", &[]);
+            findings.refuse("spec.template is missing: write the pod that the Job runs".to_owned());
             None
         }
     };
@@ -224,46 +246,46 @@ fn create_job(
         warn_idle(findings);
         return Ok(Decision::default());
     }
-    inject::prepare(&pod, &step, findings);
+    step_container::prepare(&pod, &step, findings);
     job::check(job, &step, findings);
     let namespace = request.namespace;
     policy::check_step(settings, &step, findings);
-    // Of the Job's annotations, its pods get ours.
+    // Of the Job's own annotations, its pods get the step annotations.
     let of_pods = [Some(&annotations), job::of_template(job)];
-    let needs_namespace = policy::require(settings, &of_pods, context, namespace, findings)?;
+    let needs_namespace = policy::check_required(settings, &of_pods, known, namespace, findings)?;
     if step.cache.is_empty() {
         return Ok(Decision::default());
     }
-    let candidates = lookup::candidates(context, step.cache)?;
-    let found = lookup::find(&candidates, context, step.cache, namespace);
+    let candidates = cache_lookup::candidates(known, step.cache)?;
+    let found = cache_lookup::find(&candidates, known, step.cache, namespace);
     if let Some(needed) = need(&found, &step, namespace, needs_namespace, findings) {
         return Ok(needed);
     }
     match found {
         Found::Need => return Ok(Decision::default()),
         Found::Cache(cache) => {
-            lookup::check(&pod, &step, cache, findings);
+            cache_lookup::check(&pod, &step, cache, findings);
         }
-        Found::Useless(why) => findings.warnings.push(why),
+        Found::Unusable(why) => findings.warn(why),
         // The Job's controller tries again and again, so that the cache may come later.
-        Found::Missing => findings.warn(
-            "% % does not exist in namespace % yet: the pods of this Job are refused until it does",
-            &[KIND, step.cache, namespace],
-        ),
+        Found::Missing => findings.warn(format!(
+            "{KIND} {} does not exist in namespace {namespace} yet: the pods of this Job are refused until it does",
+            step.cache
+        )),
     }
     Ok(Decision::patch(job::copy(job), "annotations handed to the template"))
 }
 
 fn update_job(request: &Request<'_>, findings: &mut Findings) -> Decision {
     match (request.object, request.old_object) {
-        (Some(new), Some(old)) if member(new, "spec").is_some() => {
+        (Some(new), Some(old)) if new.member("spec").is_some() => {
             Decision::patch(job::carry_over(new, old, findings), "annotations carried over")
         }
         _ => Decision::default(),
     }
 }
 
-/// What must be read from the API before there is an answer. What is refused anyway needs nothing more.
+/// What the host must look up before there is an answer. A request that is refused anyway needs nothing more.
 fn need(
     found: &Found<'_>,
     step: &Step<'_>,
@@ -274,17 +296,18 @@ fn need(
     if !findings.problems.is_empty() || !(needs_namespace || matches!(found, Found::Need)) {
         return None;
     }
-    // The host answers with what was asked for, and nothing else.
-    let mut references = vec![lookup::cache_reference(step.cache, namespace)];
+    // The next context has what is asked for now, and nothing else: so the cache is asked for in any case.
+    let mut references = vec![cache_lookup::cache_reference(step.cache, namespace)];
     if needs_namespace {
-        references.push(lookup::namespace_reference(namespace));
+        references.push(cache_lookup::namespace_reference(namespace));
     }
     Some(Decision::Need(references))
 }
 
 fn warn_idle(findings: &mut Findings) {
-    findings.warn(
-        "the annotations under @ ask for nothing: write % or %, or remove them",
-        &[annotation::INPUT_URI, annotation::OUTPUT_URI],
-    );
+    findings.warn(format!(
+        "the annotations under {PREFIX} ask for nothing: write {} or {}, or remove them",
+        annotation::INPUT_URI,
+        annotation::OUTPUT_URI
+    ));
 }

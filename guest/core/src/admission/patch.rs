@@ -1,58 +1,62 @@
-//! A JSON patch (RFC 6902) that is written operation by operation: nothing that it does not name is touched.
+//! A JSON Patch (RFC 6902), written operation by operation: what no operation names stays untouched.
 
-use super::template::{fill, joined, quoted};
+use crate::json::Json;
 
-/// Operations in order, as JSON text.
+/// Operations in order.
 #[derive(Debug, Default)]
-pub(crate) struct Patch(Vec<String>);
+pub(crate) struct Patch<'a>(Vec<Json<'a>>);
 
-impl Patch {
-    /// Adds a member, or inserts an item before the one at that index. `value` is JSON text.
-    pub(crate) fn add(&mut self, path: &str, value: &str) {
-        self.push("add", path, value);
+impl<'a> Patch<'a> {
+    /// Adds a member, or inserts an item before the one at that index.
+    pub(crate) fn add(&mut self, path: String, value: Json<'a>) {
+        self.push("add", path, Some(value));
     }
 
-    /// Replaces what is there by JSON text.
-    pub(crate) fn replace(&mut self, path: &str, value: &str) {
-        self.push("replace", path, value);
+    /// Replaces a value.
+    pub(crate) fn replace(&mut self, path: String, value: Json<'a>) {
+        self.push("replace", path, Some(value));
     }
 
-    /// Inserts items, JSON texts, into a list at an index; makes the list where there is none.
-    pub(crate) fn insert(&mut self, list: &str, exists: bool, index: usize, items: &[String]) {
+    /// Inserts items into a list at an index. Makes the list where there is none.
+    pub(crate) fn insert(&mut self, list: &str, exists: bool, index: usize, items: Vec<Json<'a>>) {
         if !exists && !items.is_empty() {
-            self.add(list, &fill("[%]", &[&joined(items)]));
+            self.add(list.to_owned(), Json::Array(items));
             return;
         }
-        for (offset, item) in items.iter().enumerate() {
-            self.add(&fill("%/%", &[list, &(index + offset).to_string()]), item);
+        for (offset, item) in items.into_iter().enumerate() {
+            self.add(format!("{list}/{}", index + offset), item);
         }
     }
 
-    /// Sets a member of a map to JSON text; makes the map where there is none.
-    pub(crate) fn set(&mut self, map: &str, exists: bool, key: &str, value: &str) {
+    /// Sets a member of a map. Makes the map where there is none.
+    pub(crate) fn set(&mut self, map: &str, exists: bool, key: &str, value: Json<'a>) {
         if exists {
-            self.add(&member(map, key), value);
+            self.add(member(map, key), value);
         } else {
-            self.add(map, &fill("{%:%}", &[&quoted(key), value]));
+            self.add(map.to_owned(), Json::Object(vec![(key.to_owned().into(), value)]));
         }
     }
 
     /// Removes a member of a map.
     pub(crate) fn remove(&mut self, map: &str, key: &str) {
-        self.0.push(fill(r#"{"op":"remove","path":%}"#, &[&quoted(&member(map, key))]));
+        self.push("remove", member(map, key), None);
     }
 
     /// The patch as JSON text; `None` when it does nothing.
     pub(crate) fn into_text(self) -> Option<String> {
-        (!self.0.is_empty()).then(|| fill("[%]", &[&joined(&self.0)]))
+        (!self.0.is_empty()).then(|| Json::Array(self.0).to_text())
     }
 
-    fn push(&mut self, operation: &str, path: &str, value: &str) {
-        self.0.push(fill(r#"{"op":"%","path":%,"value":%}"#, &[operation, &quoted(path), value]));
+    fn push(&mut self, operation: &'static str, path: String, value: Option<Json<'a>>) {
+        self.0.push(Json::object([
+            ("op", Some(operation.into())),
+            ("path", Some(path.into())),
+            ("value", value),
+        ]));
     }
 }
 
 /// Pointer to a member (RFC 6901, section 3).
 fn member(map: &str, key: &str) -> String {
-    fill("%/%", &[map, &key.replace('~', "~0").replace('/', "~1")])
+    format!("{map}/{}", key.replace('~', "~0").replace('/', "~1"))
 }

@@ -1,23 +1,33 @@
-//! A pod, or a Job's template of one, as far as the rewriting looks at it.
+//! A pod, or a Job's template of one, as far as the injection reads it.
 
-use super::findings::Findings;
+use crate::findings::Findings;
 use crate::json::Json;
 use orascache_api::steps::well_known;
 
-/// Where a pod stands in the reviewed object.
+/// Where a pod comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stands {
-    /// The object is a pod.
-    Itself,
-    /// The object is a Job.
-    InTemplate,
+pub(crate) enum PodSource {
+    /// The reviewed object is the pod.
+    Pod,
+    /// The reviewed object is a Job, and the pod its template.
+    JobTemplate,
+}
+
+impl PodSource {
+    /// Path of the pod's spec in the reviewed object, for messages.
+    pub(crate) fn spec_path(self) -> &'static str {
+        match self {
+            PodSource::Pod => "spec",
+            PodSource::JobTemplate => "spec.template.spec",
+        }
+    }
 }
 
 /// A borrowed pod.
 #[derive(Debug)]
 pub(crate) struct Pod<'a> {
-    pub(crate) stands: Stands,
-    pub(crate) metadata: Option<&'a Json<'a>>,
+    pub(crate) source: PodSource,
+    metadata: Option<&'a Json<'a>>,
     pub(crate) spec: &'a Json<'a>,
     pub(crate) containers: Vec<Container<'a>>,
     pub(crate) init_containers: Vec<Container<'a>>,
@@ -31,47 +41,26 @@ pub(crate) struct Container<'a> {
     pub(crate) tree: &'a Json<'a>,
 }
 
-/// A member that is there: null counts as absent.
-pub(crate) fn member<'a>(object: &'a Json<'a>, name: &str) -> Option<&'a Json<'a>> {
-    object.member(name)
-}
-
-/// The items of a member that is a list, none where it is absent.
-pub(crate) fn items<'a>(object: &'a Json<'a>, name: &str) -> &'a [Json<'a>] {
-    object.get(name).and_then(Json::as_array).unwrap_or_default()
-}
-
-/// A member of a member.
-pub(crate) fn member_of<'a>(object: &'a Json<'a>, first: &str, second: &str) -> Option<&'a Json<'a>> {
-    member(member(object, first)?, second)
-}
-
-/// The name of a list item.
-pub(crate) fn name_of<'a>(item: &'a Json<'a>) -> Option<&'a str> {
-    item.get("name").and_then(Json::as_str)
-}
-
 impl<'a> Pod<'a> {
-    /// Reads a pod. The API server sends well-typed objects; others do not, and are told so.
-    pub(crate) fn read(owner: &'a Json<'a>, stands: Stands, findings: &mut Findings) -> Option<Pod<'a>> {
-        let base = stands.field();
-        let Some(spec @ Json::Object(_)) = member(owner, "spec") else {
-            findings.refuse("% must be an object", &[base]);
+    /// Reads a pod. The API server sends well-typed objects; other clients get a sentence about each wrong type.
+    pub(crate) fn read(owner: &'a Json<'a>, source: PodSource, findings: &mut Findings) -> Option<Pod<'a>> {
+        let path = source.spec_path();
+        let Some(spec @ Json::Object(_)) = owner.member("spec") else {
+            findings.refuse(format!("{path} must be an object"));
             return None;
         };
         let before = findings.problems.len();
-        let containers = containers_of(spec, base, "containers", findings);
-        let init_containers = containers_of(spec, base, "initContainers", findings);
-        named_items(spec, &[base, ".volumes"].concat(), "volumes", findings);
+        let containers = containers_of(spec, path, "containers", findings);
+        let init_containers = containers_of(spec, path, "initContainers", findings);
+        named_items(spec, path, "volumes", findings);
         for (list, all) in [("containers", &containers), ("initContainers", &init_containers)] {
             for container in all {
-                let at = [base, ".", list, "[", &container.index.to_string(), "]"].concat();
-                check_container(container, &at, findings);
+                check_types(container, &format!("{path}.{list}[{}]", container.index), findings);
             }
         }
         (findings.problems.len() == before).then(|| Pod {
-            stands,
-            metadata: member(owner, "metadata"),
+            source,
+            metadata: owner.member("metadata"),
             spec,
             containers,
             init_containers,
@@ -79,18 +68,18 @@ impl<'a> Pod<'a> {
     }
 
     pub(crate) fn annotations(&self) -> Option<&'a Json<'a>> {
-        member(self.metadata?, "annotations")
+        self.metadata?.member("annotations")
     }
 
-    pub(crate) fn annotation(&self, name: &str) -> Option<&'a str> {
-        self.annotations()?.get(name)?.as_str()
+    pub(crate) fn annotation(&self, key: &str) -> Option<&'a str> {
+        self.annotations()?.get(key)?.as_str()
     }
 
-    pub(crate) fn has_label(&self, name: &str) -> bool {
-        self.metadata.and_then(|metadata| member_of(metadata, "labels", name)).is_some()
+    pub(crate) fn has_label(&self, key: &str) -> bool {
+        self.metadata.and_then(|metadata| metadata.member_of("labels", key)).is_some()
     }
 
-    /// The container that the pod itself calls the one that people mean.
+    /// The container that an annotation of the pod calls its main one.
     pub(crate) fn default_container(&self) -> Option<&'a str> {
         self.annotation(well_known::DEFAULT_CONTAINER)
     }
@@ -106,72 +95,58 @@ impl<'a> Pod<'a> {
 }
 
 impl<'a> Container<'a> {
-    /// The command's words; none where the image's entrypoint is meant.
+    /// The command's words; empty where the image's entrypoint runs.
     pub(crate) fn command(&self) -> &'a [Json<'a>] {
-        items(self.tree, "command")
+        self.tree.items("command")
     }
 
+    /// A member of the security context.
     pub(crate) fn security(&self, name: &str) -> Option<&'a Json<'a>> {
-        member_of(self.tree, "securityContext", name)
+        self.tree.member_of("securityContext", name)
     }
 
-    /// A quantity as it is written, for example of `limits` and `cpu`.
-    pub(crate) fn resource(&self, bound: &str, name: &str) -> Option<&'a Json<'a>> {
-        member(member_of(self.tree, "resources", bound)?, name)
-    }
-}
-
-impl Stands {
-    /// Path of the pod's spec, for messages.
-    pub(crate) fn field(self) -> &'static str {
-        match self {
-            Stands::Itself => "spec",
-            Stands::InTemplate => "spec.template.spec",
-        }
+    /// A quantity as it is written. `kind` is `requests` or `limits`, `name` as in `cpu`.
+    pub(crate) fn resource(&self, kind: &str, name: &str) -> Option<&'a Json<'a>> {
+        self.tree.member_of("resources", kind)?.member(name)
     }
 }
 
 fn containers_of<'a>(
     spec: &'a Json<'a>,
-    base: &str,
+    path: &str,
     list: &'static str,
     findings: &mut Findings,
 ) -> Vec<Container<'a>> {
-    let mut found = Vec::new();
-    for (index, tree) in named_items(spec, &[base, ".", list].concat(), list, findings).iter().enumerate() {
-        if let Some(name) = name_of(tree) {
-            found.push(Container { index, name, tree });
-        }
-    }
-    found
+    let items = named_items(spec, path, list, findings).iter().enumerate();
+    items.filter_map(|(index, tree)| Some(Container { index, name: tree.name()?, tree })).collect()
 }
 
-/// Items of a list whose items have names; what is not like that is reported.
-fn named_items<'a>(object: &'a Json<'a>, at: &str, list: &str, findings: &mut Findings) -> &'a [Json<'a>] {
-    let items: &[_] = match member(object, list) {
+/// Items of a list whose items have names. Reports everything that is not so.
+fn named_items<'a>(object: &'a Json<'a>, path: &str, list: &str, findings: &mut Findings) -> &'a [Json<'a>] {
+    let items: &[_] = match object.member(list) {
         None => &[],
         Some(Json::Array(items)) => items,
         Some(other) => {
-            findings.refuse("% must be a list, not %", &[at, other.type_name()]);
+            findings.refuse(format!("{path}.{list} must be a list, not {}", other.type_name()));
             &[]
         }
     };
     for (index, item) in items.iter().enumerate() {
-        if name_of(item).is_none() {
-            findings.refuse("%[%] must be an object with a name", &[at, &index.to_string()]);
+        if item.name().is_none() {
+            findings.refuse(format!("{path}.{list}[{index}] must be an object with a name"));
         }
     }
     items
 }
 
-fn check_container(container: &Container<'_>, at: &str, findings: &mut Findings) {
+fn check_types(container: &Container<'_>, path: &str, findings: &mut Findings) {
     for list in ["command", "args"] {
-        match member(container.tree, list) {
+        match container.tree.member(list) {
             None => {}
             Some(Json::Array(words)) if words.iter().all(|word| word.as_str().is_some()) => {}
-            Some(_) => findings.refuse("%.% must be a list of strings", &[at, list]),
+            Some(_) => findings.refuse(format!("{path}.{list} must be a list of strings")),
         }
     }
-    named_items(container.tree, &[at, ".env"].concat(), "env", findings);
-    named_items(container.tree, &[at, ".volumeMounts"].concat(), "volumeMounts", findings);
+    named_items(container.tree, path, "env", findings);
+    named_items(container.tree, path, "volumeMounts", findings);
 }

@@ -1,16 +1,16 @@
 //! The request of an AdmissionReview (admission.k8s.io/v1).
 
-use crate::contract::Error;
 use crate::fields::Place;
 use crate::json::Json;
 use orascache_api::names::{GROUP, KIND};
+use orascache_contract::Error;
 
 /// What is done to the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Create,
     Update,
-    /// Deletions and connections, which are none of our business.
+    /// Deletions and connections, about which nothing is decided.
     Other,
 }
 
@@ -24,13 +24,13 @@ pub(crate) enum Subject {
     Other,
 }
 
-/// As much of the request as decisions depend on.
+/// The request, as far as decisions depend on it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
     pub(crate) uid: &'a str,
     pub(crate) operation: Operation,
     pub(crate) subject: Subject,
-    /// Where a document names none, `default` as kubectl has it.
+    /// `default` where the request names none, as for kubectl.
     pub(crate) namespace: &'a str,
     pub(crate) object: Option<&'a Json<'a>>,
     pub(crate) old_object: Option<&'a Json<'a>>,
@@ -39,9 +39,7 @@ pub(crate) struct Request<'a> {
 impl<'a> Request<'a> {
     pub(crate) fn read(review: &'a Json<'a>) -> Result<Self, Error> {
         let request = Place::root(review).object("request", "request")?.ok_or_else(|| {
-            Error::InvalidInput(
-                "this is not an AdmissionReview of admission.k8s.io/v1: request is missing".to_owned(),
-            )
+            Error::invalid_input("this is not an AdmissionReview of admission.k8s.io/v1: request is missing")
         })?;
         let kind = request.object("kind", "request.kind")?;
         let of_kind = |name| kind.map_or(Ok(None), |kind| kind.text(name));

@@ -5,13 +5,13 @@ mod service;
 mod stateful_set;
 mod volume_claim;
 
-use crate::contract::Kind;
 use crate::difference;
 use crate::digest;
 use crate::json::Json;
 use crate::observed::Object;
 use crate::primary::Primary;
 use orascache_api::names::{API_VERSION, APPLIED_HASH_ANNOTATION, KIND, labels};
+use orascache_contract::Kind;
 use std::borrow::Cow;
 
 pub(crate) use secret::{
@@ -24,7 +24,7 @@ pub(crate) use volume_claim::{claim_name, volume_claim};
 /// One child as it should be.
 #[derive(Debug)]
 pub(crate) struct Child<'a> {
-    pub(crate) kind: Kind,
+    pub(crate) kind: &'static Kind,
     pub(crate) name: Cow<'a, str>,
     pub(crate) object: Json<'a>,
 }
@@ -33,7 +33,7 @@ impl<'a> Child<'a> {
     /// Puts the parts together; `content` are the members beside apiVersion, kind and metadata.
     fn new<const N: usize>(
         primary: &'a Primary<'a>,
-        kind: Kind,
+        kind: &'static Kind,
         name: Cow<'a, str>,
         content: [(&'static str, Json<'a>); N],
     ) -> Self {
@@ -52,8 +52,8 @@ impl<'a> Child<'a> {
                 .push(("annotations".into(), Json::object([(APPLIED_HASH_ANNOTATION, Some(hash.into()))])));
         }
         let mut members = vec![
-            ("apiVersion".into(), kind.api_version.into()),
-            ("kind".into(), kind.kind.into()),
+            ("apiVersion".into(), kind.api_version.as_ref().into()),
+            ("kind".into(), kind.kind.as_ref().into()),
             ("metadata".into(), metadata),
         ];
         if let Json::Object(content) = content {
@@ -64,19 +64,19 @@ impl<'a> Child<'a> {
 
     /// Whether the observed object already is what this child should be.
     ///
-    /// The digest notices fields that left the cache's spec. Content beside `spec` (the data of Secrets) is
-    /// not observed, so that the digest alone tells there.
-    pub(crate) fn is_held_by(&self, observed: &Object<'_>) -> bool {
-        let holds = |observed: Option<&Json<'_>>, wanted: Option<&Json<'_>>| match (observed, wanted) {
-            (_, None) => true,
-            (None, Some(_)) => false,
-            (Some(observed), Some(wanted)) => difference::holds(observed, wanted),
+    /// The digest notices fields that left the cache's spec. For content beside `spec` (the data of Secrets), which is
+    /// not observed, the digest alone decides.
+    pub(crate) fn is_up_to_date(&self, observed: &Object<'_>) -> bool {
+        let is_subset = |wanted: Option<&Json<'_>>, observed: Option<&Json<'_>>| match (wanted, observed) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(wanted), Some(observed)) => difference::is_subset(wanted, observed),
         };
         let Some(metadata) = self.object.get("metadata") else { return false };
-        holds(observed.metadata("annotations"), metadata.get("annotations"))
-            && holds(observed.metadata("labels"), metadata.get("labels"))
-            && difference::holds_field("ownerReferences", observed.metadata("ownerReferences"), metadata)
-            && holds(observed.spec, self.object.get("spec"))
+        is_subset(metadata.get("annotations"), observed.metadata("annotations"))
+            && is_subset(metadata.get("labels"), observed.metadata("labels"))
+            && difference::is_field_subset("ownerReferences", metadata, observed.metadata("ownerReferences"))
+            && is_subset(self.object.get("spec"), observed.spec)
     }
 }
 

@@ -1,10 +1,11 @@
 //! The secret with which a registry signs the state of uploads.
 
 use super::Child;
-use crate::contract::{Generated, SECRET};
 use crate::json::Json;
+use crate::kinds::SECRET;
 use crate::primary::Primary;
 use orascache_api::names::HTTP_SECRET_KEY;
+use orascache_contract::{Generated, RandomKey, Recipe};
 use std::borrow::Cow;
 
 /// Random bytes of a generated secret: as many as a SHA-256 HMAC key can use.
@@ -36,7 +37,7 @@ pub(crate) fn literal_http_secret<'a>(primary: &'a Primary<'a>) -> Option<Child<
     let literal = primary.spec.registry_http.filter(|_| primary.spec.secret.is_none())?;
     let data = Json::object([(HTTP_SECRET_KEY, Some(base64(literal.as_bytes()).into()))]);
     let name = literal_http_secret_name(primary).into();
-    Some(Child::new(primary, SECRET, name, [("type", "Opaque".into()), ("data", data)]))
+    Some(Child::new(primary, &SECRET, name, [("type", "Opaque".into()), ("data", data)]))
 }
 
 /// The Secret that the host is to fill once, where several pods need one and the user gave none.
@@ -46,9 +47,9 @@ pub(crate) fn generated_http_secret(primary: &Primary<'_>) -> Option<(String, Ge
         return None;
     }
     let name = generated_http_secret_name(primary);
-    let child = Child::new(primary, SECRET, Cow::Borrowed(&name), [("type", "Opaque".into())]);
-    let generated =
-        Generated { secret: child.object.to_text(), key: HTTP_SECRET_KEY, bytes: GENERATED_BYTES };
+    let child = Child::new(primary, &SECRET, Cow::Borrowed(&name), [("type", "Opaque".into())]);
+    let recipe = Recipe::Random(RandomKey { key: HTTP_SECRET_KEY.to_owned(), bytes: GENERATED_BYTES });
+    let generated = Generated { secret: child.object.to_text(), recipe };
     Some((name, generated))
 }
 

@@ -1,8 +1,8 @@
 //! The headless Service that gives registry pods their names.
 
 use super::{Child, selector_labels};
-use crate::contract::SERVICE;
 use crate::json::Json;
+use crate::kinds::SERVICE;
 use crate::primary::Primary;
 use orascache_api::names::{REGISTRY_NAME, REGISTRY_PORT};
 
@@ -19,5 +19,5 @@ pub(crate) fn service<'a>(primary: &'a Primary<'a>) -> Child<'a> {
         ("ports", Some(Json::Array(vec![port]))),
         ("selector", Some(selector_labels(primary))),
     ]);
-    Child::new(primary, SERVICE, primary.metadata.name.into(), [("spec", spec)])
+    Child::new(primary, &SERVICE, primary.metadata.name.into(), [("spec", spec)])
 }

@@ -1,8 +1,8 @@
 //! The registry pods.
 
 use super::{Child, claim_name, http_secret_source, object_labels, selector_labels};
-use crate::contract::STATEFUL_SET;
 use crate::json::Json;
+use crate::kinds::STATEFUL_SET;
 use crate::primary::Primary;
 use orascache_api::names::{DATA_PATH, HTTP_SECRET_KEY, REGISTRY_NAME, REGISTRY_PORT};
 
@@ -27,7 +27,7 @@ pub(crate) fn stateful_set<'a>(primary: &'a Primary<'a>) -> Child<'a> {
         ("serviceName", Some(name.into())),
         ("template", Some(template)),
     ]);
-    Child::new(primary, STATEFUL_SET, name.into(), [("spec", spec)])
+    Child::new(primary, &STATEFUL_SET, name.into(), [("spec", spec)])
 }
 
 fn pod_spec<'a>(primary: &'a Primary<'a>) -> Json<'a> {

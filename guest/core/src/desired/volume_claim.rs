@@ -1,8 +1,8 @@
 //! The one claim that all registry pods of a cache mount.
 
 use super::Child;
-use crate::contract::VOLUME_CLAIM;
 use crate::json::Json;
+use crate::kinds::VOLUME_CLAIM;
 use crate::primary::Primary;
 use std::borrow::Cow;
 
@@ -26,5 +26,5 @@ pub(crate) fn volume_claim<'a>(primary: &'a Primary<'a>) -> Option<Child<'a>> {
         ("resources", Some(Json::object([("requests", Some(requests))]))),
         ("storageClassName", storage.storage_class_name.map(Json::from)),
     ]);
-    Some(Child::new(primary, VOLUME_CLAIM, claim_name(primary)?, [("spec", spec)]))
+    Some(Child::new(primary, &VOLUME_CLAIM, claim_name(primary)?, [("spec", spec)]))
 }

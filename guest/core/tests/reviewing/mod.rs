@@ -1,6 +1,6 @@
 //! Reviews for tests: objects wrapped as the API server wraps them, and patches applied.
 
-use orascache_core::contract::{Outcome, Verdict};
+use orascache_contract::{Outcome, Response};
 use serde_json::{Value, json};
 
 /// An AdmissionReview about an object.
@@ -30,18 +30,18 @@ pub fn cache(name: &str) -> String {
     .to_string()
 }
 
-/// The verdict of a review that needs nothing more.
-pub fn decided(outcome: Outcome) -> Verdict {
+/// The response of a review that needs nothing more.
+pub fn decided(outcome: Outcome) -> Response {
     match outcome {
-        Outcome::Decided(verdict) => verdict,
-        Outcome::Need(references) => panic!("needs {references:?}"),
+        Outcome::Decided(response) => response,
+        Outcome::Need(needs) => panic!("needs {needs:?}"),
     }
 }
 
 /// The object after the patch.
-pub fn patched(object: &Value, verdict: &Verdict) -> Value {
+pub fn patched(object: &Value, response: &Response) -> Value {
     let mut object = object.clone();
-    if let Some(patch) = &verdict.patch {
+    if let Some(patch) = response.patch() {
         let patch: json_patch::Patch = serde_json::from_str(patch).expect("a patch");
         json_patch::patch(&mut object, &patch).expect("a patch that applies");
     }

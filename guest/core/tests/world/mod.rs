@@ -1,8 +1,8 @@
-//! A toy cluster as a value: what a plan writes is there at the next look, with what a server adds.
+//! A simulated cluster as a value. What a plan writes is observed next, with the defaults that an API server adds.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use orascache_core::contract::{Failure, Observed, Plan};
+use orascache_contract::{Failure, Kind, Observed, Plan};
 use orascache_core::reconcile;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -14,7 +14,9 @@ pub struct World {
     pub cache: Value,
     pub children: BTreeMap<String, Value>,
     pub related: Vec<Value>,
+    pub omitted: Vec<Kind>,
     pub failures: Vec<Failure>,
+    pub settings: String,
     pub now: u64,
     counter: u64,
 }
@@ -31,7 +33,9 @@ impl World {
             cache,
             children: BTreeMap::new(),
             related: Vec::new(),
+            omitted: Vec::new(),
             failures: Vec::new(),
+            settings: String::new(),
             now: NOW,
             counter: 0,
         }
@@ -44,20 +48,23 @@ impl World {
     }
 
     pub fn plan(&self) -> Plan {
-        let owned: Vec<String> = self.children.values().map(Value::to_string).collect();
-        let related: Vec<String> = self.related.iter().map(Value::to_string).collect();
-        let primary = self.cache.to_string();
-        let observed = Observed {
-            primary: &primary,
-            owned: &owned,
-            related: &related,
-            failures: &self.failures,
-            now: self.now,
-        };
-        reconcile(&observed).expect("a plan")
+        reconcile(&self.observed()).expect("a plan")
     }
 
-    /// Does what the plan says, as an API server would.
+    pub fn observed(&self) -> Observed<String> {
+        Observed {
+            primary: self.cache.to_string(),
+            owned: self.children.values().map(Value::to_string).collect(),
+            related: self.related.iter().map(Value::to_string).collect(),
+            omitted: self.omitted.clone(),
+            failures: self.failures.clone(),
+            settings: self.settings.clone(),
+            now: self.now,
+            ..Observed::default()
+        }
+    }
+
+    /// Carries the plan out, as a host and an API server would.
     pub fn execute(&mut self, plan: &Plan) {
         for generated in &plan.generate {
             let mut secret: Value = serde_json::from_str(&generated.secret).unwrap();
@@ -71,7 +78,7 @@ impl World {
             self.store(object);
         }
         for target in &plan.delete {
-            let removed = self.children.remove(&format!("{}/{}", target.kind, target.name));
+            let removed = self.children.remove(&format!("{}/{}", target.kind.kind, target.name));
             assert_eq!(removed.expect("only what exists is deleted")["metadata"]["uid"], json!(target.uid));
         }
         if let Some(status) = &plan.status {
@@ -96,7 +103,7 @@ impl World {
         self.children.insert(key, object);
     }
 
-    /// Lets the StatefulSet roll out.
+    /// Makes the pods of the StatefulSet ready.
     pub fn roll_out(&mut self) {
         if let Some(set) = self.children.get_mut("StatefulSet/demo") {
             let replicas = set["spec"]["replicas"].clone();
@@ -107,7 +114,7 @@ impl World {
         }
     }
 
-    /// Runs until nothing is left to do; returns how many plans did something.
+    /// Carries plans out until they are empty. Returns how many were not.
     pub fn settle(&mut self) -> usize {
         for rounds in 0..8 {
             self.roll_out();

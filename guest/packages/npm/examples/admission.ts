@@ -1,13 +1,22 @@
-// What a review of a pod says, with every type spelled out.
-import { ModuleError, describe, reconcile, review, type Outcome, type Plan } from 'orascache';
+// Reviews a pod, with every type written out.
+import { ModuleError, describe, reconcile, review, type Outcome, type Plan, type Response } from 'orascache';
 
 export function verdict(request: object, caches: readonly string[]): string {
   const outcome: Outcome = review(request, { objects: caches, complete: true, now: 1_790_000_000 });
   switch (outcome.tag) {
     case 'decided':
-      return outcome.val.allowed ? (outcome.val.patch ?? 'unchanged') : outcome.val.message;
+      return decided(outcome.val);
     case 'need':
-      return outcome.val.map((reference) => `${reference.kind.kind} ${reference.name}`).join(', ');
+      return outcome.val.objects.map((reference) => `${reference.kind.kind} ${reference.name}`).join(', ');
+  }
+}
+
+function decided(response: Response): string {
+  switch (response.verdict.tag) {
+    case 'allowed':
+      return response.verdict.val ?? 'unchanged';
+    case 'refused':
+      return response.verdict.val.message;
   }
 }
 
@@ -25,5 +34,5 @@ export function children(cache: object): string[] {
 
 export const manager: string = describe().fieldManager;
 
-// @ts-expect-error: an outcome is a verdict or a need, and has no patch of its own.
+// @ts-expect-error: an outcome has no patch of its own; a verdict may have one.
 export const wrong = review('{}').patch;

@@ -1,7 +1,7 @@
 /**
- * What OrasCache decides, without a cluster: which objects a cache leads to, and what admission says about a request.
+ * The decisions of the OrasCache operator, without a cluster: which objects a cache gets, and which requests may go on.
  *
- * Every function is pure: objects in, objects out, nothing is read, written or sent. Behind them is the WebAssembly
+ * Every function is pure: objects in, objects out, nothing is read, written or sent. They call the WebAssembly
  * component that the operator runs, which has no imports.
  *
  * @module
@@ -10,15 +10,42 @@ import { readFileSync } from 'node:fs';
 import { instantiate, type Root } from './component/orascache.js';
 import type { Outcome } from './component/interfaces/orascache-operator-admission.js';
 import type { Description, Failure, Plan } from './component/interfaces/orascache-operator-reconciler.js';
+import type { ArtifactAnswer, Kind } from './component/interfaces/orascache-operator-types.js';
 
-export type { Outcome, OutcomeDecided, OutcomeNeed, Verdict } from './component/interfaces/orascache-operator-admission.js';
-export type { Description, Failure, Generated, Plan } from './component/interfaces/orascache-operator-reconciler.js';
-export type { Event, Kind, ObjectRef, Severity } from './component/interfaces/orascache-operator-types.js';
+export type {
+  Needs,
+  Outcome,
+  OutcomeDecided,
+  OutcomeNeed,
+  Refusal,
+  Response,
+  Verdict,
+} from './component/interfaces/orascache-operator-admission.js';
+export type {
+  AdmissionRule,
+  Description,
+  Failure,
+  FailureReason,
+  Generated,
+  ObjectPatch,
+  Plan,
+  Recipe,
+  WatchedKind,
+} from './component/interfaces/orascache-operator-reconciler.js';
+export type {
+  ArtifactAnswer,
+  ArtifactFinding,
+  ArtifactQuestion,
+  Event,
+  Kind,
+  ObjectRef,
+  Severity,
+} from './component/interfaces/orascache-operator-types.js';
 
 /** A Kubernetes API object: JSON text, or a value that `JSON.stringify` makes into one. */
 export type ApiObject = string | object;
 
-/** What there is of an OrasCache and around it. */
+/** Everything that a plan may depend on. */
 export interface Observed {
   /** The OrasCache, with `metadata.namespace` and `metadata.uid`. */
   primary: ApiObject;
@@ -26,8 +53,16 @@ export interface Observed {
   owned?: readonly ApiObject[];
   /** Objects that it may refer to, Secrets as metadata only; none by default. */
   related?: readonly ApiObject[];
+  /** Optional kinds that the cluster does not have; none by default. */
+  absent?: readonly Kind[];
+  /** Related kinds of which no objects are handed over; none by default. */
+  omitted?: readonly Kind[];
   /** Writes of the last plan that did not succeed; none by default. */
   failures?: readonly Failure[];
+  /** Answers to the questions of the last plan; none by default. */
+  answers?: readonly ArtifactAnswer[];
+  /** The administrator's settings, JSON text or an object; the guest's defaults when it is missing. */
+  settings?: ApiObject;
   /** Seconds since the Unix epoch; the present by default. */
   now?: number;
 }
@@ -36,23 +71,25 @@ export interface Observed {
 export interface Context {
   /** OrasCaches of the request's namespace; none by default. */
   objects?: readonly ApiObject[];
-  /** Whether what was asked for by `need` has been read from the API itself; false by default. */
+  /** Whether everything that was asked for by `need` has been looked for; false by default. */
   complete?: boolean;
-  /** The administrator's settings, JSON text or an object; the module's defaults when it is missing. */
+  /** Answers to the questions of `need`; none by default. */
+  answers?: readonly ArtifactAnswer[];
+  /** The administrator's settings, JSON text or an object; the guest's defaults when it is missing. */
   settings?: ApiObject;
   /** Seconds since the Unix epoch; the present by default. */
   now?: number;
 }
 
-/** Why the module gave no answer. */
+/** Why there is no answer. */
 export type Reason = 'invalid-input' | 'internal' | 'stopped';
 
-/** The module gave no answer. The next call works: it gets a fresh instance where that is needed. */
+/** The component gave no answer. The next call works: it gets a fresh instance where that is needed. */
 export class ModuleError extends Error {
   override readonly name = 'ModuleError';
   /**
-   * `invalid-input`: the input is not what the contract says, and the message says where. `internal`: a defect of the
-   * module, which it noticed. `stopped`: one that WebAssembly noticed; what it threw is the `cause`.
+   * `invalid-input`: the input is not what the contract says, and the message says where. `internal`: the component
+   * reported a defect of its own. `stopped`: WebAssembly stopped the component; the `cause` is what it threw.
    */
   readonly reason: Reason;
 
@@ -63,63 +100,74 @@ export class ModuleError extends Error {
 }
 
 /**
- * Which kinds the module manages.
+ * Which kinds the component manages, and which requests it reviews.
  *
- * @throws {ModuleError} when the module is defective.
+ * @throws {ModuleError} when the component is defective.
  */
 export function describe(): Description {
   return call((root) => root.reconciler.describe());
 }
 
 /**
- * What should be done so that the cluster becomes what an OrasCache asks for. Objects in the plan are JSON text.
+ * What to do about an OrasCache. Objects in the plan are JSON text.
  *
  * @throws {ModuleError} when an object is not what it should be.
  * @throws {TypeError} when an argument has another type than declared.
  */
 export function reconcile(observed: Observed): Plan {
-  const { primary, owned = [], related = [], failures = [], now } = observed;
+  const { primary, owned = [], related = [], absent = [], omitted = [] } = observed;
+  const { failures = [], answers = [], settings = '', now } = observed;
   const lowered = {
     primary: text(primary),
     owned: owned.map(text),
     related: related.map(text),
+    absent: [...absent],
+    omitted: [...omitted],
     failures: [...failures],
+    answers: [...answers],
+    settings: text(settings),
     now: seconds(now),
   };
   return call((root) => root.reconciler.reconcile(lowered));
 }
 
 /**
- * What admission says about an AdmissionReview (admission.k8s.io/v1): a verdict, or the objects to ask again with. The
- * patch of a verdict is RFC 6902, JSON text.
+ * Whether the request of an AdmissionReview (admission.k8s.io/v1) may go on; or the objects to ask again with. A patch
+ * is JSON Patch (RFC 6902), JSON text.
  *
- * @throws {ModuleError} when the review is none, or the settings are not readable.
+ * @throws {ModuleError} when the text is not an AdmissionReview, or the settings cannot be used.
  * @throws {TypeError} when an argument has another type than declared.
  */
 export function review(review: ApiObject, context: Context = {}): Outcome {
-  const { objects = [], complete = false, settings = '', now } = context;
+  const { objects = [], complete = false, answers = [], settings = '', now } = context;
   const request = text(review);
-  const lowered = { objects: objects.map(text), complete, settings: text(settings), now: seconds(now) };
+  const lowered = {
+    objects: objects.map(text),
+    complete,
+    answers: [...answers],
+    settings: text(settings),
+    now: seconds(now),
+  };
   return call((root) => root.admission.review(request, lowered));
 }
 
 function text(object: ApiObject): string {
   const text = typeof object === 'string' ? object : JSON.stringify(object);
-  // Half a surrogate pair has no UTF-8, and would arrive as another character without a word.
+  // Half a surrogate pair has no UTF-8: it would silently arrive as another character.
   if (typeof text === 'string' && !text.isWellFormed()) {
-    throw new TypeError('an object holds half a surrogate pair, which no JSON text can carry: pass well-formed strings');
+    throw new TypeError('an object contains half a surrogate pair, which JSON text cannot: pass well-formed strings');
   }
   return text;
 }
 
 function seconds(now = Math.floor(Date.now() / 1000)): bigint {
   if (!Number.isSafeInteger(now) || now < 0) {
-    throw new TypeError(`now is ${now}, but it counts seconds since 1970: pass a whole number that is not negative`);
+    throw new TypeError(`now is ${now}, but it must be the seconds since 1970: pass a whole number that is not negative`);
   }
   return BigInt(now);
 }
 
-/** Compiled once, for however many instances. */
+/** Compiled once, and used for every instance. */
 const modules = new Map<string, WebAssembly.Module>();
 let instance: Root | undefined;
 
@@ -140,10 +188,10 @@ function call<T>(run: (root: Root) => T): T {
     if (isAnswer(error)) {
       throw new ModuleError(error.payload.tag, error.payload.val);
     }
-    // A call that was cut off leaves an instance which may not be entered again, and arguments in its memory.
+    // The instance of a call that was stopped may not be entered again, and its memory still has the arguments.
     instance = undefined;
     if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) {
-      throw new ModuleError('stopped', `the module was stopped: ${error.message}`, { cause: error });
+      throw new ModuleError('stopped', `the component was stopped: ${error.message}`, { cause: error });
     }
     throw error;
   }

@@ -1,6 +1,6 @@
 // Makes the calls that a file lists and prints the answers: `node calls.mjs PACKAGE CALLS [REPEAT]`. With REPEAT it makes
-// the first of them that many times and prints how many microseconds one took in the fastest of a hundred parts, which
-// other work on the machine disturbed least.
+// the first call that many times, in a hundred parts, and prints the microseconds of one call in the fastest part: the
+// one that other work on the machine disturbed least.
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 

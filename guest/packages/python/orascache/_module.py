@@ -1,4 +1,4 @@
-"""The component in an engine: calls, and values between Python's types and the component model's."""
+"""The component in an engine, and its calls."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from importlib import resources
 from typing import Any, Union
 
 from wasmtime import Engine, Store, WasmtimeError
-from wasmtime.component import Component, Func, Linker, Record, Variant
+from wasmtime.component import Component, Func, Linker, Variant
 
+from orascache import _values as values
 from orascache._types import (
+    ArtifactAnswer,
     Description,
-    Event,
     Failure,
-    Generated,
     InternalError,
     InvalidInput,
     Kind,
     ModuleError,
-    Need,
-    ObjectRef,
+    Needs,
     Plan,
+    Response,
     Stopped,
-    Verdict,
 )
 
 #: A Kubernetes API object: JSON text, or a mapping that `json.dumps` makes into one.
 ApiObject = Union[str, Mapping[str, Any]]
 
+_VERSION = "0.3.0"
 _INTERFACES = {"describe": "reconciler", "reconcile": "reconciler", "review": "admission"}
 #: Bytes of memory that an instance may use: as many as in the operator.
 _MEMORY = 128 << 20
@@ -50,7 +50,7 @@ class Module:
 
         Raises:
             OSError: the file cannot be read.
-            wasmtime.WasmtimeError: it is no component.
+            wasmtime.WasmtimeError: it is not a component.
         """
         if component is None:
             code = resources.files("orascache").joinpath("orascache.wasm").read_bytes()
@@ -65,18 +65,12 @@ class Module:
         self._instance: tuple[Store, dict[str, Func]] | None = None
 
     def describe(self) -> Description:
-        """Which kinds the module manages.
+        """Which kinds the component manages, and which requests it reviews.
 
         Raises:
-            ModuleError: the module is defective.
+            ModuleError: the component is defective.
         """
-        described = self._call("describe")
-        return Description(
-            primary=_kind(described.primary),
-            owned=[_kind(kind) for kind in described.owned],
-            related=[_kind(kind) for kind in described.related],
-            field_manager=getattr(described, "field-manager"),
-        )
+        return values.lift_description(self._call("describe"))
 
     def reconcile(
         self,
@@ -84,34 +78,40 @@ class Module:
         *,
         owned: Sequence[ApiObject] = (),
         related: Sequence[ApiObject] = (),
+        absent: Sequence[Kind] = (),
+        omitted: Sequence[Kind] = (),
         failures: Sequence[Failure] = (),
+        answers: Sequence[ArtifactAnswer] = (),
+        settings: ApiObject = "",
         now: int | None = None,
     ) -> Plan:
-        """What should be done so that the cluster becomes what an OrasCache asks for.
+        """What to do about an OrasCache.
 
         `primary` is the OrasCache with `metadata.namespace` and `metadata.uid`, `owned` are objects that belong to it,
-        `related` those that it may refer to (Secrets as metadata only). `now` is in seconds since the Unix epoch, and
-        the present by default.
+        `related` those that it may refer to (Secrets as metadata only). `absent` are optional kinds that the cluster
+        does not have, `omitted` related kinds of which no objects are handed over. `failures` are writes of the last
+        plan that did not succeed, `answers` belong to its questions. `settings` are the administrator's, the
+        component's defaults when empty. `now` is in seconds since the Unix epoch, and the present by default.
 
         Raises:
-            ModuleError: an object is not what it should be.
+            ModuleError: an object is not what it should be, or the settings cannot be used.
         """
-        observed = _record(
+        observed = values.record(
             primary=_text(primary),
             owned=[_text(text) for text in owned],
             related=[_text(text) for text in related],
-            failures=[_failure(failure) for failure in failures],
+            absent=[values.lower_kind(kind) for kind in absent],
+            omitted=[values.lower_kind(kind) for kind in omitted],
+            failures=[values.lower_failure(failure) for failure in failures],
+            answers=[values.lower_answer(answer) for answer in answers],
+            settings=_text(settings),
             now=_seconds(now),
         )
-        plan = _answer(self._call("reconcile", observed))
-        return Plan(
-            generate=[Generated(one.secret, one.key, one.bytes) for one in plan.generate],
-            apply=plan.apply,
-            delete=[_reference(one) for one in plan.delete],
-            status=plan.status,
-            events=[Event(one.severity, one.reason, one.action, one.note) for one in plan.events],
-            requeue_after=getattr(plan, "requeue-after"),
-        )
+        result = self._call("reconcile", observed)
+        # The cases of this `result` come without their names: a plan is a record, and an error a variant.
+        if isinstance(result, Variant):
+            raise _error(result)
+        return values.lift_plan(result)
 
     def review(
         self,
@@ -119,47 +119,40 @@ class Module:
         *,
         objects: Sequence[ApiObject] = (),
         complete: bool = False,
+        answers: Sequence[ArtifactAnswer] = (),
         settings: ApiObject = "",
         now: int | None = None,
-    ) -> Verdict | Need:
-        """What admission says about an AdmissionReview (admission.k8s.io/v1).
+    ) -> Response | Needs:
+        """Whether the request of an AdmissionReview (admission.k8s.io/v1) may go on.
 
-        `objects` are OrasCaches of the request's namespace. `complete` says that what was asked for with `Need` has
-        been read from the API itself. `settings` are the administrator's, the module's defaults when empty. `now` is in
-        seconds since the Unix epoch, and the present by default.
+        `objects` are OrasCaches of the request's namespace. `complete` says that everything that `Needs` names has been
+        looked for, `answers` belong to its questions. `settings` are the administrator's, the component's defaults when
+        empty. `now` is in seconds since the Unix epoch, and the present by default.
 
         Raises:
-            ModuleError: the review is none, or the settings are not readable.
+            ModuleError: the text is not an AdmissionReview, or the settings cannot be used.
         """
-        context = _record(
+        context = values.record(
             objects=[_text(text) for text in objects],
             complete=complete,
+            answers=[values.lower_answer(answer) for answer in answers],
             settings=_text(settings),
             now=_seconds(now),
         )
-        outcome = _answer(self._call("review", _text(review), context))
-        # The cases of `outcome` come without their names, since a record and a list cannot be mistaken for each other.
-        if isinstance(outcome, list):
-            return Need([_reference(one) for one in outcome])
-        return Verdict(
-            uid=outcome.uid,
-            allowed=outcome.allowed,
-            code=outcome.code,
-            message=outcome.message,
-            warnings=outcome.warnings,
-            patch=outcome.patch,
-            audit=outcome.audit,
-        )
+        result = self._call("review", _text(review), context)
+        if result.tag == "err":
+            raise _error(result.payload)
+        return values.lift_outcome(result.payload)
 
     def _call(self, name: str, *arguments: Any) -> Any:
         with self._lock:
-            # Taken out and put back: whatever a call that was cut off left behind is never entered again.
+            # The instance is put back after the call: one whose call was stopped is never entered again.
             store, functions = self._instance or self._instantiate()
             self._instance = None
             try:
                 result = functions[name](store, *arguments)
             except WasmtimeError as error:
-                raise Stopped(f"the module was stopped: {error}") from error
+                raise Stopped(f"the component was stopped: {error}") from error
             self._instance = store, functions
             return result
 
@@ -169,7 +162,7 @@ class Module:
         instance = self._linker.instantiate(store, self._component)
         functions = {}
         for name, interface in _INTERFACES.items():
-            export = f"orascache:operator/{interface}@0.2.0"
+            export = f"orascache:operator/{interface}@{_VERSION}"
             exported = instance.get_export_index(store, export)
             index = exported and instance.get_export_index(store, name, exported)
             function = instance.get_func(store, index) if index else None
@@ -187,36 +180,5 @@ def _seconds(now: int | None) -> int:
     return int(time.time()) if now is None else now
 
 
-def _answer(result: Any) -> Any:
-    """The value of a `result`: its cases come without their names, and only errors are variants."""
-    if isinstance(result, Variant):
-        raise (InvalidInput if result.tag == "invalid-input" else InternalError)(result.payload)
-    return result
-
-
-def _record(**fields: Any) -> Record:
-    record = Record()
-    vars(record).update(fields)
-    return record
-
-
-def _failure(failure: Failure) -> Record:
-    target = failure.target
-    kind = _record(kind=target.kind.kind, plural=target.kind.plural, namespaced=target.kind.namespaced)
-    # Fields have the names of the WIT package, and this one is no Python name.
-    setattr(kind, "api-version", target.kind.api_version)
-    return _record(
-        target=_record(kind=kind, namespace=target.namespace, name=target.name, uid=target.uid),
-        verb=failure.verb,
-        code=failure.code,
-        reason=failure.reason,
-        message=failure.message,
-    )
-
-
-def _kind(record: Any) -> Kind:
-    return Kind(getattr(record, "api-version"), record.kind, record.plural, record.namespaced)
-
-
-def _reference(record: Any) -> ObjectRef:
-    return ObjectRef(_kind(record.kind), record.namespace, record.name, record.uid)
+def _error(error: Variant) -> ModuleError:
+    return (InvalidInput if error.tag == "invalid-input" else InternalError)(error.payload)

@@ -1,10 +1,12 @@
-//! kustomization.yaml, as far as it is used here (kubectl.docs.kubernetes.io/references/kustomize/kustomization).
+//! kustomization.yaml, with the fields that the manifests need
+//! (<https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/>).
 
 use crate::deployment::AGENT_IMAGE_VARIABLE;
 use crate::names::{CONTAINER, OPERATOR};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+/// A kustomization.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Kustomization {
@@ -46,14 +48,15 @@ impl Kustomization {
         self
     }
 
-    /// Copies the image of the container, after `images` changed it, to where injected init containers get it from.
+    /// Copies the container's image, after `images` changed it, into the variable that names the image
+    /// of injected init containers.
     pub(super) fn with_agent_image(mut self) -> Self {
         self.replacements = vec![agent_image()];
         self
     }
 }
 
-/// The replacement that the README tells people to repeat where they set an image.
+/// The replacement that copies the image. People repeat it in kustomizations that set an image.
 pub(super) fn agent_image() -> Value {
     let container = format!("spec.template.spec.containers.[name={CONTAINER}]");
     json!({

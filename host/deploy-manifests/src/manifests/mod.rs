@@ -1,118 +1,120 @@
-//! The installation as a tree of kustomize folders, for those who keep manifests under version control.
+//! The manifests as a tree of kustomize folders, for people who keep them under version control.
 
+mod cert_manager_overlay;
 mod kustomize;
-mod overlay;
 mod readme;
 mod samples;
+mod tree;
 mod yaml;
 
-use crate::rights::{self, Right};
-use crate::settings::{Certificates, Error, Settings};
-use crate::{deployment, namespace, network, objects, rbac, webhook};
+use crate::error::ManifestError;
+use crate::operator_webhooks::{service, webhook_configurations};
+use crate::options::{CertificateSource, ManifestOptions};
+use crate::rights::{Right, RoleRights, all_roles};
+use crate::{deployment, namespace, network, objects, rbac};
 use kustomize::Kustomization;
-use serde::Serialize;
-use yaml::document;
+use orascache_contract::Description;
+use tree::Tree;
+use yaml::{document, documents};
 
-/// Folders of which nothing but [`files`] is made.
+/// Folders that [`files`] makes. They contain no other files.
 pub const FOLDERS: [&str; 8] =
     ["certmanager", "crd", "default", "manager", "network", "rbac", "samples", "webhook"];
 
 /// Path of the CustomResourceDefinition.
 pub const DEFINITION: &str = "crd/orascaches.yaml";
 
-/// Paths, relative to the folder of the manifests and with `/` between their parts, and contents of all files. The
-/// folder `default` has managed certificates and `certmanager` makes of it what [`Certificates::CertManager`] means,
-/// whichever of them the settings name.
+/// Paths and contents of all files. Paths are relative to the folder of the manifests, with `/`
+/// between their parts. The folder `default` has managed certificates and `certmanager` has
+/// cert-manager's, whatever [`ManifestOptions::certificates`] is.
 ///
 /// # Errors
-/// When the settings cannot be used.
-pub fn files(settings: &Settings) -> Result<Vec<(String, String)>, Error> {
-    settings.check()?;
-    let settings = &Settings { certificates: Certificates::Managed, ..settings.clone() };
+/// When an option cannot be used.
+pub fn files(
+    options: &ManifestOptions,
+    description: &Description,
+) -> Result<Vec<(String, String)>, ManifestError> {
+    options.check()?;
+    let options = &ManifestOptions { certificates: CertificateSource::Managed, ..options.clone() };
     let mut tree = Tree::default();
-    tree.text("README.md", readme::text(settings));
+    tree.text("README.md", readme::text(options, description));
     tree.text(DEFINITION, document("", &objects::definition())?);
     tree.folder("crd", &["orascaches.yaml"])?;
-    rbac_folder(settings, &mut tree)?;
+    rbac_folder(options, description, &mut tree)?;
 
-    tree.text("manager/namespace.yaml", document("", &namespace::namespace(settings))?);
-    tree.text("manager/deployment.yaml", document("", &deployment::deployment(settings))?);
-    tree.text("manager/disruption-budget.yaml", document("", &namespace::disruption_budget(settings))?);
+    tree.text("manager/namespace.yaml", document("", &namespace::namespace(options))?);
+    tree.text("manager/deployment.yaml", document("", &deployment::deployment(options))?);
+    tree.text("manager/disruption-budget.yaml", document("", &namespace::disruption_budget(options))?);
     tree.folder("manager", &["namespace.yaml", "deployment.yaml", "disruption-budget.yaml"])?;
 
-    tree.text("webhook/service.yaml", document("", &webhook::service(settings))?);
-    tree.text("webhook/mutating.yaml", document(MUTATING, &webhook::mutating(settings))?);
-    tree.text("webhook/validating.yaml", document(VALIDATING, &webhook::validating(settings))?);
-    tree.folder("webhook", &["service.yaml", "mutating.yaml", "validating.yaml"])?;
+    webhook_folder(options, description, &mut tree)?;
 
-    tree.text("network/policy.yaml", document(NETWORK, &network::policy(settings))?);
+    tree.text("network/policy.yaml", document(network_comment(options), &network::policy(options))?);
     tree.folder("network", &["policy.yaml"])?;
 
     let parts = ["../crd", "../rbac", "../manager", "../network", "../webhook"];
-    let default = Kustomization::of(&parts).in_namespace(&settings.namespace).with_agent_image();
+    let mut default = Kustomization::of(&parts).with_agent_image();
+    // With Roles in other namespaces, kustomize must not move every object into one namespace.
+    if options.namespaces.is_empty() {
+        default = default.in_namespace(&options.namespace);
+    }
     tree.text("default/kustomization.yaml", document("", &default)?);
-    overlay::add(settings, &mut tree)?;
+    cert_manager_overlay::add(options, description, &mut tree)?;
 
     for (name, text) in samples::ALL {
         tree.text(&format!("samples/{name}"), (*text).to_owned());
     }
-    Ok(tree.0)
+    Ok(tree.into_files())
 }
 
-const MUTATING: &str = "Rewrites annotated pods, and hands a Job's annotations to its pods. Whoever looks after the certificate adds clientConfig.caBundle.";
-const VALIDATING: &str = "Checks caches beyond what their CRD can, and the settings of an administrator. Whoever looks after the certificate adds clientConfig.caBundle.";
-const NETWORK: &str = "Reviews (from the API server, whose address is not known beforehand) and metrics in; DNS and the API server out. An API server that listens on another port than 443 or 6443 needs that port here.";
+const MUTATING: &str = "Rewrites annotated pods, and copies a Job's annotations to its pods. The operator or cert-manager adds clientConfig.caBundle.";
+const VALIDATING: &str = "Checks caches beyond what their CRD can check, and the administrator's settings. The operator or cert-manager adds clientConfig.caBundle.";
 
-fn rbac_folder(settings: &Settings, tree: &mut Tree) -> Result<(), Error> {
-    tree.text("rbac/service-account.yaml", document("", &rbac::service_account(settings))?);
-    let (role, binding) = rbac::caches(settings);
-    tree.text("rbac/caches.yaml", pair(&rights::caches(), &role, &binding)?);
-    let (role, binding) = rbac::leader_election(settings);
-    tree.text("rbac/leader-election.yaml", pair(&rights::leader_election(), &role, &binding)?);
-    let (role, binding) = rbac::settings(settings);
-    tree.text("rbac/settings.yaml", pair(&rights::settings(), &role, &binding)?);
-    let (role, binding) = rbac::certificate(settings);
-    tree.text("rbac/webhook-certificate.yaml", pair(&rights::certificate(), &role, &binding)?);
-    let (role, binding) = rbac::publication(settings);
-    tree.text("rbac/webhook-publication.yaml", pair(&rights::publication(), &role, &binding)?);
-    tree.text("rbac/users-view.yaml", document(&why(&rights::viewing()), &rbac::view())?);
-    tree.text("rbac/users-edit.yaml", document(&why(&rights::editing()), &rbac::edit())?);
-    tree.folder(
-        "rbac",
-        &[
-            "service-account.yaml",
-            "caches.yaml",
-            "leader-election.yaml",
-            "settings.yaml",
-            "webhook-certificate.yaml",
-            "webhook-publication.yaml",
-            "users-view.yaml",
-            "users-edit.yaml",
-        ],
-    )
-}
-
-fn pair<R: Serialize, B: Serialize>(rights: &[Right], role: &R, binding: &B) -> Result<String, Error> {
-    Ok(format!("{}---\n{}", document(&why(rights), role)?, document("", binding)?))
-}
-
-/// The reasons of rights, as a comment.
-fn why(rights: &[Right]) -> String {
-    let line = |right: &Right| format!("{} ({}): {}", right.subject(), right.verbs.join(", "), right.why);
-    rights.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-#[derive(Default)]
-pub(crate) struct Tree(Vec<(String, String)>);
-
-impl Tree {
-    fn text(&mut self, path: &str, text: String) {
-        self.0.push((path.to_owned(), text));
+fn webhook_folder(
+    options: &ManifestOptions,
+    description: &Description,
+    tree: &mut Tree,
+) -> Result<(), ManifestError> {
+    let mut names = vec!["service.yaml"];
+    tree.text("webhook/service.yaml", document("", &service(options))?);
+    let configurations = webhook_configurations(options, description);
+    if let Some(mutating) = &configurations.mutating {
+        tree.text("webhook/mutating.yaml", document(MUTATING, mutating)?);
+        names.push("mutating.yaml");
     }
-
-    fn folder(&mut self, folder: &str, resources: &[&str]) -> Result<(), Error> {
-        let text = document("", &Kustomization::of(resources))?;
-        self.text(&format!("{folder}/kustomization.yaml"), text);
-        Ok(())
+    if let Some(validating) = &configurations.validating {
+        tree.text("webhook/validating.yaml", document(VALIDATING, validating)?);
+        names.push("validating.yaml");
     }
+    tree.folder("webhook", &names)
+}
+
+fn network_comment(options: &ManifestOptions) -> &'static str {
+    if options.webhook_from.is_empty() {
+        "Admits everybody to the webhook port and the metrics port: the address of the API server is not known beforehand. Admits the operator to DNS and to API servers on the ports 443 and 6443; add the port here if yours listens on another one."
+    } else {
+        "Admits the listed peers to the webhook port, and everybody to the metrics port. Admits the operator to DNS and to API servers on the ports 443 and 6443; add the port here if yours listens on another one."
+    }
+}
+
+fn rbac_folder(
+    options: &ManifestOptions,
+    description: &Description,
+    tree: &mut Tree,
+) -> Result<(), ManifestError> {
+    let mut names = vec!["service-account.yaml"];
+    tree.text("rbac/service-account.yaml", document("", &rbac::service_account(options))?);
+    for role in &all_roles(options, description) {
+        let objects = rbac::role_objects(role, options)?;
+        tree.text(&format!("rbac/{}", role.file), documents(&reasons(role), &objects)?);
+        names.push(role.file);
+    }
+    tree.folder("rbac", &names)
+}
+
+/// The reasons of a role's rights, as a comment.
+fn reasons(role: &RoleRights) -> String {
+    let line =
+        |right: &Right| format!("{} ({}): {}", right.resource_text(), right.verbs.join(", "), right.reason);
+    role.rights.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -1,69 +1,49 @@
-//! The README of the manifests. Its tables of rights are made from [`crate::rights`].
+//! The README of the manifests. Its tables of rights come from [`crate::rights`].
 
 use super::kustomize::agent_image;
 use crate::names::WEBHOOK_CERTIFICATE;
-use crate::rights::{self, Right};
-use crate::settings::Settings;
+use crate::options::ManifestOptions;
+use crate::rights::{all_roles, markdown};
+use orascache_contract::Description;
 
-pub(super) fn text(settings: &Settings) -> String {
+/// The text. `[WORDS]` in the constants are placeholders.
+pub(super) fn text(options: &ManifestOptions, description: &Description) -> String {
     let replacement = serde_saphyr::to_string(&[agent_image()]).unwrap_or_default();
     let sections = [
         INTRODUCTION.to_owned(),
         FOLDERS.to_owned(),
-        INSTALLATION
-            .replace("[CERTIFICATE]", WEBHOOK_CERTIFICATE)
-            .replace("[NAMESPACE]", &settings.namespace),
+        INSTALL.replace("[CERTIFICATE]", WEBHOOK_CERTIFICATE),
         CHANGES
             .replace("[REPLACEMENT]", replacement.trim_end())
-            .replace("[IMAGE]", repository(&settings.image))
+            .replace("[IMAGE]", repository(&options.image))
             .replace("[VERSION]", env!("CARGO_PKG_VERSION")),
-        SAFETY.replace("[NAMESPACE]", &settings.namespace),
-        "## What each right is for".to_owned(),
-        table("In all namespaces (`rbac/caches.yaml`):", &rights::caches()),
-        table(
-            "In the operator's namespace, for leader election (`rbac/leader-election.yaml`):",
-            &rights::leader_election(),
-        ),
-        table("... and for the administrator's settings (`rbac/settings.yaml`):", &rights::settings()),
-        table(
-            "With managed certificates only: in the operator's namespace (`rbac/webhook-certificate.yaml`):",
-            &rights::certificate(),
-        ),
-        table("... and in the cluster (`rbac/webhook-publication.yaml`):", &rights::publication()),
-        table(
-            "For people: part of the ClusterRole `view`, and by that of `edit` and `admin` (`rbac/users-view.yaml`):",
-            &rights::viewing(),
-        ),
-        table("... and part of `edit` and `admin` (`rbac/users-edit.yaml`):", &rights::editing()),
+        NAMESPACES.to_owned(),
+        NETWORK.to_owned(),
+        OUTAGE.to_owned(),
+        "## Rights and their reasons".to_owned(),
+        markdown(&all_roles(options, description)),
     ];
-    let mut text = sections.join("\n\n");
+    let mut text = sections.join("\n\n").replace("[NAMESPACE]", &options.namespace);
     text.push('\n');
     text
 }
 
-/// An image without tag and digest, as kustomize finds it by.
+/// An image without tag and digest, by which kustomize finds it.
 fn repository(image: &str) -> &str {
     let image = image.split_once('@').map_or(image, |(image, _)| image);
     match image.rsplit_once(':') {
-        // A port is followed by a path.
+        // A port is followed by a path, a tag is not.
         Some((repository, tag)) if !tag.contains('/') => repository,
         _ => image,
     }
 }
 
-fn table(title: &str, rights: &[Right]) -> String {
-    let mut text = format!("{title}\n\n| what | verbs | why |\n|---|---|---|");
-    for right in rights {
-        text.push_str(&format!("\n| {} | {} | {} |", right.subject(), right.verbs.join(", "), right.why));
-    }
-    text
-}
-
 const INTRODUCTION: &str = "\
 # Manifests
 
-What is needed in a cluster (Kubernetes 1.30 or newer). All files but the samples are generated from
-`host/deploy-manifests`; a test holds them to it, and `ORASCACHE_BLESS=1 cargo test -p deploy-manifests` writes them anew.";
+Everything that the operator needs in a cluster (Kubernetes 1.30 or newer). `host/deploy-manifests`
+generates all files but the samples, and a test compares them. To write them again, run
+`ORASCACHE_BLESS=1 cargo test -p deploy-manifests`.";
 
 const FOLDERS: &str = "\
 | folder | contents |
@@ -73,31 +53,32 @@ const FOLDERS: &str = "\
 | `manager` | namespace, Deployment, PodDisruptionBudget |
 | `webhook` | Service and webhook configurations |
 | `network` | NetworkPolicy |
-| `default` | all of the above; the operator looks after its certificate itself |
-| `certmanager` | the same with a certificate by cert-manager |
+| `default` | all of the above; the operator manages its certificate |
+| `certmanager` | the same with a certificate of cert-manager |
 | `samples` | caches and workflow steps to try |";
 
-const INSTALLATION: &str = "\
-## Installing
+const INSTALL: &str = "\
+## Install
 
 ```sh
-kubectl apply -k manifests/default       # or manifests/certmanager, with cert-manager installed
+kubectl apply -k manifests/default       # or manifests/certmanager, if cert-manager is installed
 kubectl -n [NAMESPACE] rollout status deployment/orascache
 kubectl apply -f manifests/samples/01-orascache.yaml
 ```
 
-When changing from `default` to `certmanager` or back, delete the Secret `[CERTIFICATE]` first: the type of
-a Secret cannot change. Delete what only the other folder has, too: the Roles and ClusterRoles `orascache-webhook` with their
-bindings, or the Issuers and Certificates.
+Before you change from `default` to `certmanager` or back, delete the Secret `[CERTIFICATE]`: the
+type of a Secret cannot change. Then delete what only the former folder contains: the Roles and
+ClusterRoles `orascache-webhook` with their bindings, or the Issuers and Certificates.
 
-`kubectl delete -k manifests/default` removes everything: the CRD too, with it all caches, and with them the storage that
-was made for them. To keep them, run `kubectl delete -k` for the folders `webhook`, `network`, `manager` and `rbac`, in this order.";
+`kubectl delete -k manifests/default` removes everything: with the CRD all caches, and with the caches
+the storage that was made for them. To keep caches and storage, run `kubectl delete -k` for the folders
+`webhook`, `network`, `manager` and `rbac`, in this order.";
 
 const CHANGES: &str = "\
-## Changing image and replicas
+## Change image and replicas
 
-In a kustomization of your own. The replacement makes injected init containers run the same image; without it they keep
-the one from here.
+Write a kustomization. The replacement gives injected init containers the same image; without it they
+keep the image of these manifests.
 
 ```yaml
 resources: [github.com/converged-computing/orascache//manifests/default?ref=v[VERSION]]
@@ -112,26 +93,47 @@ replacements:
 [REPLACEMENT]
 ```
 
-Another namespace is more than kustomize's `namespace`: the webhooks leave the operator's namespace out by name, and
-certificates contain it. `orascache manifests` generates these files with another one (see its `--help`).
+kustomize's `namespace` does not suffice to change the operator's namespace: the webhook configurations
+and the certificates contain its name. `orascache manifests --namespace NAME --directory DIR` writes
+these files with another namespace.
 
-The pods have the priority class `system-cluster-critical`. Clusters that admit it only where a ResourceQuota allows it
-(GKE does) need one with the scope PriorityClass in the namespace, or another class.";
+The pods have the priority class `system-cluster-critical`. Some clusters (GKE) admit it only where a
+ResourceQuota with the scope PriorityClass allows it: make one in the namespace, or use another class.";
 
-const SAFETY: &str = "\
-## When the operator is down
+const NAMESPACES: &str = "\
+## Listed namespaces
 
-Pods and Jobs without annotations under `oras.converged-computing.github.io/` never reach it (match conditions). Annotated
-ones are refused on creation until it is back: a step without its artifacts would be worse. Updates and deletions go
-on. Nothing in `kube-system` and `[NAMESPACE]` is ever reviewed. Caches are then checked by the rules of their CRD alone.";
+By default the operator works in all namespaces. Its rights on Secrets and StatefulSets then amount to
+those of a cluster administrator. `orascache manifests --namespaces team-a,team-b --directory DIR` writes
+these files for an operator that works in the listed namespaces only: its rights are Roles in these
+namespaces, and a ClusterRole that names the objects it is for. Webhooks review requests in these
+namespaces only.";
+
+const NETWORK: &str = "\
+## Who may reach the webhooks
+
+By default the NetworkPolicy admits everybody to the webhook port, since the address of the API server is
+not known beforehand. If you know it, admit nobody else: `orascache manifests --webhook-from 10.0.0.0/28`.
+The option takes a CIDR, a namespace, or a namespace with labels of pods
+(`kube-system/component=konnectivity-agent`), and can be repeated. A policy has an effect only if the
+cluster's network plugin enforces it, and most plugins never apply it to connections from the node itself.";
+
+const OUTAGE: &str = "\
+## While the operator is down
+
+Pods and Jobs without annotations under `oras.converged-computing.github.io/` are not affected: match
+conditions keep their requests from the webhooks. The creation of annotated ones is refused, since a step
+without its artifacts would be worse. Updates and deletions go on. Requests in `kube-system` and
+`[NAMESPACE]` are never reviewed. Caches are checked by the rules of their CRD alone.";
 
 #[cfg(test)]
 mod tests {
     use super::{repository, text};
-    use crate::settings::Settings;
+    use crate::options::ManifestOptions;
+    use crate::orascache::orascache_description;
 
     #[test]
-    fn repositories_of_images() {
+    fn repositories_have_no_tag_and_no_digest() {
         for (image, name) in [
             ("a/b:1", "a/b"),
             ("a/b", "a/b"),
@@ -143,8 +145,8 @@ mod tests {
     }
 
     #[test]
-    fn every_placeholder_is_filled_in() {
-        let text = text(&Settings::default());
+    fn every_placeholder_is_replaced() {
+        let text = text(&ManifestOptions::default(), &orascache_description());
         for placeholder in ["[NAMESPACE]", "[CERTIFICATE]", "[IMAGE]", "[VERSION]", "[REPLACEMENT]"] {
             assert!(!text.contains(placeholder), "{placeholder}");
         }

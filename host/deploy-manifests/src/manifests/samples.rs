@@ -1,4 +1,4 @@
-//! The samples are written by hand; here they only become part of the tree.
+//! Samples. They are written by hand, and copied into the tree.
 
 macro_rules! samples {
     ($($name:literal),* $(,)?) => {
@@ -6,7 +6,7 @@ macro_rules! samples {
     };
 }
 
-/// Names and contents.
+/// Names and contents. List further samples here.
 pub(super) const ALL: &[(&str, &str)] = samples![
     "01-orascache.yaml",
     "02-orascache-shared.yaml",

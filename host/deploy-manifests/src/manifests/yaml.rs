@@ -1,25 +1,26 @@
 //! YAML with comments above it.
 
-use crate::settings::Error;
+use crate::error::ManifestError;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Width of comments.
-const WIDTH: usize = 110;
+/// Longest line of a comment.
+const WIDTH: usize = 100;
 
-/// One document. Lines of the comment are wrapped.
-pub(super) fn document<T: Serialize>(comment: &str, object: &T) -> Result<String, Error> {
+/// One document with a comment above it.
+pub(super) fn document<T: Serialize>(comment: &str, object: &T) -> Result<String, ManifestError> {
     let body = serde_saphyr::to_string(object)
-        .map_err(|error| Error::Render { what: "a manifest".to_owned(), why: error.to_string() })?;
+        .map_err(|error| ManifestError::Render { what: "a manifest".to_owned(), why: error.to_string() })?;
     Ok(format!("{}{}\n", commented(comment), body.trim_end()))
 }
 
-/// Several documents; the comment stands above the first.
-pub(super) fn documents(comment: &str, objects: &[Value]) -> Result<String, Error> {
+/// Several documents with a comment above the first.
+pub(super) fn documents(comment: &str, objects: &[Value]) -> Result<String, ManifestError> {
     let bodies = objects.iter().map(|object| document("", object)).collect::<Result<Vec<_>, _>>()?;
     Ok(format!("{}{}", commented(comment), bodies.join("---\n")))
 }
 
+/// A comment with wrapped lines. Each line of the text becomes a paragraph.
 fn commented(comment: &str) -> String {
     let mut text = String::new();
     for paragraph in comment.lines() {
@@ -28,7 +29,7 @@ fn commented(comment: &str) -> String {
             if line.len() + 1 + word.len() > WIDTH {
                 text.push_str(&line);
                 text.push('\n');
-                // What continues a line stands further in.
+                // Further lines of a paragraph are indented.
                 line = "#  ".to_owned();
             }
             line.push(' ');

@@ -1,7 +1,9 @@
-//! Schemas of the built-in kinds, from the types that `k8s-openapi` publishes and from the list keys that a
-//! real API server publishes (`data/list-map-keys.json`; the types do not carry them).
+//! Schemas of the built-in kinds.
+//!
+//! They are made from the types of `k8s-openapi` and from the list keys that a real API server publishes
+//! (`data/list-map-keys.json`), which the types lack.
 
-use crate::schema::{self, ListType, Schema};
+use crate::schema::{self, Schema, TimePrecision};
 use k8s_openapi::api::admissionregistration::v1 as admissionregistration_v1;
 use k8s_openapi::api::apps::v1 as apps_v1;
 use k8s_openapi::api::authentication::v1 as authentication_v1;
@@ -24,9 +26,11 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-/// Definitions of all built-in types by name (`io.k8s.api.apps.v1.StatefulSet`), and the name of each kind's.
+/// Definitions of all built-in types.
 struct Definitions {
+    /// OpenAPI schemas by the name of the type, for example `io.k8s.api.apps.v1.StatefulSet`.
     types: Map<String, Value>,
+    /// Names of types by group, version and kind.
     kinds: BTreeMap<(&'static str, &'static str, &'static str), String>,
 }
 
@@ -34,7 +38,7 @@ struct Definitions {
 const PREFIX: &str = "io.k8s.";
 
 static LIST_KEYS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
-    // A file of this crate: that it is JSON is checked by a test.
+    // The file belongs to this crate, and a test checks that it is JSON.
     serde_json::from_str(include_str!("../data/list-map-keys.json")).unwrap_or_default()
 });
 
@@ -87,7 +91,7 @@ pub fn definitions() -> &'static Map<String, Value> {
 }
 
 fn resolve(types: &Map<String, Value>, name: &str, open: &mut Vec<String>) -> Schema {
-    // The schema of schemas (in CRDs) refers to itself: what is below is not looked at.
+    // JSONSchemaProps (in CRDs) refers to itself. The inner occurrence accepts everything.
     if open.iter().any(|open| open == name) {
         return Schema::any();
     }
@@ -100,6 +104,12 @@ fn resolve(types: &Map<String, Value>, name: &str, open: &mut Vec<String>) -> Sc
     let mut schema = read.unwrap_or_else(|_| Schema::any());
     if name.ends_with(".FieldsV1") || name.ends_with(".JSON") || name.ends_with(".RawExtension") {
         schema.preserve_unknown = true;
+    }
+    // The names distinguish the two time types; their schemas are equal.
+    if name.ends_with(".meta.v1.Time") {
+        schema.time = Some(TimePrecision::Seconds);
+    } else if name.ends_with(".meta.v1.MicroTime") {
+        schema.time = Some(TimePrecision::Microseconds);
     }
     schema
 }
@@ -167,16 +177,10 @@ kinds! {
     "apiextensions.k8s.io" "v1": apiextensions_v1 { CustomResourceDefinition }
 }
 
-/// Whether items of this list are told apart by keys (for tests of the data).
-#[allow(dead_code, reason = "used by tests")]
-fn has_map_keys(schema: &Schema) -> bool {
-    matches!(schema.list_type, ListType::Map(_))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{LIST_KEYS, has_map_keys, object_meta, schema};
-    use crate::schema::{ListType, Type};
+    use super::{LIST_KEYS, object_meta, schema};
+    use crate::schema::{ListType, TimePrecision, Type};
 
     #[test]
     fn list_keys_are_read() {
@@ -190,7 +194,7 @@ mod tests {
         let containers = &pod.properties["containers"];
         assert_eq!(containers.list_type, ListType::Map(vec!["name".to_owned()]));
         let container = containers.items.as_ref().expect("items");
-        assert!(has_map_keys(&container.properties["ports"]));
+        assert!(matches!(container.properties["ports"].list_type, ListType::Map(_)));
         assert_eq!(container.properties["image"].kind, Type::String);
         assert!(set.properties["spec"].properties["selector"].atomic_map);
         assert!(
@@ -203,7 +207,15 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_known_and_the_schema_of_schemas_ends() {
+    fn time_types_differ_in_their_precision() {
+        assert_eq!(object_meta().properties["creationTimestamp"].time, Some(TimePrecision::Seconds));
+        let lease = schema("coordination.k8s.io", "v1", "Lease").expect("known");
+        let renewed = &lease.properties["spec"].properties["renewTime"];
+        assert_eq!(renewed.time, Some(TimePrecision::Microseconds));
+    }
+
+    #[test]
+    fn recursive_types_end() {
         assert_eq!(object_meta().properties["finalizers"].list_type, ListType::Set);
         assert!(schema("apiextensions.k8s.io", "v1", "CustomResourceDefinition").is_some());
         assert!(schema("lab.example.com", "v1", "Thing").is_none());

@@ -1,4 +1,4 @@
-//! CEL rules of CRDs (`x-kubernetes-validations`), evaluated by `kube-cel`.
+//! The CEL rules of CRDs (`x-kubernetes-validations`), evaluated by `kube-cel`.
 
 use crate::schema::Schema;
 use crate::status::Cause;
@@ -15,17 +15,17 @@ impl std::fmt::Debug for Rules {
 }
 
 impl Rules {
-    /// Compiles the rules of an OpenAPI schema. Rules that do not compile fail when they are evaluated.
+    /// Compiles the rules of an OpenAPI schema and of all schemas below it.
+    ///
+    /// A rule that does not compile is an error of every evaluation.
     pub fn compile(openapi: &Value) -> Self {
         Self(kube_cel::compile_schema(openapi))
     }
 
-    /// Sentences about rules that do not compile.
-    pub fn compile_errors(&self) -> Vec<String> {
-        self.0.compilation_errors().into_iter().map(ToString::to_string).collect()
-    }
-
-    /// Evaluates all rules; transition rules only when there is an old object.
+    /// Evaluates all rules against `new`, and returns one cause per rule that does not hold.
+    ///
+    /// Transition rules (those that use `oldSelf`) are evaluated only when there is an old object.
+    /// `schema` is the schema that the rules were compiled from.
     pub fn evaluate(&self, schema: &Schema, new: &Value, old: Option<&Value>) -> Vec<Cause> {
         let found = Validator::new().validate_compiled(&self.0, new, old);
         let errors = found.err().map(kube_cel::ValidationErrors::into_vec).unwrap_or_default();
@@ -50,7 +50,7 @@ fn cause(schema: &Schema, new: &Value, error: &kube_cel::ValidationError) -> Cau
         ErrorKind::ValidationFailure => error.message.clone(),
         _ => format!("rule {:?} cannot be evaluated: {}", error.rule, error.message),
     };
-    // The value of an object is left out; and a rule with a fieldPath belongs to an object.
+    // The API server does not show the values of objects, and a rule with a `fieldPath` is a rule of an object.
     let value =
         if rule_has_field_path(schema, &error.rule) { None } else { scalar_at(new, &error.field_path) };
     let message = match value {

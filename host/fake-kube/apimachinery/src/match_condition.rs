@@ -213,7 +213,7 @@ mod tests {
     use serde_json::{Value, json};
 
     const OURS: &str = "has(object.metadata.annotations) && object.metadata.annotations.exists(key, \
-                        key.startsWith('oras.converged-computing.github.io/'))";
+                        key.startsWith('cache.example.com/'))";
 
     fn evaluate(expression: &str, object: Value, old: Value) -> Result<bool, String> {
         let some = |value: &Value| !value.is_null();
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn keys_of_annotations_are_as_written() {
         let pod = |annotations: Value| json!({"metadata": {"annotations": annotations}});
-        let ours = json!({"oras.converged-computing.github.io/input-uri": "x"});
+        let ours = json!({"cache.example.com/input": "x"});
         assert_eq!(evaluate(OURS, pod(ours), Value::Null), Ok(true));
         assert_eq!(evaluate(OURS, pod(json!({"other.io/x": "y"})), Value::Null), Ok(false));
         assert_eq!(evaluate(OURS, json!({"metadata": {}}), Value::Null), Ok(false));

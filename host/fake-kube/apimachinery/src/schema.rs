@@ -1,16 +1,15 @@
 //! The structural type tree (kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/
 //! custom-resource-definitions/#specifying-a-structural-schema).
 
-use crate::cel;
 use regex::Regex;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// JSON type of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Type {
-    /// Not said, or said not to matter.
+    /// The schema names no type.
     #[default]
     Any,
     /// `object`
@@ -28,7 +27,7 @@ pub enum Type {
 }
 
 impl Type {
-    /// As OpenAPI writes it; empty for [`Type::Any`].
+    /// The type as OpenAPI writes it; empty for [`Type::Any`].
     pub fn name(self) -> &'static str {
         match self {
             Type::Any => "",
@@ -48,26 +47,35 @@ impl Type {
     }
 }
 
-/// How items of a list are told apart (`x-kubernetes-list-type`).
+/// How items of a list are identified (`x-kubernetes-list-type`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ListType {
-    /// The list is one value.
+    /// `atomic`: the list is one value.
     #[default]
     Atomic,
-    /// Items are their own keys.
+    /// `set`: every item is its own key.
     Set,
-    /// Items are objects with these key fields.
+    /// `map`: items are objects, and these fields are their key.
     Map(Vec<String>),
+}
+
+/// How precisely a field of a built-in kind stores a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimePrecision {
+    /// `Time` of meta/v1: whole seconds.
+    Seconds,
+    /// `MicroTime` of meta/v1: microseconds.
+    Microseconds,
 }
 
 /// How a strategic merge patch treats a field (`x-kubernetes-patch-strategy`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PatchStrategy {
-    /// Lists are merged, not replaced.
+    /// `merge`: the patch is merged into a list instead of replacing it.
     pub merge: bool,
-    /// Members that the patch does not name are dropped.
+    /// `retainKeys`: members that the patch does not name are dropped.
     pub retain_keys: bool,
-    /// Key of list items.
+    /// `x-kubernetes-patch-merge-key`: the field that identifies list items.
     pub merge_key: Option<String>,
 }
 
@@ -76,15 +84,15 @@ pub struct PatchStrategy {
 pub struct Rule {
     /// The CEL expression.
     pub rule: String,
-    /// What to say when it does not hold.
+    /// The message when the rule does not hold.
     pub message: Option<String>,
-    /// A CEL expression that makes the message.
+    /// A CEL expression that computes the message.
     pub message_expression: Option<String>,
-    /// Machine readable reason; `FieldValueInvalid` by default.
+    /// Machine-readable reason; `FieldValueInvalid` by default.
     pub reason: Option<String>,
-    /// Path below the rule's own, for example `.size`.
+    /// The field to blame, relative to the field with the rule, for example `.size`.
     pub field_path: Option<String>,
-    /// Run a transition rule on creation too.
+    /// Evaluate a transition rule on creation too.
     pub optional_old_self: bool,
 }
 
@@ -109,7 +117,7 @@ pub struct Bounds {
     pub min_properties: Option<u64>,
     /// `maxProperties`
     pub max_properties: Option<u64>,
-    /// `pattern`, with its text.
+    /// `pattern`: as written, and compiled.
     pub pattern: Option<(String, Regex)>,
     /// `enum`
     pub one_of_values: Vec<Value>,
@@ -128,37 +136,35 @@ pub struct Schema {
     pub additional: Option<Arc<Schema>>,
     /// Items of a list.
     pub items: Option<Arc<Schema>>,
-    /// Members that must be there.
+    /// Members that must be present.
     pub required: Vec<String>,
-    /// Value of an absent field.
+    /// The value that an absent field gets.
     pub default: Option<Value>,
-    /// Whether null is a value.
+    /// Whether null is a valid value.
     pub nullable: bool,
     /// `x-kubernetes-preserve-unknown-fields`
     pub preserve_unknown: bool,
-    /// `x-kubernetes-embedded-resource`: has apiVersion, kind and metadata.
+    /// `x-kubernetes-embedded-resource`: the value has apiVersion, kind and metadata.
     pub embedded_resource: bool,
     /// `x-kubernetes-int-or-string`
     pub int_or_string: bool,
-    /// How list items are told apart.
+    /// How list items are identified.
     pub list_type: ListType,
     /// `x-kubernetes-map-type: atomic`: the object is one value.
     pub atomic_map: bool,
-    /// For strategic merge patches.
+    /// How strategic merge patches treat the field.
     pub patch_strategy: PatchStrategy,
+    /// Set for the time types of meta/v1, which only built-in kinds and `metadata` have.
+    pub time: Option<TimePrecision>,
     /// Bounds of the value.
     pub bounds: Bounds,
-    /// CEL rules.
+    /// CEL rules, as written. [`Validator`](crate::validation::Validator) compiles them.
     pub rules: Vec<Rule>,
     /// Members of `allOf`, `anyOf`, `oneOf` and `not`: value validations only.
     pub combinators: Combinators,
-    /// The OpenAPI schema that this was made from.
-    source: Value,
-    /// Compiled when they are needed first.
-    compiled: Arc<OnceLock<cel::Rules>>,
 }
 
-/// Value validations that combine others.
+/// Validations that combine other validations.
 #[derive(Clone, Debug, Default)]
 pub struct Combinators {
     /// All must hold.
@@ -182,45 +188,33 @@ pub struct SchemaError {
 }
 
 impl Schema {
-    /// A value of which nothing is known.
+    /// The schema of a value about which nothing is known: it accepts everything.
     pub fn any() -> Self {
         Schema { preserve_unknown: true, ..Schema::default() }
     }
 
-    /// Reads an OpenAPI v3 schema as CRDs have it.
+    /// Reads an OpenAPI v3 schema as CRDs contain it (`openAPIV3Schema`).
     ///
     /// # Errors
     /// When a part has the wrong type or a pattern does not compile.
     pub fn from_openapi(openapi: &Value) -> Result<Schema, SchemaError> {
-        let mut schema = read(openapi, "", &mut |_| None)?;
-        schema.source = openapi.clone();
-        Ok(schema)
+        read(openapi, "", &mut |_| None)
     }
 
-    /// The OpenAPI schema that this was made from.
-    pub fn to_openapi(&self) -> Value {
-        self.source.clone()
-    }
-
-    /// Whether there are CEL rules anywhere.
+    /// Whether this schema or one below it has CEL rules.
     pub fn has_rules(&self) -> bool {
         !self.rules.is_empty()
             || self.properties.values().any(|child| child.has_rules())
             || self.items.iter().chain(&self.additional).any(|child| child.has_rules())
     }
 
-    /// The compiled CEL rules of this schema and of all below.
-    pub fn cel_rules(&self) -> &cel::Rules {
-        self.compiled.get_or_init(|| cel::Rules::compile(&self.source))
-    }
-
-    /// The schema of a member, if any is known.
+    /// The schema of a member: of the named property, else the one for all other members.
     pub fn member(&self, name: &str) -> Option<&Arc<Schema>> {
         self.properties.get(name).or(self.additional.as_ref())
     }
 }
 
-/// Reads one schema; `resolve` answers `$ref`s.
+/// Reads one schema. `resolve` returns the schema that a `$ref` names.
 pub(crate) fn read(
     openapi: &Value,
     path: &str,
@@ -250,7 +244,7 @@ pub(crate) fn read(
 fn read_type(map: &Map<String, Value>, schema: &mut Schema) {
     match map.get("type") {
         Some(Value::String(name)) => schema.kind = Type::parse(name).unwrap_or_default(),
-        // JSON Schema's way to say nullable.
+        // JSON Schema lists "null" among the types where OpenAPI 3.0 writes `nullable`.
         Some(Value::Array(names)) => {
             for name in names.iter().filter_map(Value::as_str) {
                 if name == "null" {

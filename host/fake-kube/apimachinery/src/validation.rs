@@ -1,30 +1,83 @@
-//! Validation of custom resources against their schema: values as kube-openapi checks them, then CEL rules.
+//! Validation of custom resources: first values, as kube-openapi checks them, then CEL rules.
 
-use crate::schema::{ListType, Schema, Type};
+use crate::cel::Rules;
+use crate::schema::{ListType, Schema, SchemaError, Type};
 use crate::status::Cause;
 use crate::unknown_fields::join;
 use serde_json::{Value, json};
+use std::sync::{Arc, OnceLock};
 
-/// Everything that is wrong with `new`, in the order and the words of the API server; `old` is the object that
-/// it replaces.
-pub fn validate(schema: &Schema, new: &Value, old: Option<&Value>) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    check(schema, new, "", &mut causes);
-    if !schema.has_rules() {
-        return causes;
-    }
-    if causes.iter().any(is_blocking) {
-        // CEL assumes that types and bounds hold.
-        causes.push(Cause {
-            reason: "FieldValueInvalid",
-            message: "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation".to_owned(),
-            field: "<nil>".to_owned(),
-        });
-    } else {
-        causes.extend(schema.cel_rules().evaluate(schema, new, old));
-    }
-    causes
+/// A schema together with its compiled CEL rules.
+///
+/// ```
+/// use fake_kube_apimachinery::validation::Validator;
+/// use serde_json::json;
+///
+/// let validator = Validator::from_openapi(&json!({"type": "object", "properties": {
+///     "size": {"type": "integer", "x-kubernetes-validations": [
+///         {"rule": "self >= oldSelf", "message": "size cannot shrink"},
+///     ]},
+/// }}))?;
+/// let causes = validator.validate(&json!({"size": 1}), Some(&json!({"size": 2})));
+/// assert_eq!(causes[0].message, "Invalid value: 1: size cannot shrink");
+/// # Ok::<(), fake_kube_apimachinery::schema::SchemaError>(())
+/// ```
+#[derive(Debug)]
+pub struct Validator {
+    schema: Arc<Schema>,
+    openapi: Value,
+    /// Compiled by the first validation that needs them: most definitions are stored more often than used.
+    rules: OnceLock<Rules>,
 }
+
+impl Validator {
+    /// Reads an OpenAPI v3 schema as CRDs contain it (`openAPIV3Schema`).
+    ///
+    /// # Errors
+    /// When a part has the wrong type or a pattern does not compile.
+    pub fn from_openapi(openapi: &Value) -> Result<Self, SchemaError> {
+        let schema = Arc::new(Schema::from_openapi(openapi)?);
+        Ok(Self { schema, openapi: openapi.clone(), rules: OnceLock::new() })
+    }
+
+    /// The schema.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// The OpenAPI schema that this validator was made from.
+    pub fn openapi(&self) -> &Value {
+        &self.openapi
+    }
+
+    /// Returns everything that is wrong with `new`, in the order and the words of the API server. `old` is
+    /// the object that `new` replaces.
+    pub fn validate(&self, new: &Value, old: Option<&Value>) -> Vec<Cause> {
+        let schema = &*self.schema;
+        let mut causes = Vec::new();
+        check(schema, new, "", &mut causes);
+        if !schema.has_rules() {
+            return causes;
+        }
+        if causes.iter().any(is_blocking) {
+            // CEL assumes that types and bounds hold.
+            causes.push(Cause {
+                reason: "FieldValueInvalid",
+                message:
+                    "Invalid value: null: some validation rules were not checked because the object was \
+                          invalid; correct the existing errors to complete validation"
+                        .to_owned(),
+                field: "<nil>".to_owned(),
+            });
+        } else {
+            let rules = self.rules.get_or_init(|| Rules::compile(&self.openapi));
+            causes.extend(rules.evaluate(schema, new, old));
+        }
+        causes
+    }
+}
+
+/// Whether the API server skips CEL rules after this cause.
 
 fn is_blocking(cause: &Cause) -> bool {
     matches!(
@@ -176,7 +229,7 @@ fn check_text(schema: &Schema, text: &str, path: &str, causes: &mut Vec<Cause>) 
     }
 }
 
-/// The shape of RFC 3339; calendars are left to whoever reads the value.
+/// Whether the text has the shape of RFC 3339. Whether the date exists is not checked.
 fn is_date_time(text: &str) -> bool {
     let bytes = text.as_bytes();
     let digits = |range: std::ops::Range<usize>| {
@@ -278,13 +331,12 @@ fn check_size(schema: &Schema, count: usize, path: &str, causes: &mut Vec<Cause>
 
 #[cfg(test)]
 mod tests {
-    use super::validate;
-    use crate::schema::Schema;
+    use super::Validator;
     use serde_json::{Value, json};
 
     /// The schema of the recorded exchanges 12 to 21.
-    fn schema() -> Schema {
-        Schema::from_openapi(&json!({"type": "object", "required": ["spec"], "properties": {"spec": {
+    fn validator() -> Validator {
+        Validator::from_openapi(&json!({"type": "object", "required": ["spec"], "properties": {"spec": {
             "type": "object",
             "x-kubernetes-validations": [{"rule": "self.replicas == 1 || has(self.shared)", "message": "several replicas need shared storage"}],
             "properties": {
@@ -298,12 +350,12 @@ mod tests {
     }
 
     fn messages(new: Value, old: Option<Value>) -> Vec<String> {
-        let causes = validate(&schema(), &new, old.as_ref());
+        let causes = validator().validate(&new, old.as_ref());
         causes.into_iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect()
     }
 
     #[test]
-    fn bounds_and_rules_as_recorded() {
+    fn messages_about_bounds_and_rules_are_the_recorded_ones() {
         assert_eq!(
             messages(json!({"spec": {"image": "", "replicas": -1}}), None),
             [
@@ -316,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_types_stop_the_rules() {
+    fn rules_are_skipped_when_types_are_wrong() {
         assert_eq!(
             messages(json!({"spec": {"image": 3, "replicas": "two"}}), None),
             [
@@ -338,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_field() {
+    fn a_missing_required_field_is_reported() {
         assert_eq!(messages(json!({}), None)[0], "spec: Required value");
     }
 }

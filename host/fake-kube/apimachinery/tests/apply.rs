@@ -1,5 +1,5 @@
 //! Field ownership and server-side apply through the public API, in the shapes that a real API server
-//! answered with (the numbers are those of `devcluster/tests/transcripts`).
+//! answered with (the numbers in test names are those of the transcripts in `../server/tests/transcripts`).
 
 use fake_kube_apimachinery::builtin_schema;
 use fake_kube_apimachinery::managed_fields::{Manager, apply, track_update};

@@ -23,18 +23,31 @@ pub fn canonicalise(resource: &Resource, object: &mut Value) {
         ("", "Event") | ("events.k8s.io", "Event") => event(object),
         ("apiextensions.k8s.io", _) => definition(object),
         ("apps", "ControllerRevision") => {}
-        _ => {
-            if let Some(map) = object.as_object_mut() {
-                for (_, part) in map.iter_mut().filter(|(key, _)| *key != "metadata") {
-                    omit_empty(part);
-                    quantities(part);
+        ("autoscaling", _) => {
+            for metric in existing(object, &["spec"]).into_iter().flat_map(|spec| items(spec, "metrics")) {
+                for source in metric.as_object_mut().into_iter().flat_map(|map| map.values_mut()) {
+                    if let Some(value) = source.pointer_mut("/target/value") {
+                        quantity(value);
+                    }
                 }
             }
+            omit_and_unify(object);
         }
+        _ => omit_and_unify(object),
     }
     let keeps_nulls = matches!(resource.group_kind(), (_, "ControllerRevision" | "CustomResourceDefinition"));
     if !keeps_nulls && let Some(map) = object.as_object_mut() {
         map.retain(|_, value| !value.is_null());
+    }
+}
+
+/// Leaves out empty fields and unifies quantities in all parts but metadata.
+fn omit_and_unify(object: &mut Value) {
+    if let Some(map) = object.as_object_mut() {
+        for (_, part) in map.iter_mut().filter(|(key, _)| *key != "metadata") {
+            omit_empty(part);
+            quantities(part);
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //! What needs more than the object itself is the server's: cluster IPs, node ports, names and UIDs
 //! (they must be set before [`prepare_for_create`]), and looking up priority or storage classes.
 
+mod autoscalers;
 mod canonical;
 mod catalogue;
 mod columns;
@@ -19,10 +20,13 @@ mod json;
 mod prepare;
 mod validation;
 
+pub use autoscalers::{autoscaler_to_v1, autoscaler_to_v2};
 pub use canonical::canonicalise;
 pub use catalogue::{Resource, Subresource, catalogue, find};
 pub use columns::{Column, age, cells, columns};
 pub use defaults::default;
 pub use events::{event_from_core, event_to_core};
 pub use prepare::{admit_for_create, prepare_for_create, prepare_for_update};
-pub use validation::{validate_create, validate_metadata, validate_update};
+pub use validation::{
+    validate_create, validate_ephemeral_containers_update, validate_metadata, validate_update,
+};

@@ -83,6 +83,9 @@ fn initial_status(resource: &Resource, object: &Value) -> Option<Value> {
         ("policy", "PodDisruptionBudget") => json!({
             "disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0,
         }),
+        ("autoscaling", "HorizontalPodAutoscaler") if resource.is_autoscaler_v1() => {
+            json!({"currentReplicas": 0, "desiredReplicas": 0})
+        }
         ("autoscaling", "HorizontalPodAutoscaler") => json!({"desiredReplicas": 0, "currentMetrics": null}),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => definition_status(object),
         _ => return None,

@@ -1,4 +1,4 @@
-//! Serves an embedded API until Ctrl-C, for kubectl by hand:
+//! Runs a server until Ctrl-C, to try it with kubectl:
 //! `cargo run -p fake-kube-server --example serve [KUBECONFIG]`.
 
 #![allow(clippy::print_stdout)]
@@ -8,11 +8,11 @@ use fake_kube_server::{ApiServer, Options};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).map_or_else(
-        || std::env::temp_dir().join(format!("devcluster-{}.kubeconfig", std::process::id())),
+        || std::env::temp_dir().join(format!("fake-kube-{}.kubeconfig", std::process::id())),
         std::path::PathBuf::from,
     );
     let server = ApiServer::start(Options::default()).await?;
-    std::fs::write(&path, server.kubeconfig())?;
+    server.write_kubeconfig(&path)?;
     println!("export KUBECONFIG={}", path.display());
     tokio::signal::ctrl_c().await?;
     server.shutdown().await;

@@ -1,6 +1,6 @@
 //! The state that all requests share.
 
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -11,43 +11,51 @@ use crate::catalogue::Catalogue;
 use crate::faults::Faults;
 use crate::requests::RequestLog;
 use crate::store::Store;
+use crate::token::Token;
 
-/// One embedded cluster.
+/// The state of one API server.
 pub struct Cluster {
     /// The objects.
     pub store: Arc<Store>,
     catalogue: RwLock<Arc<Catalogue>>,
-    /// Decides about writes.
+    /// The admission plugin of the embedding program.
     pub admission: Arc<dyn Admission>,
     /// The admission webhooks.
     pub webhooks: Webhooks,
-    /// What tests inject.
+    /// The faults that tests inject.
     pub faults: Faults,
-    /// What was asked.
+    /// The log of requests, for tests.
     pub requests: RequestLog,
-    /// Cluster IPs.
+    /// Allocates cluster IPs.
     pub addresses: Addresses,
+    /// The token that requests must carry, if any.
+    pub token: Option<Token>,
     /// How often watches get a bookmark.
     pub bookmark_interval: Duration,
     /// Becomes true when the server stops.
     pub stop: watch::Receiver<bool>,
-    this: Weak<Cluster>,
+}
+
+/// The numbers and secrets that a cluster is made with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many changes per resource the history keeps.
+    pub history: usize,
+    /// How often watches get a bookmark.
+    pub bookmark_interval: Duration,
+    /// The token that requests must carry, if any.
+    pub token: Option<Token>,
 }
 
 impl Cluster {
     /// A cluster with the built-in kinds and no objects.
-    pub fn new(
-        history: usize,
-        bookmark_interval: Duration,
-        admission: Arc<dyn Admission>,
-        stop: watch::Receiver<bool>,
-    ) -> Arc<Self> {
-        let store = Arc::new(Store::new(history));
+    pub fn new(settings: Settings, admission: Arc<dyn Admission>, stop: watch::Receiver<bool>) -> Arc<Self> {
+        let store = Arc::new(Store::new(settings.history));
         let catalogue = Catalogue::builtin();
         for kind in catalogue.kinds() {
             store.open(&kind.table);
         }
-        Arc::new_cyclic(|this| Self {
+        Arc::new(Self {
             faults: Faults::new(store.clone()),
             store,
             catalogue: RwLock::new(Arc::new(catalogue)),
@@ -55,15 +63,10 @@ impl Cluster {
             webhooks: Webhooks::default(),
             requests: RequestLog::default(),
             addresses: Addresses::default(),
-            bookmark_interval,
+            token: settings.token,
+            bookmark_interval: settings.bookmark_interval,
             stop,
-            this: this.clone(),
         })
-    }
-
-    /// The cluster for background work; `None` while it is being dropped.
-    pub fn handle(&self) -> Option<Arc<Self>> {
-        self.this.upgrade()
     }
 
     /// The served kinds as they are now.
@@ -82,6 +85,6 @@ impl Cluster {
 
 /// Returns when the server stops.
 pub async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that the server is gone, which is a way of stopping too.
+    // An error means that the sender was dropped: the server has stopped too.
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -212,13 +212,13 @@ mod tests {
     #[test]
     fn writes_after_a_mark_are_found_by_user_agent() {
         let log = RequestLog::default();
-        log.record(&request("patch", "orascache/0.1"), 200);
+        log.record(&request("patch", "operator/0.1"), 200);
         let mark = log.mark();
-        log.record(&request("get", "orascache/0.1"), 200);
+        log.record(&request("get", "operator/0.1"), 200);
         log.record(&request("patch", "kubectl/1.32"), 409);
-        let ours = Matcher::any().user_agent("orascache");
-        assert!(log.writes_since(mark, &ours).is_empty());
+        let operator = Matcher::any().user_agent("operator");
+        assert!(log.writes_since(mark, &operator).is_empty());
         assert_eq!(log.writes_since(mark, &Matcher::any())[0].status, 409);
-        assert_eq!(log.count(&ours.resource("apps", "statefulsets")), 2);
+        assert_eq!(log.count(&operator.resource("apps", "statefulsets")), 2);
     }
 }

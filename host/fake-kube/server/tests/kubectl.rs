@@ -1,4 +1,4 @@
-//! Real kubectl against the embedded API.
+//! Real kubectl against the server.
 
 mod common;
 
@@ -25,7 +25,7 @@ impl Kubectl {
         }
         let folder = tempfile::tempdir().unwrap();
         let server = with_caches(Options::default()).await;
-        std::fs::write(folder.path().join("kubeconfig"), server.kubeconfig()).unwrap();
+        server.write_kubeconfig(&folder.path().join("kubeconfig")).unwrap();
         Some(Self { folder, server })
     }
 
@@ -167,9 +167,45 @@ async fn get_describe_explain_and_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn debug_autoscale_and_times() {
+    let Some(kubectl) = Kubectl::new().await else { return };
+    kubectl.ok("run p --image=i --restart=Never").await;
+    kubectl.ok("debug p --image=busybox --container=debugger --attach=false -- sleep 1").await;
+    let path = "get pod p -o jsonpath={.spec.ephemeralContainers[*].name}";
+    assert_eq!(kubectl.ok(path).await, "debugger");
+    kubectl.file("set.yaml", SET);
+    kubectl.ok("apply -f set.yaml").await;
+    assert_contains!(
+        kubectl.ok("autoscale sts web --min 1 --max 3 --cpu-percent 70").await,
+        "web autoscaled"
+    );
+    assert_contains!(
+        kubectl.ok("get hpa").await,
+        "NAME   REFERENCE         TARGETS              MINPODS   MAXPODS   REPLICAS",
+        "web    StatefulSet/web   cpu: <unknown>/70%   1         3         0",
+    );
+    let v1 =
+        "get horizontalpodautoscalers.v1.autoscaling web -o jsonpath={.spec.targetCPUUtilizationPercentage}";
+    assert_eq!(kubectl.ok(v1).await, "70");
+    kubectl.ok("create job j --image=i -- true").await;
+    let start = "{\"status\":{\"startTime\":\"2026-01-01T10:00:00.987654321+02:00\"}}";
+    kubectl.ok(&format!("patch job j --subresource=status --type=merge -p '{start}'")).await;
+    assert_eq!(kubectl.ok("get job j -o jsonpath={.status.startTime}").await, "2026-01-01T08:00:00Z");
+    kubectl.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_token_is_refused() {
+    let Some(kubectl) = Kubectl::new().await else { return };
+    assert_contains!(kubectl.fails("get ns --token=another").await, "must be logged in to the server");
+    kubectl.ok("get ns").await;
+    kubectl.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn create_scale_events_and_delete() {
     let Some(kubectl) = Kubectl::new().await else { return };
-    // These send protobuf.
+    // These commands send protobuf.
     kubectl.ok("create namespace team").await;
     kubectl.ok("create secret generic s --from-literal=key=value").await;
     assert_eq!(kubectl.ok("get secret s -o jsonpath={.data.key}").await, "dmFsdWU=");

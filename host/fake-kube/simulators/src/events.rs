@@ -1,36 +1,40 @@
 //! Events that the simulators record.
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Error, Resource};
+use kube::{Client, Error};
 
-/// events.k8s.io/v1 refuses longer notes.
+/// events.k8s.io/v1 `Event.note`: at most 1 kB, which the API server enforces as 1024 bytes.
 const LONGEST_NOTE: usize = 1024;
 
-/// A recorder of one simulator, which folds repetitions into a series as long as it lives.
-pub(crate) fn recorder(client: Client, controller: &str) -> Recorder {
-    let reporter = Reporter { controller: controller.to_owned(), instance: Some("dev".to_owned()) };
-    Recorder::new(client, reporter)
-}
+/// Records the Events of one simulator, or nothing when Events are switched off. Repetitions become a series.
+pub(crate) struct EventRecorder(Option<Recorder>);
 
-/// Records one event; it is a courtesy, so that failing is only logged.
-pub(crate) async fn record<K>(recorder: &Recorder, about: &K, type_: EventType, reason: &str, note: String)
-where
-    K: Resource<DynamicType = ()>,
-{
-    let event = Event {
-        type_,
-        reason: reason.to_owned(),
-        note: Some(shortened(note)),
-        action: "Simulate".to_owned(),
-        secondary: None,
-    };
-    if let Err(error) = recorder.publish(&event, &about.object_ref(&())).await {
-        tracing::debug!(%error, reason, "an event could not be recorded");
+impl EventRecorder {
+    pub(crate) fn new(client: Client, controller: &str, enabled: bool) -> Self {
+        let reporter =
+            || Reporter { controller: controller.to_owned(), instance: Some("fake-kube".to_owned()) };
+        Self(enabled.then(|| Recorder::new(client, reporter())))
+    }
+
+    /// Records one Event. Nothing depends on it, so a failure is only logged.
+    pub(crate) async fn record(&self, about: &ObjectReference, type_: EventType, reason: &str, note: String) {
+        let Some(recorder) = &self.0 else { return };
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note: Some(shortened(note)),
+            action: "Simulate".to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = recorder.publish(&event, about).await {
+            tracing::debug!(%error, reason, "an Event could not be recorded");
+        }
     }
 }
 
-/// What the API says about a failure, without the frame of the client library.
-pub(crate) fn reason_of(error: &Error) -> String {
+/// The API server's own message, without what the client library adds.
+pub(crate) fn api_message(error: &Error) -> String {
     match error {
         Error::Api(status) => status.message.clone(),
         other => other.to_string(),

@@ -1,12 +1,12 @@
-//! The Job controller, as far as pods that never run allow: pods are made, counted and, once somebody gives them a
-//! terminal phase, summed up.
+//! A simulated Job controller: pods are created and counted, and the Job completes or fails with them. Pods end
+//! when a pod runner or a client writes a phase that is final.
 
+use crate::controller::{Error, done, drive, patch_params, unless_gone};
 use crate::pods;
-use crate::tasks::{Error, done, drive, unless_gone};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{DeleteParams, Patch, PostParams, Preconditions};
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::Store;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
@@ -15,7 +15,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 const MANAGER: &str = "job-simulator";
-/// batch/v1 `JobCompletionIndexAnnotation`; also a label.
+/// batch/v1 `JobCompletionIndexAnnotation`, which is a label too.
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 
 struct Context {
@@ -53,8 +53,8 @@ fn count(pods: &[Arc<Pod>]) -> Counts {
     counts
 }
 
-/// A pod that is missing now. The name is the first one that is free, not a random one: a view of the pods that lags
-/// behind leads to the same name again and not to a second pod.
+/// A pod to create. Its name is the first free one and not a random one: a cache that lags behind then leads to
+/// the same name again, which the API refuses, and not to a second pod.
 #[derive(Debug, PartialEq, Eq)]
 struct Missing {
     name: String,
@@ -70,11 +70,11 @@ fn missing(job: &Job, pods: &[Arc<Pod>]) -> Vec<Missing> {
     let parallelism = spec.parallelism.unwrap_or(1);
     let left = match spec.completions {
         Some(completions) => completions - counts.succeeded - counts.active,
-        // A work queue: the first success says that there is nothing left to begin.
+        // A work queue: the first success says that no work is left, so no further pod starts.
         None if counts.succeeded > 0 => 0,
         None => parallelism,
     };
-    let room = usize::try_from((parallelism - counts.active).min(left)).unwrap_or(0);
+    let most = usize::try_from((parallelism - counts.active).min(left)).unwrap_or(0);
     let is_free = |name: &String| !pods.iter().any(|pod| pod.name_any() == *name);
     let job = job.name_any();
     if spec.completion_mode.as_deref() == Some("Indexed") {
@@ -87,10 +87,10 @@ fn missing(job: &Job, pods: &[Arc<Pod>]) -> Vec<Missing> {
             names.into_iter().find(is_free).map(|name| Missing { name, index: Some(index) })
         };
         let indexes = 0..spec.completions.unwrap_or(1);
-        indexes.filter(|index| !taken(index)).take(room).filter_map(attempt).collect()
+        indexes.filter(|index| !taken(index)).take(most).filter_map(attempt).collect()
     } else {
         let names = (0..).map(|number: u32| format!("{job}-{number}")).filter(is_free);
-        names.take(room).map(|name| Missing { name, index: None }).collect()
+        names.take(most).map(|name| Missing { name, index: None }).collect()
     }
 }
 
@@ -114,7 +114,7 @@ async fn reconcile(job: Arc<Job>, context: Arc<Context>) -> Result<Action, Error
     if finished || job.metadata.deletion_timestamp.is_some() {
         return done();
     }
-    let owned = pods::owned_by(&context.pods, &job.uid().unwrap_or_default());
+    let owned = pods::controlled_by(&context.pods, job.as_ref());
     let namespace = job.namespace().unwrap_or_default();
     let api: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
     let spec = job.spec.clone().unwrap_or_default();
@@ -129,8 +129,7 @@ async fn reconcile(job: Arc<Job>, context: Arc<Context>) -> Result<Action, Error
     }
     let counts = count(&owned);
     if spec.suspend == Some(true) || has_failed(&job, &counts) {
-        let ended = |pod: &&Arc<Pod>| matches!(pods::phase(pod), "Succeeded" | "Failed");
-        for pod in owned.iter().filter(|pod| !ended(pod) && !pods::is_terminating(pod)) {
+        for pod in owned.iter().filter(|pod| !pods::is_finished(pod) && !pods::is_terminating(pod)) {
             let preconditions = Some(Preconditions { uid: pod.uid(), resource_version: None });
             let parameters = DeleteParams { preconditions, ..DeleteParams::background() };
             unless_gone(api.delete(&pod.name_any(), &parameters).await)?;
@@ -144,7 +143,7 @@ async fn write_status(context: &Context, job: &Job, counts: &Counts) -> Result<(
     let spec = job.spec.clone().unwrap_or_default();
     let old = job.status.clone().unwrap_or_default();
     let now = Timestamp::now().to_string();
-    // The API refuses an end that was not announced by its criterion.
+    // The API server wants `SuccessCriteriaMet` before `Complete`, and `FailureTarget` before `Failed`.
     let conditions = |kinds: [&str; 2], reason: &str, message: &str| {
         let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now, "lastProbeTime": now});
         Some(kinds.map(condition))
@@ -159,7 +158,7 @@ async fn write_status(context: &Context, job: &Job, counts: &Counts) -> Result<(
     } else {
         None
     };
-    // A Job starts when it is let run.
+    // A suspended Job has not started.
     let started = (spec.suspend != Some(true) || old.start_time.is_some())
         .then(|| old.start_time.as_ref().map_or_else(|| now.clone(), |time| time.0.to_string()));
     let same = old.active.unwrap_or(0) == counts.active
@@ -173,7 +172,7 @@ async fn write_status(context: &Context, job: &Job, counts: &Counts) -> Result<(
         "startTime": started, "completionTime": complete.then_some(&now), "conditions": conditions,
     }});
     let api: Api<Job> = Api::namespaced(context.client.clone(), &job.namespace().unwrap_or_default());
-    let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let parameters = patch_params(MANAGER);
     unless_gone(api.patch_status(&job.name_any(), &parameters, &Patch::Merge(patch)).await)
 }
 
@@ -209,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn indexed_jobs_fill_their_gaps() {
+    fn an_indexed_job_replaces_the_pods_of_missing_indexes() {
         let job = job(json!({"completionMode": "Indexed", "completions": 3, "parallelism": 2}));
         assert_eq!(missing(&job, &[]), ["j-0-0", "j-1-0"]);
         assert_eq!(missing(&job, &[indexed(0, 0, "Succeeded"), indexed(2, 0, "Pending")]), ["j-1-0"]);
@@ -217,21 +216,21 @@ mod tests {
     }
 
     #[test]
-    fn the_first_free_name_is_taken() {
+    fn a_new_pod_gets_the_first_free_name() {
         let two = job(json!({"completions": 2, "parallelism": 2}));
         assert_eq!(missing(&two, &[pod(1, "Pending")]), ["j-0"]);
         assert_eq!(missing(&two, &[pod(0, "Failed"), pod(1, "Pending")]), ["j-2"]);
     }
 
     #[test]
-    fn work_queues_begin_nothing_after_the_first_success() {
+    fn a_work_queue_starts_no_pod_after_the_first_success() {
         let queue = job(json!({"parallelism": 3}));
         assert_eq!(missing(&queue, &[]), ["j-0", "j-1", "j-2"]);
         assert!(missing(&queue, &[pod(0, "Succeeded"), pod(1, "Pending")]).is_empty());
     }
 
     #[test]
-    fn suspended_and_failed_jobs_wait() {
+    fn suspended_and_failed_jobs_start_no_pod() {
         assert!(missing(&job(json!({"suspend": true})), &[]).is_empty());
         assert!(missing(&job(json!({"backoffLimit": 0})), &[pod(0, "Failed")]).is_empty());
         assert_eq!(missing(&job(json!({})), &[pod(0, "Failed")]), ["j-1"]);

@@ -1,6 +1,6 @@
-//! Deletion of namespaces: everything in them goes first.
+//! Simulated deletion of namespaces: their content is deleted first.
 
-use crate::tasks::{Error, done, drive, unless_gone};
+use crate::controller::{Error, done, drive, unless_gone};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, ListParams, PostParams};
@@ -18,8 +18,8 @@ pub(crate) async fn run(client: Client) {
     drive(controller, reconcile, client).await;
 }
 
-/// When to look again at a namespace whose content is still going: the longer it takes, the later.
-fn patience(namespace: &Namespace) -> Duration {
+/// When to look again at a namespace whose content is being deleted: the longer it takes, the later.
+fn next_look(namespace: &Namespace) -> Duration {
     let since = namespace.metadata.deletion_timestamp.as_ref();
     let waited = since.and_then(|time| Duration::try_from(Timestamp::now().duration_since(time.0)).ok());
     (waited.unwrap_or_default() / 4).clamp(Duration::from_millis(200), Duration::from_secs(15))
@@ -51,7 +51,7 @@ async fn reconcile(namespace: Arc<Namespace>, client: Arc<Client>) -> Result<Act
         }
     }
     if left > 0 {
-        return Ok(Action::requeue(patience(&namespace)));
+        return Ok(Action::requeue(next_look(&namespace)));
     }
     let mut finalized = (*namespace).clone();
     finalized.metadata.managed_fields = None;

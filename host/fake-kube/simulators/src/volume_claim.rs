@@ -1,9 +1,9 @@
-//! Volumes without disks: every claim is bound, with the capacity that it asks for. A claim that is being deleted is
-//! held while pods mount it, as the API server's storage protection wants it.
+//! Simulated volumes, without disks: every claim is bound, with the capacity that it asks for. A claim that is
+//! being deleted stays while pods mount it, as the storage protection of the API server wants it.
 
-use crate::tasks::{Error, done, drive, unless_gone};
+use crate::controller::{Error, done, drive, patch_params, unless_gone};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{ListParams, Patch};
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
@@ -11,7 +11,8 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use std::sync::Arc;
 
-/// core/v1 `PVCProtectionFinalizer`: set by an admission plugin that the embedded API does not have.
+/// storage `PVCProtectionFinalizer`. The admission plugin `StorageObjectInUseProtection` sets it, which the fake
+/// API server does not have.
 const PROTECTION: &str = "kubernetes.io/pvc-protection";
 
 const MANAGER: &str = "volume-simulator";
@@ -21,7 +22,7 @@ pub(crate) async fn run(client: Client) {
     let pods = Api::<Pod>::all(client.clone());
     let controller = Controller::new(claims, watcher::Config::default());
     let known = controller.store();
-    // A pod that goes may have been the last that held a claim.
+    // A pod that is deleted may have been the last one that mounted a claim.
     let controller = controller.watches(pods, watcher::Config::default(), move |pod| {
         let released = |claim: &ObjectRef<PersistentVolumeClaim>| {
             known.get(claim).is_some_and(|claim| claim.metadata.deletion_timestamp.is_some())
@@ -52,7 +53,7 @@ async fn reconcile(claim: Arc<PersistentVolumeClaim>, client: Arc<Client>) -> Re
     }
     let api: Api<PersistentVolumeClaim> =
         Api::namespaced((*client).clone(), &claim.namespace().unwrap_or_default());
-    let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let parameters = patch_params(MANAGER);
     if spec.volume_name.is_none() {
         let volume = format!("pvc-{}", claim.uid().unwrap_or_default());
         let patch = json!({"metadata": {"uid": claim.uid()}, "spec": {"volumeName": volume}});
@@ -66,7 +67,7 @@ async fn reconcile(claim: Arc<PersistentVolumeClaim>, client: Arc<Client>) -> Re
     done()
 }
 
-/// Lets a claim go when no pod mounts it any more.
+/// Removes the finalizer when no pod mounts the claim any more.
 async fn release(claim: &PersistentVolumeClaim, client: &Client) -> Result<Action, Error> {
     if !claim.finalizers().iter().any(|finalizer| finalizer == PROTECTION) {
         return done();
@@ -80,7 +81,7 @@ async fn release(claim: &PersistentVolumeClaim, client: &Client) -> Result<Actio
     let kept: Vec<&String> = claim.finalizers().iter().filter(|finalizer| *finalizer != PROTECTION).collect();
     let patch = json!({"metadata": {"uid": claim.uid(), "finalizers": kept}});
     let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
-    let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let parameters = patch_params(MANAGER);
     unless_gone(api.patch(&claim.name_any(), &parameters, &Patch::Merge(patch)).await)?;
     done()
 }

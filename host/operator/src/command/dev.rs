@@ -9,15 +9,14 @@ use crate::settings::Source;
 use crate::webhooks::{self, Certificate};
 use anyhow::{Context, anyhow};
 use deploy_manifests::names;
-use fake_kube_server::ApiServer;
-use fake_kube_simulators::{RegistryChange, RegistryOptions, Simulators};
+use fake_kube::{FakeKube, Simulators, StartError};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config, CustomResourceExt};
+use kube::CustomResourceExt;
 use orascache_api::orascache::OrasCache;
 use orascache_controller::contract::{Kind, Reconciler};
+use orascache_dev_registry::{Registries, RegistryChange, RegistryOptions};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -29,139 +28,99 @@ pub(super) fn execute(args: &DevArgs) -> Result<ExitCode, Failed> {
     super::runtime()?.block_on(async {
         let folder =
             tempfile::Builder::new().prefix("orascache-dev-").tempdir().context("no temporary folder")?;
-        let server = ApiServer::start(fake_kube_server::Options {
-            port: args.port,
-            ..fake_kube_server::Options::default()
-        })
-        .await
-        .context("the Kubernetes API cannot be started")?;
-        let kubeconfig = args.kubeconfig.clone().unwrap_or_else(|| folder.path().join("kubeconfig"));
-        write_private(&kubeconfig, &server.kubeconfig())?;
+        let mut cluster = start_cluster(args).await?;
+        let kubeconfig = cluster.kubeconfig_path().to_owned();
         let managed = guest.describe();
-        let cluster = Cluster::start(&server, guest, &definitions, &folder, args).await?;
+        let (operator, changes) = start_operator(&mut cluster, guest, &definitions, &folder, args).await?;
         let outcome = match &args.exec {
             Some(command) => {
-                let announcer = tokio::spawn(announce(cluster.changes));
+                let announcer = tokio::spawn(announce(changes));
                 let outcome = exec(command, &kubeconfig).await;
                 announcer.abort();
                 outcome
             }
             None => {
                 output::print(&welcome(&kubeconfig, &managed.primary))?;
-                let announcer = tokio::spawn(announce(cluster.changes));
+                let announcer = tokio::spawn(announce(changes));
                 let outcome = run::stop_requested().await.map(|()| ExitCode::SUCCESS);
                 announcer.abort();
                 outcome.map_err(Failed::from)
             }
         };
-        cluster.operator.shutdown().await;
-        cluster.simulators.shutdown().await;
-        server.shutdown().await;
+        operator.shutdown().await;
+        cluster.shutdown().await;
         outcome
     })
 }
 
-/// Everything that runs beside the API server.
-struct Cluster {
-    operator: operator::Operator,
-    simulators: Simulators,
-    changes: UnboundedReceiver<RegistryChange>,
-}
-
-impl Cluster {
-    async fn start(
-        server: &ApiServer,
-        guest: Arc<crate::engine::Guest>,
-        definitions: &[CustomResourceDefinition],
-        folder: &TempDir,
-        args: &DevArgs,
-    ) -> Result<Self, Failed> {
-        let client = client_of(server, operator::AGENT).await?;
-        let description = guest.describe();
-        // Another component has a CRD of its own, and what it reviews is up to whoever installs it.
-        let manages_caches = install::manages_caches(&description);
-        if manages_caches {
-            install::definition(&client, &OrasCache::crd()).await?;
-        }
-        for definition in definitions {
-            install::definition(&client, definition).await?;
-        }
-        install::require_kinds(&client, &description).await?;
-        let (sender, changes) = unbounded_channel();
-        let registries = RegistryOptions { data_dir: folder.path().join("registries"), changes: sender };
-        let options = fake_kube_simulators::Options {
-            registries: Some(registries),
-            ..fake_kube_simulators::Options::all()
-        };
-        let simulators = Simulators::start(client_of(server, "simulators").await?, options)
-            .await
-            .context("no simulated cluster")?;
-        if manages_caches {
-            install::webhooks(&client).await?;
-        }
-        let options = operator::Options {
-            webhooks: manages_caches.then(|| webhooks::Options {
-                listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-                certificate: Certificate::Managed {
-                    namespace: names::NAMESPACE.to_owned(),
-                    names: Vec::new(),
-                },
-                agent_image: None,
-            }),
-            settings: Some(Source {
-                namespace: names::NAMESPACE.to_owned(),
-                name: names::SETTINGS.to_owned(),
-            }),
-            record: args.record.options(),
-            swap: super::swap_options(&args.component),
-            ..operator::Options::default()
-        };
-        let operator = operator::start(client.clone(), guest, options).await?;
-        if let Some(address) = operator.webhook_address() {
-            server.route_service(names::NAMESPACE, names::WEBHOOK_SERVICE, install::SERVICE_PORT, address);
-        }
-        if manages_caches {
-            install::trust(&client).await?;
-        }
-        operator.synced().await;
-        Ok(Self { operator, simulators, changes })
+/// Starts the Kubernetes API, without anything in it.
+async fn start_cluster(args: &DevArgs) -> Result<FakeKube, Failed> {
+    let mut builder = FakeKube::builder();
+    if let Some(port) = args.port {
+        builder = builder.port(port);
     }
+    if let Some(path) = &args.kubeconfig {
+        builder = builder.kubeconfig(path);
+    }
+    builder.start().await.map_err(|error| match error {
+        StartError::Kubeconfig { path, source } => Failed::Unusable(anyhow!(source).context(format!(
+            "the kubeconfig {} cannot be written: choose another place with --kubeconfig",
+            path.display()
+        ))),
+        error => Failed::Refused(anyhow!(error).context("the Kubernetes API cannot be started")),
+    })
 }
 
-async fn client_of(server: &ApiServer, agent: &'static str) -> Result<Client, Failed> {
-    let kubeconfig =
-        Kubeconfig::from_yaml(&server.kubeconfig()).context("the embedded kubeconfig is unusable")?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .context("the embedded kubeconfig is unusable")?;
-    Ok(operator::connect(config, agent)?)
-}
-
-/// The file gives access to the API: nobody else needs to read it.
-fn write_private(path: &Path, text: &str) -> Result<(), Failed> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let write = || {
-        std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)?
-            .write_all(text.as_bytes())
+/// Installs what the operator needs, starts the simulated controllers with live registries, and then the
+/// operator. The receiver hears of registries.
+async fn start_operator(
+    cluster: &mut FakeKube,
+    guest: Arc<crate::engine::Guest>,
+    definitions: &[CustomResourceDefinition],
+    folder: &TempDir,
+    args: &DevArgs,
+) -> Result<(operator::Operator, UnboundedReceiver<RegistryChange>), Failed> {
+    let client = operator::connect(cluster.config(), operator::AGENT)?;
+    let description = guest.describe();
+    // Another component has a CRD of its own, and whoever installs it decides what it reviews.
+    let manages_caches = install::manages_caches(&description);
+    if manages_caches {
+        install::definition(&client, &OrasCache::crd()).await?;
+    }
+    for definition in definitions {
+        install::definition(&client, definition).await?;
+    }
+    install::require_kinds(&client, &description).await?;
+    let (sender, changes) = unbounded_channel();
+    let options = RegistryOptions { data_dir: folder.path().join("registries"), changes: sender };
+    let registries = Registries::start(cluster.client(), options).context("no live registries")?;
+    cluster.simulate(Simulators::all().with_pod_runner(registries));
+    if manages_caches {
+        install::webhooks(&client).await?;
+    }
+    let options = operator::Options {
+        webhooks: manages_caches.then(|| webhooks::Options {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            certificate: Certificate::Managed { namespace: names::NAMESPACE.to_owned(), names: Vec::new() },
+            agent_image: None,
+        }),
+        settings: Some(Source { namespace: names::NAMESPACE.to_owned(), name: names::SETTINGS.to_owned() }),
+        record: args.record.options(),
+        swap: super::swap_options(&args.component),
+        ..operator::Options::default()
     };
-    write()
-        .with_context(|| {
-            format!(
-                "the kubeconfig {} cannot be written: choose another place with --kubeconfig",
-                path.display()
-            )
-        })
-        .map_err(Failed::Unusable)
+    let operator = operator::start(client.clone(), guest, options).await?;
+    if let Some(address) = operator.webhook_address() {
+        cluster.route_service(names::NAMESPACE, names::WEBHOOK_SERVICE, install::SERVICE_PORT, address);
+    }
+    if manages_caches {
+        install::trust(&client).await?;
+    }
+    operator.synced().await;
+    Ok((operator, changes))
 }
 
 async fn exec(command: &str, kubeconfig: &Path) -> Result<ExitCode, Failed> {
-    let kubeconfig: PathBuf = std::path::absolute(kubeconfig).unwrap_or_else(|_| kubeconfig.to_owned());
     let mut child = tokio::process::Command::new("sh")
         .args(["-c", command])
         .env("KUBECONFIG", kubeconfig)
@@ -175,7 +134,7 @@ async fn exec(command: &str, kubeconfig: &Path) -> Result<ExitCode, Failed> {
             return Err(Failed::Refused(anyhow!("stopped before the command ended")));
         }
     };
-    // As a shell says it: 128 and the signal's number.
+    // As a shell does: 128 plus the number of the signal.
     use std::os::unix::process::ExitStatusExt;
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
@@ -195,7 +154,7 @@ fn welcome(kubeconfig: &Path, primary: &Kind) -> String {
     )
 }
 
-/// Tells of registries that come and go, on standard error: standard output belongs to commands.
+/// Reports registries that start and stop, on standard error: standard output belongs to the command of `--exec`.
 #[allow(clippy::print_stderr, reason = "for the person at the terminal")]
 async fn announce(mut changes: UnboundedReceiver<RegistryChange>) {
     while let Some(change) = changes.recv().await {

@@ -1,6 +1,8 @@
-//! A certificate in two files, such as a Secret that cert-manager looks after and the kubelet mounts.
+//! Follows a certificate in two files, such as a Secret that cert-manager writes and the kubelet
+//! mounts.
 
-use super::{CertificateError, Certificates, Loaded, load};
+use super::pem::{CertificateError, LoadedCertificate, load};
+use super::resolver::CertificateResolver;
 use crate::metrics::CertificateMetrics;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,33 +12,33 @@ use time::OffsetDateTime;
 use tokio::io::AsyncReadExt;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Name of the certificate's file, as Secrets of type `kubernetes.io/tls` name it.
+/// File of the certificate: its key in Secrets of type `kubernetes.io/tls`.
 const CERTIFICATE: &str = "tls.crt";
-/// Name of the key's file.
+/// File of the private key: its key in Secrets of type `kubernetes.io/tls`.
 const KEY: &str = "tls.key";
-/// A Secret cannot be larger.
+/// Largest file that is read. A Secret holds at most 1 MiB.
 const FILE_BYTES: u64 = 1 << 20;
 
-/// Where the files are, and how often they are looked at.
+/// Where the files are, and how often they are read.
 #[derive(Clone, Debug)]
-pub struct FilesOptions {
+pub struct CertificateFilesOptions {
     /// Folder with `tls.crt` and `tls.key`.
     pub directory: PathBuf,
-    /// Time between two looks. Changes are found by content: the kubelet swaps a symbolic link above the files, and
-    /// not every file system says so.
+    /// Time between two reads. The contents are compared, since the kubelet replaces a symbolic link
+    /// above the files, and not every file system reports that.
     pub period: Duration,
 }
 
-impl FilesOptions {
-    /// Looks every five seconds.
+impl CertificateFilesOptions {
+    /// Reads the files every five seconds.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into(), period: Duration::from_secs(5) }
     }
 }
 
-/// Follows a certificate in two files. Dropping it ends that; the certificate stays.
+/// Follows a certificate in two files. When this is dropped, following ends; the certificate stays.
 #[derive(Debug)]
-pub struct Files {
+pub struct CertificateFiles {
     stop: DropGuard,
     task: tokio::task::JoinHandle<()>,
 }
@@ -45,47 +47,53 @@ pub struct Files {
 enum FileError {
     #[error("{path} cannot be read: {source}", path = path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{path} is larger than {FILE_BYTES} bytes, so it is not a certificate or key", path = path.display())]
+    #[error(
+        "{path} is larger than {FILE_BYTES} bytes; write one PEM certificate with its chain, or one PEM key",
+        path = path.display()
+    )]
     TooLarge { path: PathBuf },
     #[error("{CERTIFICATE} and {KEY} in {directory} cannot be used: {source}", directory = directory.display())]
     Unusable { directory: PathBuf, source: CertificateError },
 }
 
-impl Files {
-    /// Reads the files once and returns; then goes on looking. Where they are missing or unusable, that is logged
-    /// and tried again: [`Certificates::loaded`] waits for the first success. What is served is only replaced by a
-    /// pair that belongs together.
-    pub async fn start(options: FilesOptions, metrics: CertificateMetrics) -> (Arc<Certificates>, Self) {
-        let certificates = Arc::new(Certificates::new());
+impl CertificateFiles {
+    /// Reads the files once, returns, and keeps following them. If they are missing or unusable, that
+    /// is logged and tried again: [`CertificateResolver::loaded`] waits for the first success. Only a
+    /// matching pair replaces the certificate in use.
+    pub async fn start(
+        options: CertificateFilesOptions,
+        metrics: CertificateMetrics,
+    ) -> (Arc<CertificateResolver>, Self) {
+        let resolver = Arc::new(CertificateResolver::new());
         let stop = CancellationToken::new();
         let mut follower = Follower {
             options,
             metrics,
-            certificates: certificates.clone(),
+            resolver: resolver.clone(),
             served: None,
-            complaint: String::new(),
+            last_problem: String::new(),
         };
-        follower.look().await;
+        follower.check().await;
         let task = tokio::spawn(follower.run(stop.clone()));
-        (certificates, Self { stop: stop.drop_guard(), task })
+        (resolver, Self { stop: stop.drop_guard(), task })
     }
 
-    /// Ends following, and waits for that.
+    /// Ends following, and waits for the task to end.
     pub async fn shutdown(self) {
         drop(self.stop);
-        // It ends by itself; a panic in it was reported where it happened.
+        // The only error is a panic, which was reported where it happened.
         let _ = self.task.await;
     }
 }
 
 struct Follower {
-    options: FilesOptions,
+    options: CertificateFilesOptions,
     metrics: CertificateMetrics,
-    certificates: Arc<Certificates>,
-    /// Content of both files as it is served.
+    resolver: Arc<CertificateResolver>,
+    /// Contents of both files that are in use.
     served: Option<(Vec<u8>, Vec<u8>)>,
-    /// What was logged last, so that a lasting problem is logged once.
-    complaint: String,
+    /// The problem that was logged last, so that a lasting one is logged once.
+    last_problem: String,
 }
 
 impl Follower {
@@ -93,36 +101,39 @@ impl Follower {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(self.options.period) => self.look().await,
+                () = tokio::time::sleep(self.options.period) => self.check().await,
             }
         }
     }
 
-    async fn look(&mut self) {
+    async fn check(&mut self) {
         self.metrics.reads.inc();
         match self.reload().await {
-            Ok(None) => self.complaint.clear(),
+            Ok(None) => self.last_problem.clear(),
             Ok(Some(expires)) => {
-                self.complaint.clear();
+                self.last_problem.clear();
                 self.metrics.expires.set(expires.unix_timestamp());
                 let directory = self.options.directory.display();
                 tracing::info!(%directory, %expires, "certificate loaded");
                 if expires <= OffsetDateTime::now_utc() {
-                    tracing::warn!(%directory, %expires, "the certificate has expired; API servers will not trust it");
+                    tracing::warn!(
+                        %directory, %expires,
+                        "the certificate has expired; API servers will not trust it"
+                    );
                 }
             }
             Err(error) => {
                 self.metrics.errors.inc();
-                let complaint = error.to_string();
-                if complaint != self.complaint {
-                    tracing::warn!("{complaint}; what was served before stays, and it is tried again");
-                    self.complaint = complaint;
+                let problem = error.to_string();
+                if problem != self.last_problem {
+                    tracing::warn!("{problem}; the certificate in use stays, and the files are read again");
+                    self.last_problem = problem;
                 }
             }
         }
     }
 
-    /// Serves the files' content if it is new. Returns when a new certificate expires.
+    /// Uses the files if their contents changed. Returns when a new certificate expires.
     async fn reload(&mut self) -> Result<Option<OffsetDateTime>, FileError> {
         let certificate = read(&self.options.directory.join(CERTIFICATE)).await?;
         let key = read(&self.options.directory.join(KEY)).await?;
@@ -130,9 +141,9 @@ impl Follower {
         if self.served.as_ref() == Some(&pair) {
             return Ok(None);
         }
-        let loaded: Loaded = load(&pair.0, &pair.1)
+        let loaded: LoadedCertificate = load(&pair.0, &pair.1)
             .map_err(|source| FileError::Unusable { directory: self.options.directory.clone(), source })?;
-        self.certificates.replace(&loaded);
+        self.resolver.replace(&loaded);
         self.served = Some(pair);
         Ok(Some(loaded.expires))
     }
@@ -152,7 +163,6 @@ async fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustls::sign::CertifiedKey;
     use std::fs;
     use std::os::unix::fs::symlink;
 
@@ -178,36 +188,35 @@ mod tests {
 
     fn follower(directory: &Path) -> Follower {
         Follower {
-            options: FilesOptions::new(directory),
+            options: CertificateFilesOptions::new(directory),
             metrics: CertificateMetrics::default(),
-            certificates: Arc::new(Certificates::new()),
+            resolver: Arc::new(CertificateResolver::new()),
             served: None,
-            complaint: String::new(),
+            last_problem: String::new(),
         }
     }
 
     fn served(follower: &Follower) -> Option<Vec<u8>> {
-        let current: Option<Arc<CertifiedKey>> = follower.certificates.current.load_full();
-        current.map(|key| key.cert[0].to_vec())
+        follower.resolver.current().map(|key| key.cert[0].to_vec())
     }
 
     #[tokio::test]
-    async fn missing_then_there() {
+    async fn files_that_appear_later_are_loaded() {
         let directory = tempfile::tempdir().unwrap();
         let mut follower = follower(directory.path());
-        follower.look().await;
+        follower.check().await;
         assert_eq!(served(&follower), None);
         assert_eq!(follower.metrics.errors.get(), 1);
         let pair = pair();
         write(directory.path(), &pair.certificate, &pair.key);
-        follower.look().await;
+        follower.check().await;
         assert_eq!(served(&follower), Some(pair.der));
-        follower.look().await;
+        follower.check().await;
         assert_eq!((follower.metrics.reads.get(), follower.metrics.errors.get()), (3, 1));
     }
 
     #[tokio::test]
-    async fn the_kubelet_swaps_a_link() {
+    async fn a_replaced_link_above_the_files_is_noticed() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let (old, new) = (pair(), pair());
@@ -219,22 +228,22 @@ mod tests {
         symlink("..data/tls.crt", at(CERTIFICATE)).unwrap();
         symlink("..data/tls.key", at(KEY)).unwrap();
         let mut follower = follower(directory.path());
-        follower.look().await;
+        follower.check().await;
         assert_eq!(served(&follower), Some(old.der));
         symlink("..new", at("..data_tmp")).unwrap();
         fs::rename(at("..data_tmp"), at("..data")).unwrap();
         fs::remove_dir_all(at("..old")).unwrap();
-        follower.look().await;
+        follower.check().await;
         assert_eq!(served(&follower), Some(new.der));
     }
 
     #[tokio::test]
-    async fn the_old_one_stays_until_the_new_pair_is_complete() {
+    async fn the_certificate_stays_until_a_complete_new_pair_is_there() {
         let directory = tempfile::tempdir().unwrap();
         let (old, new) = (pair(), pair());
         write(directory.path(), &old.certificate, &old.key);
         let mut follower = follower(directory.path());
-        follower.look().await;
+        follower.check().await;
         let half = &new.certificate[..new.certificate.len() / 2];
         let steps: [(&str, &str); 6] = [
             (&new.certificate, &old.key),
@@ -246,32 +255,34 @@ mod tests {
         ];
         for (failures, (certificate, key)) in steps.iter().enumerate() {
             write(directory.path(), certificate, key);
-            follower.look().await;
+            follower.check().await;
             assert_eq!(served(&follower), Some(old.der.clone()));
             assert_eq!(follower.metrics.errors.get(), failures as u64 + 1);
         }
         fs::remove_file(directory.path().join(KEY)).unwrap();
-        follower.look().await;
+        follower.check().await;
         fs::write(directory.path().join(KEY), vec![b'x'; FILE_BYTES as usize + 1]).unwrap();
-        follower.look().await;
-        assert!(follower.complaint.contains("larger"), "{}", follower.complaint);
+        follower.check().await;
+        assert!(follower.last_problem.contains("larger"), "{}", follower.last_problem);
         assert_eq!(served(&follower), Some(old.der));
         write(directory.path(), &new.certificate, &new.key);
-        follower.look().await;
+        follower.check().await;
         assert_eq!(served(&follower), Some(new.der));
         assert!(follower.metrics.expires.get() > 0);
     }
 
     #[tokio::test]
-    async fn the_task_finds_changes_by_itself() {
+    async fn changes_are_found_periodically() {
         let directory = tempfile::tempdir().unwrap();
-        let options =
-            FilesOptions { period: Duration::from_millis(5), ..FilesOptions::new(directory.path()) };
-        let (certificates, files) = Files::start(options, CertificateMetrics::default()).await;
-        assert!(!certificates.is_loaded());
+        let options = CertificateFilesOptions {
+            period: Duration::from_millis(5),
+            ..CertificateFilesOptions::new(directory.path())
+        };
+        let (resolver, files) = CertificateFiles::start(options, CertificateMetrics::default()).await;
+        assert!(!resolver.is_loaded());
         let pair = pair();
         write(directory.path(), &pair.certificate, &pair.key);
-        tokio::time::timeout(Duration::from_secs(20), certificates.loaded()).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(20), resolver.loaded()).await.unwrap();
         files.shutdown().await;
     }
 }

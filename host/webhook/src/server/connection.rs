@@ -1,7 +1,9 @@
-//! One connection: handshake, protocol, its requests, its end.
+//! Serves one connection: handshake, requests, and its end.
 
+use super::connection_table::AdmittedConnection;
 use super::handler::Handler;
-use super::limits::Limits;
+use super::limits::ServerLimits;
+use super::tls::H2;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -13,63 +15,60 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-/// What HTTP/2 calls itself in a handshake.
-pub(super) const H2: &[u8] = b"h2";
-/// Requests at once on one HTTP/2 connection; Go clients open another one beyond it.
-const STREAMS: u32 = 250;
-/// What hyper may buffer of one request, and of all of one HTTP/2 connection, before it is asked for. These are
-/// what a thousand connections are multiplied with.
+/// Flow-control window of a request on HTTP/2, and of all requests of one connection: what hyper
+/// buffers before the handler reads it. The second one is multiplied by the number of connections.
 const STREAM_WINDOW: u32 = 64 << 10;
 const CONNECTION_WINDOW: u32 = 128 << 10;
 /// Bytes of all headers of a request.
-const HEADERS: usize = 32 << 10;
-/// How often an HTTP/2 peer is asked whether it is still there, and how long that may take.
+const HEADERS: u32 = 32 << 10;
+/// Time between two HTTP/2 pings, and the time for an answer.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What all connections share.
-pub(super) struct Shared {
+pub(super) struct ConnectionServer {
     handler: Handler,
     acceptor: TlsAcceptor,
     http1: Builder<TokioExecutor>,
     http2: Builder<TokioExecutor>,
-    limits: Limits,
-    /// No more requests; running ones are finished.
+    limits: ServerLimits,
+    /// When cancelled: no new requests; running ones finish.
     pub(super) stop: CancellationToken,
-    /// No more waiting for running requests.
+    /// When cancelled: running requests are dropped.
     pub(super) abandon: CancellationToken,
 }
 
-/// Requests of one connection.
+/// Counts the requests of one connection.
 #[derive(Default)]
-struct Activity {
+struct RequestCounter {
     started: AtomicU64,
     ended: AtomicU64,
 }
 
-impl Shared {
-    pub(super) fn new(handler: Handler, acceptor: TlsAcceptor, limits: Limits) -> Self {
+impl ConnectionServer {
+    pub(super) fn new(handler: Handler, acceptor: TlsAcceptor, limits: ServerLimits) -> Self {
         let mut http1 = Builder::new(TokioExecutor::new()).http1_only();
         http1
             .http1()
             .timer(TokioTimer::new())
-            // It also runs between requests, so it must not be shorter than a connection may be idle.
+            // This timer also runs between requests, so that it must not be shorter than `idle`.
             .header_read_timeout(limits.idle)
-            .max_buf_size(HEADERS.max(STREAM_WINDOW as usize));
+            .max_buf_size(HEADERS.max(STREAM_WINDOW) as usize);
         let mut http2 = Builder::new(TokioExecutor::new()).http2_only();
         http2
             .http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
-            .max_concurrent_streams(STREAMS)
+            .max_concurrent_streams(limits.streams_per_connection.max(1))
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(HEADERS as u32);
+            .max_header_list_size(HEADERS);
         Self {
             handler,
             acceptor,
@@ -81,21 +80,27 @@ impl Shared {
         }
     }
 
-    /// Serves a connection until either side ends it.
-    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        // Answers are small and complete; holding them back for more to come only adds latency.
+    /// Serves a connection until either side ends it, or until it is evicted.
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        connection: AdmittedConnection,
+    ) {
+        // Answers are written whole: waiting for more data to send only adds latency.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, "TCP_NODELAY cannot be set: {error}");
         }
         let handshake = tokio::time::timeout(self.limits.handshake, self.acceptor.accept(stream));
         let stream = tokio::select! {
             () = self.stop.cancelled() => return,
+            () = connection.evicted() => return,
             stream = handshake => stream,
         };
         match stream {
-            Ok(Ok(stream)) => self.requests(stream, peer).await,
-            Ok(Err(error)) if refused_by_peer(&error) => {
-                // An API server that does not trust the certificate: somebody has to know.
+            Ok(Ok(stream)) => self.serve_requests(stream, peer, connection).await,
+            Ok(Err(error)) if is_alert(&error) => {
+                // Mostly an API server that does not trust the certificate: people must know.
                 tracing::warn!(%peer, "the client ended the TLS handshake: {error}");
             }
             Ok(Err(error)) => tracing::debug!(%peer, "TLS handshake failed: {error}"),
@@ -103,23 +108,29 @@ impl Shared {
         }
     }
 
-    async fn requests(self: &Arc<Self>, stream: TlsStream<TcpStream>, peer: SocketAddr) {
+    async fn serve_requests(
+        self: &Arc<Self>,
+        stream: TlsStream<TcpStream>,
+        peer: SocketAddr,
+        admitted: AdmittedConnection,
+    ) {
         let builder = if stream.get_ref().1.alpn_protocol() == Some(H2) { &self.http2 } else { &self.http1 };
-        let activity = Arc::new(Activity::default());
+        let counter = Arc::new(RequestCounter::default());
+        let admitted = Arc::new(admitted);
         let service = service_fn(|request: http::Request<Incoming>| {
-            let (shared, activity) = (self.clone(), activity.clone());
-            activity.started.fetch_add(1, Ordering::Relaxed);
+            let (server, counter, admitted) = (self.clone(), counter.clone(), admitted.clone());
+            counter.started.fetch_add(1, Ordering::Relaxed);
+            admitted.note_request();
             async move {
-                let running = Running(activity);
-                let response = shared.handler.answer(request).await;
-                drop(running);
-                Ok::<_, Infallible>(response)
+                let _running = RunningRequest(counter);
+                Ok::<_, Infallible>(server.handler.answer(request, &admitted).await)
             }
         });
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let mut closing = false;
         let mut seen = 0;
         let mut check = pin!(tokio::time::sleep(self.limits.first_request));
+        let mut evicted = pin!(admitted.evicted());
         loop {
             tokio::select! {
                 result = connection.as_mut() => {
@@ -129,13 +140,24 @@ impl Shared {
                     return;
                 }
                 () = self.abandon.cancelled() => return,
+                () = evicted.as_mut(), if !closing => {
+                    closing = true;
+                    connection.as_mut().graceful_shutdown();
+                    // A review that took a slot at the last moment finishes. Otherwise one poll sends
+                    // the GOAWAY of HTTP/2, as far as the client reads it.
+                    if admitted.is_idle() {
+                        let _ = futures::poll!(connection.as_mut());
+                        return;
+                    }
+                    check.as_mut().reset(Instant::now() + self.limits.first_request);
+                }
                 () = self.stop.cancelled(), if !closing => {
                     closing = true;
                     connection.as_mut().graceful_shutdown();
                 }
                 () = check.as_mut() => {
-                    let started = activity.started.load(Ordering::Relaxed);
-                    let idle = started == seen && started == activity.ended.load(Ordering::Relaxed);
+                    let started = counter.started.load(Ordering::Relaxed);
+                    let idle = started == seen && started == counter.ended.load(Ordering::Relaxed);
                     seen = started;
                     if idle && closing {
                         return;
@@ -145,23 +167,24 @@ impl Shared {
                         connection.as_mut().graceful_shutdown();
                     }
                     let next = if closing { self.limits.first_request } else { self.limits.idle };
-                    check.as_mut().reset(tokio::time::Instant::now() + next);
+                    check.as_mut().reset(Instant::now() + next);
                 }
             }
         }
     }
 }
 
-/// A request that runs, until dropped: also when its client has gone.
-struct Running(Arc<Activity>);
+/// A request that runs until this is dropped, also when the client disconnects.
+struct RunningRequest(Arc<RequestCounter>);
 
-impl Drop for Running {
+impl Drop for RunningRequest {
     fn drop(&mut self) {
         self.0.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-fn refused_by_peer(error: &std::io::Error) -> bool {
+/// Whether the client sent a TLS alert.
+fn is_alert(error: &std::io::Error) -> bool {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
     matches!(cause, Some(rustls::Error::AlertReceived(_)))
 }

@@ -1,11 +1,11 @@
-//! How long the API server waits: `?timeout=5s`, a duration as Go writes it.
+//! Reads how long the API server waits: `?timeout=5s`, a duration as Go writes it.
 
 use std::time::Duration;
 
-/// What is left to the answer's way back: a tenth of what the API server waits.
+/// A tenth of what the API server waits is left for the answer to reach it.
 const MARGIN: u32 = 10;
 
-/// Time from the headers to the answer of a request with this query, at most `most`.
+/// Time from the headers of a request to its answer, at most `most`. `query` is that of its URI.
 pub(super) fn of(query: Option<&str>, most: Duration) -> Duration {
     let given = query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("timeout="));
     match given.and_then(parse) {
@@ -14,8 +14,8 @@ pub(super) fn of(query: Option<&str>, most: Duration) -> Duration {
     }
 }
 
-/// Parses a positive duration as `time.ParseDuration` of Go does: numbers with a fraction and a unit, in any order.
-/// `None` for what that refuses, for negative ones and for those that are longer than fits.
+/// Parses a duration as `time.ParseDuration` of Go does: numbers with fraction and unit, in any
+/// order. `None` for texts that Go refuses, negative durations, and those that do not fit.
 fn parse(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     if rest == "0" {
@@ -28,7 +28,7 @@ fn parse(text: &str) -> Option<Duration> {
     while !rest.is_empty() {
         let unit_at = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, from_unit) = rest.split_at_checked(unit_at)?;
-        // Rust would take `inf` or `1e9` for numbers too; only digits and dots come here.
+        // `number` has only digits and dots here: Rust would also parse `inf` and `1e9`.
         let number: f64 = number.parse().ok()?;
         let next_at = from_unit.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(from_unit.len());
         let (unit, after) = from_unit.split_at_checked(next_at)?;
@@ -42,7 +42,7 @@ fn parse(text: &str) -> Option<Duration> {
 fn unit_seconds(unit: &str) -> Option<f64> {
     Some(match unit {
         "ns" => 1e-9,
-        // In a query the micro sign comes percent-encoded.
+        // Queries contain the micro sign percent-encoded.
         "us" | "µs" | "μs" | "%C2%B5s" | "%c2%b5s" => 1e-6,
         "ms" => 1e-3,
         "s" => 1.0,
@@ -58,7 +58,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn durations_of_go_are_understood() {
+    fn durations_of_go_are_parsed() {
         let cases = [
             ("5s", 5_000),
             ("500ms", 500),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_refuses_is_refused() {
+    fn texts_that_go_refuses_are_refused() {
         for text in [
             "",
             "5",
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_deadline_is_before_the_api_server_gives_up() {
+    fn the_deadline_is_before_that_of_the_api_server() {
         let most = Duration::from_secs(10);
         assert_eq!(of(Some("timeout=5s"), most), Duration::from_millis(4_500));
         assert_eq!(of(Some("a=b&timeout=500ms"), most), Duration::from_millis(450));
@@ -109,7 +109,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_panics(text in ".{0,30}") {
+        fn any_text_gives_a_deadline(text in ".{0,30}") {
             let deadline = of(Some(&format!("timeout={text}")), Duration::from_secs(10));
             prop_assert!(deadline <= Duration::from_secs(10));
         }

@@ -1,222 +1,243 @@
-//! The way of one request: from its headers to an answer, whatever comes.
+//! Answers one request, from its headers to the response.
 
-use super::body::{self, BodyError};
-use super::gate::{Gate, Place, Room};
-use super::limits::Limits;
-use super::{MUTATE_PATH, VALIDATE_PATH, answer, deadline};
+use super::arriving_bodies::{ArrivingBodies, MemoryPermit};
+use super::body::{self, BodyError, BodyLimits};
+use super::connection_table::{AdmittedConnection, RunningReview};
+use super::drain::Drain;
+use super::limits::ServerLimits;
+use super::load_shedder::{LoadShedder, Slot};
+use super::paths::{HEALTH_PATHS, MUTATE_PATH, VALIDATE_PATH};
+use super::{deadline, review_response};
 use crate::metrics::{PathMetrics, RequestMetrics};
-use crate::review::{ReviewError, Reviewer, Verdict};
+use crate::reviewer::{ReviewError, Reviewer};
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, EXPECT, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use orascache_contract::Response as ReviewResponse;
+use prometheus_client::metrics::counter::Counter;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::time::timeout_at;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
-
-/// How long the rest of a refused body is read, so that a client that is still sending it gets to the answer.
-const DISCARD_TIME: Duration = Duration::from_secs(2);
-/// How many bodies of the allowed length are read for that.
-const DISCARD_BODIES: usize = 2;
 
 /// Answers requests.
 pub(super) struct Handler {
     reviewer: Arc<dyn Reviewer>,
-    gate: Gate,
+    shedder: LoadShedder,
+    bodies: Arc<ArrivingBodies>,
+    body_limits: BodyLimits,
+    drain: Drain,
     deadline: Duration,
-    body_bytes: usize,
     mutate: PathMetrics,
     validate: PathMetrics,
 }
 
-/// Why a request gets no verdict.
-struct Refusal {
+/// An HTTP error that answers a request.
+struct HttpError {
     status: StatusCode,
     sentence: String,
 }
 
-fn refusal(status: StatusCode, sentence: impl Into<String>) -> Refusal {
-    Refusal { status, sentence: sentence.into() }
+fn http_error(status: StatusCode, sentence: impl Into<String>) -> HttpError {
+    HttpError { status, sentence: sentence.into() }
+}
+
+/// What a running review holds until it ends.
+struct Held {
+    _slot: Slot,
+    _memory: MemoryPermit,
+    _connection: RunningReview,
+}
+
+/// When a request must be answered.
+#[derive(Clone, Copy)]
+struct Deadline {
+    at: Instant,
+    allowed: Duration,
 }
 
 impl Handler {
-    pub(super) fn new(reviewer: Arc<dyn Reviewer>, limits: &Limits, metrics: &RequestMetrics) -> Self {
+    /// `bodies_evicted` counts bodies that give way to newer ones.
+    pub(super) fn new(
+        reviewer: Arc<dyn Reviewer>,
+        limits: &ServerLimits,
+        metrics: &RequestMetrics,
+        bodies_evicted: Counter,
+    ) -> Self {
         Self {
             reviewer,
-            gate: Gate::new(limits),
+            shedder: LoadShedder::new(limits),
+            bodies: Arc::new(ArrivingBodies::new(limits, bodies_evicted)),
+            body_limits: BodyLimits::new(limits),
+            drain: Drain::new(limits.body_bytes),
             deadline: limits.deadline,
-            body_bytes: limits.body_bytes,
             mutate: metrics.of(MUTATE_PATH),
             validate: metrics.of(VALIDATE_PATH),
         }
     }
 
-    /// Answers a request. It never fails: what goes wrong becomes a status and a sentence.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    /// Answers a request. Every problem becomes a status and a sentence.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        connection: &AdmittedConnection,
+    ) -> Response<Full<Bytes>> {
         let metrics = match request.uri().path() {
             MUTATE_PATH => &self.mutate,
             VALIDATE_PATH => &self.validate,
-            "/healthz" | "/readyz" => return health(request),
+            path if HEALTH_PATHS.contains(&path) => return health(request),
             path => {
-                let sentence =
-                    format!("there is nothing at this path; reviews go to {MUTATE_PATH} and {VALIDATE_PATH}");
-                let path = shortened(path);
-                let response = refuse(&path, &refusal(StatusCode::NOT_FOUND, sentence));
-                self.discard(request);
+                let sentence = format!(
+                    "there is nothing at this path; send reviews to {MUTATE_PATH} or {VALIDATE_PATH}"
+                );
+                let response = refuse(&shortened(path), &http_error(StatusCode::NOT_FOUND, sentence));
+                self.drain.start(request);
                 return response;
             }
         };
         let started = Instant::now();
         let in_flight = metrics.begin();
-        let response = match self.verdict(request, started, metrics).await {
+        let response = match self.review_request(request, started, metrics, connection).await {
             Ok(body) => respond(StatusCode::OK, "application/json", body),
-            Err(refusal) => refuse(metrics.webhook, &refusal),
+            Err(error) => refuse(metrics.webhook, &error),
         };
         drop(in_flight);
         metrics.end(response.status().as_u16(), started.elapsed());
         response
     }
 
-    async fn verdict(
+    async fn review_request(
         &self,
         mut request: Request<Incoming>,
         started: Instant,
         metrics: &PathMetrics,
-    ) -> Result<Bytes, Refusal> {
-        if let Err(refusal) = check(&request) {
-            self.discard(request);
-            return Err(refusal);
+        connection: &AdmittedConnection,
+    ) -> Result<Bytes, HttpError> {
+        if let Err(error) = check_head(&request) {
+            self.drain.start(request);
+            return Err(error);
         }
-        let Some(mut place) = self.gate.enter() else {
-            self.discard(request);
-            return Err(refusal(
-                StatusCode::TOO_MANY_REQUESTS,
-                "as many reviews as allowed are running and waiting already; try again in a second",
-            ));
-        };
         let allowed = deadline::of(request.uri().query(), self.deadline);
-        let by = tokio::time::Instant::from_std(started + allowed);
-        let mut room = self.gate.room();
+        let deadline = Deadline { at: started + allowed, allowed };
 
-        let read = timeout_at(by, body::read(request.body_mut(), self.body_bytes, &mut room)).await;
-        let body = match read {
-            Ok(Ok(body)) => body,
+        let read = body::read(request.body_mut(), &self.body_limits, self.bodies.begin());
+        let (body, memory) = match timeout_at(deadline.at, read).await {
+            Ok(Ok(read)) => read,
             Ok(Err(error)) => {
-                self.discard(request);
-                return Err(self.unread(error));
+                self.drain.start(request);
+                return Err(self.body_error(error));
             }
             Err(_) => {
-                return Err(refusal(
+                return Err(http_error(
                     StatusCode::REQUEST_TIMEOUT,
-                    format!("the body did not arrive within {allowed:?}, in which it was to be reviewed too"),
+                    format!("the body did not arrive within {allowed:?}, the time for the whole review"),
                 ));
             }
         };
         if body.is_empty() {
-            return Err(refusal(
+            return Err(http_error(
                 StatusCode::BAD_REQUEST,
                 "there is no body; send an AdmissionReview of admission.k8s.io/v1",
             ));
         }
-        if timeout_at(by, self.gate.wait(&mut place)).await.is_err() {
-            return Err(refusal(
+        let Some(mut slot) = self.shedder.take_slot() else {
+            return Err(http_error(
+                StatusCode::TOO_MANY_REQUESTS,
+                "as many reviews as allowed are running and waiting; try again in a second",
+            ));
+        };
+        let running = connection.note_review();
+        if timeout_at(deadline.at, self.shedder.wait_for_turn(&mut slot)).await.is_err() {
+            return Err(http_error(
                 StatusCode::GATEWAY_TIMEOUT,
-                format!("other reviews took up the {allowed:?} that there were for this one"),
+                format!("other reviews took the {allowed:?} that this one had"),
             ));
         }
-        let verdict = self.review(body, place, room, by, allowed, metrics).await?;
-        answer::body(&verdict).map_err(|error| {
-            refusal(
+        let held = Held { _slot: slot, _memory: memory, _connection: running };
+        let response = self.run_review(body, held, deadline, metrics).await?;
+        review_response::to_json(&response).map_err(|error| {
+            http_error(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                format!("the verdict could not be written as JSON: {error}"),
+                format!("the response could not be written as JSON: {error}"),
             )
         })
     }
 
-    /// Runs the review in a task of its own: it can panic, or compute beyond its deadline, without taking the
-    /// request with it. Place and room belong to the task, so that one that goes on computing still counts.
-    async fn review(
+    /// Runs the review in a task of its own, so that a review that panics or computes beyond its
+    /// deadline does not keep the request from being answered. `held` moves into the task: a review
+    /// that goes on computing keeps its slot.
+    async fn run_review(
         &self,
         body: Bytes,
-        place: Place,
-        room: Room,
-        by: tokio::time::Instant,
-        allowed: Duration,
+        held: Held,
+        deadline: Deadline,
         metrics: &PathMetrics,
-    ) -> Result<Verdict, Refusal> {
+    ) -> Result<ReviewResponse, HttpError> {
         let reviewer = self.reviewer.clone();
         let task = tokio::spawn(async move {
-            let _held = (place, room);
+            let _held = held;
             let text = std::str::from_utf8(&body).map_err(|error| {
-                refusal(StatusCode::BAD_REQUEST, format!("the body is not UTF-8: {error}; send JSON"))
+                http_error(StatusCode::BAD_REQUEST, format!("the body is not UTF-8: {error}; send JSON"))
             })?;
             reviewer.review(text).await.map_err(|error| match error {
-                ReviewError::Invalid(sentence) => refusal(StatusCode::BAD_REQUEST, sentence),
-                ReviewError::Failed(sentence) => refusal(StatusCode::INTERNAL_SERVER_ERROR, sentence),
+                ReviewError::Invalid(sentence) => http_error(StatusCode::BAD_REQUEST, sentence),
+                ReviewError::Failed(sentence) => http_error(StatusCode::INTERNAL_SERVER_ERROR, sentence),
             })
         });
-        match timeout_at(by, AbortOnDropHandle::new(task)).await {
+        match timeout_at(deadline.at, AbortOnDropHandle::new(task)).await {
             Ok(Ok(result)) => result,
             Ok(Err(stopped)) => {
                 if stopped.is_panic() {
                     metrics.panics.inc();
                 }
-                Err(refusal(
+                Err(http_error(
                     StatusCode::INTERNAL_SERVER_ERROR,
-                    "the review was stopped by a defect in this program, which its log says more about",
+                    "the review ended by a defect of this program; its log has the details",
                 ))
             }
-            Err(_) => Err(refusal(
+            Err(_) => Err(http_error(
                 StatusCode::GATEWAY_TIMEOUT,
-                format!("the review did not end within the {allowed:?} that there were for it"),
+                format!("the review did not end within its {:?}", deadline.allowed),
             )),
         }
     }
 
-    fn unread(&self, error: BodyError) -> Refusal {
+    fn body_error(&self, error: BodyError) -> HttpError {
         match error {
-            BodyError::TooLarge => refusal(
+            BodyError::TooLarge => http_error(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the body is longer than the {} bytes that a review may have", self.body_bytes),
+                format!("the body is longer than {} bytes, the most for a review", self.body_limits.bytes),
             ),
-            BodyError::NoRoom => refusal(
+            BodyError::NoMemory => http_error(
                 StatusCode::TOO_MANY_REQUESTS,
-                "the bodies of other requests take up all the memory there is for them; try again in a second",
+                "other requests use up the memory for bodies; try again in a second",
             ),
-            BodyError::Broken(how) => refusal(StatusCode::BAD_REQUEST, format!("the body broke off: {how}")),
-        }
-    }
-
-    /// Reads what a refused client is still sending and throws it away, in bounds. Otherwise it might see a closed
-    /// connection in place of the answer. Who waits to be asked for the body is not asked.
-    fn discard(&self, request: Request<Incoming>) {
-        let (parts, mut body) = request.into_parts();
-        if body.is_end_stream() || parts.headers.contains_key(EXPECT) {
-            return;
-        }
-        let mut left = self.body_bytes.saturating_mul(DISCARD_BODIES);
-        tokio::spawn(tokio::time::timeout(DISCARD_TIME, async move {
-            while let Some(Ok(frame)) = body.frame().await {
-                match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
-                    Some(rest) => left = rest,
-                    None => return,
-                }
+            BodyError::TooSlow => {
+                http_error(StatusCode::REQUEST_TIMEOUT, "the body arrives too slowly; send it in one go")
             }
-        }));
+            BodyError::Evicted => http_error(
+                StatusCode::TOO_MANY_REQUESTS,
+                "newer requests took the place of this one, whose body had not arrived; \
+                 try again in a second",
+            ),
+            BodyError::Broken(how) => {
+                http_error(StatusCode::BAD_REQUEST, format!("the body broke off: {how}"))
+            }
+        }
     }
 }
 
-/// Checks what can be checked before the body.
-fn check(request: &Request<Incoming>) -> Result<(), Refusal> {
+/// Checks what does not need the body.
+fn check_head(request: &Request<Incoming>) -> Result<(), HttpError> {
     if request.method() != Method::POST {
-        return Err(refusal(StatusCode::METHOD_NOT_ALLOWED, "reviews are sent by POST"));
+        return Err(http_error(StatusCode::METHOD_NOT_ALLOWED, "send reviews by POST"));
     }
     if !is_json(request.headers()) {
-        return Err(refusal(
+        return Err(http_error(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "reviews are read as JSON only; send them with Content-Type: application/json",
+            "reviews must be JSON; send them with Content-Type: application/json",
         ));
     }
     Ok(())
@@ -234,21 +255,19 @@ fn health(request: Request<Incoming>) -> Response<Full<Bytes>> {
             respond(StatusCode::OK, "text/plain; charset=utf-8", Bytes::from_static(b"ok"))
         }
         _ => {
-            let mut response = refuse(
-                request.uri().path(),
-                &refusal(StatusCode::METHOD_NOT_ALLOWED, "health is asked for by GET"),
-            );
+            let error = http_error(StatusCode::METHOD_NOT_ALLOWED, "ask for health by GET");
+            let mut response = refuse(request.uri().path(), &error);
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             response
         }
     }
 }
 
-fn refuse(path: &str, refusal: &Refusal) -> Response<Full<Bytes>> {
-    tracing::warn!(path, status = refusal.status.as_u16(), "request refused: {}", refusal.sentence);
-    let body = Bytes::from(format!("{}\n", refusal.sentence));
-    let mut response = respond(refusal.status, "text/plain; charset=utf-8", body);
-    match refusal.status {
+fn refuse(path: &str, error: &HttpError) -> Response<Full<Bytes>> {
+    tracing::warn!(path, status = error.status.as_u16(), "request refused: {}", error.sentence);
+    let body = Bytes::from(format!("{}\n", error.sentence));
+    let mut response = respond(error.status, "text/plain; charset=utf-8", body);
+    match error.status {
         StatusCode::METHOD_NOT_ALLOWED => {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"))
         }
@@ -267,7 +286,7 @@ fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Respo
     response
 }
 
-/// A path for the log: whoever sends it decides about its length.
+/// A path for the log, at most 100 characters: clients choose its length.
 fn shortened(path: &str) -> String {
     path.chars().take(100).collect()
 }

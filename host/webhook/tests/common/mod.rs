@@ -10,11 +10,12 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use orascache_webhook::{Certificates, Limits, ReviewError, Reviewer, Server, Verdict};
+use orascache_contract::Response;
+use orascache_webhook::{CertificateResolver, ReviewError, Reviewer, Server, ServerLimits, ServerOptions};
 use prometheus_client::registry::Registry;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,14 +24,16 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-/// A server that answers later than this hangs.
+/// Time after which a test fails. It decides nothing else.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Does what the body says: a JSON string that names an action, or any JSON to be allowed.
+/// A reviewer that does what the body says: a JSON string names an action; other JSON is allowed.
 pub struct Script {
-    /// Reviews that are told to `wait` take one of these.
+    /// Reviews that are told to `wait` take one permit each.
     pub turns: Semaphore,
+    /// How many reviews have begun to wait.
     pub waiting: AtomicUsize,
+    /// How many of them have ended.
     pub dropped: Arc<AtomicUsize>,
 }
 
@@ -49,7 +52,7 @@ impl Drop for CountDrop {
 }
 
 impl Reviewer for Script {
-    fn review<'a>(&'a self, review: &'a str) -> BoxFuture<'a, Result<Verdict, ReviewError>> {
+    fn review<'a>(&'a self, review: &'a str) -> BoxFuture<'a, Result<Response, ReviewError>> {
         Box::pin(async move {
             let value: Value = serde_json::from_str(review)
                 .map_err(|error| ReviewError::Invalid(format!("this is not JSON: {error}")))?;
@@ -62,19 +65,11 @@ impl Reviewer for Script {
                     self.turns.acquire().await.unwrap().forget();
                 }
                 Some("block") => std::thread::sleep(Duration::from_secs(3)),
-                Some("refuse") => {
-                    let message = "not this one".to_owned();
-                    return Ok(Verdict { uid: "u".to_owned(), code: 403, message, ..Verdict::default() });
-                }
+                Some("refuse") => return Ok(Response::refused("u", 403, "not this one")),
                 _ => {}
             }
-            Ok(Verdict {
-                uid: value["request"]["uid"].as_str().unwrap_or("u").to_owned(),
-                allowed: true,
-                message: review.len().to_string(),
-                patch: Some("[]".to_owned()),
-                ..Verdict::default()
-            })
+            let uid = value["request"]["uid"].as_str().unwrap_or("u");
+            Ok(Response::patched(uid, "[]".to_owned()))
         })
     }
 }
@@ -99,21 +94,24 @@ pub fn identity() -> Identity {
 pub struct Running {
     pub server: Server,
     pub script: Arc<Script>,
-    pub certificates: Arc<Certificates>,
+    pub resolver: Arc<CertificateResolver>,
     pub identity: Identity,
     pub registry: Registry,
 }
 
-pub async fn start(limits: Limits) -> Running {
+pub async fn start(limits: ServerLimits) -> Running {
+    start_with(ServerOptions { limits, ..ServerOptions::default() }).await
+}
+
+pub async fn start_with(options: ServerOptions) -> Running {
     let script = Arc::new(Script::default());
     let identity = identity();
-    let certificates = Arc::new(Certificates::new());
-    certificates.replace_pem(identity.certificate.as_bytes(), identity.key.as_bytes()).unwrap();
+    let resolver = Arc::new(CertificateResolver::new());
+    resolver.replace_pem(identity.certificate.as_bytes(), identity.key.as_bytes()).unwrap();
     let mut registry = Registry::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server =
-        Server::start(listener, script.clone(), certificates.clone(), limits, &mut registry).unwrap();
-    Running { server, script, certificates, identity, registry }
+    let server = Server::start(listener, script.clone(), resolver.clone(), options, &mut registry).unwrap();
+    Running { server, script, resolver, identity, registry }
 }
 
 impl Running {
@@ -130,6 +128,18 @@ impl Running {
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
         text
     }
+
+    /// The value of a metric without labels, or of the one with these labels.
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = self.metrics();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in\n{text}"))
+    }
+
+    /// How many reviews to `/mutate` have begun and not ended, including their bodies.
+    pub fn in_flight(&self) -> u64 {
+        self.metric("controller_runtime_webhook_requests_in_flight{webhook=\"/mutate\"}")
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,18 +151,29 @@ pub enum Protocol {
 pub const PROTOCOLS: [Protocol; 2] = [Protocol::Http1, Protocol::Http2];
 
 pub fn trusting(roots: &[CertificateDer<'static>]) -> ClientConfig {
+    trusting_with(roots, None)
+}
+
+/// A client that trusts these roots, and presents a certificate with its key if it has one.
+pub fn trusting_with(
+    roots: &[CertificateDer<'static>],
+    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+) -> ClientConfig {
     let mut store = RootCertStore::empty();
     for root in roots {
         store.add(root.clone()).unwrap();
     }
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_root_certificates(store)
-        .with_no_client_auth()
+        .with_root_certificates(store);
+    match identity {
+        Some((chain, key)) => builder.with_client_auth_cert(chain, key).unwrap(),
+        None => builder.with_no_client_auth(),
+    }
 }
 
-/// A client with connections of its own.
+/// A client. It shares no connections with other clients.
 #[derive(Clone)]
 pub struct Caller {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -178,8 +199,11 @@ impl Answer {
 
 impl Caller {
     pub fn new(address: SocketAddr, protocol: Protocol, roots: &[CertificateDer<'static>]) -> Self {
-        let builder =
-            hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(trusting(roots)).https_only();
+        Self::with_config(address, protocol, trusting(roots))
+    }
+
+    pub fn with_config(address: SocketAddr, protocol: Protocol, config: ClientConfig) -> Self {
+        let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config).https_only();
         let connector = match protocol {
             Protocol::Http1 => builder.enable_http1().build(),
             Protocol::Http2 => builder.enable_http2().build(),
@@ -217,12 +241,12 @@ impl Caller {
     }
 }
 
-/// Waits until something is so.
-pub async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
+/// Waits until a condition holds.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let wait = async {
-        while !so().await {
+        while !holds().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("it never happened: {what}"));
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("this never happened: {what}"));
 }

@@ -1,145 +1,108 @@
-//! A tiny guest that has nothing to do with registries: a Greeting gets a ConfigMap with its text.
+//! A second guest, for tests, that has nothing to do with registries: a Greeting gets a ConfigMap with its text, and a
+//! Greeting whose text is empty is refused.
 //!
-//! `spec.misbehave` makes it do what no guest should: `panic`, `loop`, `allocate` or `recurse`.
+//! `spec.misbehave` makes a call of `reconcile` do what no guest should: `panic`, `loop`, `allocate` or `recurse`. The
+//! annotation `lab.example.com/misbehave` does the same to a review.
 
-use serde_json::{Value, json};
+use orascache_guest_sdk::{
+    Admission, AdmissionRule, Context, Description, Error, Kind, Object, Observed, Outcome, Plan, Reconciler,
+    Request, WatchedKind, json,
+};
 
-/// Bindings generated from `wit/`.
-#[allow(
-    unsafe_code,
-    reason = "the canonical ABI is spoken through raw pointers; wit-bindgen generates that code"
-)]
-#[allow(missing_docs, reason = "the documentation stands in the WIT package")]
-#[allow(clippy::all, reason = "generated")]
-mod bindings {
-    wit_bindgen::generate!({ path: "../../../wit", world: "operator" });
+const GREETING: Kind = Kind::namespaced("lab.example.com/v1", "Greeting", "greetings");
+const CONFIG_MAP: Kind = Kind::namespaced("v1", "ConfigMap", "configmaps");
+/// How a review misbehaves.
+const MISBEHAVE: &str = "lab.example.com/misbehave";
 
-    #[cfg(target_arch = "wasm32")]
-    export!(Greeter with_types_in self);
-    #[cfg(target_arch = "wasm32")]
-    use super::Greeter;
-}
-
-use bindings::exports::orascache::operator::{admission, reconciler, types};
-
-#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "exported on wasm32 only"))]
+/// The guest.
 struct Greeter;
 
-fn kind(api_version: &str, kind: &str, plural: &str) -> types::Kind {
-    types::Kind {
-        api_version: api_version.into(),
-        kind: kind.into(),
-        plural: plural.into(),
-        namespaced: true,
-    }
-}
-
-impl reconciler::Guest for Greeter {
-    fn describe() -> reconciler::Description {
-        reconciler::Description {
-            primary: kind("lab.example.com/v1", "Greeting", "greetings"),
-            owned: vec![kind("v1", "ConfigMap", "configmaps")],
-            related: Vec::new(),
-            field_manager: "greeter".into(),
+impl Reconciler for Greeter {
+    fn describe() -> Description {
+        Description {
+            owned: vec![WatchedKind::whole(CONFIG_MAP)],
+            admission: vec![AdmissionRule::validating("greetings", &GREETING)],
+            ..Description::new(GREETING, "greeter")
         }
     }
 
-    fn reconcile(observed: reconciler::Observed) -> Result<reconciler::Plan, types::Error> {
-        let parse = |text: &String| {
-            serde_json::from_str::<Value>(text).map_err(|e| types::Error::InvalidInput(e.to_string()))
-        };
-        let primary = parse(&observed.primary)?;
-        misbehave(primary["spec"]["misbehave"].as_str().unwrap_or_default());
-        let metadata = &primary["metadata"];
-        let data = json!({"greeting": primary["spec"]["text"].as_str().unwrap_or("hello")});
-        let mut plan = reconciler::Plan {
-            generate: Vec::new(),
-            apply: Vec::new(),
-            delete: Vec::new(),
-            status: None,
-            events: Vec::new(),
-            requeue_after: None,
-        };
-        let owned = observed.owned.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-        if !owned.iter().any(|object| object["data"] == data) {
-            plan.apply.push(
-                json!({
-                    "apiVersion": "v1",
-                    "kind": "ConfigMap",
-                    "metadata": {
-                        "name": metadata["name"], "namespace": metadata["namespace"],
-                        "ownerReferences": [{
-                            "apiVersion": primary["apiVersion"], "kind": primary["kind"], "name": metadata["name"],
-                            "uid": metadata["uid"], "controller": true,
-                        }],
-                    },
-                    "data": data,
-                })
-                .to_string(),
-            );
+    fn reconcile(observed: &Observed<String>) -> Result<Plan, Error> {
+        let greeting = Object::parse("the Greeting", &observed.primary)?;
+        misbehave(greeting["spec"]["misbehave"].as_str());
+        let mut plan = Plan::default();
+        if greeting.is_being_deleted() {
+            return Ok(plan);
         }
-        let status = json!({"observedGeneration": metadata["generation"], "greeting": data["greeting"]});
-        if primary["status"] != status {
-            plan.status = Some(
-                json!({
-                    "apiVersion": primary["apiVersion"], "kind": primary["kind"],
-                    "metadata": {"name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]},
-                    "status": status,
-                })
-                .to_string(),
-            );
-        }
+        let text = greeting["spec"]["text"].as_str().unwrap_or("hello");
+        let child = greeting.child(&CONFIG_MAP, greeting.name()).with("data", json!({"greeting": text}));
+        child.apply_unless_current(&Object::parse_all("ConfigMap", &observed.owned)?, &mut plan);
+        let generation = &greeting["metadata"]["generation"];
+        plan.status = greeting.with_status(&json!({"observedGeneration": generation, "greeting": text}));
         Ok(plan)
     }
 }
 
-impl admission::Guest for Greeter {
-    fn review(
-        review: types::Object,
-        _context: admission::Context,
-    ) -> Result<admission::Outcome, types::Error> {
-        let review: Value =
-            serde_json::from_str(&review).map_err(|e| types::Error::InvalidInput(e.to_string()))?;
-        Ok(admission::Outcome::Decided(admission::Verdict {
-            uid: review["request"]["uid"].as_str().unwrap_or_default().to_owned(),
-            allowed: true,
-            code: 200,
-            message: String::new(),
-            warnings: Vec::new(),
-            patch: None,
-            audit: Vec::new(),
-        }))
-    }
-
-    fn check_settings(settings: String) -> Result<(), types::Error> {
-        if settings.is_empty() {
-            return Ok(());
-        }
-        Err(types::Error::InvalidInput("a greeter has no settings: remove them".into()))
+impl Admission for Greeter {
+    fn review(review: &str, _context: &Context<String>) -> Result<Outcome, Error> {
+        let request = Request::parse(review)?;
+        let object = request.object();
+        misbehave(object["metadata"]["annotations"][MISBEHAVE].as_str());
+        Ok(match object["spec"]["text"].as_str() {
+            Some("") => request.refuse("spec.text is empty: write a greeting, or leave it out for \"hello\""),
+            _ => request.allow(),
+        })
     }
 }
 
-#[allow(clippy::panic, reason = "that is what it is asked to do")]
-fn misbehave(how: &str) {
+orascache_guest_sdk::export!(Greeter);
+
+#[allow(clippy::panic, reason = "tests ask for it")]
+fn misbehave(how: Option<&str>) {
     match how {
-        "panic" => panic!("as asked"),
-        "loop" => loop {
+        Some("panic") => panic!("as asked"),
+        Some("loop") => loop {
             std::hint::spin_loop();
         },
-        "allocate" => {
+        Some("allocate") => {
             let mut hoard = Vec::new();
             loop {
                 hoard.push(std::hint::black_box(vec![1_u8; 1 << 20]));
             }
         }
-        "recurse" => {
+        Some("recurse") => {
             std::hint::black_box(recurse(1));
         }
         _ => {}
     }
 }
 
-#[allow(unconditional_recursion, reason = "that is what it is asked to do")]
+#[allow(unconditional_recursion, reason = "tests ask for it")]
 fn recurse(depth: u64) -> u64 {
     std::hint::black_box(recurse(std::hint::black_box(depth + 1))) + depth
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orascache_guest_sdk::{Response, Value};
+
+    fn review(object: &Value) -> Response {
+        let review = json!({"request": {"uid": "1", "object": object}}).to_string();
+        match Greeter::review(&review, &Context::default()).expect("an answer") {
+            Outcome::Decided(response) => response,
+            Outcome::Need(needs) => panic!("needs {needs:?}"),
+        }
+    }
+
+    #[test]
+    fn a_greeting_without_words_is_refused() {
+        assert!(review(&json!({"spec": {"text": "hi"}})).is_allowed());
+        assert!(review(&json!({"spec": {}})).is_allowed());
+        assert_eq!(review(&json!({"spec": {"text": ""}})).refusal().map(|refusal| refusal.code), Some(422));
+    }
+
+    #[test]
+    fn objects_of_other_kinds_are_allowed() {
+        assert!(review(&Value::Null).is_allowed());
+    }
 }

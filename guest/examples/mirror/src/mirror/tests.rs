@@ -1,7 +1,7 @@
 //! Objects in, plans out: no cluster and no WebAssembly are needed to test a guest.
 
-use super::{Observed, Plan, reconcile};
-use serde_json::{Value, json};
+use super::reconcile;
+use orascache_guest_sdk::{Observed, Plan, Value, json, parse};
 
 fn mirror(sources: &[&str]) -> Value {
     json!({
@@ -25,19 +25,18 @@ fn plan(primary: &Value, owned: &[Value], related: &[Value]) -> Plan {
         primary: primary.to_string(),
         owned: texts(owned),
         related: texts(related),
-        failures: Vec::new(),
-        now: 0,
+        ..Observed::default()
     };
     reconcile(&observed).expect("a plan")
 }
 
 fn applied(plan: &Plan) -> Vec<Value> {
-    plan.apply.iter().map(|text| serde_json::from_str(text).expect("JSON")).collect()
+    plan.apply.iter().map(|text| parse("a copy", text).expect("JSON")).collect()
 }
 
 fn status(plan: &Plan) -> Value {
     let text = plan.status.as_ref().expect("a status");
-    serde_json::from_str::<Value>(text).expect("JSON")["status"].clone()
+    parse::<Value>("the status", text).expect("JSON")["status"].clone()
 }
 
 /// What the API server makes of an applied copy.
@@ -60,11 +59,11 @@ fn a_source_is_copied_and_then_there_is_nothing_to_do() {
     let mut settled = mirror(&["a"]);
     settled["status"] = json!({"observedGeneration": 3, "copies": 1, "missing": [], "taken": []});
     let second = plan(&settled, &[stored(&copies[0])], &sources);
-    assert_eq!((second.apply.len(), second.delete.len(), second.status), (0, 0, None));
+    assert!(second.is_empty(), "{second:?}");
 }
 
 #[test]
-fn edits_and_changes_of_the_source_are_noticed_and_additions_of_others_are_not() {
+fn a_copy_is_applied_again_after_edits_and_changes_of_its_source() {
     let source = config_map("a", json!({"k": "v", "old": "x"}));
     let copy = stored(&applied(&plan(&mirror(&["a"]), &[], std::slice::from_ref(&source)))[0]);
     let again = |copy: &Value, source: &Value| {
@@ -77,12 +76,12 @@ fn edits_and_changes_of_the_source_are_noticed_and_additions_of_others_are_not()
     let mut extended = copy.clone();
     extended["data"]["theirs"] = json!("w");
     assert_eq!(again(&extended, &source), 0);
-    // The copy has all that the source still has: only the digest tells that a key left.
+    // The copy has everything that the source still has. Only the digest tells that a key left.
     assert_eq!(again(&copy, &config_map("a", json!({"k": "v"}))), 1);
 }
 
 #[test]
-fn a_copy_whose_source_left_the_list_is_deleted_by_uid_and_one_whose_source_is_missing_stays() {
+fn copies_that_are_no_longer_wanted_are_deleted_by_uid() {
     let mut going = config_map("copy-c", json!({}));
     going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     let copies = [config_map("copy-a", json!({})), config_map("copy-b", json!({})), going];
@@ -94,7 +93,7 @@ fn a_copy_whose_source_left_the_list_is_deleted_by_uid_and_one_whose_source_is_m
 }
 
 #[test]
-fn a_foreign_object_of_that_name_is_left_alone_and_told_of_once() {
+fn an_object_of_that_name_that_is_not_a_copy_is_reported_once() {
     let others = [config_map("a", json!({"k": "v"})), config_map("copy-a", json!({"mine": "yes"}))];
     let first = plan(&mirror(&["a"]), &[], &others);
     assert!(first.apply.is_empty() && first.delete.is_empty());
@@ -108,7 +107,7 @@ fn a_foreign_object_of_that_name_is_left_alone_and_told_of_once() {
 }
 
 #[test]
-fn a_mirror_that_is_being_deleted_is_left_to_garbage_collection() {
+fn a_mirror_that_is_being_deleted_is_left_to_the_garbage_collector() {
     let mut primary = mirror(&["a"]);
     primary["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     let plan = plan(&primary, &[], &[config_map("a", json!({}))]);
@@ -117,13 +116,11 @@ fn a_mirror_that_is_being_deleted_is_left_to_garbage_collection() {
 
 #[test]
 fn an_object_that_cannot_be_read_is_named() {
-    let observed = Observed {
-        primary: "{}".into(),
-        owned: Vec::new(),
-        related: Vec::new(),
-        failures: Vec::new(),
-        now: 0,
+    let sentence = |primary: &str| {
+        let observed = Observed { primary: primary.to_owned(), ..Observed::default() };
+        reconcile(&observed).expect_err("a sentence").to_string()
     };
-    let sentence = reconcile(&observed).expect_err("a sentence");
-    assert!(sentence.starts_with("the ConfigMapMirror cannot be read: missing field"), "{sentence}");
+    assert_eq!(sentence("{}"), "the ConfigMapMirror cannot be read: metadata.name is missing");
+    let bare = sentence(r#"{"metadata":{"name":"m"}}"#);
+    assert!(bare.starts_with("the ConfigMapMirror cannot be read: missing field `spec`"), "{bare}");
 }

@@ -70,7 +70,12 @@ impl Resource {
         }
     }
 
-    /// Group and kind, which is what all behaviour is chosen by: there is one version of each kind.
+    /// Whether this is a HorizontalPodAutoscaler of autoscaling/v1, whose objects are stored in v2.
+    pub(crate) fn is_autoscaler_v1(&self) -> bool {
+        (self.group, self.version, self.kind) == ("autoscaling", "v1", "HorizontalPodAutoscaler")
+    }
+
+    /// Group and kind, by which all behaviour is chosen. Only autoscalers behave differently by version.
     pub(crate) fn group_kind(&self) -> (&'static str, &'static str) {
         (self.group, self.kind)
     }
@@ -82,7 +87,8 @@ mod tests {
 
     #[test]
     fn resources_are_sorted_and_unique() {
-        let names: Vec<_> = RESOURCES.iter().map(|resource| (resource.group, resource.plural)).collect();
+        let names: Vec<_> =
+            RESOURCES.iter().map(|resource| (resource.group, resource.plural, resource.version)).collect();
         let mut sorted = names.clone();
         sorted.sort_unstable();
         sorted.dedup();

@@ -104,6 +104,7 @@ pub(super) const RESOURCES: &[Resource] = &[
         .categories(&["all"])
         .subresources(&[
             subresource("binding", ("", "v1", "Binding"), CREATE),
+            subresource("ephemeralcontainers", ("", "v1", "Pod"), READ_WRITE),
             subresource("eviction", ("policy", "v1", "Eviction"), CREATE),
             subresource("status", ("", "v1", "Pod"), READ_WRITE),
         ])
@@ -197,6 +198,14 @@ pub(super) const RESOURCES: &[Resource] = &[
     )
     .cluster_scoped()
     .verbs(CREATE),
+    resource(
+        ("autoscaling", "v1", "HorizontalPodAutoscaler"),
+        ("horizontalpodautoscalers", "horizontalpodautoscaler"),
+        "qwQve8ut294=",
+    )
+    .short(&["hpa"])
+    .categories(&["all"])
+    .subresources(&[subresource("status", ("autoscaling", "v1", "HorizontalPodAutoscaler"), READ_WRITE)]),
     resource(
         ("autoscaling", "v2", "HorizontalPodAutoscaler"),
         ("horizontalpodautoscalers", "horizontalpodautoscaler"),

@@ -12,6 +12,7 @@ mod workloads;
 
 use serde_json::Value;
 
+use crate::autoscalers::autoscaler_to_v2;
 use crate::catalogue::Resource;
 use crate::json::Fields;
 
@@ -112,6 +113,8 @@ pub fn columns(resource: &Resource) -> &'static [Column] {
 
 /// The cells of an object, one for each column. `now` is RFC 3339.
 pub fn cells(resource: &Resource, object: &Value, now: &str) -> Vec<Value> {
+    let v2 = resource.is_autoscaler_v1().then(|| autoscaler_to_v2(object));
+    let object = v2.as_ref().unwrap_or(object);
     let row = Row { object, spec: object.at("spec"), status: object.at("status"), now };
     (table(resource).cells)(&row)
 }

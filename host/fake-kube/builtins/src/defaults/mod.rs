@@ -10,6 +10,7 @@ mod workloads;
 
 use serde_json::{Value, json};
 
+use crate::autoscalers::{autoscaler_to_v1, autoscaler_to_v2};
 use crate::catalogue::Resource;
 use crate::json::{Fields, ensure, is_empty, items, set_default, set_default_text};
 
@@ -32,6 +33,11 @@ pub fn default(resource: &Resource, object: &mut Value) {
         ("apps", "ReplicaSet") => workloads::replica_set(object),
         ("batch", "Job") => workloads::job(object),
         ("batch", "CronJob") => workloads::cron_job(object),
+        ("autoscaling", "HorizontalPodAutoscaler") if resource.is_autoscaler_v1() => {
+            *object = autoscaler_to_v2(object);
+            workloads::autoscaler(object);
+            *object = autoscaler_to_v1(object);
+        }
         ("autoscaling", "HorizontalPodAutoscaler") => workloads::autoscaler(object),
         ("discovery.k8s.io", "EndpointSlice") => network::endpoint_slice(object),
         ("networking.k8s.io", "NetworkPolicy") => network::policy(object),

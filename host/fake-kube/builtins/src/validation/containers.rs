@@ -36,7 +36,7 @@ pub(super) fn all(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-fn name(container: &Value, seen: &[&str], path: &str, causes: &mut Vec<Cause>) {
+pub(super) fn name(container: &Value, seen: &[&str], path: &str, causes: &mut Vec<Cause>) {
     let name = container.text("name");
     let field = || format!("{path}.name");
     if name.is_empty() {
@@ -49,7 +49,7 @@ fn name(container: &Value, seen: &[&str], path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-fn container(container: &Value, volumes: &[&str], path: &str, causes: &mut Vec<Cause>) {
+pub(super) fn container(container: &Value, volumes: &[&str], path: &str, causes: &mut Vec<Cause>) {
     let image = container.text("image");
     if image.is_empty() {
         causes.push(Cause::required(format!("{path}.image"), ""));

@@ -1,10 +1,12 @@
 //! What the API server refuses, in its words.
 
 mod access;
+mod autoscalers;
 mod causes;
 mod configuration;
 mod containers;
 mod definitions;
+mod ephemeral_containers;
 mod events;
 mod jobs;
 mod metadata;
@@ -24,9 +26,11 @@ mod workloads;
 use fake_kube_apimachinery::status::Cause;
 use serde_json::Value;
 
+use crate::autoscalers::autoscaler_to_v2;
 use crate::catalogue::Resource;
 use crate::json::Fields;
 
+pub use ephemeral_containers::validate_ephemeral_containers_update;
 pub use metadata::validate_metadata;
 pub(crate) use resources::qos_class;
 
@@ -38,6 +42,9 @@ pub fn validate_create(resource: &Resource, object: &Value) -> Vec<Cause> {
     let mut causes =
         metadata::validate(resource.namespaced, name_format(resource), object.at("metadata"), "metadata");
     content(resource, object, &mut causes);
+    if resource.group_kind() == ("", "Pod") && !object.at("spec").list("ephemeralContainers").is_empty() {
+        causes.push(Cause::forbidden("spec.ephemeralContainers", "cannot be set on create"));
+    }
     causes
 }
 
@@ -92,7 +99,10 @@ fn content(resource: &Resource, object: &Value, causes: &mut Vec<Cause>) {
         ("batch", "Job") => jobs::job(object, causes),
         ("batch", "CronJob") => jobs::cron_job(object, causes),
         ("policy", "PodDisruptionBudget") => workloads::disruption_budget(object, causes),
-        ("autoscaling", "HorizontalPodAutoscaler") => workloads::autoscaler(object, causes),
+        ("autoscaling", "HorizontalPodAutoscaler") if resource.is_autoscaler_v1() => {
+            autoscalers::autoscaler(&autoscaler_to_v2(object), causes);
+        }
+        ("autoscaling", "HorizontalPodAutoscaler") => autoscalers::autoscaler(object, causes),
         ("networking.k8s.io", "Ingress") => services::ingress(object, causes),
         ("networking.k8s.io", "NetworkPolicy") => services::network_policy(object, causes),
         ("storage.k8s.io", "StorageClass") => storage::class(object, causes),

@@ -4,13 +4,14 @@ use fake_kube_apimachinery::status::Cause;
 use serde_json::Value;
 
 use super::causes::{invalid, unsupported};
-use super::{containers, metadata, names, probes, selectors, volumes};
+use super::{containers, ephemeral_containers, metadata, names, probes, selectors, volumes};
 use crate::json::{Fields, copy, items, remove};
 
 /// Validates a pod spec.
 pub(super) fn spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
     volumes::volumes(spec, path, causes);
     containers::all(spec, path, causes);
+    ephemeral_containers::all(spec, path, causes);
     let enums: [(&str, &[&str]); 2] = [
         ("restartPolicy", &["Always", "Never", "OnFailure"]),
         ("dnsPolicy", &["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]),
@@ -109,6 +110,10 @@ pub(super) fn template(template: &Value, path: &str, causes: &mut Vec<Cause>) {
     metadata::labels(metadata, "labels", &format!("{path}.labels"), causes);
     metadata::annotations(metadata, &format!("{path}.annotations"), causes);
     spec(template.at("spec"), &format!("{path}.spec"), causes);
+    if !template.at("spec").list("ephemeralContainers").is_empty() {
+        let field = format!("{path}.spec.ephemeralContainers");
+        causes.push(Cause::forbidden(field, "ephemeral containers not allowed in pod template"));
+    }
 }
 
 /// Validates that an update changes only what may change in a pod.
@@ -157,7 +162,7 @@ pub(super) fn update(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
         ));
     }
     let mut same = new.clone();
-    for field in ["activeDeadlineSeconds", "tolerations", "schedulingGates", "ephemeralContainers"] {
+    for field in ["activeDeadlineSeconds", "tolerations", "schedulingGates"] {
         copy(old, &mut same, field);
     }
     let negative = old.integer("terminationGracePeriodSeconds").is_some_and(|seconds| seconds < 0);

@@ -221,28 +221,6 @@ pub(super) fn disruption_budget(object: &Value, causes: &mut Vec<Cause>) {
     selectors::label_selector(spec.at("selector"), "spec.selector", causes);
 }
 
-pub(super) fn autoscaler(object: &Value, causes: &mut Vec<Cause>) {
-    let spec = object.at("spec");
-    let (minimum, maximum) =
-        (spec.integer("minReplicas").unwrap_or(1), spec.integer("maxReplicas").unwrap_or(0));
-    if minimum < 1 {
-        let sentence = "must be greater than or equal to 1";
-        causes.push(Cause::invalid("spec.minReplicas", spec.at("minReplicas"), sentence));
-    }
-    if maximum < 1 {
-        causes.push(Cause::invalid("spec.maxReplicas", &maximum.into(), "must be greater than 0"));
-    }
-    if maximum < minimum {
-        let sentence = "must be greater than or equal to `minReplicas`";
-        causes.push(Cause::invalid("spec.maxReplicas", &maximum.into(), sentence));
-    }
-    for field in ["kind", "name"] {
-        if spec.at("scaleTargetRef").text(field).is_empty() {
-            causes.push(Cause::required(format!("spec.scaleTargetRef.{field}"), ""));
-        }
-    }
-}
-
 pub(super) fn controller_revision(object: &Value, causes: &mut Vec<Cause>) {
     if object.integer("revision").is_some_and(|revision| revision < 0) {
         causes.push(Cause::invalid("revision", object.at("revision"), "must be greater than or equal to 0"));

@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     fn service(path: &str) -> ClientConfig {
-        let (namespace, name) = ("orascache-system".to_owned(), "orascache-webhook".to_owned());
+        let (namespace, name) = ("hooks".to_owned(), "hook".to_owned());
         let place = Place::Service { namespace, name, port: 443, path: path.to_owned() };
         ClientConfig { place, ca_bundle: Arc::default() }
     }
@@ -290,15 +290,15 @@ mod tests {
         let answer = clients.post(&services, &config, Bytes::new(), Duration::from_secs(5)).await;
         assert_eq!(
             answer.unwrap_err(),
-            "failed to call webhook: Post \"https://orascache-webhook.orascache-system.svc:443/mutate?timeout=5s\": no \
-             endpoints available for service \"orascache-webhook\""
+            "failed to call webhook: Post \"https://hook.hooks.svc:443/mutate?timeout=5s\": no \
+             endpoints available for service \"hook\""
         );
     }
 
     #[test]
     fn peers_are_found_by_route_or_url() {
         let services = Services::default();
-        services.route("orascache-system", "orascache-webhook", 443, "127.0.0.1:9443".parse().unwrap());
+        services.route("hooks", "hook", 443, "127.0.0.1:9443".parse().unwrap());
         let peer = |config: &ClientConfig| {
             let uri: Uri = config.url().unwrap().parse().unwrap();
             config
@@ -306,14 +306,11 @@ mod tests {
                 .map(|peer| (peer.address.clone(), peer.server_name.clone(), config.allows_http2(&peer)))
         };
         let expected = |address: &str, name: &str, http2| Ok((address.to_owned(), name.to_owned(), http2));
-        assert_eq!(
-            peer(&service("")),
-            expected("127.0.0.1:9443", "orascache-webhook.orascache-system.svc", false)
-        );
+        assert_eq!(peer(&service("")), expected("127.0.0.1:9443", "hook.hooks.svc", false));
         assert_eq!(peer(&by_url("https://h.example/x")), expected("h.example:443", "h.example", false));
         assert_eq!(peer(&by_url("https://[::1]:8/x")), expected("[::1]:8", "::1", true));
         assert_eq!(peer(&by_url("https://localhost:8")), expected("localhost:8", "localhost", true));
-        services.remove("orascache-system", "orascache-webhook", 443);
+        services.remove("hooks", "hook", 443);
         assert!(peer(&service("")).is_err());
     }
 

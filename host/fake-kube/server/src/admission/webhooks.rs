@@ -111,7 +111,7 @@ mod tests {
     use tokio::sync::watch;
 
     use crate::admission::AdmitAll;
-    use crate::cluster::Cluster;
+    use crate::cluster::{Cluster, Settings};
     use crate::http::decode::Decoded;
     use crate::store::{Key, TableName};
     use crate::write::{Write, create};
@@ -122,7 +122,8 @@ mod tests {
         side_effects: Value,
     ) -> Result<Value, fake_kube_apimachinery::status::ApiError> {
         let (_running, stop) = watch::channel(false);
-        let cluster = Cluster::new(10, Duration::from_secs(60), std::sync::Arc::new(AdmitAll), stop);
+        let settings = Settings { history: 10, bookmark_interval: Duration::from_secs(60), token: None };
+        let cluster = Cluster::new(settings, std::sync::Arc::new(AdmitAll), stop);
         let webhook = json!({
             "name": "w.hook.test", "sideEffects": side_effects, "failurePolicy": "Ignore",
             "clientConfig": {"service": {"namespace": "n", "name": "s"}}, "admissionReviewVersions": ["v1"],

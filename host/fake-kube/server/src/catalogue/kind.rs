@@ -1,4 +1,4 @@
-//! One served kind: a resource in one version, built in or defined by a CustomResourceDefinition.
+//! One served kind: a resource in one version, built in or of a CustomResourceDefinition.
 
 use std::sync::Arc;
 
@@ -23,29 +23,29 @@ pub struct Kind {
     pub list_kind: String,
     /// The resource name in paths.
     pub plural: String,
-    /// For people.
+    /// The resource name for one object.
     pub singular: String,
-    /// For people in a hurry.
+    /// What kubectl accepts instead of the name, for example `cm`.
     pub short_names: Vec<String>,
-    /// For example `all`.
+    /// Groups of resources that kubectl knows, for example `all`.
     pub categories: Vec<String>,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
-    /// What can be done with it.
+    /// The supported verbs.
     pub verbs: Vec<String>,
-    /// `status`, `scale` and the like.
+    /// The subresources, for example `status` and `scale`.
     pub subresources: Vec<Subresource>,
-    /// What its objects look like.
+    /// The schema of its objects.
     pub schema: Arc<Schema>,
-    /// Where its objects are stored.
+    /// The table with its objects, which all versions of the resource share.
     pub table: TableName,
     /// Discovery's hint for storage migration.
     pub storage_version_hash: String,
-    /// Who knows more about it.
+    /// Where it comes from.
     pub origin: Origin,
 }
 
-/// Where the behaviour of a kind comes from.
+/// Where a kind comes from, with what is known only there.
 #[derive(Debug)]
 pub enum Origin {
     /// The catalogue of built-in kinds.
@@ -54,15 +54,26 @@ pub enum Origin {
     Custom(Box<Custom>),
 }
 
-/// A subresource in discovery.
+/// A subresource.
 #[derive(Clone, Debug)]
 pub struct Subresource {
     /// For example `scale`.
     pub name: String,
     /// Group, version and kind of what is read and written through it.
     pub body: (String, String, String),
-    /// What can be done with it.
+    /// The supported verbs.
     pub verbs: Vec<String>,
+}
+
+/// In which form objects of a built-in kind are stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    /// In the form of the kind itself.
+    AsIs,
+    /// As an Event of the core group.
+    CoreEvent,
+    /// As a HorizontalPodAutoscaler of autoscaling/v2.
+    AutoscalerV2,
 }
 
 impl Kind {
@@ -81,18 +92,14 @@ impl Kind {
         ResourceName { group: self.error_group(), resource: &self.kind }
     }
 
-    // Events of both groups are core events inside the API server, and its errors say so.
+    // The API server implements events of both groups as core events, which shows in its errors.
     fn error_group(&self) -> &str {
-        if self.is_events_view() { "" } else { &self.group }
+        if self.stored_as() == Stored::CoreEvent { "" } else { &self.group }
     }
 
-    /// Whether this is the core kind or resource of that plural name.
+    /// Whether this is the resource of that group and plural name.
     pub fn is(&self, group: &str, plural: &str) -> bool {
         self.group == group && self.plural == plural
-    }
-
-    fn is_events_view(&self) -> bool {
-        self.is("events.k8s.io", "events")
     }
 
     /// Whether it has the subresource.
@@ -100,7 +107,7 @@ impl Kind {
         self.subresources.iter().any(|subresource| subresource.name == name)
     }
 
-    /// Group, version and kind of what is written through a subresource, or of the objects themselves.
+    /// Group, version and kind of bodies that are written through a subresource; without one, of the objects.
     pub fn body(&self, subresource: Option<&str>) -> (&str, &str, &str) {
         let found = self.subresources.iter().find(|one| Some(one.name.as_str()) == subresource);
         match found {
@@ -109,12 +116,12 @@ impl Kind {
         }
     }
 
-    /// Whether what is written through a subresource is an object of this kind.
+    /// Whether bodies that are written through a subresource are objects of this kind.
     pub fn is_body(&self, subresource: Option<&str>) -> bool {
         self.body(subresource) == (self.group.as_str(), self.version.as_str(), self.kind.as_str())
     }
 
-    /// Whether it was defined by a CustomResourceDefinition.
+    /// The parts that come from a CustomResourceDefinition; `None` for built-in kinds.
     pub fn custom(&self) -> Option<&Custom> {
         match &self.origin {
             Origin::Custom(custom) => Some(custom),
@@ -122,29 +129,36 @@ impl Kind {
         }
     }
 
-    /// A stored object as this kind shows it.
+    /// A stored object in the version of this kind.
     pub fn value(&self, object: &Object) -> Value {
         self.view(object.value())
     }
 
-    /// A stored body as this kind shows it.
+    /// A stored body in the version of this kind.
     pub fn view(&self, mut body: Value) -> Value {
         if let Some(map) = body.as_object_mut() {
-            let (api_version, kind) = if self.is_events_view() {
-                ("v1".into(), "Event")
-            } else {
-                (self.api_version(), &*self.kind)
-            };
-            map.insert("apiVersion".into(), api_version.into());
-            map.insert("kind".into(), kind.into());
+            map.insert("apiVersion".into(), self.api_version().into());
+            map.insert("kind".into(), self.kind.clone().into());
         }
-        if self.is_events_view() { fake_kube_builtins::event_from_core(&body) } else { body }
+        match self.stored_as() {
+            Stored::AsIs => body,
+            Stored::CoreEvent => {
+                if let Some(map) = body.as_object_mut() {
+                    map.insert("apiVersion".into(), "v1".into());
+                }
+                fake_kube_builtins::event_from_core(&body)
+            }
+            Stored::AutoscalerV2 => fake_kube_builtins::autoscaler_to_v1(&body),
+        }
     }
 
-    /// What is stored of an object of this kind.
+    /// The body that is stored for an object of this kind.
     pub fn to_storage(&self, object: &Value) -> Value {
-        let mut body =
-            if self.is_events_view() { fake_kube_builtins::event_to_core(object) } else { object.clone() };
+        let mut body = match self.stored_as() {
+            Stored::AsIs => object.clone(),
+            Stored::CoreEvent => fake_kube_builtins::event_to_core(object),
+            Stored::AutoscalerV2 => fake_kube_builtins::autoscaler_to_v2(object),
+        };
         if let Some(map) = body.as_object_mut() {
             map.remove("apiVersion");
             map.remove("kind");
@@ -152,9 +166,18 @@ impl Kind {
         body
     }
 
-    /// The JSON of a stored object, as this kind shows it.
+    /// How objects of this kind are stored.
+    fn stored_as(&self) -> Stored {
+        match (self.group.as_str(), self.version.as_str(), self.plural.as_str()) {
+            ("events.k8s.io", _, "events") => Stored::CoreEvent,
+            ("autoscaling", "v1", "horizontalpodautoscalers") => Stored::AutoscalerV2,
+            _ => Stored::AsIs,
+        }
+    }
+
+    /// The JSON of a stored object in the version of this kind.
     pub fn bytes(&self, object: &Object) -> Bytes {
-        if self.is_events_view() {
+        if self.stored_as() != Stored::AsIs {
             return self.value(object).to_string().into();
         }
         let mut bytes = Vec::with_capacity(object.body().len() + 64);
@@ -162,11 +185,11 @@ impl Kind {
         bytes.into()
     }
 
-    /// Appends the JSON of an object as lists show it: built-in kinds leave out `apiVersion` and `kind`.
+    /// Appends the JSON of an object as an item of a list. Items of built-in kinds lack `apiVersion` and `kind`.
     pub fn write_list_item(&self, object: &Object, out: &mut Vec<u8>) {
         match &self.origin {
             Origin::Custom(_) => self.write_typed(object, out),
-            Origin::Builtin(_) if self.is_events_view() => {
+            Origin::Builtin(_) if self.stored_as() != Stored::AsIs => {
                 let mut value = self.value(object);
                 if let Some(map) = value.as_object_mut() {
                     map.remove("apiVersion");
@@ -188,7 +211,7 @@ impl Kind {
             }
         };
         out.extend_from_slice(head.as_bytes());
-        // Bodies are objects with at least `metadata`.
+        // A body is an object with at least `metadata`: the brace and the comma are part of `head`.
         out.extend_from_slice(object.body().get(1..).unwrap_or_default());
     }
 }

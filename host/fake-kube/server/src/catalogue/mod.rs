@@ -1,6 +1,7 @@
-//! What the server serves: built-in kinds, and kinds that CustomResourceDefinitions add and take away.
+//! The served kinds: the built-in ones, and those of CustomResourceDefinitions.
 
 mod custom;
+mod definition;
 mod kind;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,8 @@ use std::sync::Arc;
 use fake_kube_apimachinery::builtin_schema;
 use fake_kube_apimachinery::schema::Schema;
 
-pub use custom::{PrinterColumn, kinds_of};
+pub use custom::PrinterColumn;
+pub use definition::kinds_of;
 pub use kind::{Kind, Origin, Subresource};
 
 use crate::store::TableName;
@@ -18,7 +20,7 @@ use crate::store::TableName;
 #[derive(Clone, Default)]
 pub struct Catalogue {
     builtin: Vec<Arc<Kind>>,
-    /// By the name of the definition.
+    /// Custom kinds by the name of their definition.
     custom: BTreeMap<String, Vec<Arc<Kind>>>,
 }
 
@@ -26,7 +28,7 @@ pub struct Catalogue {
 pub struct Group<'a> {
     /// The group's name.
     pub name: &'a str,
-    /// Its versions with their kinds.
+    /// Its versions with their kinds, in order of preference.
     pub versions: Vec<(&'a str, Vec<&'a Kind>)>,
 }
 
@@ -112,7 +114,7 @@ fn version_priority(version: &str) -> (u8, u32, u32) {
 fn builtin_kind(resource: &'static fake_kube_builtins::Resource) -> Arc<Kind> {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let schema = builtin_schema::schema(resource.group, resource.version, resource.kind);
-    // Both event groups show the same objects.
+    // Events of `events.k8s.io` are the events of the core group.
     let table_group = if resource.plural == "events" { "" } else { resource.group };
     Arc::new(Kind {
         group: resource.group.to_owned(),

@@ -6,12 +6,12 @@ use sha2::{Digest, Sha512};
 
 use crate::catalogue::{Catalogue, Group, Kind};
 
-/// An OpenAPI v2 document in protobuf that says nothing but its version (field 1, `2.0`).
+/// An OpenAPI v2 document in protobuf with nothing but its version (field 1, `2.0`).
 ///
-/// Clients ask for it when v3 does not say what they look for.
+/// Clients fall back to v2 when they do not find a resource in v3.
 pub const EMPTY_V2_PROTOBUF: &[u8] = b"\x0a\x032.0";
 
-/// An OpenAPI v2 document that says nothing, in JSON.
+/// An OpenAPI v2 document without content, in JSON.
 pub fn empty_v2() -> Value {
     json!({
         "swagger": "2.0",
@@ -41,14 +41,15 @@ pub fn index(catalogue: &Catalogue) -> Value {
     json!({"paths": paths})
 }
 
-/// Changes whenever the document could: built-in kinds never do, custom ones with their schemas.
+/// The hash by which clients cache a document. It covers the kinds and the schemas of custom kinds; the
+/// schemas of built-in kinds change only with the version of this crate.
 fn hash(kinds: &[&Kind]) -> String {
     let mut hasher = Sha512::new();
     hasher.update(env!("CARGO_PKG_VERSION"));
     for kind in kinds {
         hasher.update(format!("{}/{}/{}/{}", kind.group, kind.version, kind.kind, kind.plural));
         if let Some(custom) = kind.custom() {
-            hasher.update(custom.openapi.to_string());
+            hasher.update(custom.validator.openapi().to_string());
         }
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02X}")).collect()
@@ -69,7 +70,7 @@ pub fn document(catalogue: &Catalogue, path: &str) -> Option<Value> {
             plural: kind.plural.clone(),
             namespaced: kind.namespaced,
             verbs: kind.verbs.clone(),
-            schema: kind.custom().map(|custom| custom.openapi.clone()),
+            schema: kind.custom().map(|custom| custom.validator.openapi().clone()),
         })
         .collect();
     Some(openapi_v3::document(title, &resources))

@@ -1,4 +1,4 @@
-//! One request from its head to its answer, with faults and the request log around it.
+//! Handles one request: access, documents, injected faults, the request log, resources.
 
 use std::sync::Arc;
 
@@ -11,6 +11,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
+use super::access;
+use super::call::Call;
 use super::document_paths::{self, Asked};
 use super::path::ResourcePath;
 use super::query::Query;
@@ -20,37 +22,18 @@ use crate::cluster::Cluster;
 use crate::faults::Fault;
 use crate::requests::Request;
 
-/// The API server's limit for request bodies.
+/// The API server's limit for request bodies, in bytes (`MaxRequestBodyBytes`).
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
 
-/// The connection is to be cut instead of an answer.
+/// Cuts the connection instead of answering.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer was lost, as an injected fault wants it")]
+#[error("an injected fault cuts the connection instead of answering")]
 pub struct LostResponse;
 
-/// A request whose body has been read.
-pub struct Call {
-    /// The method.
-    pub method: Method,
-    /// The resource that the path names.
-    pub path: ResourcePath,
-    /// The query.
-    pub query: Query,
-    /// The body.
-    pub body: Bytes,
-    /// `Content-Type`.
-    pub content_type: Option<String>,
-    /// `Accept`.
-    pub accept: Option<String>,
-    /// `User-Agent`.
-    pub user_agent: String,
-    /// The fault that a watch starts with.
-    pub frozen: bool,
-    /// How the request log and faults name it.
-    pub summary: Request,
-}
-
 /// Answers a request.
+///
+/// # Errors
+/// When an injected fault loses the answer. The connection is cut then.
 pub async fn handle(
     cluster: Arc<Cluster>,
     request: http::Request<Incoming>,
@@ -58,9 +41,9 @@ pub async fn handle(
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let pretty = wants_pretty(&query, header(&parts, &USER_AGENT).unwrap_or_default());
-    let reply = match refuse_foreign_host(&parts) {
-        Some(reply) => reply,
-        None => answer(&cluster, &parts, query, body).await?,
+    let reply = match access::check(&parts, cluster.token.as_ref()) {
+        Err(refused) => Reply::error(&refused),
+        Ok(()) => answer(&cluster, &parts, query, body).await?,
     };
     let reply = if pretty { reply.pretty() } else { reply };
     Ok(reply.into_response())
@@ -70,26 +53,10 @@ fn header<'a>(parts: &'a Parts, name: &HeaderName) -> Option<&'a str> {
     parts.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
+/// Whether the answer is indented: when the query asks for it, and for clients that people read from.
 fn wants_pretty(query: &Query, user_agent: &str) -> bool {
     let person = ["curl", "Wget", "Mozilla/5.0"].iter().any(|tool| user_agent.starts_with(tool));
     query.flag_if_given("pretty").unwrap_or(person)
-}
-
-/// A page in a browser could reach this server through a name that resolves to loopback; such a
-/// request carries that name in `Host`.
-fn refuse_foreign_host(parts: &Parts) -> Option<Reply> {
-    let host = header(parts, &HOST).or_else(|| parts.uri.authority().map(|authority| authority.as_str()))?;
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    if matches!(name, "localhost" | "::1" | "127.0.0.1") {
-        return None;
-    }
-    let message = format!(
-        "this API server answers only on loopback, but the request was for host {host:?}: use the server address of the kubeconfig"
-    );
-    Some(Reply::error(&ApiError { code: 403, reason: "Forbidden".into(), message, details: Value::Null }))
 }
 
 async fn answer(

@@ -1,12 +1,15 @@
-//! HTTP: connections, paths, queries, bodies, answers.
+//! HTTP: connections, access, paths, queries, bodies, answers.
 
 pub mod accept;
+mod access;
+mod call;
 pub mod decode;
 mod document_paths;
 mod handler;
+pub mod listener;
 pub mod path;
 mod protobuf;
 pub mod query;
 pub mod reply;
 mod resource_paths;
-pub mod server;
+pub mod tls;

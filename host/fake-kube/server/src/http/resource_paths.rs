@@ -1,4 +1,4 @@
-//! Requests about resources: which operation they are, and its answer.
+//! Requests about resources: dispatches them to the operations of `read` and `write`.
 
 use std::sync::Arc;
 
@@ -8,22 +8,24 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::accept::{self, Shape};
+use super::call::Call;
 use super::decode::{self, Decoded};
-use super::handler::Call;
 use super::query::{FieldValidation, Query};
 use super::reply::Reply;
 use crate::catalogue::Kind;
 use crate::clock;
 use crate::cluster::Cluster;
+use crate::read::include::IncludeObject;
 use crate::read::select::Selection;
-use crate::read::shape::{self, IncludeObject};
-use crate::read::{list, watch};
+use crate::read::{list, shape, watch};
 use crate::store::Key;
 use crate::write::delete::{self, DeleteOptions};
-use crate::write::update::{self, Change};
-use crate::write::{PatchType, TIME_LIMIT, Write, actions, create, scale};
+use crate::write::{Change, PatchType, TIME_LIMIT, Write, actions, create, scale, update};
 
 /// Answers a request about a resource.
+///
+/// # Errors
+/// The refusal that the client gets.
 pub async fn answer(cluster: &Arc<Cluster>, call: Call) -> Result<Reply, ApiError> {
     let path = &call.path;
     let Some(kind) = cluster.catalogue().find(&path.group, &path.version, &path.resource) else {
@@ -71,8 +73,8 @@ fn not_acceptable() -> ApiError {
     }
 }
 
-/// The options of a write as webhooks are told them.
-fn told_options(query: &Query) -> Map<String, Value> {
+/// The options of a write as reviews show them to webhooks.
+fn reviewed_options(query: &Query) -> Map<String, Value> {
     let mut options = Map::new();
     for field in ["fieldManager", "fieldValidation"] {
         if let Some(given) = query.get(field) {
@@ -218,7 +220,7 @@ impl Answer<'_> {
 
     fn write(&self, options: &'static str, apply: bool) -> Result<Write, ApiError> {
         let query = &self.call.query;
-        // Apply names its manager; everybody else is known by the first word of the user agent.
+        // Apply must name its manager. Other writes take the first word of the user agent by default.
         let manager = match query.get("fieldManager") {
             Some(manager) => manager.to_owned(),
             None if apply => String::new(),
@@ -237,7 +239,7 @@ impl Answer<'_> {
             subresource: self.call.path.subresource.clone(),
             manager,
             dry_run: query.dry_run(options)?,
-            options: told_options(query),
+            options: reviewed_options(query),
             deadline: Instant::now() + TIME_LIMIT,
             exempt: false,
             validation: if options == "DeleteOptions" {
@@ -250,7 +252,7 @@ impl Answer<'_> {
         })
     }
 
-    /// The answer to a write; what was to be warned of is said also when it was refused.
+    /// The answer to a write, with its warnings, which refusals carry too.
     fn written(&self, result: Result<(StatusCode, Value), ApiError>, warnings: Vec<String>) -> Reply {
         let (status, object) = match &result {
             Ok((status, object)) => (*status, object),

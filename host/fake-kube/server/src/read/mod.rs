@@ -1,5 +1,6 @@
-//! Reads: objects, lists, watches, and the shapes that they come in.
+//! Reads: objects, lists and watches, in the shape that the client asks for.
 
+pub mod include;
 pub mod list;
 mod pages;
 pub mod select;

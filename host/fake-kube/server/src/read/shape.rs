@@ -3,37 +3,15 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::include::IncludeObject;
 use super::table;
 use crate::catalogue::{Kind, Origin};
 use crate::http::accept::Shape;
 use crate::store::Object;
 
-/// Which part of each object goes into a table's row (`includeObject`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum IncludeObject {
-    /// Nothing.
-    None,
-    /// Its metadata.
-    #[default]
-    Metadata,
-    /// All of it.
-    Object,
-}
-
-impl IncludeObject {
-    /// Reads the parameter.
-    pub fn read(parameter: Option<&str>) -> Self {
-        match parameter {
-            Some("None") => Self::None,
-            Some("Object") => Self::Object,
-            _ => Self::Metadata,
-        }
-    }
-}
-
 const METADATA_HEAD: &str = r#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":"#;
 
-/// The `PartialObjectMetadata` of a stored object, without parsing it.
+/// The `PartialObjectMetadata` of a stored object. The object is not parsed.
 pub fn metadata_of(object: &Object) -> Bytes {
     format!("{METADATA_HEAD}{}}}", object.metadata()).into()
 }
@@ -53,7 +31,7 @@ pub fn object(kind: &Kind, object: &Object, shape: Shape, include: IncludeObject
     }
 }
 
-/// An object that is not (any more) stored, for example the result of a write.
+/// An object that is not read from the store, for example the result of a write.
 pub fn value(kind: &Kind, value: &Value, shape: Shape, include: IncludeObject) -> Bytes {
     let is_status = value.get("kind").and_then(Value::as_str) == Some("Status");
     let metadata = value.get("metadata").cloned().unwrap_or_else(|| json!({}));
@@ -71,13 +49,13 @@ pub fn value(kind: &Kind, value: &Value, shape: Shape, include: IncludeObject) -
     }
 }
 
-/// What a list says about itself.
+/// The metadata of a list.
 pub struct ListMeta {
-    /// The revision that it shows.
+    /// The revision that the list shows.
     pub revision: u64,
-    /// The token for the next page.
+    /// The continue token of the next page.
     pub next: Option<String>,
-    /// How many objects come after this page, where that is known.
+    /// How many objects follow this page, where that is known.
     pub remaining: Option<usize>,
 }
 

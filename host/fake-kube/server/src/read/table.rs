@@ -3,14 +3,14 @@
 use fake_kube_apimachinery::jsonpath;
 use serde_json::{Value, json};
 
-use super::shape::IncludeObject;
+use super::include::IncludeObject;
 use crate::catalogue::{Kind, Origin, PrinterColumn};
 use crate::store::Object;
 
 const NAME_DESCRIPTION: &str = "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
 const AGE_DESCRIPTION: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
 
-/// A table; watches leave out the columns after their first event.
+/// A table. `columns` is `None` in watch events after the first, which have no column definitions.
 pub fn table(metadata: &Value, columns: Option<Value>, rows: Vec<Value>) -> Value {
     json!({
         "kind": "Table",
@@ -92,7 +92,7 @@ fn age(created: Option<&Value>, now: &str) -> Value {
         .map_or_else(|| "<unknown>".into(), |created| fake_kube_builtins::age(created, now).into())
 }
 
-/// The value of a printer column; `null` when there is none or when it has another type.
+/// The cell of a printer column; null when there is no value or it has another type.
 fn cell(column: &PrinterColumn, object: &Value, now: &str) -> Value {
     let found = jsonpath::find(&column.json_path, object);
     let Some(first) = found.first().copied().filter(|value| !value.is_null()) else { return Value::Null };

@@ -1,7 +1,7 @@
-//! Watches: every change once and in order, bookmarks, and an end.
+//! Watches: every change once and in order, with bookmarks, until the timeout.
 //!
-//! A watch pulls from the table's history. It has no queue of its own: one that is too slow finds its
-//! place gone and ends with 410, like on a real server.
+//! A watch reads the table's history and has no queue of its own. When it is so slow that the history does not
+//! reach back to its position any more, it ends with 410, as on a real server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::include::IncludeObject;
 use super::list;
 use super::select::Selection;
-use super::shape::{self, IncludeObject};
+use super::shape;
 use super::table;
 use crate::catalogue::Kind;
 use crate::cluster::{Cluster, stopped};
@@ -25,7 +26,7 @@ use crate::http::accept::Shape;
 use crate::http::query::Query;
 use crate::store::{Change, ChangeKind, Object};
 
-/// What a request asks of its watch.
+/// The parameters of a watch request.
 struct Wanted {
     kind: Arc<Kind>,
     selection: Selection,
@@ -37,37 +38,41 @@ struct Wanted {
 struct Watch {
     cluster: Arc<Cluster>,
     wanted: Wanted,
-    /// Everything up to here has been told.
+    /// The revision up to which all changes have been sent.
     cursor: u64,
-    /// The initial state, when it is to be told first.
+    /// Set until the initial objects have been sent, when the watch starts with them.
     initial: Option<Initial>,
     changes: watch::Receiver<u64>,
     control: watch::Receiver<WatchState>,
     stop: watch::Receiver<bool>,
     end: Instant,
     bookmark_at: Instant,
-    /// Tables name their columns once.
+    /// Whether column definitions have been sent, which only the first table has.
     columns_sent: bool,
     finished: bool,
 }
 
 struct Initial {
-    /// Say when it is complete.
+    /// Whether a bookmark marks the end of the initial objects.
     announce_end: bool,
 }
 
-/// What a watch does next.
+/// The next step of a watch.
 enum Step {
     Send(Vec<u8>),
     End,
     Cut,
 }
 
+/// The longest watch; also the default when the client sets no timeout.
 const LONGEST: Duration = Duration::from_secs(3600);
-/// A watch that will end soon tells where it got to, so that its client can go on from there.
+/// How long before its end a watch sends a last bookmark, so that the client can resume from there.
 const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 
-/// Opens a watch. Errors in the stream cut the connection.
+/// Opens a watch. An error in the stream cuts the connection.
+///
+/// # Errors
+/// 422 for parameters that do not go together, 504 for a revision that this server has not reached.
 pub fn watch(
     cluster: &Arc<Cluster>,
     kind: Arc<Kind>,
@@ -123,7 +128,7 @@ pub fn watch(
     .boxed())
 }
 
-/// Whether the watch starts with the present objects.
+/// Whether the watch starts with the objects that exist.
 fn initial_events(query: &Query, bookmarks: bool) -> Result<Option<Initial>, ApiError> {
     let version = query.get("resourceVersion").unwrap_or_default();
     let refuse = |cause: Cause| {
@@ -176,11 +181,11 @@ impl Watch {
                     return Step::Send(error_line(&list::too_old(self.cursor, oldest.0)));
                 }
                 Some(Ok((changes, revision))) => {
-                    // A watch from the future waits until the revision comes.
+                    // A watch may start at a later revision than the current one: it waits for it.
                     self.cursor = self.cursor.max(revision);
                     let mut out = Vec::new();
                     for change in &changes {
-                        self.tell(change, &mut out);
+                        self.send_change(change, &mut out);
                     }
                     if !out.is_empty() {
                         return Step::Send(out);
@@ -230,8 +235,8 @@ impl Watch {
         out
     }
 
-    /// A change as this watch sees it: an object may enter or leave the selection.
-    fn tell(&mut self, change: &Change, out: &mut Vec<u8>) {
+    /// Writes the event of a change. A changed object may enter or leave the selection of the watch.
+    fn send_change(&mut self, change: &Change, out: &mut Vec<u8>) {
         let (kind, selection) = (&self.wanted.kind, &self.wanted.selection);
         let before = change.previous.as_ref().is_some_and(|previous| selection.matches(kind, previous));
         let after = change.kind != ChangeKind::Deleted && selection.matches(kind, &change.object);
@@ -241,7 +246,7 @@ impl Watch {
             (true, true) => self.event("MODIFIED", &change.object, out),
             (true, false) if change.kind == ChangeKind::Deleted => self.event("DELETED", &change.object, out),
             (true, false) => {
-                // It shows what the watch knew, at the revision that took it away.
+                // The event shows the object as it was last sent, with the revision of the change.
                 if let Some(previous) = &change.previous {
                     self.event("DELETED", &previous.at_revision(change.object.revision), out);
                 }

@@ -1,7 +1,7 @@
-//! Where objects live: one table per resource, one revision counter for all, a window of history.
+//! The objects: one table per resource, one revision counter for all, a window of history.
 //!
-//! Objects are kept as JSON bytes without `apiVersion` and `kind` (those belong to the view through
-//! which an object is read), so that lists and watches hand out the same bytes to everybody.
+//! Objects are stored as JSON bytes without `apiVersion` and `kind`, because these depend on the version in
+//! which an object is read. Lists and watches can therefore share the bytes.
 
 mod object;
 mod table;
@@ -31,15 +31,15 @@ impl TableName {
 /// Why a write did not happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteRefused {
-    /// Create: the key is taken.
+    /// Create: there is an object with this key.
     Exists,
-    /// Replace or remove: the object is gone.
+    /// Replace or remove: there is no object with this key.
     Missing,
     /// Replace or remove: the object has another revision than the expected one.
     Stale,
 }
 
-/// A revision that the history no longer reaches; carries the oldest one that it does.
+/// The asked revision is older than the history. Carries the oldest revision that the history still has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooOld(pub u64);
 
@@ -51,9 +51,13 @@ pub struct Snapshot {
     pub objects: Vec<Arc<Object>>,
 }
 
+/// Called after every change of a table.
+type Observer = Arc<dyn Fn(&Change) + Send + Sync>;
+
 /// The storage of one API server.
 pub struct Store {
     state: RwLock<State>,
+    observers: RwLock<Vec<(TableName, Observer)>>,
     window: usize,
 }
 
@@ -65,10 +69,11 @@ struct State {
 impl Store {
     /// An empty store that remembers `window` changes per resource.
     pub fn new(window: usize) -> Self {
-        Self { state: RwLock::new(State { revision: 1, tables: HashMap::new() }), window: window.max(1) }
+        let state = State { revision: 1, tables: HashMap::new() };
+        Self { state: RwLock::new(state), observers: RwLock::default(), window: window.max(1) }
     }
 
-    // A panic while the lock is held can only come from an allocation failure; the data is whole.
+    // Code that holds the lock leaves the state consistent at every step, so a poisoned lock is usable.
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,14 +82,14 @@ impl Store {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the table, unless it exists.
+    /// Creates the table, unless it exists.
     pub fn open(&self, name: &TableName) {
         let mut state = self.write();
         let revision = state.revision;
         state.tables.entry(name.clone()).or_insert_with(|| Table::new(revision));
     }
 
-    /// Forgets a table and ends its watches.
+    /// Removes a table with its objects and ends its watches.
     pub fn close(&self, name: &TableName) {
         self.write().tables.remove(name);
     }
@@ -113,8 +118,10 @@ impl Store {
             return Err(WriteRefused::Exists);
         }
         let object = Arc::new(Object::new(key, revision, body));
-        table.put(object.clone(), self.window);
+        let change = table.put(object.clone(), self.window);
         state.revision = revision;
+        drop(state);
+        self.notify(name, &change);
         Ok(object)
     }
 
@@ -131,8 +138,10 @@ impl Store {
         let table = state.tables.get_mut(name).ok_or(WriteRefused::Missing)?;
         table.expect(key, expected)?;
         let object = Arc::new(Object::new(key.clone(), revision, body));
-        table.put(object.clone(), self.window);
+        let change = table.put(object.clone(), self.window);
         state.revision = revision;
+        drop(state);
+        self.notify(name, &change);
         Ok(object)
     }
 
@@ -143,9 +152,33 @@ impl Store {
         let table = state.tables.get_mut(name).ok_or(WriteRefused::Missing)?;
         let old = table.expect(key, expected)?;
         let last = Arc::new(old.at_revision(revision));
-        table.delete(last.clone(), self.window);
+        let change = table.delete(last.clone(), self.window);
         state.revision = revision;
+        drop(state);
+        self.notify(name, &change);
         Ok(last)
+    }
+
+    /// Calls `observer` after every change of the table, before the write returns that made the change.
+    ///
+    /// The observer may write to the store. It should read the object again: with concurrent writers a later
+    /// change can be reported first.
+    pub fn observe(&self, name: TableName, observer: impl Fn(&Change) + Send + Sync + 'static) {
+        let mut observers = self.observers.write().unwrap_or_else(PoisonError::into_inner);
+        observers.push((name, Arc::new(observer)));
+    }
+
+    fn notify(&self, name: &TableName, change: &Change) {
+        // Observers write to the store, which notifies again: the lock must not be held meanwhile.
+        let concerned: Vec<Observer> = {
+            let observers = self.observers.read().unwrap_or_else(PoisonError::into_inner);
+            observers
+                .iter()
+                .filter(|(table, _)| table == name)
+                .map(|(_, observer)| observer.clone())
+                .collect()
+        };
+        concerned.iter().for_each(|observer| observer(change));
     }
 
     /// All objects of a table (of one namespace, when given) as they are now.
@@ -170,9 +203,9 @@ impl Store {
         Ok(Snapshot { revision, objects })
     }
 
-    /// The changes after a revision, and the revision up to which they reach.
+    /// The changes after a revision, and the revision up to which they are complete.
     ///
-    /// `None` when the table is gone.
+    /// `None` when the table does not exist.
     pub fn changes_since(
         &self,
         name: &TableName,
@@ -183,15 +216,15 @@ impl Store {
         Some(table.changes_since(revision).map(|changes| (changes, state.revision)))
     }
 
-    /// Wakes up at every change of the table; closed when the table is gone.
+    /// A channel that reports every change of the table. It closes when the table is removed.
     pub fn subscribe(&self, name: &TableName) -> Option<watch::Receiver<u64>> {
         self.read().tables.get(name).map(Table::subscribe)
     }
 
-    /// Forgets the history of all tables: watches and list pages from before are too old.
+    /// Clears the history of all tables: watches and list pages that started earlier get 410.
     pub fn forget_history(&self) {
         let mut state = self.write();
-        // One revision is spent, so that even a client that has seen everything starts anew.
+        // A new revision makes the history too short also for clients that have seen every change.
         state.revision += 1;
         let revision = state.revision;
         for table in state.tables.values_mut() {

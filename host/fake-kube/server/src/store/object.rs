@@ -1,4 +1,4 @@
-//! One stored object: its JSON bytes, and the little that selectors need without parsing them.
+//! One stored object: its JSON bytes, and the fields that selectors need, so that these need not parse it.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -24,18 +24,18 @@ impl Key {
 /// An object as stored.
 #[derive(Debug)]
 pub struct Object {
-    /// Where it lives.
+    /// Its namespace and name.
     pub key: Key,
     /// The revision of its last write.
     pub revision: u64,
     /// JSON without `apiVersion` and `kind`.
     body: Bytes,
-    /// `{"metadata": {"name", "namespace", "labels"}}`: what selectors look at most.
+    /// `{"metadata": {"name", "namespace", "labels"}}`: the fields that selectors use most.
     head: Value,
 }
 
 impl Object {
-    /// Puts the revision into the body and serialises it.
+    /// An object of this body, with the revision as its `resourceVersion`.
     pub fn new(key: Key, revision: u64, mut body: Value) -> Self {
         if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("resourceVersion".into(), revision.to_string().into());
@@ -66,11 +66,11 @@ impl Object {
 
     /// The parsed body.
     pub fn value(&self) -> Value {
-        // The bytes were made by `new` from a value.
+        // Cannot fail: `new` serialised the bytes from a value.
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
-    /// The bytes of `metadata`, found without building anything.
+    /// The JSON of `metadata`, found without parsing the body into a value.
     pub fn metadata(&self) -> &str {
         #[derive(Deserialize)]
         struct Body<'a> {

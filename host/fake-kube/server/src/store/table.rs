@@ -33,16 +33,16 @@ pub struct Change {
 pub(super) struct Table {
     objects: BTreeMap<Key, Arc<Object>>,
     changes: VecDeque<Change>,
-    /// Watches start at this revision or later.
+    /// The oldest revision that a watch can start from.
     watchable: u64,
-    /// Snapshots reach back to this revision.
+    /// The oldest revision that can be listed.
     compacted: u64,
     wake: watch::Sender<u64>,
 }
 
 impl Table {
     pub(super) fn new(revision: u64) -> Self {
-        // Nothing happened before the table was made, so every older snapshot is known: it is empty.
+        // Before the table was created it had no objects, so it can be listed at every older revision.
         Self {
             objects: BTreeMap::new(),
             changes: VecDeque::new(),
@@ -70,18 +70,18 @@ impl Table {
         self.wake.subscribe()
     }
 
-    pub(super) fn put(&mut self, object: Arc<Object>, window: usize) {
+    pub(super) fn put(&mut self, object: Arc<Object>, window: usize) -> Change {
         let previous = self.objects.insert(object.key.clone(), object.clone());
         let kind = if previous.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
-        self.record(Change { kind, object, previous }, window);
+        self.record(Change { kind, object, previous }, window)
     }
 
-    pub(super) fn delete(&mut self, last: Arc<Object>, window: usize) {
+    pub(super) fn delete(&mut self, last: Arc<Object>, window: usize) -> Change {
         let previous = self.objects.remove(&last.key);
-        self.record(Change { kind: ChangeKind::Deleted, object: last, previous }, window);
+        self.record(Change { kind: ChangeKind::Deleted, object: last, previous }, window)
     }
 
-    fn record(&mut self, change: Change, window: usize) {
+    fn record(&mut self, change: Change, window: usize) -> Change {
         let revision = change.object.revision;
         while self.changes.len() >= window {
             if let Some(dropped) = self.changes.pop_front() {
@@ -89,8 +89,9 @@ impl Table {
                 self.compacted = dropped.object.revision;
             }
         }
-        self.changes.push_back(change);
+        self.changes.push_back(change.clone());
         self.wake.send_replace(revision);
+        change
     }
 
     pub(super) fn forget(&mut self, revision: u64) {
@@ -114,7 +115,7 @@ impl Table {
         }
     }
 
-    /// Undoes the changes after `revision`, newest first.
+    /// The objects at a revision: the present ones, with the changes since then undone, newest first.
     pub(super) fn list_at(&self, namespace: Option<&str>, revision: u64) -> Result<Vec<Arc<Object>>, TooOld> {
         if revision < self.compacted {
             return Err(TooOld(self.compacted));
@@ -174,7 +175,34 @@ mod tests {
     }
 
     #[test]
-    fn history_is_bounded_and_says_how_far_it_reaches() {
+    fn observers_see_every_change_of_their_table_and_may_write() {
+        use std::sync::Mutex;
+        let (store, table) = store(10);
+        let store = Arc::new(store);
+        let other = TableName::new("example.com", "others");
+        store.open(&other);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (log, weak, own) = (seen.clone(), Arc::downgrade(&store), table.clone());
+        store.observe(table.clone(), move |change| {
+            let store = weak.upgrade().unwrap();
+            log.lock().unwrap().push((change.kind, change.object.revision));
+            if change.kind == ChangeKind::Added {
+                store.replace(&own, &change.object.key, change.object.revision, body("changed")).unwrap();
+            }
+        });
+        store.create(&other, Key::new(None, "x"), body("x")).unwrap();
+        let added = store.create(&table, Key::new(None, "a"), body("a")).unwrap();
+        let last = store.remove(&table, &added.key, added.revision + 1).unwrap();
+        let expected = [
+            (ChangeKind::Added, added.revision),
+            (ChangeKind::Modified, added.revision + 1),
+            (ChangeKind::Deleted, last.revision),
+        ];
+        assert_eq!(*seen.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn the_history_is_bounded_and_names_its_oldest_revision() {
         let (store, table) = store(2);
         for name in ["a", "b", "c"] {
             store.create(&table, Key::new(None, name), body(name)).unwrap();

@@ -1,4 +1,4 @@
-//! POSTs that act rather than store: binding and evicting pods, and questions about the user.
+//! POSTs that are actions: binding and evicting pods, and reviews about the user.
 
 use fake_kube_apimachinery::status::ApiError;
 use http::StatusCode;
@@ -6,15 +6,17 @@ use serde_json::{Map, Value, json};
 
 use super::admit::Subject;
 use super::delete::{self, DeleteOptions};
-use super::update::{self, Change};
-use super::{PatchType, Write, metadata};
+use super::{Change, PatchType, Write, metadata, update};
 use crate::admission::{Operation, User};
 use crate::cluster::Cluster;
 use crate::http::decode::Decoded;
 use crate::http::query::Query;
 use crate::store::Key;
 
-/// Puts a pod on a node: `pods/NAME/binding`.
+/// Assigns a pod to a node: `pods/NAME/binding`.
+///
+/// # Errors
+/// 409 when the pod has a node already, and the refusals of an update.
 pub async fn bind(
     cluster: &Cluster,
     write: &mut Write,
@@ -50,7 +52,10 @@ pub async fn bind(
     Ok((StatusCode::CREATED, success()))
 }
 
-/// Deletes a pod: `pods/NAME/eviction`. Disruption budgets are not consulted.
+/// Deletes a pod: `pods/NAME/eviction`. Disruption budgets are ignored.
+///
+/// # Errors
+/// The refusals of a deletion.
 pub async fn evict(
     cluster: &Cluster,
     write: &mut Write,
@@ -70,7 +75,7 @@ fn success() -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})
 }
 
-/// Admission of what is created by an action: the body, not the object that it is about.
+/// Admission of an action. Webhooks review its body, for example the `Binding`, and not the pod.
 async fn admit(cluster: &Cluster, write: &mut Write, name: &str, body: Value) -> Result<Value, ApiError> {
     let (group, version, kind) = write.kind.body(write.subresource.as_deref());
     let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
@@ -85,14 +90,17 @@ async fn admit(cluster: &Cluster, write: &mut Write, name: &str, body: Value) ->
     let subject = Subject { operation: Operation::Create, name, old: None };
     let body = write.mutate(cluster, &subject, Some(body)).await?.unwrap_or_default();
     write.validate(cluster, &subject, Some(&body)).await?;
-    // What follows was admitted with it.
+    // The write that carries out the action is not reviewed again.
     write.exempt = true;
     Ok(body)
 }
 
 /// Answers SelfSubjectAccessReview (everything is allowed) and SelfSubjectReview.
 ///
-/// `None` when the kind is an ordinary one.
+/// `None` when the kind is none of these.
+///
+/// # Errors
+/// The refusal of a webhook.
 pub async fn review(cluster: &Cluster, write: &mut Write, body: &Decoded) -> Result<Option<Value>, ApiError> {
     if !matches!(write.kind.group.as_str(), "authorization.k8s.io" | "authentication.k8s.io") {
         return Ok(None);
@@ -111,7 +119,7 @@ fn reviewed(write: &Write, body: &Value) -> Option<Value> {
         }),
         ("authorization.k8s.io", _) => json!({
             "allowed": true,
-            "reason": "the embedded API allows everything to everybody",
+            "reason": "this API server has no authorization: it allows everything",
         }),
         ("authentication.k8s.io", "SelfSubjectReview") => {
             json!({"userInfo": {"username": user.name, "groups": user.groups}})

@@ -1,4 +1,4 @@
-//! A write meets admission: what it says about itself, and what comes back.
+//! The admission of a write.
 
 use fake_kube_apimachinery::managed_fields;
 use fake_kube_apimachinery::status::ApiError;
@@ -8,34 +8,34 @@ use super::{Write, metadata};
 use crate::admission::{Attributes, Operation, Phase, Request, User, Versioned};
 use crate::cluster::Cluster;
 
-/// What is done to which object.
+/// The operation and its object.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Subject<'a> {
-    /// What is done.
+    /// The operation.
     pub operation: Operation,
     /// The object's name; empty while it is not generated, and when a collection is deleted.
     pub name: &'a str,
-    /// The object as it is stored.
+    /// The stored object; `None` for a creation.
     pub old: Option<&'a Value>,
 }
 
 impl Write {
-    /// Lets admission change the object (or the body of an action).
+    /// Mutating admission of the object, or of the body of an action.
     ///
-    /// The fields that it changes belong to nobody, as in the API server, where managers are tracked before.
+    /// No manager comes to own the changes: as in the API server, managers are tracked before admission.
     pub(super) async fn mutate(
         &mut self,
         cluster: &Cluster,
         subject: &Subject<'_>,
         object: Option<Value>,
     ) -> Result<Option<Value>, ApiError> {
-        let plugged = cluster.admission.watches(&self.kind.group, &self.kind.plural);
-        if self.exempt || (!plugged && !self.meets_webhooks(cluster, Phase::Mutating)) {
+        let has_plugin = cluster.admission.watches(&self.kind.group, &self.kind.plural);
+        if self.exempt || (!has_plugin && !self.has_webhooks(cluster, Phase::Mutating)) {
             return Ok(object);
         }
         let managers = object.as_ref().and_then(|object| object.pointer("/metadata/managedFields")).cloned();
         let mut attributes = self.attributes(subject, object);
-        if plugged {
+        if has_plugin {
             let admitted = cluster.admission.admit(attributes.request.clone()).await?;
             self.warnings.extend(admitted.warnings);
             if admitted.object.is_some() && attributes.request.object.is_some() {
@@ -50,21 +50,21 @@ impl Write {
         Ok(object)
     }
 
-    /// Lets admission refuse the object as it will be stored.
+    /// Validating admission of the object as it will be stored.
     pub(super) async fn validate(
         &mut self,
         cluster: &Cluster,
         subject: &Subject<'_>,
         object: Option<&Value>,
     ) -> Result<(), ApiError> {
-        if self.exempt || !self.meets_webhooks(cluster, Phase::Validating) {
+        if self.exempt || !self.has_webhooks(cluster, Phase::Validating) {
             return Ok(());
         }
         let attributes = self.attributes(subject, object.cloned());
         cluster.webhooks.validate(cluster, &attributes, &mut self.warnings).await
     }
 
-    fn meets_webhooks(&self, cluster: &Cluster, phase: Phase) -> bool {
+    fn has_webhooks(&self, cluster: &Cluster, phase: Phase) -> bool {
         !cluster.webhooks.of(cluster, phase, &self.kind).is_empty()
     }
 
@@ -91,7 +91,7 @@ impl Write {
         Attributes { request, kind: kind.clone(), deadline: self.deadline }
     }
 
-    /// Requests about a namespace are in it.
+    /// The namespace of the request; that of a request about a namespace is the namespace itself.
     fn namespace_of(&self, name: &str) -> Option<String> {
         if self.kind.is("", "namespaces") && !name.is_empty() {
             return Some(name.to_owned());
@@ -99,7 +99,7 @@ impl Write {
         self.namespace.clone()
     }
 
-    /// Patches have the options of an update, or of a creation when they create.
+    /// The options of the operation. Those of a PATCH are shown as `UpdateOptions` or `CreateOptions`.
     fn options_of(&self, operation: Operation) -> Value {
         let kind = match operation {
             Operation::Create | Operation::Connect => "CreateOptions",
@@ -112,7 +112,7 @@ impl Write {
         Value::Object(options)
     }
 
-    /// Managed fields that a webhook has broken become what they were.
+    /// Resets managed fields that admission has made invalid.
     fn restore_managers(&mut self, object: &mut Value, before: Option<Value>) {
         let Err(why) = managed_fields::check(object) else { return };
         if let Some(fields) = metadata::of(object) {

@@ -7,11 +7,13 @@ use super::admit::Subject;
 use super::{Write, fields, lifecycle, metadata, strategy};
 use crate::admission::Operation;
 use crate::cluster::Cluster;
-use crate::definitions;
 use crate::http::decode::Decoded;
 use crate::store::{Key, WriteRefused};
 
-/// Creates the object of a request body.
+/// Creates the object of a request body, and returns it as stored.
+///
+/// # Errors
+/// The answer to the client when the object is refused.
 pub async fn create(cluster: &Cluster, write: &mut Write, body: Decoded) -> Result<Value, ApiError> {
     let Decoded { value: mut object, duplicates } = body;
     fields::identify(&write.kind, &mut object)?;
@@ -19,12 +21,12 @@ pub async fn create(cluster: &Cluster, write: &mut Write, body: Decoded) -> Resu
     insert(cluster, write, object, Tracking::Update).await
 }
 
-/// Who has put the managers into the object.
+/// Whether managed fields still have to be computed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tracking {
-    /// Nobody yet: the request is an update in the sense of managed fields.
+    /// They do: the request counts as an update.
     Update,
-    /// Server-side apply has.
+    /// Server-side apply has computed them.
     Done,
 }
 
@@ -46,7 +48,7 @@ pub(super) async fn insert(
     let kind = write.kind.clone();
     strategy::strip_for_create(&kind, &mut object);
     strategy::default(&kind, &mut object);
-    metadata::wipe(&mut object);
+    metadata::remove_server_fields(&mut object);
     if tracking == Tracking::Update {
         write.track(None, &mut object);
     }
@@ -57,7 +59,7 @@ pub(super) async fn insert(
     metadata::settle_namespace(write, &mut object)?;
     let name = metadata::settle_name(write, &mut object)?;
     strategy::strip_for_create(&kind, &mut object);
-    metadata::birth(write, &mut object, strategy::has_generation(&kind));
+    metadata::set_server_fields(write, &mut object, strategy::has_generation(&kind));
     strategy::prepare_for_create(&kind, &mut object);
     if kind.is("", "services") {
         cluster.addresses.assign(&mut object);
@@ -78,7 +80,6 @@ pub(super) async fn insert(
     if let Some(metadata) = metadata::of(&mut object) {
         metadata.insert("resourceVersion".into(), stored.revision.to_string().into());
     }
-    definitions::after_write(cluster, &kind, &name);
     Ok(object)
 }
 
@@ -87,7 +88,7 @@ pub(super) fn refuse(write: &Write, name: &str, causes: &[Cause]) -> Result<(), 
     if causes.is_empty() { Ok(()) } else { Err(ApiError::invalid(write.kind.kind_name(), name, causes)) }
 }
 
-/// Tells users of a deprecated version.
+/// Adds the warning of a deprecated version.
 pub(super) fn warn_of_deprecation(write: &mut Write) {
     if let Some(warning) = write.kind.custom().and_then(|custom| custom.deprecation.clone())
         && !write.warnings.contains(&warning)

@@ -10,7 +10,7 @@ use crate::admission::Operation;
 use crate::catalogue::Kind;
 use crate::clock;
 use crate::cluster::Cluster;
-use crate::definitions::{self, CLEANUP_FINALIZER};
+use crate::definitions::status::{self, CLEANUP_FINALIZER};
 use crate::http::decode::Decoded;
 use crate::http::query::Query;
 use crate::store::{Key, Object, WriteRefused};
@@ -35,17 +35,17 @@ const ANSWERED_WITH_OBJECT: [&str; 7] = [
 pub struct DeleteOptions {
     grace_seconds: Option<i64>,
     propagation: Propagation,
-    /// `orphanDependents: false` asks for 202 when the object stays for now.
+    /// `orphanDependents: false`: the answer is 202 when the object is only marked for deletion.
     not_orphaned: bool,
     uid: Option<String>,
     version: Option<String>,
     dry_run: bool,
-    /// What the client gave, as webhooks are told it.
+    /// The options that the client gave, as reviews show them to webhooks.
     given: Map<String, Value>,
 }
 
-/// The fields of `DeleteOptions` that webhooks are told about.
-const TOLD: [&str; 5] =
+/// The fields of `DeleteOptions` that reviews show to webhooks.
+const REVIEWED: [&str; 5] =
     ["gracePeriodSeconds", "preconditions", "orphanDependents", "propagationPolicy", "dryRun"];
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +58,10 @@ enum Propagation {
 }
 
 impl DeleteOptions {
-    /// Reads the body, or the query when there is no body.
+    /// Reads the options from the body, or from the query when there is no body.
+    ///
+    /// # Errors
+    /// 400 or 422 when an option has a value that it cannot have.
     pub fn read(body: Option<Decoded>, query: &Query) -> Result<Self, ApiError> {
         let body = body.map(|decoded| decoded.value).unwrap_or_default();
         let text =
@@ -85,7 +88,9 @@ impl DeleteOptions {
             None => Propagation::Unset,
         };
         let given = match body.as_object() {
-            Some(body) => body.iter().filter(|(name, _)| TOLD.contains(&name.as_str())).map(own).collect(),
+            Some(body) => {
+                body.iter().filter(|(name, _)| REVIEWED.contains(&name.as_str())).map(own).collect()
+            }
             None => from_query(query, grace_seconds, orphan)?,
         };
         let dry_run_body = body.pointer("/dryRun/0").and_then(Value::as_str) == Some("All");
@@ -100,7 +105,7 @@ impl DeleteOptions {
         })
     }
 
-    /// Deletes now, without waiting for anything but finalizers.
+    /// Deletes without a grace period. Finalizers still delay the deletion.
     pub fn at_once() -> Self {
         Self { grace_seconds: Some(0), ..Self::default() }
     }
@@ -116,33 +121,36 @@ fn from_query(
     orphan: Option<bool>,
 ) -> Result<Map<String, Value>, ApiError> {
     let mut given = Map::new();
-    let mut tell = |name: &str, value: Option<Value>| {
+    let mut add = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
             given.insert(name.to_owned(), value);
         }
     };
-    tell("gracePeriodSeconds", grace_seconds.map(Value::from));
-    tell("orphanDependents", orphan.map(Value::from));
-    tell("propagationPolicy", query.get("propagationPolicy").map(Value::from));
-    tell("dryRun", query.dry_run("DeleteOptions")?.then(|| json!(["All"])));
+    add("gracePeriodSeconds", grace_seconds.map(Value::from));
+    add("orphanDependents", orphan.map(Value::from));
+    add("propagationPolicy", query.get("propagationPolicy").map(Value::from));
+    add("dryRun", query.dry_run("DeleteOptions")?.then(|| json!(["All"])));
     Ok(given)
 }
 
-/// Whether nothing holds the object any more: no finalizers, no grace left.
+/// Whether an object that is being deleted can be removed: no finalizers, and no grace period left.
 pub(super) fn is_finished(kind: &Kind, object: &Value) -> bool {
     !metadata::text(object, "deletionTimestamp").is_empty()
         && metadata::finalizers(object).is_empty()
         && object.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0) == 0
-        && !holds_content(kind, object)
+        && !has_content(kind, object)
 }
 
-/// A namespace stays until its content is gone (`spec.finalizers`).
-fn holds_content(kind: &Kind, object: &Value) -> bool {
+/// Whether a namespace still waits for the deletion of its content (`spec.finalizers`).
+fn has_content(kind: &Kind, object: &Value) -> bool {
     kind.is("", "namespaces")
         && object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
 }
 
 /// Deletes one object, or marks it for deletion.
+///
+/// # Errors
+/// The answer to the client when the object does not exist or the deletion is refused.
 pub async fn delete(
     cluster: &Cluster,
     write: &mut Write,
@@ -152,7 +160,7 @@ pub async fn delete(
     delete_as(cluster, write, name, name, options).await
 }
 
-/// Deletes one object of a request whose name is `request_name`.
+/// Deletes one object. Reviews show `request_name`, which is empty when a collection is deleted.
 async fn delete_as(
     cluster: &Cluster,
     write: &mut Write,
@@ -180,11 +188,8 @@ async fn delete_as(
         if !done {
             continue;
         }
-        if !options.dry_run {
-            definitions::after_write(cluster, &kind, name);
-        }
         return Ok(match new {
-            None => (StatusCode::OK, gone(&kind, old)),
+            None => (StatusCode::OK, deleted(&kind, old)),
             Some(new) => {
                 let status = if options.not_orphaned { StatusCode::ACCEPTED } else { StatusCode::OK };
                 let now = cluster.store.get(&kind.table, &key).map(|object| kind.value(&object));
@@ -195,7 +200,7 @@ async fn delete_as(
     Err(metadata::modified(write, name))
 }
 
-/// Both kinds of admission; a deletion has nothing to change.
+/// Mutating and validating admission. Mutating webhooks cannot change a deletion.
 async fn admit(
     cluster: &Cluster,
     write: &mut Write,
@@ -213,7 +218,7 @@ async fn admit(
     write.validate(cluster, &subject, None).await
 }
 
-/// The object ends gracefully already, and is not asked to hurry.
+/// Whether the object is in its grace period and the request does not shorten it.
 fn is_pending(kind: &Kind, old: &Value, options: &DeleteOptions) -> bool {
     let grace = old.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
     !metadata::text(old, "deletionTimestamp").is_empty()
@@ -241,7 +246,8 @@ fn replaced(cluster: &Cluster, kind: &Kind, stored: &Object, new: &Value) -> Res
     }
 }
 
-fn gone(kind: &Kind, object: Value) -> Value {
+/// The answer to a deletion that removed the object.
+fn deleted(kind: &Kind, object: Value) -> Value {
     if kind.group.is_empty() && ANSWERED_WITH_OBJECT.contains(&kind.plural.as_str()) {
         return object;
     }
@@ -276,7 +282,7 @@ fn check_preconditions(
     Ok(())
 }
 
-/// The object marked for deletion; `None` when it can go at once.
+/// The object marked for deletion; `None` when it can be removed at once.
 fn marked(kind: &Kind, old: &Value, options: &DeleteOptions) -> Option<Value> {
     let mut finalizers: Vec<&str> = metadata::finalizers(old);
     match options.propagation {
@@ -299,7 +305,7 @@ fn marked(kind: &Kind, old: &Value, options: &DeleteOptions) -> Option<Value> {
         finalizers.push(CLEANUP_FINALIZER);
     }
     let grace = grace_seconds(kind, old, options);
-    if finalizers.is_empty() && grace == 0 && !holds_content(kind, old) {
+    if finalizers.is_empty() && grace == 0 && !has_content(kind, old) {
         return None;
     }
     let finalizers = json!(finalizers);
@@ -324,13 +330,13 @@ fn marked(kind: &Kind, old: &Value, options: &DeleteOptions) -> Option<Value> {
             status.insert("phase".into(), "Terminating".into());
         }
         if definition {
-            definitions::mark_terminating(&mut new, &clock::now());
+            status::mark_terminating(&mut new, &clock::now());
         }
     }
     Some(new)
 }
 
-/// How long the object may take: pods on a node end gracefully, everything else ends at once.
+/// The grace period: pods that run on a node have one, all other objects have none.
 fn grace_seconds(kind: &Kind, object: &Value, options: &DeleteOptions) -> i64 {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let runs = kind.is("", "pods")
@@ -343,7 +349,10 @@ fn grace_seconds(kind: &Kind, object: &Value, options: &DeleteOptions) -> i64 {
     options.grace_seconds.or(own).unwrap_or(30).max(0)
 }
 
-/// Deletes all selected objects; answers with the list as it was.
+/// Deletes the given objects. Objects that are deleted meanwhile are skipped.
+///
+/// # Errors
+/// The refusal of the first object that cannot be deleted; the objects before it are deleted.
 pub async fn delete_collection(
     cluster: &Cluster,
     write: &mut Write,

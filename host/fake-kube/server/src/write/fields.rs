@@ -1,14 +1,14 @@
-//! Whether a body is an object of the kind: type, field types, unknown and duplicate fields.
+//! Decodes a body as an object of its kind: types of fields, unknown and duplicate fields, times.
 
 use fake_kube_apimachinery::status::ApiError;
-use fake_kube_apimachinery::{type_check, unknown_fields};
+use fake_kube_apimachinery::{builtin_schema, times, type_check, unknown_fields};
 use serde_json::Value;
 
 use super::Write;
 use crate::catalogue::{Kind, Origin};
 use crate::http::query::FieldValidation;
 
-/// Checks `apiVersion` and `kind`; built-in endpoints fill in what is missing.
+/// Checks `apiVersion` and `kind`. For built-in kinds missing ones are filled in.
 pub(super) fn identify(kind: &Kind, object: &mut Value) -> Result<(), ApiError> {
     let Some(map) = object.as_object_mut() else {
         return Err(ApiError::bad_request(format!(
@@ -45,7 +45,7 @@ pub(super) fn identify(kind: &Kind, object: &mut Value) -> Result<(), ApiError> 
     Ok(())
 }
 
-/// Checks field types and drops unknown fields, with warnings or an error as the request asks.
+/// Checks the types of fields and drops unknown ones, with warnings or an error as the request asks.
 pub(super) fn check(write: &mut Write, object: &mut Value, duplicates: &[String]) -> Result<(), ApiError> {
     let problems = clean(&write.kind, object, duplicates)?;
     if problems.is_empty() {
@@ -66,7 +66,7 @@ pub(super) fn check(write: &mut Write, object: &mut Value, duplicates: &[String]
     }
 }
 
-/// The same for the result of a patch, whose errors are worded otherwise.
+/// Like [`check`] for the result of a patch, for which the API server words its errors differently.
 pub(super) fn check_patched(
     write: &mut Write,
     object: &mut Value,
@@ -91,7 +91,7 @@ pub(super) fn check_patched(
     Ok(())
 }
 
-/// Reads an object that a webhook has changed as one of its kind: unknown fields go without a word.
+/// Decodes an object that a webhook has changed. Unknown fields are dropped without a warning.
 pub(crate) fn decode_again(kind: &Kind, object: &mut Value) -> Result<(), ApiError> {
     identify(kind, object)?;
     clean(kind, object, &[]).map(drop)
@@ -103,13 +103,21 @@ fn clean(kind: &Kind, object: &mut Value, duplicates: &[String]) -> Result<Vec<S
         drop_nulls(object);
         type_check::decode(&kind.schema, resource.kind, resource.version, object)?;
     }
+    match (&kind.origin, object.get_mut("metadata")) {
+        (Origin::Builtin(_), _) => times::normalise(&kind.schema, &kind.kind, &kind.version, object)?,
+        // Custom resources keep the times of their own fields as they were written.
+        (Origin::Custom(_), Some(metadata)) => {
+            times::normalise(&builtin_schema::object_meta(), &kind.kind, &kind.version, metadata)?;
+        }
+        (Origin::Custom(_), None) => {}
+    }
     let mut problems = duplicates.to_vec();
     let unknown = unknown_fields::prune(&kind.schema, object);
     problems.extend(unknown.into_iter().map(|path| format!("unknown field {path:?}")));
     Ok(problems)
 }
 
-/// Metadata has the same type in all kinds.
+/// Checks the types of metadata, which are the same for all kinds.
 fn check_metadata_types(object: &Value) -> Result<(), ApiError> {
     let wrong = |path: &str, value: &Value, go_type: &str| {
         let json_type = type_check::json_type(value);
@@ -152,7 +160,7 @@ fn check_metadata_types(object: &Value) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// A `null` in a built-in object is an absent field.
+/// Removes nulls: in a built-in object a null means that the field is absent.
 fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(map) => {

@@ -1,4 +1,5 @@
-//! Namespaces: they must exist, take no new objects while they end, and some of them stay.
+//! The admission plugin `NamespaceLifecycle`: a namespace must exist, accepts no new objects while it is being
+//! deleted, and some namespaces cannot be deleted.
 
 use fake_kube_apimachinery::status::{ApiError, ResourceName};
 use serde_json::{Value, json};
@@ -10,9 +11,10 @@ use crate::store::{Key, TableName};
 const NAMESPACES: ResourceName<'static> = ResourceName { group: "", resource: "namespaces" };
 
 /// Namespaces that cannot be deleted.
-const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+const PROTECTED: [&str; 3] = ["default", "kube-system", "kube-public"];
 
-/// Refuses a new object when its namespace is missing or ends, or when its kind goes away.
+/// Refuses a new object when its namespace does not exist or is being deleted, or when the definition of its
+/// kind is being deleted.
 pub(super) fn check_create(cluster: &Cluster, write: &Write, name: &str) -> Result<(), ApiError> {
     if write.kind.custom().is_some_and(|custom| custom.terminating) {
         return Err(ApiError {
@@ -44,9 +46,9 @@ pub(super) fn check_create(cluster: &Cluster, write: &Write, name: &str) -> Resu
     Err(error)
 }
 
-/// Refuses to delete the namespaces that every cluster has.
+/// Refuses to delete protected namespaces.
 pub(super) fn check_delete(write: &Write, name: &str) -> Result<(), ApiError> {
-    if write.kind.is("", "namespaces") && IMMORTAL.contains(&name) {
+    if write.kind.is("", "namespaces") && PROTECTED.contains(&name) {
         return Err(ApiError::forbidden(NAMESPACES, name, "this namespace may not be deleted"));
     }
     Ok(())

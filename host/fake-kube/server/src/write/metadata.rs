@@ -1,4 +1,4 @@
-//! The parts of `metadata` that belong to the server.
+//! The fields of `metadata` that the server sets.
 
 use fake_kube_apimachinery::status::{ApiError, Cause};
 use serde_json::{Map, Value};
@@ -17,7 +17,7 @@ const KEPT: [&str; 7] = [
     "generation",
 ];
 
-/// The metadata of an object, made when it is missing.
+/// The metadata of an object. It is created when it is missing.
 pub(super) fn of(object: &mut Value) -> Option<&mut Map<String, Value>> {
     let map = object.as_object_mut()?;
     let metadata = map.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
@@ -40,7 +40,7 @@ fn set(metadata: &mut Map<String, Value>, field: &str, value: &str) {
     metadata.insert(field.to_owned(), value.into());
 }
 
-/// Puts the namespace of the path into the object, or refuses another one.
+/// Sets the namespace of the path, or refuses an object that names another one.
 pub(super) fn settle_namespace(write: &Write, object: &mut Value) -> Result<(), ApiError> {
     let given = text(object, "namespace").to_owned();
     let Some(metadata) = of(object) else { return Ok(()) };
@@ -59,7 +59,7 @@ pub(super) fn settle_namespace(write: &Write, object: &mut Value) -> Result<(), 
     }
 }
 
-/// Settles the name of a new object; makes one up for `generateName`.
+/// The name of a new object; generated when the object has `generateName` only.
 pub(super) fn settle_name(write: &Write, object: &mut Value) -> Result<String, ApiError> {
     let name = text(object, "name").to_owned();
     if !name.is_empty() {
@@ -77,8 +77,8 @@ pub(super) fn settle_name(write: &Write, object: &mut Value) -> Result<String, A
     Ok(name)
 }
 
-/// Removes from a new object what only the server may set.
-pub(super) fn wipe(object: &mut Value) {
+/// Removes the fields that only the server may set on a new object.
+pub(super) fn remove_server_fields(object: &mut Value) {
     let Some(metadata) = of(object) else { return };
     for field in [
         "uid",
@@ -93,9 +93,9 @@ pub(super) fn wipe(object: &mut Value) {
     }
 }
 
-/// Gives a new object its identity.
-pub(super) fn birth(write: &Write, object: &mut Value, has_generation: bool) {
-    wipe(object);
+/// Sets UID, creation time and generation of a new object.
+pub(super) fn set_server_fields(write: &Write, object: &mut Value, has_generation: bool) {
+    remove_server_fields(object);
     let Some(metadata) = of(object) else { return };
     set(metadata, "uid", &identity::new_uid());
     set(metadata, "creationTimestamp", &write.now);
@@ -104,13 +104,13 @@ pub(super) fn birth(write: &Write, object: &mut Value, has_generation: bool) {
     }
 }
 
-/// Drops empty fields, as the typed metadata of the API server does.
+/// Drops empty fields, which Go does not write.
 pub(super) fn normalise(object: &mut Value) {
     let Some(metadata) = of(object) else { return };
     metadata.remove("selfLink");
     for field in ["labels", "annotations"] {
         if let Some(Value::Object(entries)) = metadata.get_mut(field) {
-            // Go decodes null into an empty string.
+            // Go decodes a null into an empty string.
             entries.values_mut().filter(|value| value.is_null()).for_each(|value| *value = "".into());
         }
     }
@@ -123,7 +123,7 @@ pub(super) fn normalise(object: &mut Value) {
     });
 }
 
-/// Carries the server-owned fields over from the old object.
+/// Copies the fields that an update cannot change from the old object.
 pub(super) fn carry_over(old: &Value, new: &mut Value) {
     let old = old.get("metadata");
     let Some(metadata) = of(new) else { return };
@@ -135,7 +135,7 @@ pub(super) fn carry_over(old: &Value, new: &mut Value) {
     }
 }
 
-/// Refuses an update that names another object or an old state of this one.
+/// Refuses an update that names another object, or a resourceVersion that is not the stored one.
 pub(super) fn check_identity(write: &Write, old: &Value, new: &Value) -> Result<(), ApiError> {
     let name = text(old, "name");
     let given = text(new, "name");
@@ -156,7 +156,7 @@ pub(super) fn check_identity(write: &Write, old: &Value, new: &Value) -> Result<
     Ok(())
 }
 
-/// 409: somebody else was faster.
+/// 409: the object was changed meanwhile.
 pub(super) fn modified(write: &Write, name: &str) -> ApiError {
     ApiError::conflict(
         write.kind.resource_name(),
@@ -165,7 +165,7 @@ pub(super) fn modified(write: &Write, name: &str) -> ApiError {
     )
 }
 
-/// An object that is being deleted takes no new finalizers.
+/// Refuses new finalizers on an object that is being deleted.
 pub(super) fn check_finalizers(old: &Value, new: &Value) -> Vec<Cause> {
     if text(old, "deletionTimestamp").is_empty() {
         return Vec::new();
@@ -192,14 +192,14 @@ pub(super) fn finalizers(object: &Value) -> Vec<&str> {
     items.map(Vec::as_slice).unwrap_or_default().iter().filter_map(Value::as_str).collect()
 }
 
-/// Adds one to the generation of an object that has one.
+/// Increases the generation by one.
 pub(super) fn next_generation(object: &mut Value) {
     let Some(metadata) = of(object) else { return };
     let generation = metadata.get("generation").and_then(Value::as_i64).unwrap_or(0);
     metadata.insert("generation".into(), (generation + 1).into());
 }
 
-/// Managed fields as the request may set them: an entry `{}` resets them, nothing means "as they were".
+/// Sets managed fields as the request asks: a single empty entry resets them, no entry keeps the old ones.
 pub(super) fn settle_managed_fields(old: &Value, new: &mut Value, subresource: bool) {
     let before = old.pointer("/metadata/managedFields");
     let Some(metadata) = of(new) else { return };
@@ -216,8 +216,8 @@ pub(super) fn settle_managed_fields(old: &Value, new: &mut Value, subresource: b
     }
 }
 
-/// Whether two states differ in nothing but the times of managed fields.
-pub(super) fn same_but_times(old: &Value, new: &Value) -> bool {
+/// Whether two states are equal apart from the times of managed fields and the resourceVersion.
+pub(super) fn same_apart_from_times(old: &Value, new: &Value) -> bool {
     fn without_times(object: &Value) -> Vec<Value> {
         let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
         let mut entries = entries.cloned().unwrap_or_default();
@@ -244,10 +244,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_times_differ() {
+    fn times_of_managed_fields_are_not_compared() {
         let state = |time: &str, image: &str| json!({"metadata": {"name": "a", "resourceVersion": time, "managedFields": [{"manager": "m", "time": time}]}, "spec": {"image": image}});
-        assert!(same_but_times(&state("1", "i"), &state("2", "i")));
-        assert!(!same_but_times(&state("1", "i"), &state("1", "j")));
+        assert!(same_apart_from_times(&state("1", "i"), &state("2", "i")));
+        assert!(!same_apart_from_times(&state("1", "i"), &state("1", "j")));
     }
 
     #[test]

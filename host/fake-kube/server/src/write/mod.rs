@@ -1,7 +1,7 @@
 //! Writes: from a decoded body to a stored object.
 //!
-//! The order is the API server's: decode, check fields, default, track managers, mutating admission, prepare
-//! (reset what the client may not set), validate, validating admission, store.
+//! The order is the API server's: decode, check fields, fill in defaults, track managers, mutating admission,
+//! reset the fields that the client may not set, validate, validating admission, store.
 
 pub mod actions;
 mod admit;
@@ -26,7 +26,7 @@ use crate::catalogue::Kind;
 use crate::http::query::FieldValidation;
 
 pub(crate) use fields::decode_again;
-pub use propose::PatchType;
+pub use propose::{Change, PatchType};
 pub(crate) use strategy::{admit_for_create, default};
 
 /// The longest that a request may take, webhooks included (`requestTimeoutUpperBound` of kube-apiserver).
@@ -42,24 +42,24 @@ pub struct Write {
     pub subresource: Option<String>,
     /// The field manager.
     pub manager: String,
-    /// Store nothing.
+    /// Whether nothing is to be stored.
     pub dry_run: bool,
-    /// The options of the operation as webhooks are told them, without their kind.
+    /// The options of the operation as reviews show them to webhooks, without their kind.
     pub options: Map<String, Value>,
-    /// When the request is given up.
+    /// When the request times out.
     pub deadline: Instant,
-    /// Admission is not asked: the write is the server's own, or part of a request that was admitted.
+    /// Whether admission is skipped: the write is the server's own, or part of a request that was admitted.
     pub exempt: bool,
-    /// What to do about unknown fields.
+    /// What to do about unknown and duplicate fields.
     pub validation: FieldValidation,
-    /// When the request came.
+    /// The time of the request, RFC 3339.
     pub now: String,
-    /// Collected for `Warning` headers.
+    /// Texts of the `Warning` headers of the answer.
     pub warnings: Vec<String>,
 }
 
 impl Write {
-    /// A write of the server's own, for example a definition's status.
+    /// A write that the server itself makes, for example of a definition's status.
     pub fn internal(kind: Arc<Kind>, namespace: Option<&str>, subresource: Option<&str>) -> Self {
         Self {
             kind,
@@ -76,7 +76,7 @@ impl Write {
         }
     }
 
-    /// Notes the write in the managed fields of the new state.
+    /// Records the write in the managed fields of the new state.
     pub(crate) fn track(&self, old: Option<&Value>, new: &mut Value) {
         let api_version = self.kind.api_version();
         let manager = Manager {

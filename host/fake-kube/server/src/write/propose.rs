@@ -1,12 +1,21 @@
-//! From the old state and a request body to the state that the request proposes.
+//! The state that a request proposes: computed from the stored state and the body of a PUT or PATCH.
 
 use fake_kube_apimachinery::managed_fields::{self, Manager};
 use fake_kube_apimachinery::patch;
 use fake_kube_apimachinery::status::{ApiError, Cause, ResourceName};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Write, fields, metadata};
 use crate::http::decode::{Decoded, unsupported};
+
+/// How a body changes an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// PUT: the body is the new state.
+    Replace,
+    /// PATCH: the body is a patch.
+    Patch(PatchType),
+}
 
 /// The four patch formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +24,11 @@ pub enum PatchType {
     Json,
     /// RFC 7386.
     Merge,
-    /// Kubernetes' own, for built-in kinds.
+    /// Strategic merge patch; built-in kinds only.
     Strategic,
-    /// Server-side apply; `force` takes over fields of others.
+    /// Server-side apply.
     Apply {
-        /// Take over fields that others own.
+        /// Whether to take over fields that other managers own.
         force: bool,
     },
 }
@@ -103,7 +112,7 @@ pub(super) fn applied(
     managed_fields::apply(&write.kind.schema, live, &object, &manager, force)
 }
 
-/// Apply bodies must say what they are, also for built-in kinds.
+/// Checks apiVersion and kind, which apply requires also for built-in kinds.
 fn identify_applied(write: &Write, object: &mut Value) -> Result<(), ApiError> {
     for field in ["apiVersion", "kind"] {
         if object.get(field).and_then(Value::as_str).unwrap_or_default().is_empty() {
@@ -116,23 +125,34 @@ fn identify_applied(write: &Write, object: &mut Value) -> Result<(), ApiError> {
     fields::identify(&write.kind, object)
 }
 
-/// Apply through the main resource owns nothing of `status`, and through `status` nothing else.
+/// Removes from an applied configuration the fields that cannot be set through its (sub)resource, so that the
+/// manager does not come to own them.
 fn strip_other_parts(write: &Write, object: &mut Value) {
     let Some(map) = object.as_object_mut() else { return };
     match write.subresource.as_deref() {
         Some("status") => {
             map.retain(|field, _| matches!(field.as_str(), "apiVersion" | "kind" | "metadata" | "status"));
-            if let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut)
-                && write.kind.custom().is_some()
-            {
-                metadata.retain(|field, _| {
-                    matches!(field.as_str(), "name" | "namespace" | "uid" | "resourceVersion")
-                });
+            if write.kind.custom().is_some() {
+                keep_only(map, "metadata", &IDENTITY);
             }
+        }
+        Some("ephemeralcontainers") => {
+            map.retain(|field, _| matches!(field.as_str(), "apiVersion" | "kind" | "metadata" | "spec"));
+            keep_only(map, "spec", &["ephemeralContainers"]);
+            keep_only(map, "metadata", &IDENTITY);
         }
         _ if write.kind.has_subresource("status") => {
             map.remove("status");
         }
         _ => {}
+    }
+}
+
+/// The fields of metadata that say which object is meant.
+const IDENTITY: [&str; 4] = ["name", "namespace", "resourceVersion", "uid"];
+
+fn keep_only(map: &mut Map<String, Value>, part: &str, fields: &[&str]) {
+    if let Some(part) = map.get_mut(part).and_then(Value::as_object_mut) {
+        part.retain(|field, _| fields.contains(&field.as_str()));
     }
 }

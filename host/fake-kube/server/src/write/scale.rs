@@ -1,14 +1,16 @@
-//! The scale subresource: one number of an object, as autoscaling/v1 `Scale`.
+//! The scale subresource: shows the number of replicas as a `Scale` of autoscaling/v1.
 
 use fake_kube_apimachinery::status::ApiError;
 use serde_json::{Map, Value, json};
 
-use super::update::Change;
-use super::{Write, metadata, propose};
+use super::{Change, Write, metadata, propose};
 use crate::catalogue::{Kind, Origin};
 use crate::http::decode::Decoded;
 
 /// The `Scale` of an object.
+///
+/// # Errors
+/// 400 when the kind has no scale subresource.
 pub fn of(kind: &Kind, object: &Value) -> Result<Value, ApiError> {
     let (spec, status, selector) = match &kind.origin {
         Origin::Builtin(_) => (
@@ -49,7 +51,7 @@ pub fn of(kind: &Kind, object: &Value) -> Result<Value, ApiError> {
     }))
 }
 
-/// The object with the number that a request wants.
+/// The object with the number of replicas that a PUT or PATCH of its `Scale` asks for.
 pub(super) fn proposed(
     write: &Write,
     old: &Value,
@@ -72,7 +74,7 @@ pub(super) fn proposed(
     Ok(new)
 }
 
-/// The object with the number of a `Scale`.
+/// The object with the number of replicas of a `Scale`.
 pub(super) fn applied(kind: &Kind, mut object: Value, scale: &Value) -> Result<Value, ApiError> {
     let replicas = scale.pointer("/spec/replicas").cloned().unwrap_or_else(|| 0.into());
     if replicas.as_i64().is_none_or(|replicas| replicas < 0) {
@@ -95,7 +97,7 @@ fn builtin_selector(object: &Value) -> Option<Value> {
     let expressions = selector.get("matchExpressions").and_then(Value::as_array);
     let labels = match selector.get("matchLabels") {
         Some(labels) => labels.as_object(),
-        // ReplicationControllers have a plain map.
+        // The selector of a ReplicationController is a plain map of labels.
         None if expressions.is_none() => Some(selector),
         None => None,
     };
@@ -122,7 +124,7 @@ fn builtin_selector(object: &Value) -> Option<Value> {
     Some(terms.into_iter().map(|(_, term)| term).collect::<Vec<_>>().join(",").into())
 }
 
-/// `.spec.replicas` as a JSON pointer.
+/// A dotted path such as `.spec.replicas` as a JSON pointer.
 fn dotted(path: &str) -> Option<String> {
     path.strip_prefix('.').map(|rest| rest.split('.').map(|part| format!("/{part}")).collect())
 }

@@ -1,7 +1,7 @@
-//! What a kind does to its objects on the way in: defaults, resets, immutability, validation.
+//! The rules of a kind for new and changed objects: defaults, fields that are reset, validation.
 
+use fake_kube_apimachinery::defaulting;
 use fake_kube_apimachinery::status::Cause;
-use fake_kube_apimachinery::{defaulting, validation};
 use serde_json::Value;
 
 use super::metadata;
@@ -19,12 +19,12 @@ pub(crate) fn default(kind: &Kind, object: &mut Value) {
     metadata::normalise(object);
 }
 
-/// Whether the main resource ignores `status`.
+/// Whether writes through the main resource ignore `status`.
 fn status_is_apart(kind: &Kind) -> bool {
     kind.has_subresource("status")
 }
 
-/// Removes what a client may not set on a new object, before managers are tracked.
+/// Removes the fields that a client may not set on a new object, before managers are tracked.
 pub(super) fn strip_for_create(kind: &Kind, object: &mut Value) {
     if status_is_apart(kind)
         && let Some(map) = object.as_object_mut()
@@ -33,14 +33,14 @@ pub(super) fn strip_for_create(kind: &Kind, object: &mut Value) {
     }
 }
 
-/// What the server's own admission plugins do to a new object.
+/// Applies the default admission plugins to a new object.
 pub(crate) fn admit_for_create(kind: &Kind, object: &mut Value) {
     if let Origin::Builtin(resource) = &kind.origin {
         fake_kube_builtins::admit_for_create(resource, object);
     }
 }
 
-/// Go writes the empty status of a new object, so that admission sees one. It is stripped again afterwards.
+/// Adds an empty status, which Go writes for a new object, so that webhooks see it. It is removed afterwards.
 pub(super) fn show_status(kind: &Kind, object: &mut Value) {
     if kind.custom().is_none()
         && status_is_apart(kind)
@@ -50,14 +50,14 @@ pub(super) fn show_status(kind: &Kind, object: &mut Value) {
     }
 }
 
-/// Gives a new object what the server puts in, after managers are tracked.
+/// Sets the fields that the server sets on a new object, after managers are tracked.
 pub(super) fn prepare_for_create(kind: &Kind, object: &mut Value) {
     if let Origin::Builtin(resource) = &kind.origin {
         fake_kube_builtins::prepare_for_create(resource, object);
     }
 }
 
-/// Limits an update to what its (sub)resource may change.
+/// Resets all fields that cannot be changed through the (sub)resource.
 pub(super) fn scope_update(kind: &Kind, subresource: Option<&str>, old: &Value, new: &mut Value) {
     match subresource {
         None | Some("scale") => {
@@ -77,6 +77,19 @@ pub(super) fn scope_update(kind: &Kind, subresource: Option<&str>, old: &Value, 
                 keep_metadata(old, new);
             }
         }
+        Some("ephemeralcontainers") => {
+            let wanted = new.pointer("/spec/ephemeralContainers").cloned();
+            for field in ["spec", "status"] {
+                keep(old, new, field);
+            }
+            keep_metadata(old, new);
+            if let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut) {
+                match wanted {
+                    Some(wanted) => spec.insert("ephemeralContainers".into(), wanted),
+                    None => spec.remove("ephemeralContainers"),
+                };
+            }
+        }
         Some("finalize") => {
             let finalizers = new.pointer("/spec/finalizers").cloned();
             *new = old.clone();
@@ -91,7 +104,7 @@ pub(super) fn scope_update(kind: &Kind, subresource: Option<&str>, old: &Value, 
     }
 }
 
-/// Resets what an update may not change, as the kind's strategy has it.
+/// Resets the fields that an update of the kind's main resource may not change.
 pub(super) fn prepare_for_update(kind: &Kind, subresource: Option<&str>, new: &mut Value, old: &Value) {
     if let (Origin::Builtin(resource), None) = (&kind.origin, subresource) {
         fake_kube_builtins::prepare_for_update(resource, new, old);
@@ -106,7 +119,7 @@ fn keep(old: &Value, new: &mut Value, field: &str) {
     };
 }
 
-/// The status subresource of a custom resource changes managed fields only.
+/// Resets metadata but for `managedFields`.
 fn keep_metadata(old: &Value, new: &mut Value) {
     let managed = new.pointer("/metadata/managedFields").cloned();
     keep(old, new, "metadata");
@@ -115,7 +128,7 @@ fn keep_metadata(old: &Value, new: &mut Value) {
     }
 }
 
-/// Whether objects of the kind count their generations.
+/// Whether objects of the kind have `metadata.generation`.
 pub(super) fn has_generation(kind: &Kind) -> bool {
     match &kind.origin {
         Origin::Builtin(resource) => resource.has_generation,
@@ -123,7 +136,7 @@ pub(super) fn has_generation(kind: &Kind) -> bool {
     }
 }
 
-/// Whether an update of the main resource starts a new generation.
+/// Whether an update increases `metadata.generation`.
 pub(super) fn changes_generation(kind: &Kind, old: &Value, new: &Value) -> bool {
     match &kind.origin {
         Origin::Builtin(resource) => {
@@ -153,31 +166,39 @@ pub(super) fn validate_create(kind: &Kind, object: &Value) -> Vec<Cause> {
             causes.extend(definition_schema(kind, object, &causes));
             causes
         }
-        Origin::Custom(_) => {
+        Origin::Custom(custom) => {
             let mut causes = fake_kube_builtins::validate_metadata(kind.namespaced, object);
-            causes.extend(validation::validate(&kind.schema, object, None));
+            causes.extend(custom.validator.validate(object, None));
             causes
         }
     }
 }
 
-/// What is wrong with a changed object.
-pub(super) fn validate_update(kind: &Kind, new: &Value, old: &Value) -> Vec<Cause> {
+/// What is wrong with an object that was changed through a (sub)resource.
+pub(super) fn validate_update(
+    kind: &Kind,
+    subresource: Option<&str>,
+    new: &Value,
+    old: &Value,
+) -> Vec<Cause> {
     let mut causes = metadata::check_finalizers(old, new);
     match &kind.origin {
+        Origin::Builtin(_) if subresource == Some("ephemeralcontainers") => {
+            causes.extend(fake_kube_builtins::validate_ephemeral_containers_update(new, old));
+        }
         Origin::Builtin(resource) => {
             causes.extend(fake_kube_builtins::validate_update(resource, new, old));
             causes.extend(definition_schema(kind, new, &causes));
         }
-        Origin::Custom(_) => {
+        Origin::Custom(custom) => {
             causes.extend(fake_kube_builtins::validate_metadata(kind.namespaced, new));
-            causes.extend(validation::validate(&kind.schema, new, Some(old)));
+            causes.extend(custom.validator.validate(new, Some(old)));
         }
     }
     causes
 }
 
-/// A definition whose schema cannot be used is refused before anybody relies on it.
+/// What is wrong with the schemas of a CustomResourceDefinition. Causes that were found before take precedence.
 fn definition_schema(kind: &Kind, object: &Value, found: &[Cause]) -> Option<Cause> {
     if !kind.is("apiextensions.k8s.io", "customresourcedefinitions") || !found.is_empty() {
         return None;
@@ -190,7 +211,7 @@ fn definition_schema(kind: &Kind, object: &Value, found: &[Cause]) -> Option<Cau
     })
 }
 
-/// Whether a PUT of a missing object creates it.
+/// Whether a PUT of a missing object creates it (`AllowCreateOnUpdate`).
 pub(super) fn creates_on_update(kind: &Kind) -> bool {
     matches!(
         (kind.group.as_str(), kind.plural.as_str()),
@@ -201,7 +222,7 @@ pub(super) fn creates_on_update(kind: &Kind) -> bool {
     )
 }
 
-/// Whether a PUT may leave out `resourceVersion`.
+/// Whether a PUT may leave out `resourceVersion` (`AllowUnconditionalUpdate`).
 pub(super) fn allows_unconditional_update(kind: &Kind) -> bool {
     kind.custom().is_none()
         && !kind.is("apiextensions.k8s.io", "customresourcedefinitions")

@@ -1,4 +1,4 @@
-//! PUT and PATCH: changed objects, and what server-side apply creates.
+//! PUT and PATCH, which change objects. Server-side apply also creates them.
 
 use fake_kube_apimachinery::status::{ApiError, Cause};
 use http::StatusCode;
@@ -6,26 +6,20 @@ use serde_json::Value;
 
 use super::admit::Subject;
 use super::create::{self, Tracking};
-use super::{PatchType, Write, delete, fields, metadata, propose, scale, strategy};
+use super::{Change, PatchType, Write, delete, fields, metadata, propose, scale, strategy};
 use crate::admission::Operation;
 use crate::cluster::Cluster;
-use crate::definitions;
 use crate::http::decode::Decoded;
 use crate::store::{Key, Object, WriteRefused};
 
-/// How the body changes the object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// PUT.
-    Replace,
-    /// PATCH.
-    Patch(PatchType),
-}
-
-/// As often as the API server tries before it gives the conflict to the client.
+/// How often a write is tried when others change the object meanwhile (`GuaranteedUpdate` of the API server
+/// tries without end, PATCH five times).
 const ATTEMPTS: usize = 5;
 
-/// Changes the named object.
+/// Changes the named object, and returns it as stored.
+///
+/// # Errors
+/// The answer to the client when the change is refused.
 pub async fn update(
     cluster: &Cluster,
     write: &mut Write,
@@ -41,14 +35,14 @@ pub async fn update(
         let warnings = write.warnings.len();
         match change_stored(cluster, write, &stored, change, &body).await? {
             Some(object) => return Ok((StatusCode::OK, object)),
-            // Said again by the next attempt.
+            // The next attempt adds them again.
             None => write.warnings.truncate(warnings),
         }
     }
     Err(metadata::modified(write, name))
 }
 
-/// Apply creates what is missing; a few kinds let PUT do so too.
+/// Creates a missing object: apply does so for all kinds, PUT for a few.
 async fn create_instead(
     cluster: &Cluster,
     write: &mut Write,
@@ -79,7 +73,7 @@ async fn create_instead(
     Ok((StatusCode::CREATED, object))
 }
 
-/// One attempt; `None` when somebody else was faster.
+/// One attempt. `None` when the stored object was changed meanwhile.
 async fn change_stored(
     cluster: &Cluster,
     write: &mut Write,
@@ -112,7 +106,7 @@ fn proposal(
             fields::check(write, &mut new, &body.duplicates)?;
             metadata::settle_namespace(write, &mut new)?;
             if let Some(fields) = metadata::of(&mut new) {
-                // Only the subresource of a namespace may leave out the name.
+                // `kubectl` leaves out the name when it finalizes a namespace.
                 if write.subresource.is_some() {
                     fields.entry("name").or_insert_with(|| name.into());
                 }
@@ -134,7 +128,8 @@ fn proposal(
     }
 }
 
-/// A PUT says which state it replaces, or means "whatever is there" where the kind allows that.
+/// Optimistic concurrency: a PUT must name the resourceVersion that it replaces, unless the kind allows
+/// unconditional updates.
 fn require_version(write: &Write, name: &str, new: &mut Value, old: &Value) -> Result<(), ApiError> {
     if !metadata::text(new, "resourceVersion").is_empty() {
         return Ok(());
@@ -150,7 +145,7 @@ fn require_version(write: &Write, name: &str, new: &mut Value, old: &Value) -> R
     Ok(())
 }
 
-/// Checks, completes and stores a proposed state; `None` when the stored object has changed meanwhile.
+/// Checks, completes and stores a proposed state. `None` when the stored object was changed meanwhile.
 async fn settle(
     cluster: &Cluster,
     write: &mut Write,
@@ -176,33 +171,31 @@ async fn settle(
         write.track(Some(old), &mut new);
     }
     let mut new = mutate(cluster, write, &name, old, new).await?;
-    if matches!(subresource.as_deref(), None | Some("scale"))
+    if matches!(subresource.as_deref(), None | Some("scale" | "ephemeralcontainers"))
         && strategy::changes_generation(&kind, old, &new)
     {
         metadata::next_generation(&mut new);
     }
-    // Binding changes what an update of a pod must not change.
+    // Binding sets `nodeName`, which an update of a pod must not change.
     if subresource.as_deref() != Some("binding") {
-        create::refuse(write, &name, &strategy::validate_update(&kind, &new, old))?;
+        let causes = strategy::validate_update(&kind, subresource.as_deref(), &new, old);
+        create::refuse(write, &name, &causes)?;
     }
     validate(cluster, write, &name, old, &new).await?;
 
     if let Some(fields) = metadata::of(&mut new) {
         fields.insert("resourceVersion".into(), stored.revision.to_string().into());
     }
-    if metadata::same_but_times(old, &new) {
+    if metadata::same_apart_from_times(old, &new) {
         return Ok(Some(old.clone()));
     }
     if write.dry_run {
         return Ok(Some(new));
     }
     if delete::is_finished(&kind, &new) {
-        // The last finalizer is gone: the object goes, and the answer shows what it would have become.
+        // The update removed the last finalizer, so the object is deleted. The answer shows the update.
         return match cluster.store.remove(&kind.table, &stored.key, stored.revision) {
-            Ok(_) => {
-                definitions::after_write(cluster, &kind, &name);
-                Ok(Some(new))
-            }
+            Ok(_) => Ok(Some(new)),
             Err(why) => retry_or_missing(write, &name, why),
         };
     }
@@ -211,14 +204,13 @@ async fn settle(
             if let Some(fields) = metadata::of(&mut new) {
                 fields.insert("resourceVersion".into(), replaced.revision.to_string().into());
             }
-            definitions::after_write(cluster, &kind, &name);
             Ok(Some(new))
         }
         Err(why) => retry_or_missing(write, &name, why),
     }
 }
 
-/// Mutating admission; what it may not change either is put right again.
+/// Mutating admission. Fields that the request may not change are reset once more afterwards.
 async fn mutate(
     cluster: &Cluster,
     write: &mut Write,

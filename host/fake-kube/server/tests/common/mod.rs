@@ -1,13 +1,20 @@
-//! A tiny HTTP client for the tests: no client library between the test and the bytes.
+//! A small HTTP client for the tests, so that they see the bytes that the server sends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use fake_kube_server::ApiServer;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
 
 /// An answer.
 pub struct Answer {
@@ -27,7 +34,28 @@ impl Answer {
     }
 }
 
-/// Opens a request and returns its response before the body.
+async fn handshake<S>(stream: S) -> Result<SendRequest<Full<Bytes>>, hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+fn trusting(authority: &str) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
+
+/// Sends a request, with the token unless `headers` has an `Authorization`, and returns the response before its
+/// body has been read.
 pub async fn open(
     server: &ApiServer,
     method: &str,
@@ -35,17 +63,26 @@ pub async fn open(
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,
 ) -> Result<http::Response<Incoming>, hyper::Error> {
-    let address = server.url().trim_start_matches("http://").to_owned();
-    let stream = tokio::net::TcpStream::connect(&address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
+    let url = server.url();
+    let (_, address) = url.split_once("://").unwrap();
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut sender = match server.certificate_authority() {
+        None => handshake(stream).await?,
+        Some(authority) => {
+            let name = ServerName::try_from("127.0.0.1").unwrap();
+            handshake(trusting(authority).connect(name, stream).await.unwrap()).await?
+        }
+    };
     let mut request = http::Request::builder().method(method).uri(path);
     let given = |name: &str| headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
     if !given("host") {
-        request = request.header("Host", address);
+        request = request.header("Host", address.to_owned());
     }
     if !given("user-agent") {
         request = request.header("User-Agent", "recorder");
+    }
+    if let Some(token) = server.token().filter(|_| !given("authorization")) {
+        request = request.header("Authorization", format!("Bearer {}", token.reveal()));
     }
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -126,7 +163,7 @@ pub async fn with_caches(options: fake_kube_server::Options) -> ApiServer {
     server
 }
 
-/// Where the caches of the default namespace are.
+/// The path of the caches of the default namespace.
 #[allow(dead_code)]
 pub const CACHES: &str = "/apis/lab.example.com/v1/namespaces/default/caches";
 

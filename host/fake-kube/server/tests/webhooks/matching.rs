@@ -93,7 +93,7 @@ async fn conditions_look_into_the_request() {
     let hook = Hook::start(allow).await;
     let server = server_with(&hook).await;
     let ours = "has(object.metadata.annotations) && object.metadata.annotations.exists(key, \
-                key.startsWith('oras.converged-computing.github.io/'))";
+                key.startsWith('cache.example.com/'))";
     let changes = json!({
         "rules": [rule(&["CREATE", "UPDATE"], "", &["pods"])],
         "matchConditions": [
@@ -107,7 +107,7 @@ async fn conditions_look_into_the_request() {
     expect(&server, "POST", PODS, &pod("p"), 201).await;
     assert_eq!(hook.seen().len(), 0);
     let mut annotated = pod("q");
-    annotated["metadata"]["annotations"] = json!({"oras.converged-computing.github.io/input-uri": "x"});
+    annotated["metadata"]["annotations"] = json!({"cache.example.com/input": "x"});
     expect(&server, "POST", PODS, &annotated, 201).await;
     assert_eq!(hook.seen().len(), 1);
     let path = format!("{PODS}/q");

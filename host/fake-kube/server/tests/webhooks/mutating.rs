@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use fake_kube_server::{ApiServer, Options};
 use serde_json::{Value, json};
 
 use super::common::{CACHES, cache, expect, send, with_caches};
 use super::hook::{Hook, Seen, allow, patch};
 use super::{MUTATING, PODS, VALIDATING, configure, message, pod, rule, server_with, webhook};
-use fake_kube_server::Options;
 
 /// Appends the path of the call to the annotation `order`.
 fn append(seen: &Seen) -> super::hook::Said {
@@ -331,21 +331,22 @@ async fn the_store_validates_what_webhooks_made() {
 
 #[tokio::test]
 async fn a_retried_update_asks_again() {
-    let rival: Arc<std::sync::OnceLock<String>> = Arc::default();
-    let (url, asked) = (rival.clone(), Arc::new(AtomicUsize::new(0)));
+    let server_of_hook: Arc<std::sync::OnceLock<Arc<ApiServer>>> = Arc::default();
+    let (server, asked) = (server_of_hook.clone(), Arc::new(AtomicUsize::new(0)));
     let hook = Hook::start_async(move |seen| {
-        let (url, asked) = (url.clone(), asked.clone());
+        let (server, asked) = (server.clone(), asked.clone());
         Box::pin(async move {
-            // While the webhook thinks about the first attempt, somebody else writes the object.
+            // The object is written while the webhook reviews the first attempt.
             if asked.fetch_add(1, Ordering::SeqCst) == 0 {
-                patch_status(url.get().unwrap()).await;
+                let status = json!({"status": {"phase": "Running"}});
+                expect(server.get().unwrap(), "PATCH", &format!("{PODS}/p/status"), &status, 200).await;
             }
             allow(&seen)
         })
     })
     .await;
-    let server = server_with(&hook).await;
-    rival.set(server.url()).unwrap();
+    let server = Arc::new(server_with(&hook).await);
+    assert!(server_of_hook.set(server.clone()).is_ok());
     expect(&server, "POST", PODS, &pod("p"), 201).await;
     let changes = json!({"rules": [rule(&["UPDATE"], "", &["pods"])]});
     configure(&server, MUTATING, "m", &[webhook("m.hook.test", hook.by_service("/x"), changes)]).await;
@@ -359,20 +360,4 @@ async fn a_retried_update_asks_again() {
     assert_eq!(seen.len(), 2);
     let phase = |index: usize| seen[index].request()["oldObject"]["status"]["phase"].clone();
     assert_eq!((phase(0), phase(1)), (json!("Pending"), json!("Running")));
-}
-
-/// Writes the status of pod `p` over a connection of its own.
-async fn patch_status(url: &str) {
-    use http_body_util::Full;
-    let address = url.trim_start_matches("http://").to_owned();
-    let stream = tokio::net::TcpStream::connect(&address).await.unwrap();
-    let io = hyper_util::rt::TokioIo::new(stream);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
-    tokio::spawn(connection);
-    let request = http::Request::patch(format!("{PODS}/p/status"))
-        .header("Host", address)
-        .header("Content-Type", "application/merge-patch+json")
-        .body(Full::new(bytes::Bytes::from_static(br#"{"status":{"phase":"Running"}}"#)))
-        .unwrap();
-    assert_eq!(sender.send_request(request).await.unwrap().status(), 200);
 }

@@ -1,0 +1,71 @@
+//! Carries the injected parts of a pod over an update, so that the manifest that it was made from can be applied again.
+//! Nothing is refused and nothing is decided anew: the API server judges the changes of the user.
+
+use super::patch::Patch;
+use super::pod::{Container, Pod};
+use super::step_container;
+use crate::findings::Findings;
+use crate::json::Json;
+use crate::step_annotations;
+use orascache_api::steps::{
+    AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, INJECTED_ANNOTATION, INSTALL_CONTAINER, PROXY_CONTAINER, env,
+};
+
+/// The operations that give the new pod the injected parts of the old one.
+pub(crate) fn patch<'a>(new: &Pod<'a>, old: &Pod<'a>, findings: &mut Findings) -> Patch<'a> {
+    let mut patch = Patch::default();
+    if let Some(marker) = old.annotation(INJECTED_ANNOTATION)
+        && new.annotation(INJECTED_ANNOTATION).is_none()
+    {
+        let has_annotations = new.annotations().is_some();
+        patch.set("/metadata/annotations", has_annotations, INJECTED_ANNOTATION, marker.into());
+    }
+    restore("/spec", (old.spec, new.spec), "volumes", &|name| name == AGENT_VOLUME, &mut patch);
+    let is_added = |name: &str| name == INSTALL_CONTAINER || name == PROXY_CONTAINER;
+    restore("/spec", (old.spec, new.spec), "initContainers", &is_added, &mut patch);
+    for old in old.containers.iter().filter(|container| step_container::is_wrapped(container)) {
+        if let Some(new) = new.container(old.name) {
+            carry_container(new, old, &mut patch);
+        }
+    }
+    if !step_annotations::of(new.annotations()).eq(step_annotations::of(old.annotations())) {
+        findings.warn(format!(
+            "the annotations under {PREFIX} are read when a pod is created: delete the pod and create it again for the new ones to count"
+        ));
+    }
+    patch
+}
+
+fn carry_container<'a>(new: &Container<'a>, old: &Container<'a>, patch: &mut Patch<'a>) {
+    let path = format!("/spec/containers/{}", new.index);
+    let is_added = |name: &str| matches!(name, env::POD | env::NAMESPACE | env::JOB | env::INDEX);
+    restore(&path, (old.tree, new.tree), "env", &is_added, patch);
+    restore(&path, (old.tree, new.tree), "volumeMounts", &|name| name == AGENT_VOLUME, patch);
+    // A command that is neither the wrapped nor the original one is a change, which the API server refuses.
+    let separator = old.command().iter().position(|word| word.as_str() == Some("--"));
+    let original = separator.and_then(|separator| old.command().get(separator + 1..));
+    if original == Some(new.command()) {
+        patch.replace(format!("{path}/command"), Json::Array(old.command().to_vec()));
+    }
+}
+
+/// Inserts the injected items of a list that are missing, where they were.
+fn restore<'a>(
+    path: &str,
+    (old, new): (&Json<'a>, &Json<'a>),
+    list: &str,
+    is_injected: &dyn Fn(&str) -> bool,
+    patch: &mut Patch<'a>,
+) {
+    let mut length = new.items(list).len();
+    let mut exists = new.member(list).is_some();
+    let path = format!("{path}/{list}");
+    for (index, item) in old.items(list).iter().enumerate() {
+        let Some(name) = item.name() else { continue };
+        if is_injected(name) && !new.items(list).iter().any(|other| other.name() == Some(name)) {
+            patch.insert(&path, exists, index.min(length), vec![item.clone()]);
+            length += 1;
+            exists = true;
+        }
+    }
+}

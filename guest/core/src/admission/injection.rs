@@ -1,0 +1,19 @@
+//! What is injected into a pod, with everything that the annotations leave to the cache and the settings.
+
+use super::step::Step;
+use crate::settings::ProxyResources;
+use orascache_api::endpoint::Endpoint;
+
+/// A step, ready to be injected.
+#[derive(Debug)]
+pub(crate) struct Injection<'a> {
+    pub(crate) step: &'a Step<'a>,
+    /// The registry of the step.
+    pub(crate) endpoint: Endpoint<'a>,
+    /// Secret with credentials.
+    pub(crate) credentials: Option<&'a str>,
+    /// Image that carries the agent.
+    pub(crate) image: &'a str,
+    /// CPU and memory of the credential proxy.
+    pub(crate) proxy: ProxyResources<'a>,
+}

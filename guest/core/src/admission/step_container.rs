@@ -1,0 +1,230 @@
+//! The container whose command the agent wraps, and whether it can.
+
+use super::pod::{Container, Pod, PodSource};
+use super::step::Step;
+use crate::findings::Findings;
+use crate::json::Json;
+use orascache_api::steps::{
+    AGENT_DIRECTORY, AGENT_PATH, AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, INSTALL_CONTAINER, annotation,
+    env, well_known,
+};
+use orascache_api::template::{Placeholder, Placeholders};
+
+/// The container that takes part, checked as far as the cache does not matter.
+pub(crate) fn prepare<'p, 'a>(
+    pod: &'p Pod<'a>,
+    step: &Step<'_>,
+    findings: &mut Findings,
+) -> Option<&'p Container<'a>> {
+    let container = choose(pod, step, findings)?;
+    check(pod, container, step, findings);
+    warn(pod, container, step, findings);
+    Some(container)
+}
+
+fn choose<'p, 'a>(pod: &'p Pod<'a>, step: &Step<'_>, findings: &mut Findings) -> Option<&'p Container<'a>> {
+    let names = || {
+        let names: Vec<&str> = pod.containers.iter().map(|container| container.name).collect();
+        names.join(", ")
+    };
+    let key = annotation::CONTAINER;
+    match (step.container, pod.containers.as_slice()) {
+        (Some(name), _) => {
+            let found = pod.container(name);
+            if found.is_none() {
+                let is_init = pod.init_containers.iter().any(|container| container.name == name);
+                let why = if is_init { "is an init container" } else { "is not there" };
+                findings.refuse(format!("{PREFIX}{key} names {name}, which {why}: write one of {}", names()));
+            }
+            found
+        }
+        (None, [only]) => Some(only),
+        (None, []) => {
+            let path = pod.source.spec_path();
+            findings.refuse(format!("{path}.containers is empty: write the container that runs the step"));
+            None
+        }
+        (None, _) => {
+            let found = pod.default_container().and_then(|name| pod.container(name));
+            if found.is_none() {
+                findings.refuse(format!(
+                    "{PREFIX}{key} is missing, and there are several containers: write one of {}",
+                    names()
+                ));
+            }
+            found
+        }
+    }
+}
+
+/// Whether the agent already wraps the container's command.
+pub(crate) fn is_wrapped(container: &Container<'_>) -> bool {
+    container.command().first().and_then(Json::as_str) == Some(AGENT_PATH)
+}
+
+/// Refuses what cannot work.
+fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &mut Findings) {
+    let path = pod.source.spec_path();
+    let name = container.name;
+    if container.command().is_empty() {
+        findings.refuse(format!(
+            "{path}.containers: {name} has no command, and the entrypoint of its image is not known here: write it as command: [program, argument]"
+        ));
+    }
+    let os = pod.spec.member_of("os", "name");
+    let node_os = pod.spec.member_of("nodeSelector", well_known::OS);
+    if [os, node_os].into_iter().flatten().any(|os| os.as_str() == Some("windows")) {
+        findings.refuse(format!(
+            "{path} asks for Windows, but the agent is a Linux program: remove the annotations under {PREFIX}"
+        ));
+    }
+    if pod.annotation(well_known::MIRROR_POD).is_some() {
+        findings.refuse(format!(
+            "this is the mirror of a static pod, which the kubelet runs as its file says: remove the annotations under {PREFIX} from that file"
+        ));
+    }
+    check_container_name(pod, INSTALL_CONTAINER, findings);
+    if pod.spec.items("volumes").iter().any(|volume| volume.name() == Some(AGENT_VOLUME)) {
+        findings.refuse(format!(
+            "{path}.volumes: the name {AGENT_VOLUME} is needed for the step: rename the volume"
+        ));
+    }
+    for mount in container.tree.items("volumeMounts") {
+        let mount_path = mount.member("mountPath").and_then(Json::as_str).unwrap_or_default();
+        // A mount below the agent's directory would need a folder in a volume that is read-only here.
+        if mount_path.split('/').find(|part| !part.is_empty()) == AGENT_DIRECTORY.strip_prefix('/') {
+            findings.refuse(format!(
+                "{path}.containers: {name} mounts a volume at {AGENT_DIRECTORY}, where the agent lies: choose another mountPath"
+            ));
+        }
+    }
+    for variable in container.tree.items("env") {
+        if let Some(variable @ (env::POD | env::NAMESPACE | env::JOB | env::INDEX)) = variable.name() {
+            findings.refuse(format!(
+                "{path}.containers: {name} sets {variable}, which belongs to the agent: rename the variable"
+            ));
+        }
+    }
+    check_placeholders(pod, step.placeholders(), findings);
+}
+
+/// Refuses a pod in which a container already has the name of an added one.
+pub(crate) fn check_container_name(pod: &Pod<'_>, name: &str, findings: &mut Findings) {
+    if pod.all_containers().any(|container| container.name == name) {
+        let path = pod.source.spec_path();
+        findings.refuse(format!(
+            "{path} has a container named {name}, which the step needs for itself: rename it"
+        ));
+    }
+}
+
+/// Refuses placeholders whose values the pod does not have when it runs. The pods of a Job get them from the Job.
+fn check_placeholders(pod: &Pod<'_>, wanted: Placeholders, findings: &mut Findings) {
+    if pod.source == PodSource::JobTemplate {
+        return;
+    }
+    if wanted.contains(Placeholder::Job) && job_label(pod).is_none() {
+        findings.refuse(
+            "the placeholder {job} is the name of a Job, but this pod belongs to none: write {pod} or a name"
+                .to_owned(),
+        );
+    }
+    if wanted.contains(Placeholder::Index) && index_field(pod).is_none() {
+        findings.refuse("the placeholder {index} is the number of a pod in an indexed Job or a StatefulSet, but this pod has none: write {pod} or a number".to_owned());
+    }
+}
+
+/// Label with the Job's name.
+pub(crate) fn job_label(pod: &Pod<'_>) -> Option<&'static str> {
+    [well_known::JOB_NAME, well_known::LEGACY_JOB_NAME].into_iter().find(|label| pod.has_label(label))
+}
+
+/// Map and key of the pod's index, as the downward API names them.
+pub(crate) fn index_field(pod: &Pod<'_>) -> Option<(&'static str, &'static str)> {
+    if pod.annotation(well_known::JOB_COMPLETION_INDEX).is_some() {
+        Some(("metadata.annotations", well_known::JOB_COMPLETION_INDEX))
+    } else if pod.has_label(well_known::POD_INDEX) {
+        Some(("metadata.labels", well_known::POD_INDEX))
+    } else {
+        None
+    }
+}
+
+/// Warns of what will probably not do what is meant.
+fn warn(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &mut Findings) {
+    let path = pod.source.spec_path();
+    let name = container.name;
+    if step.registry.is_none() {
+        warn_of_dns(pod, findings);
+    }
+    let has_probe = |probe| container.tree.member(probe).is_some();
+    if !step.inputs.is_empty() && has_probe("livenessProbe") && !has_probe("startupProbe") {
+        findings.warn(format!(
+            "{path}.containers: {name} has a livenessProbe that runs while inputs are pulled: give it a startupProbe that waits for the command"
+        ));
+    }
+    // The API server fills in Always before it asks. Only Jobs and bare pods say otherwise.
+    let restart_policy = pod.spec.member("restartPolicy").and_then(Json::as_str).unwrap_or("Always");
+    if pod.source == PodSource::Pod && restart_policy == "Always" && step.output.is_some() {
+        findings.warn(format!(
+            "{path}.restartPolicy is Always: the command is started again whenever it ends, and every success pushes its output again"
+        ));
+    }
+    if container.security("readOnlyRootFilesystem") == Some(&Json::Bool(true)) {
+        let paths = [
+            (annotation::INPUT_PATH, step.input_path.filter(|_| !step.inputs.is_empty())),
+            (annotation::OUTPUT_PIPE, step.output_pipe),
+        ];
+        for (key, path) in paths {
+            if let Some(path) = path
+                && path.starts_with('/')
+                && !is_writable(container, path)
+            {
+                findings.warn(format!(
+                    "{PREFIX}{key} is {path}, where {name} has no volume and a read-only root file system: mount a volume there"
+                ));
+            }
+        }
+    }
+}
+
+/// Warns of DNS settings by which the cache is not found. Its name is completed by the search domains of the pod
+/// (kubernetes.io/docs/concepts/services-networking/dns-pod-service).
+fn warn_of_dns(pod: &Pod<'_>, findings: &mut Findings) {
+    let path = pod.source.spec_path();
+    let policy = pod.spec.member("dnsPolicy").and_then(Json::as_str).unwrap_or("ClusterFirst");
+    let configured = pod.spec.member("dnsConfig");
+    let lists = |name| configured.is_some_and(|configured| !configured.items(name).is_empty());
+    let is_on_host = pod.spec.member("hostNetwork") == Some(&Json::Bool(true));
+    if is_on_host && policy == "ClusterFirst" {
+        findings.warn(format!(
+            "{path}.hostNetwork is true, so that names of the cluster are not resolved and the cache is not found: set {path}.dnsPolicy to ClusterFirstWithHostNet"
+        ));
+    } else if policy == "Default" || (policy == "None" && !(lists("nameservers") && lists("searches"))) {
+        findings.warn(format!(
+            "{path}.dnsPolicy is {policy}, so that names of the cluster are not resolved and the cache is not found: set it to ClusterFirst"
+        ));
+    }
+    let options = configured.into_iter().flat_map(|configured| configured.items("options"));
+    let ndots = options
+        .filter(|option| option.name() == Some("ndots"))
+        .find_map(|option| option.member("value").and_then(Json::as_str));
+    // The name has three dots.
+    if let Some(ndots @ ("0" | "1" | "2" | "3")) = ndots {
+        findings.warn(format!(
+            "{path}.dnsConfig sets ndots to {ndots}, so that the name of the cache may not be completed and not be found: set it to at least 4"
+        ));
+    }
+}
+
+fn is_writable(container: &Container<'_>, path: &str) -> bool {
+    let is_in = |folder: &str| {
+        let folder = folder.trim_end_matches('/');
+        path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    is_in("/dev")
+        || container.tree.items("volumeMounts").iter().any(|mount| {
+            let path = mount.member("mountPath").and_then(Json::as_str);
+            path.is_some_and(is_in) && mount.member("readOnly") != Some(&Json::Bool(true))
+        })
+}

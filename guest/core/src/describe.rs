@@ -1,0 +1,30 @@
+//! What this guest manages, and which requests it wants to review.
+
+use crate::admission;
+use crate::kinds::{ORAS_CACHE, SECRET, SERVICE, STATEFUL_SET, VOLUME_CLAIM};
+use orascache_api::names::FIELD_MANAGER;
+use orascache_contract::{Description, WatchedKind};
+
+/// What this guest manages: OrasCaches and their children.
+///
+/// ```
+/// let description = orascache_core::describe();
+/// assert_eq!(description.primary.kind, "OrasCache");
+/// assert_eq!(description.admission[0].name, "create.pods");
+/// ```
+pub fn describe() -> Description {
+    let whole = |kind: &orascache_contract::Kind| WatchedKind::whole(kind.clone());
+    Description {
+        primary: ORAS_CACHE.clone(),
+        owned: [&SECRET, &VOLUME_CLAIM, &SERVICE, &STATEFUL_SET].map(whole).into(),
+        related: vec![
+            // That a Secret exists is all that matters.
+            WatchedKind::reduced(SECRET.clone(), &[]),
+            WatchedKind::reduced(VOLUME_CLAIM.clone(), &["/spec/accessModes"]),
+        ],
+        field_manager: FIELD_MANAGER.to_owned(),
+        admission: admission::rules(),
+        // Deprecated, and still in clusters: the HTTP secret as a literal.
+        sensitive: vec!["/spec/secrets/registryHttp".to_owned()],
+    }
+}

@@ -1,0 +1,83 @@
+//! Issues of a cache. Each becomes the reason and the message of a condition.
+
+/// One issue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Issue {
+    pub(crate) reason: Reason,
+    /// A sentence.
+    pub(crate) message: String,
+    pub(crate) impact: Impact,
+}
+
+/// Reasons of conditions (KEP-1623). They are stable: scripts wait for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// The spec contradicts itself.
+    InvalidSpec,
+    /// Several pods were asked for, over a claim that one pod can write.
+    ClaimNotShared,
+    /// An object that the cache needs exists and belongs to somebody else.
+    NameTaken,
+    /// A field of a child is left to another field manager.
+    FieldOwnedByOther,
+    /// A child could not be created or changed.
+    ApplyFailed,
+    /// A child could not be deleted.
+    DeleteFailed,
+    /// A Secret that the spec names does not exist.
+    SecretNotFound,
+    /// The host did not hand over the Secrets of the namespace.
+    SecretUnknown,
+    /// A claim that the spec names does not exist.
+    ClaimNotFound,
+    /// The host did not hand over the claims of the namespace.
+    ClaimUnknown,
+    /// The claim exists, and Kubernetes cannot change it as the spec asks.
+    StorageUnchangeable,
+    /// The spec asks for more storage than the administrator allows.
+    StorageNotAllowed,
+}
+
+impl Reason {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Reason::InvalidSpec => "InvalidSpec",
+            Reason::ClaimNotShared => "ClaimNotShared",
+            Reason::NameTaken => "NameTaken",
+            Reason::FieldOwnedByOther => "FieldOwnedByOther",
+            Reason::ApplyFailed => "ApplyFailed",
+            Reason::DeleteFailed => "DeleteFailed",
+            Reason::SecretNotFound => "SecretNotFound",
+            Reason::SecretUnknown => "SecretUnknown",
+            Reason::ClaimNotFound => "ClaimNotFound",
+            Reason::ClaimUnknown => "ClaimUnknown",
+            Reason::StorageUnchangeable => "StorageUnchangeable",
+            Reason::StorageNotAllowed => "StorageNotAllowed",
+        }
+    }
+}
+
+/// What an issue means for the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Impact {
+    /// The registry works all the same.
+    Warning,
+    /// The registry cannot work while the issue lasts.
+    Blocking,
+    /// As blocking. The children also stay exactly as they are until the issue is resolved, so that what runs goes on.
+    Freezing,
+}
+
+impl Issue {
+    pub(crate) fn new(reason: Reason, impact: Impact, message: String) -> Self {
+        Issue { reason, message, impact }
+    }
+
+    pub(crate) fn blocks(&self) -> bool {
+        self.impact != Impact::Warning
+    }
+
+    pub(crate) fn freezes(&self) -> bool {
+        self.impact == Impact::Freezing
+    }
+}

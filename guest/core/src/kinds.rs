@@ -1,0 +1,18 @@
+//! Kinds of object that a cache consists of.
+
+use orascache_api::names::{API_VERSION, KIND, PLURAL};
+use orascache_contract::Kind;
+
+/// The cache itself.
+pub(crate) static ORAS_CACHE: Kind = Kind::namespaced(API_VERSION, KIND, PLURAL);
+/// The headless Service.
+pub(crate) static SERVICE: Kind = Kind::namespaced("v1", "Service", "services");
+/// Secrets that are generated, or filled from the spec.
+pub(crate) static SECRET: Kind = Kind::namespaced("v1", "Secret", "secrets");
+/// Storage.
+pub(crate) static VOLUME_CLAIM: Kind =
+    Kind::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims");
+/// The registry pods.
+pub(crate) static STATEFUL_SET: Kind = Kind::namespaced("apps/v1", "StatefulSet", "statefulsets");
+/// Namespaces, whose labels settings may refer to.
+pub(crate) static NAMESPACE: Kind = Kind::cluster_scoped("v1", "Namespace", "namespaces");

@@ -1,0 +1,53 @@
+//! The syntax of names, keys and labels in Kubernetes.
+
+/// Longest DNS name (RFC 1035, section 2.3.4, without the final dot).
+const MAX_SUBDOMAIN: usize = 253;
+/// Longest name of a key, and longest value of a label.
+const MAX_LABEL_VALUE: usize = 63;
+
+/// DNS subdomain (RFC 1123), as most objects are named.
+pub(crate) fn is_subdomain(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_label = |label: &str| {
+        label.bytes().next().is_some_and(inner)
+            && label.bytes().last().is_some_and(inner)
+            && label.bytes().all(|byte| inner(byte) || byte == b'-')
+    };
+    text.len() <= MAX_SUBDOMAIN && text.split('.').all(is_label)
+}
+
+/// Key of a label or an annotation: a name of up to 63 characters, with an optional subdomain and `/` in front
+/// (kubernetes.io/docs/concepts/overview/working-with-objects/labels, "Syntax and character set").
+pub(crate) fn is_key(text: &str) -> bool {
+    let name = match text.split_once('/') {
+        Some((prefix, name)) if is_subdomain(prefix) => name,
+        Some(_) => return false,
+        None => text,
+    };
+    !name.is_empty() && is_label_value(name)
+}
+
+/// Value of a label: empty, or up to 63 characters that start and end with a letter or digit.
+pub(crate) fn is_label_value(text: &str) -> bool {
+    let end = |byte: u8| byte.is_ascii_alphanumeric();
+    text.len() <= MAX_LABEL_VALUE
+        && text.bytes().next().is_none_or(end)
+        && text.bytes().last().is_none_or(end)
+        && text.bytes().all(|byte| end(byte) || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_told_from_other_texts() {
+        for right in ["team", "example.org/Cost_centre.1", "a/b", &format!("a/{}", "b".repeat(63))] {
+            assert!(is_key(right), "{right}");
+        }
+        for wrong in ["", "/", "a/", "/a", "A/b", "a/b/c", "-a", "a-", "a b", &"b".repeat(64), "a_.b/c"] {
+            assert!(!is_key(wrong), "{wrong}");
+        }
+        assert!(is_label_value("") && is_label_value("v1.2_x-3") && !is_label_value(".x"));
+    }
+}

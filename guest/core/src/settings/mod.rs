@@ -1,0 +1,164 @@
+//! Settings of an administrator, which count for all caches and steps.
+
+mod document;
+mod proxy_resources;
+mod selector;
+
+use crate::fields;
+use crate::findings::Findings;
+use crate::json::Json;
+use crate::names;
+use crate::quantity;
+use crate::step_annotations;
+use document::Place;
+use orascache_api::reference;
+use orascache_api::steps::{ANNOTATION_PREFIX, DEFAULT_AGENT_IMAGE};
+use orascache_contract::Error;
+pub(crate) use proxy_resources::{Amounts, ProxyResources, Resources};
+use selector::Selector;
+
+/// Settings as the host hands them on, JSON text: `{"agentImage": "..."}`. What is absent limits nothing.
+#[derive(Debug)]
+pub(crate) struct Settings<'a> {
+    /// Image that carries the agent, where a pod names none.
+    pub(crate) agent_image: &'a str,
+    /// Hosts that the annotation `registry` may name. `*.` in front stands for any subdomain.
+    pub(crate) allowed_registries: Option<Vec<&'a str>>,
+    /// Images that the annotation `oras-container` may name. Those that end with `/`, `:` or `@` are prefixes.
+    pub(crate) allowed_agent_images: Option<Vec<&'a str>>,
+    /// Annotations that a step must have.
+    pub(crate) required_annotations: Vec<RequiredAnnotation<'a>>,
+    /// Largest `spec.storage.size` of a cache.
+    pub(crate) maximum_storage: Option<&'a str>,
+    /// CPU and memory of the credential proxy.
+    pub(crate) proxy: ProxyResources<'a>,
+    /// DNS domain of the cluster, as in `cluster.local`.
+    pub(crate) cluster_domain: Option<&'a str>,
+}
+
+/// An annotation that a step must have, in some namespaces or in all of them.
+#[derive(Debug)]
+pub(crate) struct RequiredAnnotation<'a> {
+    /// The whole key.
+    pub(crate) key: &'a str,
+    /// Which namespaces, by their labels; all without a selector.
+    pub(crate) namespaces: Option<Selector<'a>>,
+}
+
+/// The known settings, for messages.
+const KNOWN: &str = "agentImage, allowedRegistries, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources or clusterDomain";
+
+impl<'a> Settings<'a> {
+    /// Empty text stands for the defaults.
+    pub(crate) fn parse(text: &'a str) -> Result<Option<Json<'a>>, Error> {
+        if text.is_empty() { Ok(None) } else { fields::parse(text, "settings").map(Some) }
+    }
+
+    /// Everything that is wrong is reported at once.
+    pub(crate) fn read(tree: Option<&'a Json<'a>>) -> Result<Self, Error> {
+        let mut settings = Settings {
+            agent_image: DEFAULT_AGENT_IMAGE,
+            allowed_registries: None,
+            allowed_agent_images: None,
+            required_annotations: Vec::new(),
+            maximum_storage: None,
+            proxy: ProxyResources::default(),
+            cluster_domain: None,
+        };
+        let Some(tree) = tree else { return Ok(settings) };
+        let mut findings = Findings::default();
+        settings.read_members(tree, &mut findings);
+        if findings.problems.is_empty() { Ok(settings) } else { Err(Error::InvalidInput(findings.message())) }
+    }
+
+    fn read_members(&mut self, tree: &'a Json<'a>, findings: &mut Findings) {
+        let root = Place::root("settings");
+        for (name, value, place) in document::members(tree, &root, findings) {
+            match name {
+                "agentImage" => {
+                    let Some(image) = document::text(value, &place, findings) else { continue };
+                    if !reference::is_image(image) {
+                        findings.refuse(format!(
+                            "{place} is \"{image}\", which is not an image reference: write one like registry.example.org/name:tag"
+                        ));
+                    }
+                    self.agent_image = image;
+                }
+                "allowedRegistries" => {
+                    let wanted = "a host with an optional port: write one like ghcr.io or *.example.org";
+                    self.allowed_registries =
+                        Some(document::texts(value, &place, is_host_pattern, wanted, findings));
+                }
+                "allowedAgentImages" => {
+                    let wanted = "an image or the beginning of one that ends with '/', ':' or '@': write one like registry.example.org/team/";
+                    self.allowed_agent_images =
+                        Some(document::texts(value, &place, is_image_pattern, wanted, findings));
+                }
+                "requiredAnnotations" => {
+                    for (item, place) in document::items(value, &place, findings) {
+                        self.required_annotations.extend(RequiredAnnotation::read(item, &place, findings));
+                    }
+                }
+                "maximumStorage" => {
+                    self.maximum_storage = document::text(value, &place, findings);
+                    if self.maximum_storage.is_some_and(|size| !quantity::is_positive(size)) {
+                        findings.refuse(format!("{place} is not a size: write one like 100Gi"));
+                    }
+                }
+                "proxyResources" => self.proxy = ProxyResources::read(value, &place, findings),
+                "clusterDomain" => {
+                    self.cluster_domain = document::text(value, &place, findings);
+                    if self.cluster_domain.is_some_and(|domain| !names::is_subdomain(domain)) {
+                        findings.refuse(format!("{place} is not a DNS domain: write one like cluster.local"));
+                    }
+                }
+                _ => place.refuse_unknown(KNOWN, findings),
+            }
+        }
+    }
+}
+
+impl<'a> RequiredAnnotation<'a> {
+    fn read(tree: &'a Json<'a>, place: &Place<'_>, findings: &mut Findings) -> Option<Self> {
+        let mut required = RequiredAnnotation { key: "", namespaces: None };
+        let before = findings.problems.len();
+        for (name, value, place) in document::members(tree, place, findings) {
+            match name {
+                "annotation" => {
+                    let Some(key) = document::text(value, &place, findings) else { continue };
+                    // Steps with unknown annotations are refused: none could ever have this one.
+                    let is_unknown = key
+                        .strip_prefix(ANNOTATION_PREFIX)
+                        .is_some_and(|name| !step_annotations::is_known(name));
+                    if !names::is_key(key) || is_unknown {
+                        findings.refuse(format!(
+                            "{place} is not an annotation that a step can have: write the whole key, like {ANNOTATION_PREFIX}output-uri"
+                        ));
+                    }
+                    required.key = key;
+                }
+                "namespaceSelector" => {
+                    required.namespaces = Some(Selector::read(value, &place, findings));
+                }
+                _ => place.refuse_unknown("annotation or namespaceSelector", findings),
+            }
+        }
+        if required.key.is_empty() && findings.problems.len() == before {
+            findings.refuse(format!(
+                "{place}.annotation is missing: write the whole key, like {ANNOTATION_PREFIX}output-uri"
+            ));
+        }
+        (findings.problems.len() == before).then_some(required)
+    }
+}
+
+fn is_host_pattern(text: &str) -> bool {
+    reference::is_host(text.strip_prefix("*.").unwrap_or(text))
+}
+
+fn is_image_pattern(text: &str) -> bool {
+    match text.strip_suffix(['/', ':', '@']) {
+        Some(start) => reference::is_image(start) || (text.ends_with('/') && reference::is_host(start)),
+        None => reference::is_image(text),
+    }
+}

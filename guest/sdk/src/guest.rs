@@ -1,0 +1,77 @@
+//! What a guest implements, and what makes exports of it.
+
+use crate::bindings::exports::orascache::operator::{admission, reconciler, types};
+use crate::convert;
+use crate::request::Request;
+use orascache_contract::{Context, Description, Error, Observed, Outcome, Plan};
+use std::marker::PhantomData;
+
+/// Decides what should exist for a primary, the object that users write.
+///
+/// Nothing may be kept between calls: an instance serves calls for many primaries, and is replaced now and then.
+pub trait Reconciler {
+    /// What is managed. The host asks once, when it loads the component.
+    fn describe() -> Description;
+
+    /// What to do about one primary: state in, plan out. The same input gives the same plan, and a primary whose
+    /// children and status are as they should be gives an empty plan.
+    ///
+    /// # Errors
+    /// When there is no plan. Nothing is written then, and the host repeats the call after a while.
+    fn reconcile(observed: &Observed<String>) -> Result<Plan, Error>;
+}
+
+/// Decides about requests to the API server. A guest that reviews nothing implements it without any method.
+pub trait Admission {
+    /// Reviews a request. `review` is an AdmissionReview (admission.k8s.io/v1), JSON text. The host sends the requests
+    /// that [`Description::admission`] names. Every request is allowed unless a guest says otherwise.
+    ///
+    /// # Errors
+    /// When there is no answer. The failure policy of the rule decides then.
+    fn review(review: &str, context: &Context<String>) -> Result<Outcome, Error> {
+        let _ = context;
+        Request::parse(review).map(|request| request.allow())
+    }
+
+    /// Whether [`review`](Self::review) and [`Reconciler::reconcile`] accept these settings of an administrator, JSON
+    /// text. Empty text must be accepted. A guest accepts no other settings unless it says so.
+    ///
+    /// # Errors
+    /// When they cannot be used: everything that is wrong, where it is, and what to write instead.
+    fn check_settings(settings: &str) -> Result<(), Error> {
+        if settings.is_empty() {
+            return Ok(());
+        }
+        Err(Error::invalid_input("this guest has no settings: remove them"))
+    }
+}
+
+/// Implements the generated interfaces for a guest.
+#[derive(Debug)]
+pub struct Exports<G>(PhantomData<G>);
+
+/// Compiles only for guests.
+pub fn assert_guest<G: Reconciler + Admission>() {}
+
+impl<G: Reconciler> reconciler::Guest for Exports<G> {
+    fn describe() -> reconciler::Description {
+        convert::description(G::describe())
+    }
+
+    fn reconcile(observed: reconciler::Observed) -> Result<reconciler::Plan, types::Error> {
+        G::reconcile(&convert::observed(observed)).map(convert::plan).map_err(convert::error)
+    }
+}
+
+impl<G: Admission> admission::Guest for Exports<G> {
+    fn review(
+        review: types::Object,
+        context: admission::Context,
+    ) -> Result<admission::Outcome, types::Error> {
+        G::review(&review, &convert::context(context)).map(convert::outcome).map_err(convert::error)
+    }
+
+    fn check_settings(settings: String) -> Result<(), types::Error> {
+        G::check_settings(&settings).map_err(convert::error)
+    }
+}

@@ -1,0 +1,45 @@
+//! Why manifests cannot be made.
+
+/// Why manifests cannot be made.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// Not a name that a Namespace can have (RFC 1123 label).
+    #[error(
+        "\"{0}\" cannot name a namespace: use at most 63 lower case letters, digits and '-', with a letter or digit at both ends"
+    )]
+    Namespace(String),
+    /// Pods in the operator's namespace are not reviewed, so that users must not work there.
+    #[error(
+        "the operator cannot run in the namespace {0}, since pods in its namespace are not reviewed; use a namespace of its own, such as orascache-system"
+    )]
+    SharedNamespace(String),
+    /// Pods in these namespaces are never reviewed.
+    #[error(
+        "the operator cannot work in the namespace {0}, since pods in it are never reviewed; list namespaces of users"
+    )]
+    UnreviewedNamespace(String),
+    /// A namespace is listed twice.
+    #[error("the namespace {0} is listed twice; list it once")]
+    DuplicateNamespace(String),
+    /// Not a peer that a NetworkPolicy can have.
+    #[error(
+        "\"{0}\" is not a network peer: write a CIDR such as 10.0.0.0/24, a namespace such as kube-system, or a namespace with labels of pods such as kube-system/component=konnectivity-agent"
+    )]
+    Peer(String),
+    /// No image, or a text with spaces.
+    #[error("\"{0}\" is not an image: write a reference such as ghcr.io/converged-computing/orascache:1.0.0")]
+    Image(String),
+    /// Without replicas, nobody answers reviews.
+    #[error(
+        "replicas is 0, so that nobody would answer reviews and annotated pods would be refused; use at least 1, or 2 to survive the loss of a node"
+    )]
+    Replicas,
+    /// An object could not be serialized.
+    #[error("{what} cannot be written: {why}")]
+    Render {
+        /// The file or object.
+        what: String,
+        /// The serializer's message.
+        why: String,
+    },
+}

@@ -1,0 +1,137 @@
+//! What users choose about the manifests.
+
+use crate::error::ManifestError;
+use crate::names::{KUBE_SYSTEM, NAMESPACE, is_dns_label};
+use crate::peers::check_peer;
+use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
+use orascache_api::steps::DEFAULT_AGENT_IMAGE;
+use std::collections::BTreeSet;
+
+/// Where the webhook's certificate comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CertificateSource {
+    /// The operator issues and rotates it, and writes its CA into the webhook configurations.
+    #[default]
+    Managed,
+    /// cert-manager (cert-manager.io) issues it into a Secret that is mounted, rotates it, and writes
+    /// its CA into the webhook configurations.
+    CertManager,
+}
+
+/// What users choose about the manifests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ManifestOptions {
+    /// Image of the operator. Init containers that are injected into pods run it too.
+    pub image: String,
+    /// Namespace that the operator runs in.
+    pub namespace: String,
+    /// Number of the operator's pods. All of them answer reviews; the leader writes.
+    pub replicas: u16,
+    /// Where the webhook's certificate comes from.
+    pub certificates: CertificateSource,
+    /// Namespaces that the operator works in. Its rights are then Roles in these namespaces, and a
+    /// small ClusterRole. Empty for all namespaces, with cluster-wide rights.
+    pub namespaces: Vec<String>,
+    /// Who may connect to the webhook port, by the NetworkPolicy. Empty for everybody: the address of
+    /// the API server is not known beforehand. [`peers::parse_peer`](crate::peers::parse_peer) reads
+    /// peers from text.
+    pub webhook_from: Vec<NetworkPolicyPeer>,
+}
+
+impl Default for ManifestOptions {
+    fn default() -> Self {
+        Self {
+            image: DEFAULT_AGENT_IMAGE.to_owned(),
+            namespace: NAMESPACE.to_owned(),
+            replicas: 2,
+            certificates: CertificateSource::default(),
+            namespaces: Vec::new(),
+            webhook_from: Vec::new(),
+        }
+    }
+}
+
+impl ManifestOptions {
+    /// Checks what the API server would otherwise refuse after it has accepted some of the objects.
+    ///
+    /// # Errors
+    /// The first option that cannot be used.
+    pub fn check(&self) -> Result<(), ManifestError> {
+        check_namespace(&self.namespace)?;
+        if self.namespace == "default" {
+            return Err(ManifestError::SharedNamespace(self.namespace.clone()));
+        }
+        let mut seen = BTreeSet::new();
+        for namespace in &self.namespaces {
+            check_namespace(namespace)?;
+            if namespace == KUBE_SYSTEM || *namespace == self.namespace {
+                return Err(ManifestError::UnreviewedNamespace(namespace.clone()));
+            }
+            if !seen.insert(namespace) {
+                return Err(ManifestError::DuplicateNamespace(namespace.clone()));
+            }
+        }
+        self.webhook_from.iter().try_for_each(check_peer)?;
+        if self.image.is_empty() || self.image.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(ManifestError::Image(self.image.clone()));
+        }
+        if self.replicas == 0 {
+            return Err(ManifestError::Replicas);
+        }
+        Ok(())
+    }
+}
+
+fn check_namespace(name: &str) -> Result<(), ManifestError> {
+    if is_dns_label(name) { Ok(()) } else { Err(ManifestError::Namespace(name.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ManifestOptions;
+    use crate::error::ManifestError;
+    use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicyPeer};
+
+    fn checked(change: impl FnOnce(&mut ManifestOptions)) -> Result<(), ManifestError> {
+        let mut options = ManifestOptions::default();
+        change(&mut options);
+        options.check()
+    }
+
+    #[test]
+    fn options_that_the_api_server_would_refuse_are_refused() {
+        assert!(checked(|_| {}).is_ok());
+        assert!(checked(|options| options.namespace = "team-1".to_owned()).is_ok());
+        for name in ["", "-a", "a-", "A", "a.b", "a b", &"a".repeat(64)] {
+            let refused = checked(|options| options.namespace = name.to_owned());
+            assert!(matches!(refused, Err(ManifestError::Namespace(_))), "{name}");
+            let refused = checked(|options| options.namespaces = vec![name.to_owned()]);
+            assert!(matches!(refused, Err(ManifestError::Namespace(_))), "{name}");
+        }
+        assert!(matches!(
+            checked(|options| options.namespace = "default".to_owned()),
+            Err(ManifestError::SharedNamespace(_))
+        ));
+        for image in ["", "a b", "a\n"] {
+            let refused = checked(|options| options.image = image.to_owned());
+            assert!(matches!(refused, Err(ManifestError::Image(_))), "{image:?}");
+        }
+        assert!(matches!(checked(|options| options.replicas = 0), Err(ManifestError::Replicas)));
+        let block = IPBlock { cidr: "10.0.0.0/33".to_owned(), except: None };
+        let peer = NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() };
+        assert!(matches!(checked(|options| options.webhook_from = vec![peer]), Err(ManifestError::Peer(_))));
+    }
+
+    #[test]
+    fn listed_namespaces_are_reviewed_namespaces_and_listed_once() {
+        let listed = |names: &[&str]| {
+            checked(|options| options.namespaces = names.iter().map(|name| (*name).to_owned()).collect())
+        };
+        assert!(listed(&["a", "default", "b"]).is_ok());
+        for name in ["kube-system", "orascache-system"] {
+            let refused = ManifestError::UnreviewedNamespace(name.to_owned());
+            assert_eq!(listed(&["a", name]), Err(refused));
+        }
+        assert_eq!(listed(&["a", "b", "a"]), Err(ManifestError::DuplicateNamespace("a".to_owned())));
+    }
+}

@@ -1,0 +1,58 @@
+//! Why the operator has each of its rights.
+
+/// Verbs and reason for an owned kind.
+pub(crate) struct OwnedKindRight {
+    pub(crate) verbs: &'static [&'static str],
+    pub(crate) reason: &'static str,
+}
+
+/// Verbs for kinds of which the operator makes and deletes objects: it watches them, applies them
+/// (`patch`, and `create` for new objects), and reads an object before it creates one of that name.
+const OWNED_VERBS: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
+/// The same, for kinds whose objects it never deletes.
+const KEPT_VERBS: &[&str] = &["get", "list", "watch", "create", "patch"];
+
+/// The right on an owned kind. Kinds without a reason of their own get [`OWNED_KIND`].
+pub(crate) fn owned_kind(group: &str, plural: &str) -> OwnedKindRight {
+    let (verbs, reason) = match (group, plural) {
+        ("apps", "statefulsets") => (OWNED_VERBS, STATEFUL_SETS),
+        ("", "services") => (OWNED_VERBS, SERVICES),
+        ("", "persistentvolumeclaims") => (KEPT_VERBS, VOLUME_CLAIMS),
+        ("", "secrets") => (OWNED_VERBS, SECRETS),
+        _ => (OWNED_VERBS, OWNED_KIND),
+    };
+    OwnedKindRight { verbs, reason }
+}
+
+pub(crate) const READ_PRIMARY: &str = "The operator watches caches. A review of a pod reads the cache that the pod names if the watch has not delivered it yet.";
+pub(crate) const WRITE_STATUS: &str = "The operator writes the status of caches by server-side apply.";
+pub(crate) const OWNER_REFERENCES: &str = "Owned objects name their cache as controller with blockOwnerDeletion, and the admission plugin OwnerReferencesPermissionEnforcement requires this right for that. The operator writes no finalizers.";
+
+const STATEFUL_SETS: &str =
+    "They run the registry pods. The operator deletes one when its cache sets deploy to false.";
+const SERVICES: &str =
+    "They give registries their names. The operator deletes one when its cache sets deploy to false.";
+const VOLUME_CLAIMS: &str =
+    "They are the storage of registries, and caches refer to existing ones. The operator never deletes any.";
+const SECRETS: &str = "The operator generates HTTP secrets of registries or moves them out of a cache's spec, and deletes them when the spec needs none. It reads one before it writes it, so that it never changes a foreign Secret of that name. All other Secrets it lists and watches as metadata only (PartialObjectMetadata), to tell whether those that caches refer to exist; RBAC has no right for metadata alone.";
+pub(crate) const OWNED_KIND: &str =
+    "The guest owns objects of this kind: the operator watches, applies and deletes them.";
+pub(crate) const RELATED_KIND: &str = "The guest reads objects of this kind.";
+pub(crate) const PATCHABLE_KIND: &str = "The guest reads and patches objects of this kind.";
+pub(crate) const EVENTS: &str =
+    "Events tell what happened to a cache. Repeated events are counted in one Event.";
+pub(crate) const NAMESPACE_LABELS: &str = "Labels of a namespace may decide which annotations its steps must have (requiredAnnotations). The operator reads the namespace, as metadata, when a step lacks such an annotation.";
+
+pub(crate) const CREATE_LEASE: &str =
+    "The first replica creates the Lease. RBAC cannot restrict create requests by name.";
+pub(crate) const USE_LEASE: &str = "Replicas elect their leader by this Lease.";
+pub(crate) const SETTINGS: &str = "The operator follows the settings, and never writes them. Its lists and watches select the ConfigMap by metadata.name.";
+pub(crate) const CREATE_CERTIFICATE: &str =
+    "The first replica creates the Secret. RBAC cannot restrict create requests by name.";
+pub(crate) const ROTATE_CERTIFICATE: &str = "The operator rotates the certificate in this Secret, and every replica follows it. Its lists and watches select the Secret by metadata.name.";
+pub(crate) const CA_BUNDLE: &str = "The operator writes the CA that the API server has to trust into its own configurations, and into no others.";
+
+pub(crate) const VIEW_PRIMARY: &str = "People who may view a namespace may read its caches.";
+pub(crate) const VIEW_STATUS: &str = "The status alone can be read as a subresource.";
+pub(crate) const EDIT_PRIMARY: &str = "People who may edit a namespace may have caches in it.";
+pub(crate) const EDIT_STATUS: &str = "People may read the status alone; only the operator writes it.";

@@ -1,0 +1,153 @@
+//! Evaluates the match conditions of the rules for OrasCaches: which requests are reviewed.
+
+use deploy_manifests::operator_webhooks::settings_rule;
+use deploy_manifests::orascache_rules;
+use fake_kube::apimachinery::match_condition::{MatchCondition, Variables};
+use orascache_contract::MatchCondition as Condition;
+use serde_json::{Value, json};
+
+/// The conditions of the rule with this name.
+fn conditions(name: &str) -> Vec<Condition> {
+    let rule = orascache_rules().into_iter().find(|rule| rule.name == name);
+    rule.unwrap_or_else(|| panic!("no rule {name}")).conditions
+}
+
+/// Whether all conditions hold. None may fail to evaluate.
+fn reaches(conditions: &[Condition], object: &Value, old: Option<&Value>) -> bool {
+    let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
+    let variables = Variables::new(Some(object), old, &json!({"operation": operation}));
+    let holds = conditions.iter().map(|condition| {
+        let compiled = MatchCondition::compile(&condition.expression)
+            .unwrap_or_else(|error| panic!("{}: {error}", condition.name));
+        compiled.evaluate(&variables).unwrap_or_else(|error| panic!("{}: {error}", condition.name))
+    });
+    // All of them are evaluated, as the API server does not promise an order.
+    holds.collect::<Vec<_>>().into_iter().all(|holds| holds)
+}
+
+fn pod(annotations: Value) -> Value {
+    json!({"metadata": {"name": "p", "annotations": annotations}, "spec": {"containers": [{"name": "a"}]}})
+}
+
+fn without_annotations() -> Value {
+    json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a"}]}})
+}
+
+const STEP: &str = "oras.converged-computing.github.io/input-uri";
+const MARKER: &str = "cache.converged-computing.github.io/injected";
+
+fn with(object: &Value, pointer: &str, member: &str, value: Value) -> Value {
+    let mut changed = object.clone();
+    changed
+        .pointer_mut(pointer)
+        .and_then(Value::as_object_mut)
+        .expect("an object")
+        .insert(member.to_owned(), value);
+    changed
+}
+
+#[test]
+fn of_all_config_maps_only_the_settings_are_reviewed() {
+    let written = settings_rule("example.com").conditions;
+    let named = |metadata: Value| json!({"metadata": metadata});
+    let settings = named(json!({"name": "orascache-settings"}));
+    assert!(reaches(&written, &settings, None) && reaches(&written, &settings, Some(&settings)));
+    for metadata in
+        [json!({"name": "other"}), json!({"name": "x-orascache-settings"}), json!({"generateName": "x"})]
+    {
+        assert!(!reaches(&written, &named(metadata), None));
+    }
+}
+
+#[test]
+fn created_pods_are_reviewed_if_they_ask_for_a_step() {
+    let created = conditions("create.pods");
+    assert!(reaches(&created, &pod(json!({"a": "b", STEP: "x:1"})), None));
+    assert!(reaches(&created, &pod(json!({"oras.converged-computing.github.io/": ""})), None));
+    for annotations in [
+        json!({}),
+        json!({"a": "b"}),
+        json!({MARKER: "v1"}),
+        json!({"other": STEP}),
+        json!({"x.oras.converged-computing.github.io/input-uri": ""}),
+        json!({"oras.converged-computing.github.io.test/input-uri": ""}),
+    ] {
+        assert!(!reaches(&created, &pod(annotations.clone()), None), "{annotations}");
+    }
+    assert!(!reaches(&created, &without_annotations(), None));
+}
+
+#[test]
+fn updated_pods() {
+    let updated = conditions("update.pods");
+    let old = pod(json!({STEP: "x:1", MARKER: "v1"}));
+    let image = with(&old, "/spec/containers/0", "image", json!("b"));
+    let annotation = with(&old, "/metadata/annotations", STEP, json!("x:2"));
+    for changed in [&image, &annotation, &pod(json!({STEP: "x:1"})), &pod(json!({})), &without_annotations()]
+    {
+        assert!(reaches(&updated, changed, Some(&old)), "{changed}");
+    }
+    assert!(!reaches(&updated, &old, Some(&old)), "nothing changed");
+    let finalizer = with(&old, "/metadata", "finalizers", json!(["a/b"]));
+    assert!(!reaches(&updated, &old, Some(&finalizer)) && !reaches(&updated, &finalizer, Some(&old)));
+    assert!(!reaches(&updated, &with(&old, "/metadata", "labels", json!({"a": "b"})), Some(&old)));
+    let deleted = with(&image, "/metadata", "deletionTimestamp", json!("2026-01-01T00:00:00Z"));
+    assert!(!reaches(&updated, &deleted, Some(&old)), "it is being deleted");
+    for plain in [without_annotations(), pod(json!({})), pod(json!({STEP: "x:1"}))] {
+        let changed = with(&plain, "/spec", "tolerations", json!([]));
+        assert!(!reaches(&updated, &changed, Some(&plain)), "was never injected: {plain}");
+    }
+}
+
+fn job(own: Option<Value>, template: Option<Value>) -> Value {
+    let metadata = |annotations: Option<Value>| match annotations {
+        Some(annotations) => json!({"name": "j", "annotations": annotations}),
+        None => json!({"name": "j"}),
+    };
+    json!({"metadata": metadata(own), "spec": {"template": {"metadata": metadata(template), "spec": {}}}})
+}
+
+#[test]
+fn created_jobs_are_reviewed_if_they_or_their_template_ask_for_a_step() {
+    let created = conditions("create.jobs");
+    let step = || Some(json!({STEP: "x:1"}));
+    for annotated in [job(step(), None), job(None, step()), job(step(), step()), job(Some(json!({})), step())]
+    {
+        assert!(reaches(&created, &annotated, None), "{annotated}");
+    }
+    let mut bare = job(None, None);
+    for plain in [bare.clone(), job(Some(json!({"a": "b"})), Some(json!({})))] {
+        assert!(!reaches(&created, &plain, None), "{plain}");
+    }
+    bare["spec"]["template"] = json!({"spec": {}});
+    assert!(!reaches(&created, &bare, None), "a template without metadata");
+    bare["spec"] = json!({});
+    assert!(!reaches(&created, &bare, None), "no template");
+    assert!(!reaches(&created, &json!({"metadata": {}}), None), "no spec");
+}
+
+#[test]
+fn updated_jobs_are_reviewed_if_they_ask_or_asked_for_a_step() {
+    let updated = conditions("update.jobs");
+    let old = job(Some(json!({STEP: "x:1"})), Some(json!({STEP: "x:1"})));
+    let applied_again = job(Some(json!({STEP: "x:1"})), None);
+    assert!(reaches(&updated, &applied_again, Some(&old)));
+    assert!(!reaches(&updated, &old, Some(&old)));
+    assert!(!reaches(&updated, &with(&old, "/metadata", "finalizers", json!(["a/b"])), Some(&old)));
+    let deleted = with(&applied_again, "/metadata", "deletionTimestamp", json!("2026-01-01T00:00:00Z"));
+    assert!(!reaches(&updated, &deleted, Some(&old)));
+    let plain = job(None, None);
+    assert!(!reaches(&updated, &with(&plain, "/spec", "suspend", json!(true)), Some(&plain)));
+}
+
+#[test]
+fn caches_are_reviewed_if_their_spec_changes() {
+    let written = conditions("orascaches");
+    let cache = json!({"metadata": {"name": "c"}, "spec": {"image": "a"}});
+    assert!(reaches(&written, &cache, None));
+    assert!(reaches(&written, &json!({"metadata": {"name": "c"}}), None));
+    assert!(!reaches(&written, &cache, Some(&cache)));
+    assert!(!reaches(&written, &with(&cache, "/metadata", "labels", json!({"a": "b"})), Some(&cache)));
+    assert!(reaches(&written, &with(&cache, "/spec", "image", json!("b")), Some(&cache)));
+    assert!(reaches(&written, &json!({"metadata": {"name": "c"}}), Some(&cache)));
+}

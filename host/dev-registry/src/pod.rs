@@ -1,0 +1,89 @@
+//! What a pod says about its registry, and what it is told.
+
+use crate::store::StoreOwner;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
+
+/// Annotation on a registry pod with the host and port at which it is served on this machine.
+pub const ENDPOINT_ANNOTATION: &str = "cache.converged-computing.github.io/dev-endpoint";
+
+const MANAGER: &str = "dev-registry";
+const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
+const COMPONENT_REGISTRY: &str = "registry";
+const REGISTRY_PORT: i32 = 5000;
+const DATA_PATH: &str = "/var/lib/registry";
+
+/// Whether a pod is the registry of a cache.
+pub(crate) fn is_registry(pod: &Pod) -> bool {
+    let labelled = pod.labels().get(COMPONENT_LABEL).is_some_and(|component| component == COMPONENT_REGISTRY);
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let mut ports = containers.flat_map(|container| container.ports.iter().flatten());
+    labelled && ports.any(|port| port.container_port == REGISTRY_PORT)
+}
+
+/// What the store of a pod belongs to: the claim that the pod mounts at the registry's data path, or the pod.
+/// `None` while the claim does not exist.
+pub(crate) async fn store_owner(client: &Client, pod: &Pod) -> kube::Result<Option<StoreOwner>> {
+    let Some(claim) = claim_name(pod) else {
+        return Ok(pod.uid().map(StoreOwner::Pod));
+    };
+    let claims: Api<PersistentVolumeClaim> =
+        Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
+    let claim = claims.get_metadata_opt(claim).await?;
+    Ok(claim.and_then(|claim| claim.uid()).map(StoreOwner::Claim))
+}
+
+fn claim_name(pod: &Pod) -> Option<&str> {
+    let spec = pod.spec.as_ref()?;
+    let mut mounts = spec.containers.iter().flat_map(|container| container.volume_mounts.iter().flatten());
+    let mount = mounts.find(|mount| mount.mount_path == DATA_PATH)?;
+    let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name)?;
+    Some(volume.persistent_volume_claim.as_ref()?.claim_name.as_str())
+}
+
+/// Writes the address of its registry on a pod.
+pub(crate) async fn annotate(client: &Client, pod: &Pod, address: &str) -> kube::Result<()> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
+    let annotations = json!({ENDPOINT_ANNOTATION: address});
+    let patch = json!({"metadata": {"uid": pod.uid(), "annotations": annotations}});
+    let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    pods.patch_metadata(&pod.name_any(), &parameters, &Patch::Merge(patch)).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{claim_name, is_registry};
+    use k8s_openapi::api::core::v1::Pod;
+    use serde_json::{Value, json};
+
+    fn pod(component: &str, port: i32, volumes: Value) -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {"name": "demo-0", "labels": {"app.kubernetes.io/component": component}},
+            "spec": {
+                "containers": [{
+                    "name": "registry", "ports": [{"containerPort": port}],
+                    "volumeMounts": [{"name": "data", "mountPath": "/var/lib/registry"}],
+                }],
+                "volumes": volumes,
+            },
+        }))
+        .expect("a pod")
+    }
+
+    #[test]
+    fn a_registry_pod_has_the_label_and_the_port() {
+        assert!(is_registry(&pod("registry", 5000, json!([]))));
+        assert!(!is_registry(&pod("database", 5000, json!([]))));
+        assert!(!is_registry(&pod("registry", 80, json!([]))));
+        assert!(!is_registry(&Pod::default()));
+    }
+
+    #[test]
+    fn the_claim_is_the_one_at_the_data_path() {
+        let claim = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "c"}}]);
+        assert_eq!(claim_name(&pod("registry", 5000, claim)), Some("c"));
+        assert_eq!(claim_name(&pod("registry", 5000, json!([{"name": "data", "emptyDir": {}}]))), None);
+    }
+}

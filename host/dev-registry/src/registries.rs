@@ -1,0 +1,258 @@
+//! One listener for each registry pod.
+
+use crate::pod::{annotate, is_registry, store_owner};
+use crate::store::{DataDirectoryError, StoreOwner, Stores};
+use axum::Router;
+use fake_kube::{PodReport, PodRun, PodRunner};
+use futures::StreamExt;
+use futures::future::{BoxFuture, FutureExt};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kube::core::PartialObjectMeta;
+use kube::runtime::watcher::Event;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, ResourceExt};
+use std::collections::{HashMap, HashSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// When a registry that could not be served is tried again. No watch reports that a port became free.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Where blobs are kept, and who is told about registries.
+pub struct RegistryOptions {
+    /// Directory for the blobs of all registries.
+    pub data_dir: PathBuf,
+    /// Gets a message when a registry starts or stops. The receiver may be dropped.
+    pub changes: UnboundedSender<RegistryChange>,
+}
+
+/// A registry started or stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegistryChange {
+    /// The registry answers.
+    Up {
+        /// Namespace of the pod.
+        namespace: String,
+        /// Name of the pod.
+        pod: String,
+        /// Host and port.
+        address: String,
+    },
+    /// The registry does not answer any more.
+    Down {
+        /// Namespace of the pod.
+        namespace: String,
+        /// Name of the pod.
+        pod: String,
+    },
+}
+
+/// Serves a live registry for every registry pod.
+pub struct Registries {
+    client: Client,
+    stores: Arc<Stores>,
+    changes: UnboundedSender<RegistryChange>,
+    /// By namespace and name of the pod: its successor gets the same port again, if it is free.
+    ports: Mutex<HashMap<(String, String), u16>>,
+    _claims: AbortOnDropHandle<()>,
+}
+
+impl Registries {
+    /// Makes the directory for the blobs, and starts to follow which claims exist.
+    ///
+    /// # Errors
+    /// When the directory cannot be made.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn start(client: Client, options: RegistryOptions) -> Result<Arc<Self>, DataDirectoryError> {
+        let stores = Arc::new(Stores::new(options.data_dir)?);
+        let claims = tokio::spawn(remove_stores_of_deleted_claims(client.clone(), stores.clone()));
+        Ok(Arc::new(Self {
+            client,
+            stores,
+            changes: options.changes,
+            ports: Mutex::default(),
+            _claims: AbortOnDropHandle::new(claims),
+        }))
+    }
+
+    /// Opens the store and a port for a pod. An error is a sentence for the pod's status.
+    async fn open(&self, pod: &Pod) -> Result<(Served, TcpListener, Router), String> {
+        let owner = store_owner(&self.client, pod).await;
+        let owner = owner.map_err(|error| format!("the registry's volume cannot be looked up: {error}"))?;
+        let owner = owner.ok_or_else(|| "the claim of the registry's volume does not exist".to_owned())?;
+        let router = self.stores.open(&owner);
+        let router = router.map_err(|error| format!("the registry's store cannot be opened: {error}"))?;
+        let key = (pod.namespace().unwrap_or_default(), pod.name_any());
+        let known = self.ports.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        let (listener, address) =
+            listen(known).await.map_err(|error| format!("there is no port for the registry: {error}"))?;
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), address.port());
+        let (namespace, name) = key;
+        let served = Served {
+            stores: self.stores.clone(),
+            owner,
+            changes: self.changes.clone(),
+            namespace: namespace.clone(),
+            pod: name.clone(),
+            address: address.to_string(),
+        };
+        Ok((served, listener, router))
+    }
+}
+
+impl PodRunner for Registries {
+    fn accepts(&self, pod: &Pod) -> bool {
+        is_registry(pod)
+    }
+
+    fn run(self: Arc<Self>, pod: Arc<Pod>, run: PodRun) -> BoxFuture<'static, ()> {
+        async move {
+            let (served, listener, router) = loop {
+                let message = match self.open(&pod).await {
+                    Ok(opened) => break opened,
+                    Err(message) => message,
+                };
+                run.report(PodReport::waiting(&pod, "RunContainerError", &message));
+                tokio::select! {
+                    () = tokio::time::sleep(RETRY) => {}
+                    _ = run.stop_requested() => return,
+                }
+            };
+            // Cancelled when this future is dropped. Connections that are open then end with their requests.
+            let end = CancellationToken::new();
+            let _end = end.clone().drop_guard();
+            let serving = serve(listener, router, end);
+            let announcing = async {
+                served.announce(&self.client, &pod).await;
+                run.report(PodReport::running(&pod));
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = serving => {}
+                () = announcing => {}
+                _ = run.stop_requested() => {}
+            }
+        }
+        .boxed()
+    }
+}
+
+/// A registry that answers. Dropping this says that it does not any more, and deletes the store of an emptyDir.
+struct Served {
+    stores: Arc<Stores>,
+    owner: StoreOwner,
+    changes: UnboundedSender<RegistryChange>,
+    namespace: String,
+    pod: String,
+    address: String,
+}
+
+impl Served {
+    /// Tells the caller, and everybody who reads the pod, where the registry answers.
+    async fn announce(&self, client: &Client, pod: &Pod) {
+        let (namespace, name) = (self.namespace.clone(), self.pod.clone());
+        let _ = self.changes.send(RegistryChange::Up { namespace, pod: name, address: self.address.clone() });
+        while let Err(error) = annotate(client, pod, &self.address).await {
+            // The pod was deleted or replaced: this run is about to end.
+            if matches!(&error, kube::Error::Api(status) if matches!(status.code, 404 | 409)) {
+                return;
+            }
+            tracing::debug!(%error, pod = self.pod, "the endpoint of a registry cannot be written, tried again");
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if matches!(self.owner, StoreOwner::Pod(_)) {
+            self.stores.remove(&self.owner);
+        }
+        let (namespace, pod) = (self.namespace.clone(), self.pod.clone());
+        let _ = self.changes.send(RegistryChange::Down { namespace, pod });
+    }
+}
+
+async fn remove_stores_of_deleted_claims(client: Client, stores: Arc<Stores>) {
+    let claims = Api::<PartialObjectMeta<PersistentVolumeClaim>>::all(client);
+    let events = watcher(claims, watcher::Config::default()).default_backoff();
+    futures::pin_mut!(events);
+    // Claims with a store when a list began, without those that the list mentions. A store that is opened later
+    // may belong to a claim that is newer than the list.
+    let mut unlisted = HashSet::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => unlisted = stores.claims().into_iter().collect(),
+            Ok(Event::InitApply(claim)) => {
+                unlisted.remove(&claim.uid().unwrap_or_default());
+            }
+            Ok(Event::InitDone) => {
+                unlisted.drain().for_each(|uid| stores.remove(&StoreOwner::Claim(uid)));
+            }
+            Ok(Event::Delete(claim)) => stores.remove(&StoreOwner::Claim(claim.uid().unwrap_or_default())),
+            Ok(Event::Apply(_)) => {}
+            Err(error) => tracing::debug!(%error, "the watch of claims broke"),
+        }
+    }
+}
+
+/// Listens on the known port if it is free, and on another one otherwise.
+async fn listen(known: Option<u16>) -> std::io::Result<(TcpListener, SocketAddr)> {
+    let again = match known {
+        Some(port) => TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.ok(),
+        None => None,
+    };
+    let listener = match again {
+        Some(listener) => listener,
+        None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?,
+    };
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// Serves until `end` is cancelled. Without the token, open connections would outlive the task.
+async fn serve(listener: TcpListener, router: Router, end: CancellationToken) {
+    let serving = axum::serve(listener, router).with_graceful_shutdown(end.cancelled_owned());
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "a registry stopped");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{listen, serve};
+    use axum::{Router, routing::get};
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio_util::sync::CancellationToken;
+
+    #[tokio::test]
+    async fn a_registry_that_stops_closes_its_connections_and_frees_its_port() {
+        let (listener, address) = listen(None).await.expect("a port");
+        let end = CancellationToken::new();
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let server = tokio::spawn(serve(listener, router, end.clone()));
+        let mut kept = TcpStream::connect(address).await.expect("a connection");
+        kept.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("a request");
+        let mut answer = [0; 12];
+        kept.read_exact(&mut answer).await.expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        drop(end.drop_guard());
+        let ended = async {
+            let mut rest = Vec::new();
+            kept.read_to_end(&mut rest).await.expect("the end of the connection");
+            server.await.expect("the server");
+        };
+        tokio::time::timeout(Duration::from_secs(10), ended).await.expect("an end");
+        assert_eq!(listen(Some(address.port())).await.expect("the port again").1, address);
+    }
+}

@@ -1,0 +1,8 @@
+//! What the server does to objects of particular kinds.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod autoscalers;
+mod ephemeral_containers;
+mod times;

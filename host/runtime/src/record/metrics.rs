@@ -1,0 +1,63 @@
+//! Metrics of recording.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DroppedLabels {
+    reason: &'static str,
+}
+
+/// Why a decision was not recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dropped {
+    /// Too many decisions wait for the writer.
+    Busy,
+    /// Its input is no JSON, so that secrets cannot be found in it.
+    Unreadable,
+    /// It is larger than a file may become.
+    TooLarge,
+    /// It could not be written.
+    Failed,
+}
+
+/// The metrics of one recorder.
+#[derive(Clone, Default)]
+pub(super) struct Metrics {
+    pub(super) written: Counter,
+    pub(super) altered: Counter,
+    pub(super) bytes: Gauge,
+    dropped: Family<DroppedLabels, Counter>,
+}
+
+impl Metrics {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register("records_written", "Decisions recorded", metrics.written.clone());
+        registry.register(
+            "records_altered",
+            "Recorded decisions whose output differs from the real one, since secrets were left out of the input",
+            metrics.altered.clone(),
+        );
+        registry.register("records_bytes", "Bytes of all records kept", metrics.bytes.clone());
+        registry.register(
+            "records_dropped",
+            "Decisions that were not recorded, by reason",
+            metrics.dropped.clone(),
+        );
+        metrics
+    }
+
+    pub(super) fn dropped(&self, why: Dropped) {
+        let reason = match why {
+            Dropped::Busy => "busy",
+            Dropped::Unreadable => "unreadable",
+            Dropped::TooLarge => "too-large",
+            Dropped::Failed => "failed",
+        };
+        self.dropped.get_or_create(&DroppedLabels { reason }).inc();
+    }
+}

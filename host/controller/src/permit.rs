@@ -3,7 +3,8 @@
 //!
 //! - A plan applies, generates and deletes objects of owned kinds, and patches objects of related
 //!   kinds that are patchable.
-//! - Where primaries live in namespaces, these objects are in the primary's namespace.
+//! - Where primaries live in namespaces, these objects are in the primary's namespace. They are
+//!   never in a namespace that is not watched.
 //! - What it applies or generates has the primary as its controller. What it deletes is controlled
 //!   by the primary according to the cache. A patch does not change who owns the object.
 //! - Roles, webhook configurations and CustomResourceDefinitions are never written, whatever the
@@ -180,6 +181,12 @@ impl Permit<'_> {
             }
         } else if kind.namespaced != is_name(namespace) {
             return refused(format!("{target} is not in a namespace as its kind demands."));
+        }
+        let key = Key::new(namespace, &target.name);
+        if !self.cache.index_of(kind).is_some_and(|index| self.cache.is_watched(index, &key)) {
+            return refused(format!(
+                "{target} is in a namespace that this process does not watch: add it to the listed namespaces."
+            ));
         }
         Ok(())
     }

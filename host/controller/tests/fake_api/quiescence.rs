@@ -2,7 +2,7 @@
 
 use crate::script::{CONFIG_MAP, Script, description, names};
 use crate::world::{World, config_map};
-use fake_kube_server::Matcher;
+use fake_kube::Matcher;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use orascache_contract::{Description, GuestError, Observed, Plan, WatchedKind};

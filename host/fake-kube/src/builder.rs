@@ -123,7 +123,8 @@ impl Builder {
     /// # Errors
     /// When the port is taken, the kubeconfig cannot be written, or a definition is refused.
     pub async fn start(self) -> Result<FakeKube, StartError> {
-        let server = ApiServer::start(self.options).await?;
+        // Clients of this crate speak plain HTTP, which a server with a token does not.
+        let server = ApiServer::start(Options { token: None, ..self.options }).await?;
         let kubeconfig = KubeconfigFile::write(self.kubeconfig, &server.kubeconfig())?;
         let mut cluster = FakeKube::new(server, kubeconfig).await?;
         for definition in &self.definitions {

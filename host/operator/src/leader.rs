@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client};
-use std::sync::{Arc, Mutex, PoisonError};
+use orascache_controller::MayWrite;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -24,7 +24,7 @@ pub struct Leadership {
     client: Client,
     namespace: String,
     holder: String,
-    valid_until: Arc<Mutex<Option<Instant>>>,
+    claim: watch::Sender<MayWrite>,
     lost: watch::Receiver<bool>,
     task: JoinHandle<()>,
 }
@@ -32,23 +32,17 @@ pub struct Leadership {
 impl Leadership {
     /// Starts to ask for the lease.
     pub fn start(client: Client, namespace: &str, holder: &str) -> Self {
-        let valid_until = Arc::new(Mutex::new(None));
+        let claim = watch::Sender::new(MayWrite::No);
         let (lose, lost) = watch::channel(false);
         let api: Api<Lease> = Api::namespaced(client.clone(), namespace);
-        let task = tokio::spawn(contend(api, holder.to_owned(), valid_until.clone(), lose));
-        Self { client, namespace: namespace.to_owned(), holder: holder.to_owned(), valid_until, lost, task }
+        let task = tokio::spawn(contend(api, holder.to_owned(), claim.clone(), lose));
+        Self { client, namespace: namespace.to_owned(), holder: holder.to_owned(), claim, lost, task }
     }
 
-    /// Whether this process leads just now, as something that can be asked before every write. A process that was
-    /// paused finds its claim expired.
-    pub fn claim(&self) -> impl Fn() -> bool + Send + Sync + use<> {
-        let valid_until = self.valid_until.clone();
-        move || {
-            valid_until
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .is_some_and(|until| Instant::now() < until)
-        }
+    /// This process's lease claim, to be looked at before every write. A process that was paused
+    /// finds it ended.
+    pub fn claim(&self) -> watch::Receiver<MayWrite> {
+        self.claim.subscribe()
     }
 
     /// Ends when a claim that was held is lost.
@@ -63,9 +57,8 @@ impl Leadership {
     /// Gives the lease up, so that another process need not wait for it to expire.
     pub async fn release(self) {
         self.task.abort();
-        let led = self.claim()();
-        *self.valid_until.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        if !led {
+        let claim = self.claim.send_replace(MayWrite::No);
+        if !claim.is_in_force() {
             return;
         }
         let api: Api<Lease> = Api::namespaced(self.client, &self.namespace);
@@ -86,7 +79,7 @@ impl Leadership {
 async fn contend(
     api: Api<Lease>,
     holder: String,
-    valid_until: Arc<Mutex<Option<Instant>>>,
+    claim: watch::Sender<MayWrite>,
     lose: watch::Sender<bool>,
 ) {
     let mut seen = Seen::default();
@@ -100,23 +93,19 @@ async fn contend(
                     tracing::info!(holder, "this process leads");
                 }
                 leads = true;
-                *valid_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked + RENEW_DEADLINE);
+                claim.send_replace(MayWrite::Until(asked + RENEW_DEADLINE));
             }
             Ok(Ok(false)) if leads => break,
             Ok(Ok(false)) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the lease cannot be renewed just now"),
             Err(_) => tracing::warn!("the lease API does not answer"),
         }
-        let expired = valid_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some_and(|until| Instant::now() >= until);
-        if leads && expired {
+        if leads && !claim.borrow().is_in_force() {
             break;
         }
         tokio::time::sleep(RETRY).await;
     }
-    *valid_until.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    claim.send_replace(MayWrite::No);
     lose.send_replace(true);
 }
 

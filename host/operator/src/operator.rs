@@ -78,22 +78,20 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
     let lease_namespace = options.lease_namespace;
     let leadership =
         lease_namespace.as_deref().map(|namespace| Leadership::start(client.clone(), namespace, &instance));
-    let may_write: Box<dyn Fn() -> bool + Send + Sync> = match &leadership {
-        Some(leadership) => Box::new(leadership.claim()),
-        None => Box::new(orascache_controller::always_allowed),
-    };
     let mut registry = Registry::default();
     let recorder = options.record.map(|options| Recorder::start(options, &mut registry)).transpose()?;
     let recorder = recorder.map(Arc::new);
     let version = Arc::new(Version::trusted(guest, recorder.clone()));
     let current = Arc::new(Current::new(version.clone()));
-    let controller_options = orascache_controller::Options {
-        namespace: options.namespace,
+    let mut controller_options = orascache_controller::Options {
+        namespaces: options.namespace.into_iter().collect(),
         workers: if options.workers == 0 { 4 } else { options.workers },
         instance: instance.clone(),
-        may_write,
         ..orascache_controller::Options::default()
     };
+    if let Some(leadership) = &leadership {
+        controller_options.may_write = leadership.claim();
+    }
     let controller = Controller::start(client.clone(), version, controller_options, &mut registry).await?;
     let controller = Arc::new(controller);
     let (webhooks, settings) = match options.webhooks {

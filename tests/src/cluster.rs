@@ -1,6 +1,6 @@
 //! The cluster that a test runs against, with the CRD, simulated controllers and the operator.
 
-use crate::control_plane::ControlPlane;
+use fake_kube_control_plane::ControlPlane;
 use fake_kube_server::ApiServer;
 use fake_kube_simulators::{RegistryOptions, Simulators};
 use k8s_openapi::api::core::v1::Namespace;
@@ -59,8 +59,8 @@ impl Cluster {
         let (backend, kubeconfig) = if let Some(path) = existing {
             (Backend::Existing, std::fs::read_to_string(path).expect("the kubeconfig is readable"))
         } else if let Some(assets) = assets {
-            let plane = ControlPlane::start(&PathBuf::from(assets));
-            let kubeconfig = plane.kubeconfig().to_owned();
+            let plane = ControlPlane::start(assets.as_ref()).expect("a control plane");
+            let kubeconfig = plane.kubeconfig();
             (Backend::ControlPlane(plane), kubeconfig)
         } else {
             let server = ApiServer::start(fake_kube_server::Options::default())

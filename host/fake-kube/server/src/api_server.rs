@@ -189,6 +189,7 @@ impl Drop for ApiServer {
 async fn create_namespace(cluster: &Cluster, namespace: &'static str) -> Result<(), StartError> {
     let refused = |message: String| StartError::Bootstrap { namespace, message };
     let kind = cluster
+        .state
         .catalogue()
         .find("", "v1", "namespaces")
         .ok_or_else(|| refused("the catalogue has no namespaces".to_owned()))?;

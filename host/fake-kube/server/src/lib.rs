@@ -24,6 +24,7 @@
 //! - `catalogue` says what is served: built-in kinds and those of definitions;
 //! - `write` takes a body to a stored object, `read` takes stored objects to answers;
 //! - `documents` has discovery and OpenAPI, `http` the connections, access, paths and headers;
+//! - `state` holds store and catalogue, `cluster` everything that requests share;
 //! - `definitions` follows the stored CustomResourceDefinitions;
 //! - [`admission`] calls webhooks ([`ApiServer::route_service`] says where services answer);
 //! - [`Faults`] and [`RequestLog`] are for tests.
@@ -80,6 +81,7 @@ mod identity;
 mod kubeconfig;
 mod read;
 mod requests;
+mod state;
 mod store;
 mod token;
 mod write;

@@ -77,7 +77,7 @@ async fn answer(
     }
     let Some(path) = ResourcePath::parse(parts.uri.path()) else { return Ok(Reply::page_not_found()) };
     let summary = summarise(parts, &path, &query);
-    let fault = cluster.faults.meet(&summary);
+    let fault = cluster.faults.take(&summary);
     match &fault {
         Some(Fault::Answer { code, retry_after }) => {
             let reply = injected_error(*code, *retry_after, &summary);

@@ -89,7 +89,7 @@ pub fn watch(
     }
     let timeout =
         query.number("timeoutSeconds")?.filter(|seconds| *seconds > 0).map_or(LONGEST, Duration::from_secs);
-    let Some(changes) = cluster.store.subscribe(&kind.table) else {
+    let Some(changes) = cluster.state.store.subscribe(&kind.table) else {
         return Err(ApiError::not_found(kind.resource_name(), ""));
     };
     let start = Instant::now();
@@ -174,7 +174,7 @@ impl Watch {
                 }
             }
             self.changes.mark_unchanged();
-            match self.cluster.store.changes_since(&self.wanted.kind.table, self.cursor) {
+            match self.cluster.state.store.changes_since(&self.wanted.kind.table, self.cursor) {
                 None => return Step::End,
                 Some(Err(oldest)) => {
                     self.finished = true;
@@ -219,8 +219,11 @@ impl Watch {
     }
 
     fn initial_state(&mut self, initial: &Initial) -> Vec<u8> {
-        let snapshot =
-            self.cluster.store.list(&self.wanted.kind.table, self.wanted.selection.namespace.as_deref());
+        let snapshot = self
+            .cluster
+            .state
+            .store
+            .list(&self.wanted.kind.table, self.wanted.selection.namespace.as_deref());
         self.cursor = snapshot.revision;
         let mut out = Vec::new();
         for object in &snapshot.objects {

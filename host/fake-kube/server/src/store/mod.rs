@@ -3,6 +3,7 @@
 //! Objects are stored as JSON bytes without `apiVersion` and `kind`, because these depend on the version in
 //! which an object is read. Lists and watches can therefore share the bytes.
 
+mod error;
 mod object;
 mod table;
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::watch;
 
+pub use error::{TooOld, WriteRefused};
 pub use object::{Key, Object};
 use table::Table;
 pub use table::{Change, ChangeKind};
@@ -27,21 +29,6 @@ impl TableName {
         Self(if group.is_empty() { plural.into() } else { format!("{plural}.{group}").into() })
     }
 }
-
-/// Why a write did not happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteRefused {
-    /// Create: there is an object with this key.
-    Exists,
-    /// Replace or remove: there is no object with this key.
-    Missing,
-    /// Replace or remove: the object has another revision than the expected one.
-    Stale,
-}
-
-/// The asked revision is older than the history. Carries the oldest revision that the history still has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooOld(pub u64);
 
 /// The objects of a table at one revision, in key order.
 pub struct Snapshot {

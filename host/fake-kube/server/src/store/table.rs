@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{Key, Object, TooOld, WriteRefused};
+use super::error::{TooOld, WriteRefused};
+use super::object::{Key, Object};
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

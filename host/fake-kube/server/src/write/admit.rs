@@ -42,7 +42,7 @@ impl Write {
                 attributes.request.object = admitted.object;
             }
         }
-        cluster.webhooks.mutate(cluster, &mut attributes, &mut self.warnings).await?;
+        cluster.webhooks.mutate(&cluster.state, &mut attributes, &mut self.warnings).await?;
         let mut object = attributes.request.object;
         if let Some(object) = object.as_mut() {
             self.restore_managers(object, managers);
@@ -61,11 +61,11 @@ impl Write {
             return Ok(());
         }
         let attributes = self.attributes(subject, object.cloned());
-        cluster.webhooks.validate(cluster, &attributes, &mut self.warnings).await
+        cluster.webhooks.validate(&cluster.state, &attributes, &mut self.warnings).await
     }
 
     fn has_webhooks(&self, cluster: &Cluster, phase: Phase) -> bool {
-        !cluster.webhooks.of(cluster, phase, &self.kind).is_empty()
+        !cluster.webhooks.of(&cluster.state, phase, &self.kind).is_empty()
     }
 
     fn attributes(&self, subject: &Subject<'_>, object: Option<Value>) -> Attributes {

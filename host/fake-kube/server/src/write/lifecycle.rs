@@ -26,7 +26,7 @@ pub(super) fn check_create(cluster: &Cluster, write: &Write, name: &str) -> Resu
     }
     let Some(namespace) = write.namespace.as_deref() else { return Ok(()) };
     let table = TableName::new("", "namespaces");
-    let Some(object) = cluster.store.get(&table, &Key::new(None, namespace)) else {
+    let Some(object) = cluster.state.store.get(&table, &Key::new(None, namespace)) else {
         return Err(ApiError::not_found(NAMESPACES, namespace));
     };
     let terminating =

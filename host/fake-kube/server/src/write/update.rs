@@ -29,7 +29,7 @@ pub async fn update(
 ) -> Result<(StatusCode, Value), ApiError> {
     let key = Key::new(write.namespace.as_deref(), name);
     for _ in 0..ATTEMPTS {
-        let Some(stored) = cluster.store.get(&write.kind.table, &key) else {
+        let Some(stored) = cluster.state.store.get(&write.kind.table, &key) else {
             return create_instead(cluster, write, name, change, body).await;
         };
         let warnings = write.warnings.len();
@@ -194,12 +194,12 @@ async fn settle(
     }
     if delete::is_finished(&kind, &new) {
         // The update removed the last finalizer, so the object is deleted. The answer shows the update.
-        return match cluster.store.remove(&kind.table, &stored.key, stored.revision) {
+        return match cluster.state.store.remove(&kind.table, &stored.key, stored.revision) {
             Ok(_) => Ok(Some(new)),
             Err(why) => retry_or_missing(write, &name, why),
         };
     }
-    match cluster.store.replace(&kind.table, &stored.key, stored.revision, kind.to_storage(&new)) {
+    match cluster.state.store.replace(&kind.table, &stored.key, stored.revision, kind.to_storage(&new)) {
         Ok(replaced) => {
             if let Some(fields) = metadata::of(&mut new) {
                 fields.insert("resourceVersion".into(), replaced.revision.to_string().into());

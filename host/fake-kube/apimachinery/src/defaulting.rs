@@ -20,7 +20,8 @@ pub fn apply(schema: &Schema, value: &mut Value) {
                         Some(default) => {
                             members.insert(name.clone(), default.clone());
                         }
-                        // The field is not nullable and has no default: null means that it is absent.
+                        // The field is not nullable and has no default: null means that it is
+                        // absent.
                         None if !child.preserve_unknown && members.get(name) == Some(&Value::Null) => {
                             members.remove(name);
                         }

@@ -1,8 +1,8 @@
 //! Match conditions of admission webhooks: CEL expressions about a request.
 //!
-//! The variables are those of `k8s.io/apiserver/pkg/admission/plugin/cel`: `object`, `oldObject` and `request`
-//! as plain JSON (map keys are not escaped, unlike in the rules of CRDs), and `namespaceObject`, which is null
-//! for webhooks. There is no `authorizer`.
+//! The variables are those of `k8s.io/apiserver/pkg/admission/plugin/cel`: `object`, `oldObject`
+//! and `request` as plain JSON (map keys are not escaped, unlike in the rules of CRDs), and
+//! `namespaceObject`, which is null for webhooks. There is no `authorizer`.
 
 use kube_cel::KubeCelExt;
 use kube_cel::cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
@@ -25,7 +25,8 @@ impl MatchCondition {
     /// Compiles an expression that must evaluate to a boolean.
     ///
     /// # Errors
-    /// The API server's detail about the field `expression`, for example `compilation failed: ERROR: ...`.
+    /// The API server's detail about the field `expression`, for example `compilation failed:
+    /// ERROR: ...`.
     pub fn compile(expression: &str) -> Result<Self, String> {
         let program = Program::compile(expression).map_err(|error| format!("compilation failed: {error}"))?;
         if let Some(name) = undeclared(program.expression(), &mut Vec::new()) {
@@ -67,8 +68,8 @@ impl std::fmt::Debug for Variables {
 }
 
 impl Variables {
-    /// The variables of a request: its objects, which are null when missing, and the `request` of its
-    /// AdmissionReview without UID and objects.
+    /// The variables of a request: its objects, which are null when missing, and the `request` of
+    /// its AdmissionReview without UID and objects.
     pub fn new(object: Option<&Value>, old_object: Option<&Value>, request: &Value) -> Self {
         let mut context = Context::default().with_all();
         let optional = |value: Option<&Value>| value.map_or(Cel::Null, to_cel);
@@ -80,7 +81,8 @@ impl Variables {
     }
 }
 
-/// Converts JSON. Numbers are integers when they can be, as in Go's decoder of unstructured objects.
+/// Converts JSON. Numbers are integers when they can be, as in Go's decoder of unstructured
+/// objects.
 fn to_cel(value: &Value) -> Cel {
     match value {
         Value::Null => Cel::Null,
@@ -143,8 +145,8 @@ fn undeclared_in_entry(entry: &EntryExpr, bound: &mut Vec<String>) -> Option<Str
     }
 }
 
-/// Rewrites `a.b` to `a["b"]`. The evaluator returns `false` for a field of a value without fields, for example of
-/// null, where the API server reports an error.
+/// Rewrites `a.b` to `a["b"]`. The evaluator returns `false` for a field of a value without fields,
+/// for example of null, where the API server reports an error.
 fn index_instead_of_select(expression: &mut IdedExpr) {
     let id = expression.id;
     match &mut expression.expr {

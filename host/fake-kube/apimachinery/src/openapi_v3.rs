@@ -1,5 +1,5 @@
-//! OpenAPI v3 documents of one group-version, with the parts that `kubectl explain`, `kubectl apply` and field
-//! validation use.
+//! OpenAPI v3 documents of one group-version, with the parts that `kubectl explain`, `kubectl
+//! apply` and field validation use.
 
 use crate::builtin_schema;
 use serde_json::{Map, Value, json};
@@ -55,7 +55,8 @@ pub fn document(title: &str, resources: &[ResourceDescription]) -> Value {
     })
 }
 
-/// The name of a kind's definition. For custom resources it is the reversed group, the version and the kind.
+/// The name of a kind's definition. For custom resources it is the reversed group, the version and
+/// the kind.
 fn definition_name(resource: &ResourceDescription) -> String {
     let builtin = builtin_schema::definition_name(&resource.group, &resource.version, &resource.kind);
     match (&resource.schema, builtin) {

@@ -158,8 +158,8 @@ fn merge_list(
     })
 }
 
-/// Whether two items agree in the other keys of the list. The merge key of ports is the number alone, but two ports
-/// with different protocols may share a number.
+/// Whether two items agree in the other keys of the list. The merge key of ports is the number
+/// alone, but two ports with different protocols may share a number.
 fn same_other_keys(schema: &Schema, merge_key: &str, one: &Value, other: &Value) -> bool {
     match &schema.list_type {
         ListType::Map(keys) => keys

@@ -47,7 +47,8 @@ impl Quantity {
         Some(Quantity { nanos: if negative { -nanos } else { nanos }, format })
     }
 
-    /// The canonical form, in which the API server stores it: `1000m` as `1`, `1024Mi` as `1Gi`, `0.5` as `500m`.
+    /// The canonical form, in which the API server stores it: `1000m` as `1`, `1024Mi` as `1Gi`,
+    /// `0.5` as `500m`.
     pub fn canonical(&self) -> String {
         if self.nanos == 0 {
             return "0".to_owned();

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 /// One reason why an object was refused, about one field (`StatusCause` of meta/v1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// Machine-readable, for example `FieldValueInvalid`, `FieldValueRequired`, `FieldManagerConflict`.
+    /// Machine-readable, for example `FieldValueInvalid`, `FieldValueRequired`,
+    /// `FieldManagerConflict`.
     pub reason: &'static str,
     /// Human-readable, for example `Required value`.
     pub message: String,
@@ -89,7 +90,8 @@ impl ApiError {
         }
     }
 
-    /// The error 409 for a resourceVersion or a precondition that does not match. `why` ends the message.
+    /// The error 409 for a resourceVersion or a precondition that does not match. `why` ends the
+    /// message.
     pub fn conflict(resource: ResourceName<'_>, name: &str, why: &str) -> Self {
         Self {
             code: 409,

@@ -4,7 +4,8 @@ use crate::builtin_schema;
 use crate::schema::{Schema, Type};
 use serde_json::Value;
 
-/// Paths of unknown fields, for example `spec.extra` or `spec.list[0].extra`, in the order of the document.
+/// Paths of unknown fields, for example `spec.extra` or `spec.list[0].extra`, in the order of the
+/// document.
 pub fn find(schema: &Schema, object: &Value) -> Vec<String> {
     prune(schema, &mut object.clone())
 }

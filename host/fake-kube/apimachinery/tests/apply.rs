@@ -1,5 +1,6 @@
-//! Field ownership and server-side apply through the public API, in the shapes of a real API server's answers
-//! (the numbers in test names are those of the transcripts in `../server/tests/transcripts`).
+//! Field ownership and server-side apply through the public API, in the shapes of a real API
+//! server's answers (the numbers in test names are those of the transcripts in
+//! `../server/tests/transcripts`).
 
 use fake_kube_apimachinery::builtin_schema;
 use fake_kube_apimachinery::managed_fields::{Manager, apply, track_update};
@@ -276,8 +277,8 @@ mod properties {
     use proptest::prelude::*;
     use serde_json::{Map, Value, json};
 
-    /// Specs of caches: any subset of fields, list items in any order, without duplicates. Associative lists have at
-    /// least one item, because an empty one has no owner.
+    /// Specs of caches: any subset of fields, list items in any order, without duplicates.
+    /// Associative lists have at least one item, because an empty one has no owner.
     fn spec() -> impl Strategy<Value = Value> {
         let names = || Just(vec!["A", "B", "C", "D"]).prop_shuffle();
         let some = proptest::option::of::<BoxedStrategy<Value>>;

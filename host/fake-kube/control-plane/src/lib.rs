@@ -1,7 +1,8 @@
 //! A real, bare control plane for tests: `etcd` and `kube-apiserver` on loopback, and nothing else.
 //!
-//! Tests that pass against the fake API can be run against this one too, to find out whether the fake tells the
-//! truth. Both programs come from a folder, which by convention the variable `KUBEBUILDER_ASSETS` names.
+//! Tests that pass against the fake API can be run against this one too, to find out whether the
+//! fake tells the truth. Both programs come from a folder, which by convention the variable
+//! `KUBEBUILDER_ASSETS` names.
 //!
 //! ```no_run
 //! use fake_kube_control_plane::ControlPlane;
@@ -14,9 +15,10 @@
 //!
 //! # What it does not do
 //! - No controllers, no scheduler, no nodes, and no service accounts.
-//! - The kubeconfig does not verify the server's certificate: the server is a process of this test on loopback.
-//! - [`ControlPlane::start`] blocks its thread until the server listens. The API may need another moment until it
-//!   answers everything.
+//! - The kubeconfig does not verify the server's certificate: the server is a process of this test
+//!   on loopback.
+//! - [`ControlPlane::start`] blocks its thread until the server listens. The API may need another
+//!   moment until it answers everything.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -27,7 +29,8 @@ use std::{io, thread};
 
 use tempfile::TempDir;
 
-/// The token of the user `admin` in `system:masters`. It is no secret: the server ends with the test.
+/// The token of the user `admin` in `system:masters`. It is no secret: the server ends with the
+/// test.
 const TOKEN: &str = "loopback-test-token";
 
 /// How long the API server may take until it listens.
@@ -68,7 +71,8 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts both programs from `assets`, with files in a temporary folder, and waits until the API server listens.
+    /// Starts both programs from `assets`, with files in a temporary folder, and waits until the
+    /// API server listens.
     ///
     /// # Errors
     /// When a program is missing or the server does not listen within a minute.

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-/// The first address: the range is 10.96.0.0/12, the default of kubeadm, without its first addresses.
+/// The first address: the range is 10.96.0.0/12, the default of kubeadm, without its first
+/// addresses.
 const FIRST: u32 = u32::from_be_bytes([10, 96, 0, 10]);
 const RANGE: u32 = 1 << 20;
 
-/// Allocates addresses in turn. Addresses of deleted Services are not reused: the range has a million.
+/// Allocates addresses in turn. Addresses of deleted Services are not reused: the range has a
+/// million.
 #[derive(Debug, Default)]
 pub struct Addresses(AtomicU32);
 

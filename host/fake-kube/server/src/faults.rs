@@ -70,8 +70,8 @@ impl Faults {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Injects a fault into the next `times` requests that match. A request has at most one fault: of several that
-    /// match, the one that was injected first.
+    /// Injects a fault into the next `times` requests that match. A request has at most one fault:
+    /// of several that match, the one that was injected first.
     pub fn inject(&self, matcher: Matcher, fault: Fault, times: usize) -> FaultId {
         let mut state = self.state();
         state.next_id += 1;

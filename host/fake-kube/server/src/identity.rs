@@ -2,7 +2,8 @@
 
 use rand::Rng;
 
-/// The letters of generated names: no vowels and no characters that look alike (`k8s.io/apimachinery/pkg/util/rand`).
+/// The letters of generated names: no vowels and no characters that look alike
+/// (`k8s.io/apimachinery/pkg/util/rand`).
 const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 const SUFFIX: usize = 5;
 const LONGEST_NAME: usize = 63;

@@ -170,8 +170,8 @@ impl RequestLog {
         }
     }
 
-    /// The number of requests that matched so far. Matchers with a namespace or name match nothing here, because
-    /// requests are counted without these.
+    /// The number of requests that matched so far. Matchers with a namespace or name match nothing
+    /// here, because requests are counted without these.
     pub fn count(&self, matcher: &Matcher) -> u64 {
         let state = self.state();
         state.counts.iter().filter(|(request, _)| matcher.matches(request)).map(|(_, count)| count).sum()

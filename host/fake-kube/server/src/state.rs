@@ -13,7 +13,8 @@ pub struct State {
 }
 
 impl State {
-    /// The built-in kinds and no objects. `history` is the number of changes that are kept per resource.
+    /// The built-in kinds and no objects. `history` is the number of changes that are kept per
+    /// resource.
     pub fn new(history: usize) -> Self {
         let store = Arc::new(Store::new(history));
         let catalogue = Catalogue::builtin();

@@ -1,5 +1,5 @@
-//! The fields that an object sets, and the fields in which two objects differ (structured-merge-diff
-//! `typed/tofieldset.go` and `typed/compare.go`).
+//! The fields that an object sets, and the fields in which two objects differ
+//! (structured-merge-diff `typed/tofieldset.go` and `typed/compare.go`).
 
 use super::field_set::FieldSet;
 use super::item;

@@ -102,7 +102,8 @@ pub(super) fn check(object: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes the entries. Those without fields are left out, but for the one of the current apply (`applied`).
+/// Writes the entries. Those without fields are left out, but for the one of the current apply
+/// (`applied`).
 pub(super) fn write(object: &mut Value, entries: &BTreeMap<Key, Entry>, applied: Option<&Key>) {
     let mut kept: Vec<(&Key, &Entry)> =
         entries.iter().filter(|(key, entry)| applied == Some(*key) || !entry.fields.is_empty()).collect();

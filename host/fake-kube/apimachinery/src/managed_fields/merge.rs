@@ -1,4 +1,5 @@
-//! Merges an applied configuration into a live object, and removes fields that the configuration no longer has.
+//! Merges an applied configuration into a live object, and removes fields that the configuration no
+//! longer has.
 
 use super::compare::{below, is_atomic};
 use super::field_set::FieldSet;
@@ -37,8 +38,9 @@ fn merge_at(schema: &Schema, live: &Value, applied: &Value, is_root: bool) -> Va
     }
 }
 
-/// Removes the fields that were applied last time (`last`) and have no owner now. `owned` are the fields that are
-/// applied now and those of other managers. A removed field is removed with everything below it.
+/// Removes the fields that were applied last time (`last`) and have no owner now. `owned` are the
+/// fields that are applied now and those of other managers. A removed field is removed with
+/// everything below it.
 pub(super) fn remove_abandoned(schema: &Schema, object: &mut Value, last: &FieldSet, owned: &FieldSet) {
     remove_at(schema, object, last, owned, true);
 }

@@ -24,10 +24,11 @@ use serde_json::Value;
 
 pub use manager::Manager;
 
-/// Computes `metadata.managedFields` of `new`, which a create or update made of `old`. For server-side apply see
-/// [`apply`].
+/// Computes `metadata.managedFields` of `new`, which a create or update made of `old`. For
+/// server-side apply see [`apply`].
 ///
-/// The manager comes to own every field that differs. Fields that the subresource cannot change must be equal.
+/// The manager comes to own every field that differs. Fields that the subresource cannot change
+/// must be equal.
 pub fn track_update(schema: &Schema, old: Option<&Value>, new: &mut Value, manager: &Manager<'_>) {
     let mut entries = entries::read(new);
     let before = match old {
@@ -52,13 +53,14 @@ pub fn track_update(schema: &Schema, old: Option<&Value>, new: &mut Value, manag
     entries::write(new, &entries, None);
 }
 
-/// Server-side apply: merges `applied` into `live` and returns the object with its new managedFields.
+/// Server-side apply: merges `applied` into `live` and returns the object with its new
+/// managedFields.
 ///
 /// An apply that changes nothing returns `live` as it is, times included.
 ///
 /// # Errors
-/// 409 with one cause per field that another manager owns with another value, unless `force`; 400 when items of
-/// an associative list lack their keys or share one.
+/// 409 with one cause per field that another manager owns with another value, unless `force`; 400
+/// when items of an associative list lack their keys or share one.
 pub fn apply(
     schema: &Schema,
     live: Option<&Value>,

@@ -1,7 +1,8 @@
 //! The object that a created object is compared with.
 //!
-//! For custom resources it is empty. For built-in kinds it is the zero value of the Go type, as Go writes it: fields
-//! that the zero value has are changed by the creation and not added, so that nobody owns the enclosing object itself.
+//! For custom resources it is empty. For built-in kinds it is the zero value of the Go type, as Go
+//! writes it: fields that the zero value has are changed by the creation and not added, so that
+//! nobody owns the enclosing object itself.
 
 use crate::builtin_schema;
 use crate::schema::{Schema, Type};
@@ -30,7 +31,8 @@ pub(super) fn of(schema: &Schema, object: &Value) -> Value {
     }
     let mut zero = zero_struct(schema);
     if let Value::Object(members) = &mut zero {
-        // `resources` is a struct in PersistentVolumeClaimSpec. Elsewhere it occurs in list items only.
+        // `resources` is a struct in PersistentVolumeClaimSpec. Elsewhere it occurs in list items
+        // only.
         if text("kind") == "PersistentVolumeClaim"
             && let Some(Value::Object(spec)) = members.get_mut("spec")
         {

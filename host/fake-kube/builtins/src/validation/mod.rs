@@ -62,8 +62,8 @@ pub fn validate_update(resource: &Resource, new: &Value, old: &Value) -> Vec<Cau
     causes
 }
 
-/// What is wrong with a pod that was changed through `pods/ephemeralcontainers`: containers can be added, but
-/// not changed or removed.
+/// What is wrong with a pod that was changed through `pods/ephemeralcontainers`: containers can be
+/// added, but not changed or removed.
 pub fn validate_ephemeral_containers_update(new: &Value, old: &Value) -> Vec<Cause> {
     let mut causes = metadata::validate_update(new.at("metadata"));
     pods::spec(new.at("spec"), "spec", &mut causes);

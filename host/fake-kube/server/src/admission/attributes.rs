@@ -36,7 +36,8 @@ impl Attributes {
         self.request.old_object.as_ref().map(|object| self.convert(object, &self.kind, kind))
     }
 
-    /// Replaces the object by the one that a webhook has patched, which is in the version of `kind`.
+    /// Replaces the object by the one that a webhook has patched, which is in the version of
+    /// `kind`.
     ///
     /// Returns whether the webhook has changed it.
     ///

@@ -33,7 +33,8 @@ const QUOTED: usize = 2048;
 pub struct ClientConfig {
     /// The address.
     pub place: Place,
-    /// PEM certificates of trusted authorities. An empty bundle trusts nobody: there are no system roots.
+    /// PEM certificates of trusted authorities. An empty bundle trusts nobody: there are no system
+    /// roots.
     pub ca_bundle: Arc<[u8]>,
 }
 
@@ -101,8 +102,8 @@ impl ClientConfig {
         Ok(Peer { address, server_name, ca_bundle: self.ca_bundle.clone() })
     }
 
-    /// Whether HTTP/2 is offered: for URLs on loopback only, as kube-apiserver does, so that calls of services are
-    /// spread over their endpoints.
+    /// Whether HTTP/2 is offered: for URLs on loopback only, as kube-apiserver does, so that calls
+    /// of services are spread over their endpoints.
     fn allows_http2(&self, peer: &Peer) -> bool {
         let name = peer.server_name.as_str();
         let loopback = name.eq_ignore_ascii_case("localhost")
@@ -243,7 +244,8 @@ async fn read(response: Response<Incoming>) -> Result<Bytes, CallError> {
     Ok(body)
 }
 
-/// The message of client-go about an answer that is an error (`apierrors.NewGenericServerResponse`).
+/// The message of client-go about an answer that is an error
+/// (`apierrors.NewGenericServerResponse`).
 fn unexpected(status: StatusCode, content_type: &str, body: &[u8]) -> String {
     if let Ok(Value::Object(answer)) = serde_json::from_slice(body)
         && answer.get("status").and_then(Value::as_str) == Some("Failure")

@@ -34,7 +34,8 @@ pub fn out_of_time() -> ApiError {
     }
 }
 
-/// The error for a webhook's refusal, with the status that the webhook gave (`webhookerrors.ToStatusErr`).
+/// The error for a webhook's refusal, with the status that the webhook gave
+/// (`webhookerrors.ToStatusErr`).
 pub fn denied(webhook: &str, status: Option<&Value>) -> ApiError {
     let text = |field: &str| status.and_then(|status| status.get(field)).and_then(Value::as_str);
     let by = format!("admission webhook {webhook:?} denied the request");

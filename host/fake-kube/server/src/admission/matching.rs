@@ -1,4 +1,5 @@
-//! Whether a webhook is called for a request, and with which version of the object (`plugin/webhook/generic`).
+//! Whether a webhook is called for a request, and with which version of the object
+//! (`plugin/webhook/generic`).
 
 use std::sync::Arc;
 
@@ -22,7 +23,8 @@ pub fn is_exempt(kind: &Kind) -> bool {
     kind.group == GROUP_OF_CONFIGURATIONS
 }
 
-/// The version of the requested kind with which a webhook is to be called; `None` when it is not to be called.
+/// The version of the requested kind with which a webhook is to be called; `None` when it is not to
+/// be called.
 ///
 /// # Errors
 /// The answer to the client when a selector or condition cannot be evaluated.
@@ -48,7 +50,8 @@ fn matches_namespace(state: &State, webhook: &Webhook, attributes: &Attributes) 
     if (name.is_empty() && !is_namespace) || webhook.namespace_selector.is_empty() {
         return Ok(true);
     }
-    // The request has the labels that the namespace is about to get. The store does not have them yet.
+    // The request has the labels that the namespace is about to get. The store does not have them
+    // yet.
     let is_written = is_namespace
         && attributes.subresource().is_none()
         && matches!(request.operation, Operation::Create | Operation::Update);

@@ -1,18 +1,19 @@
 //! Admission: plugins and webhooks that change or refuse a write before it is stored.
 //!
-//! The order is that of kube-apiserver, whose `k8s.io/apiserver/pkg/admission/plugin/webhook` this follows:
+//! The order is that of kube-apiserver, whose `k8s.io/apiserver/pkg/admission/plugin/webhook` this
+//! follows:
 //! 1. the default plugins;
 //! 2. the [`Admission`] plugin of the embedding program;
-//! 3. the mutating webhooks one after another, and once more those with `reinvocationPolicy: IfNeeded` when later
-//!    ones have changed the object;
+//! 3. the mutating webhooks one after another, and once more those with `reinvocationPolicy:
+//!    IfNeeded` when later ones have changed the object;
 //! 4. validation by the kind;
 //! 5. the validating webhooks in parallel.
 //!
 //! All of it is repeated when a write is retried after a conflict.
 //!
-//! `configuration` reads the stored configurations; `rules`, `matching` and `conditions` select the webhooks for a
-//! request; `review` has the question and the answer; `caller`, `client`, `services` and `tls` make the call;
-//! `mutating` and `validating` use the answers.
+//! `configuration` reads the stored configurations; `rules`, `matching` and `conditions` select the
+//! webhooks for a request; `review` has the question and the answer; `caller`, `client`, `services`
+//! and `tls` make the call; `mutating` and `validating` use the answers.
 
 mod attributes;
 mod caller;
@@ -135,7 +136,8 @@ pub trait Admission: Send + Sync {
     /// The refusal that the client gets.
     fn admit(&self, request: Request) -> BoxFuture<'_, Result<Admitted, ApiError>>;
 
-    /// Whether the plugin wants requests to this resource. Other requests need not be copied into a [`Request`].
+    /// Whether the plugin wants requests to this resource. Other requests need not be copied into a
+    /// [`Request`].
     fn watches(&self, _group: &str, _resource: &str) -> bool {
         true
     }

@@ -1,4 +1,5 @@
-//! Mutating webhooks, called one after another. Each sees the changes of the earlier ones (`plugin/webhook/mutating`).
+//! Mutating webhooks, called one after another. Each sees the changes of the earlier ones
+//! (`plugin/webhook/mutating`).
 
 use std::collections::HashSet;
 

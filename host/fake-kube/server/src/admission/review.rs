@@ -1,4 +1,5 @@
-//! AdmissionReview of admission.k8s.io: the request to a webhook and its response (`plugin/webhook/request`).
+//! AdmissionReview of admission.k8s.io: the request to a webhook and its response
+//! (`plugin/webhook/request`).
 
 use std::collections::BTreeMap;
 

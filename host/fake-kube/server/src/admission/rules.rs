@@ -60,7 +60,8 @@ fn has(items: &[String], wanted: &str) -> bool {
     items.iter().any(|item| item == ANY || item == wanted)
 }
 
-/// Whether an entry of `resources` matches. An entry without a subresource matches the resource only.
+/// Whether an entry of `resources` matches. An entry without a subresource matches the resource
+/// only.
 fn names(entry: &str, subject: &Subject<'_>) -> bool {
     let (resource, subresource) = entry.split_once('/').unwrap_or((entry, ""));
     (resource == ANY || resource == subject.resource)

@@ -84,8 +84,8 @@ mod tests {
     use crate::store::{Key, TableName};
     use crate::write::{Write, create};
 
-    /// Creates a namespace as a dry run while there is a webhook with side effects. Validation refuses such a
-    /// webhook, so the test puts it into the store.
+    /// Creates a namespace as a dry run while there is a webhook with side effects. Validation
+    /// refuses such a webhook, so the test puts it into the store.
     async fn dry_run(
         plural: &str,
         side_effects: Value,

@@ -1,8 +1,8 @@
 //! Follows the stored CustomResourceDefinitions.
 //!
-//! A real server has asynchronous controllers for this. Here the status is settled and the kinds are served
-//! before the write of the definition is answered, so that clients need not wait. Only the deletion of a
-//! definition's objects runs in the background.
+//! A real server has asynchronous controllers for this. Here the status is settled and the kinds
+//! are served before the write of the definition is answered, so that clients need not wait. Only
+//! the deletion of a definition's objects runs in the background.
 
 use std::sync::{Arc, Weak};
 
@@ -23,7 +23,8 @@ const GROUP: &str = "apiextensions.k8s.io";
 const VERSION: &str = "v1";
 const PLURAL: &str = "customresourcedefinitions";
 
-/// Subscribes to the stored definitions. Every change is followed up before the write returns that made it.
+/// Subscribes to the stored definitions. Every change is followed up before the write returns that
+/// made it.
 pub fn start(cluster: &Arc<Cluster>) {
     let cluster_of_observer: Weak<Cluster> = Arc::downgrade(cluster);
     cluster.state.store.observe(TableName::new(GROUP, PLURAL), move |change| {
@@ -43,7 +44,8 @@ fn follow_up(cluster: &Arc<Cluster>, name: &str) {
     let settled = status::settled(&cluster.state.catalogue(), name, &definition, &clock::now());
     serve(cluster, name, &settled);
     if settled.get("status") != definition.get("status") {
-        // Storing the status is a change too, and what is left is done when that one is followed up.
+        // Storing the status is a change too, and what is left is done when that one is followed
+        // up.
         store_status(cluster, &kind, object.revision, &definition, settled);
     } else if definition.pointer("/metadata/deletionTimestamp").is_some() {
         spawn_cleanup(cluster, name);
@@ -77,7 +79,8 @@ fn store_status(cluster: &Cluster, kind: &Arc<Kind>, revision: u64, before: &Val
     let name = before.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     let write = Write::internal(kind.clone(), None, Some("status"));
     write.track(Some(before), &mut settled);
-    // A refusal means that somebody has changed the definition meanwhile. That change is followed up itself.
+    // A refusal means that somebody has changed the definition meanwhile. That change is followed
+    // up itself.
     let stored =
         cluster.state.store.replace(&kind.table, &Key::new(None, name), revision, kind.to_storage(&settled));
     debug!(definition = name, stored = stored.is_ok(), "the status of a definition was settled");

@@ -47,8 +47,8 @@ fn media_types(accept: &str) -> impl Iterator<Item = MediaType<'_>> {
     })
 }
 
-/// The first shape of `Accept` that the server has. Protobuf is skipped, because clients that ask for it accept JSON
-/// too.
+/// The first shape of `Accept` that the server has. Protobuf is skipped, because clients that ask
+/// for it accept JSON too.
 ///
 /// `None` when the client accepts nothing that the server has (406).
 pub fn shape(accept: Option<&str>) -> Option<Shape> {

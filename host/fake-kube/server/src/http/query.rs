@@ -23,7 +23,8 @@ impl Query {
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
-    /// Adds a selector to a parameter. Several selectors are joined by commas, so that all must match.
+    /// Adds a selector to a parameter. Several selectors are joined by commas, so that all must
+    /// match.
     pub fn add(&mut self, name: &str, value: &str) {
         match self.0.iter_mut().find(|(key, _)| key == name) {
             Some((_, given)) if !given.is_empty() => *given = format!("{given},{value}"),
@@ -61,7 +62,8 @@ impl Query {
             .map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax")))
     }
 
-    /// Whether the request is a dry run (`dryRun=All`). `options` is the kind of the options, for errors.
+    /// Whether the request is a dry run (`dryRun=All`). `options` is the kind of the options, for
+    /// errors.
     ///
     /// # Errors
     /// 422 for another value than `All`.

@@ -220,7 +220,8 @@ impl Answer<'_> {
 
     fn write(&self, options: &'static str, apply: bool) -> Result<Write, ApiError> {
         let query = &self.call.query;
-        // Apply must name its manager. Other writes take the first word of the user agent by default.
+        // Apply must name its manager. Other writes take the first word of the user agent by
+        // default.
         let manager = match query.get("fieldManager") {
             Some(manager) => manager.to_owned(),
             None if apply => String::new(),

@@ -16,7 +16,8 @@ use crate::store::{Key, Object, Snapshot};
 /// The objects of a list request, and the metadata of the list.
 ///
 /// # Errors
-/// 410 when the asked revision is too old, 504 when it is not reached yet, 400 or 422 for wrong parameters.
+/// 410 when the asked revision is too old, 504 when it is not reached yet, 400 or 422 for wrong
+/// parameters.
 pub fn list(
     cluster: &Cluster,
     kind: &Kind,
@@ -44,7 +45,8 @@ pub fn list(
             }
         }
     }
-    // With selectors the number of remaining items is unknown: how many of the rest match was not checked.
+    // With selectors the number of remaining items is unknown: how many of the rest match was not
+    // checked.
     let left = rest.count();
     let next = page
         .last()

@@ -20,7 +20,8 @@ pub(super) struct Token {
 const VERSION: &str = "meta.k8s.io/v1";
 
 impl Token {
-    /// A token that continues after `last`. Keys are relative to the namespace of the request, if it has one.
+    /// A token that continues after `last`. Keys are relative to the namespace of the request, if
+    /// it has one.
     pub(super) fn after(last: &Key, all_namespaces: bool, revision: Option<u64>) -> String {
         let start = if all_namespaces && !last.namespace.is_empty() {
             format!("{}/{}\0", last.namespace, last.name)

@@ -15,7 +15,8 @@ pub struct Selection {
     pub namespace: Option<String>,
     labels: LabelSelector,
     fields: FieldSelector,
-    /// Whether fields other than name and namespace are selected, for which the body must be parsed.
+    /// Whether fields other than name and namespace are selected, for which the body must be
+    /// parsed.
     needs_body: bool,
 }
 

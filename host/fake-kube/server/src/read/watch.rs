@@ -1,7 +1,7 @@
 //! Watches: every change once and in order, with bookmarks, until the timeout.
 //!
-//! A watch reads the table's history and has no queue of its own. When it is so slow that the history does not
-//! reach back to its position any more, it ends with 410, as on a real server.
+//! A watch reads the table's history and has no queue of its own. When it is so slow that the
+//! history does not reach back to its position any more, it ends with 410, as on a real server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -238,7 +238,8 @@ impl Watch {
         out
     }
 
-    /// Writes the event of a change. A changed object may enter or leave the selection of the watch.
+    /// Writes the event of a change. A changed object may enter or leave the selection of the
+    /// watch.
     fn send_change(&mut self, change: &Change, out: &mut Vec<u8>) {
         let (kind, selection) = (&self.wanted.kind, &self.wanted.selection);
         let before = change.previous.as_ref().is_some_and(|previous| selection.matches(kind, previous));

@@ -11,6 +11,7 @@ pub enum WriteRefused {
     Stale,
 }
 
-/// The asked revision is older than the history. Carries the oldest revision that the history still has.
+/// The asked revision is older than the history. Carries the oldest revision that the history still
+/// has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooOld(pub u64);

@@ -22,7 +22,8 @@ pub(super) struct Subject<'a> {
 impl Write {
     /// Mutating admission of the object, or of the body of an action.
     ///
-    /// No manager comes to own the changes: as in the API server, managers are tracked before admission.
+    /// No manager comes to own the changes: as in the API server, managers are tracked before
+    /// admission.
     pub(super) async fn mutate(
         &mut self,
         cluster: &Cluster,
@@ -99,7 +100,8 @@ impl Write {
         self.namespace.clone()
     }
 
-    /// The options of the operation. Those of a PATCH are shown as `UpdateOptions` or `CreateOptions`.
+    /// The options of the operation. Those of a PATCH are shown as `UpdateOptions` or
+    /// `CreateOptions`.
     fn options_of(&self, operation: Operation) -> Value {
         let kind = match operation {
             Operation::Create | Operation::Connect => "CreateOptions",

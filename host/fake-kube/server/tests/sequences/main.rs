@@ -1,10 +1,12 @@
-//! Generated sequences of requests against the fake API, and against a real API server where there is one.
+//! Generated sequences of requests against the fake API, and against a real API server where there
+//! is one.
 //!
-//! - Always: the answers have the properties that those of every API server have, and recorded sequences get
-//!   the recorded answers.
-//! - With `KUBEBUILDER_ASSETS` (a folder with `etcd` and `kube-apiserver`): the same properties hold for the real
-//!   server, and both servers give the same answers but for UIDs, times and revisions. With `FAKE_KUBE_RECORD=1`
-//!   the answers of the real server are recorded into `recorded/`.
+//! - Always: the answers have the properties that those of every API server have, and recorded
+//!   sequences get the recorded answers.
+//! - With `KUBEBUILDER_ASSETS` (a folder with `etcd` and `kube-apiserver`): the same properties
+//!   hold for the real server, and both servers give the same answers but for UIDs, times and
+//!   revisions. With `FAKE_KUBE_RECORD=1` the answers of the real server are recorded into
+//!   `recorded/`.
 
 mod generator;
 mod kinds;

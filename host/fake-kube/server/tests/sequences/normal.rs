@@ -1,4 +1,5 @@
-//! Replaces what differs between two servers that behave alike: UIDs, times, revisions, cluster IPs.
+//! Replaces what differs between two servers that behave alike: UIDs, times, revisions, cluster
+//! IPs.
 
 use std::collections::BTreeMap;
 

@@ -9,7 +9,8 @@ pub type Recording = Vec<(Step, Answer)>;
 
 const SEPARATOR: &str = "\n----\n";
 
-/// Writes a recording: `> METHOD PATH`, `> CONTENT-TYPE`, the body, `< STATUS`, the answer, for each request.
+/// Writes a recording: `> METHOD PATH`, `> CONTENT-TYPE`, the body, `< STATUS`, the answer, for
+/// each request.
 pub fn write(recording: &Recording) -> String {
     let entries: Vec<String> = recording
         .iter()

@@ -123,7 +123,8 @@ impl Server {
         snapshot
     }
 
-    /// What a watch of every kind shows from a revision on, as the objects that are left at its end.
+    /// What a watch of every kind shows from a revision on, as the objects that are left at its
+    /// end.
     ///
     /// The watches end by themselves after `seconds`.
     pub async fn watched(&self, namespace: &str, revision: &str, seconds: u32) -> Snapshot {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-/// A request. In paths and bodies `$LATEST` and `$OLDER` stand for resourceVersions of the object: the last one
-/// that the server answered with, and the one before.
+/// A request. In paths and bodies `$LATEST` and `$OLDER` stand for resourceVersions of the object:
+/// the last one that the server answered with, and the one before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     pub method: String,

@@ -1,7 +1,8 @@
-//! Decodes request bodies in Kubernetes' protobuf encoding, which for example `kubectl create` sends.
+//! Decodes request bodies in Kubernetes' protobuf encoding, which for example `kubectl create`
+//! sends.
 //!
-//! There is no encoder, because all clients accept answers in JSON. The decoder uses a table of field numbers
-//! (`messages.txt`) and produces the JSON of the same object.
+//! There is no encoder, because all clients accept answers in JSON. The decoder uses a table of
+//! field numbers (`messages.txt`) and produces the JSON of the same object.
 
 mod messages;
 mod wire;
@@ -16,7 +17,8 @@ use wire::{Reader, Wire};
 
 const MAGIC: &[u8] = b"k8s\0";
 
-/// Fields that are absent in JSON when they are zero or false (Go's `omitempty` on a plain number or boolean).
+/// Fields that are absent in JSON when they are zero or false (Go's `omitempty` on a plain number
+/// or boolean).
 const ZERO_IS_ABSENT: [&str; 28] = [
     "active",
     "availableReplicas",

@@ -1,7 +1,7 @@
 //! The cluster that a test runs against, with the CRD, simulated controllers and the operator.
 
-use crate::control_plane::ControlPlane;
 use fake_kube::{FakeKube, Simulation, Simulators};
+use fake_kube_control_plane::ControlPlane;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -64,8 +64,8 @@ impl Cluster {
         let (backend, kubeconfig) = if let Some(path) = existing {
             (Backend::Existing, std::fs::read_to_string(path).expect("the kubeconfig is readable"))
         } else if let Some(assets) = assets {
-            let plane = ControlPlane::start(&PathBuf::from(assets));
-            let kubeconfig = plane.kubeconfig().to_owned();
+            let plane = ControlPlane::start(assets.as_ref()).expect("a control plane");
+            let kubeconfig = plane.kubeconfig();
             let client = client_of(&kubeconfig, "simulators").await;
             wait_for_api(&client).await;
             let simulation = Simulation::start(client.clone(), simulators(client, &folder));

@@ -118,13 +118,21 @@ impl Builder {
         self
     }
 
+    /// Serves plain HTTP and asks for no token. The default is HTTPS with a token that the
+    /// kubeconfig contains. For clients that can do neither: every program on this machine, and
+    /// every web page that knows the port, can then use the API.
+    #[must_use]
+    pub fn without_token(mut self) -> Self {
+        self.options.token = None;
+        self
+    }
+
     /// Starts the server, installs the definitions, starts the simulators and injects the faults.
     ///
     /// # Errors
     /// When the port is taken, the kubeconfig cannot be written, or a definition is refused.
     pub async fn start(self) -> Result<FakeKube, StartError> {
-        // Clients of this crate speak plain HTTP, which a server with a token does not.
-        let server = ApiServer::start(Options { token: None, ..self.options }).await?;
+        let server = ApiServer::start(self.options).await?;
         let kubeconfig = KubeconfigFile::write(self.kubeconfig, &server.kubeconfig())?;
         let mut cluster = FakeKube::new(server, kubeconfig).await?;
         for definition in &self.definitions {

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::wait;
 use kube::{Api, Client, ResourceExt};
-use orascache_operator::engine::EMBEDDED;
+use orascache_operator::EMBEDDED;
 use orascache_operator::operator::{self, Operator};
 use orascache_operator::settings::Source;
 use orascache_operator::webhooks::{Certificate, Options};
@@ -46,7 +46,6 @@ pub async fn operator_with(cluster: &Cluster, change: impl FnOnce(&mut operator:
                 namespace: names::NAMESPACE.to_owned(),
                 names: vec!["127.0.0.1".to_owned()],
             },
-            agent_image: None,
         }),
         settings: Some(Source { namespace: names::NAMESPACE.to_owned(), name: names::SETTINGS.to_owned() }),
         ..operator::Options::default()

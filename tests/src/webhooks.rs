@@ -1,7 +1,8 @@
 //! The whole operator with its webhooks, and an API server that calls them.
 
 use crate::cluster::{Cluster, PATIENCE, guest};
-use deploy_manifests::{Settings, names, webhook};
+use deploy_manifests::operator_webhooks::webhook_configurations;
+use deploy_manifests::{ManifestOptions, names, orascache_description};
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
@@ -66,9 +67,9 @@ fn free_address() -> SocketAddr {
 /// Applies the configurations of the manifests. An API server outside of a cluster network reaches no Service: it is
 /// given the address instead.
 async fn install(cluster: &Cluster, client: &Client, address: SocketAddr) {
-    let settings = Settings::default();
-    let mut mutating = webhook::mutating(&settings);
-    let mut validating = webhook::validating(&settings);
+    let configurations = webhook_configurations(&ManifestOptions::default(), &orascache_description());
+    let mut mutating = configurations.mutating.expect("mutating webhooks");
+    let mut validating = configurations.validating.expect("validating webhooks");
     if cluster.is_real() {
         let direct = |config: &mut WebhookClientConfig| {
             let path = config.service.take().and_then(|service| service.path).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Admission end to end: an API server that calls the operator's webhooks over TLS.
 
 use deploy_manifests::access::{self, permits};
-use deploy_manifests::{Settings, rbac};
+use deploy_manifests::{ManifestOptions, orascache_description, rbac};
 use fake_kube_server::{Fault, Matcher};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
@@ -335,11 +335,11 @@ async fn what_the_operator_asks_for_is_what_its_service_account_may() {
 
     let asked = cluster.server().requests().distinct(&Matcher::any().user_agent("operator"));
     assert!(asked.len() > 20, "{asked:?}");
-    let grants = rbac::granted(&Settings::default());
+    let grants = rbac::granted(&ManifestOptions::default(), &orascache_description());
     let permitted = |request: &fake_kube_server::Request, verb: &str| {
         permits(
             &grants,
-            &access::Request {
+            &access::AccessRequest {
                 verb,
                 group: &request.group,
                 resource: &request.resource,

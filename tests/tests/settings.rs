@@ -1,7 +1,7 @@
 //! The administrator's settings: a ConfigMap that counts as soon as it is written, and not at all when it is wrong.
 
-use deploy_manifests::access::{Request, permits};
-use deploy_manifests::{names, rbac};
+use deploy_manifests::access::{AccessRequest, permits};
+use deploy_manifests::{ManifestOptions, names, orascache_description, rbac};
 use fake_kube_server::{Fault, Matcher};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
@@ -186,12 +186,12 @@ async fn labels_of_a_namespace_decide_what_is_required_there() {
 
     // All of it is what the roles grant.
     let asked = cluster.server().requests().distinct(&Matcher::any().user_agent("operator"));
-    let grants = rbac::granted(&deploy_manifests::Settings::default());
+    let grants = rbac::granted(&ManifestOptions::default(), &orascache_description());
     let mut seen = 0;
     for request in
         asked.iter().filter(|request| ["namespaces", "configmaps"].contains(&request.resource.as_str()))
     {
-        let wanted = Request {
+        let wanted = AccessRequest {
             verb: &request.verb,
             group: &request.group,
             resource: &request.resource,

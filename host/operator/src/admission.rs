@@ -6,9 +6,10 @@ use crate::version::Current;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{Api, Client, ResourceExt};
+use orascache_contract::Response;
 use orascache_controller::Primaries;
 use orascache_controller::contract::{DecideError, ObjectRef};
-use orascache_webhook::{ReviewError, Reviewer, Verdict};
+use orascache_webhook::{ReviewError, Reviewer};
 use serde::Deserialize;
 use serde_json::json;
 use std::borrow::Cow;
@@ -42,10 +43,10 @@ impl Admission {
         Self { current, client, primaries, settings, source }
     }
 
-    async fn decide(&self, review: &str) -> Result<Verdict, ReviewError> {
+    async fn decide(&self, review: &str) -> Result<Response, ReviewError> {
         let request = request_of(review)?;
-        if let Some(verdict) = self.settings_review(&request, review)? {
-            return Ok(verdict);
+        if let Some(response) = self.settings_review(&request, review)? {
+            return Ok(response);
         }
         let settings = self
             .settings
@@ -56,7 +57,7 @@ impl Admission {
         // One version answers both calls.
         let version = self.current.load_full();
         let needed = match version.review(review, &context).map_err(failed)? {
-            Outcome::Decided(verdict) => return Ok(verdict),
+            Outcome::Decided(response) => return Ok(response),
             Outcome::Need(needed) => needed,
         };
         context.objects = Vec::with_capacity(needed.len());
@@ -65,7 +66,7 @@ impl Admission {
         }
         context.complete = true;
         match version.review(review, &context).map_err(failed)? {
-            Outcome::Decided(verdict) => Ok(verdict),
+            Outcome::Decided(response) => Ok(response),
             Outcome::Need(_) => {
                 Err(ReviewError::Failed("the component asks again for what the API does not have".to_owned()))
             }
@@ -113,8 +114,8 @@ impl Admission {
         }))
     }
 
-    /// The verdict, if the review is one of our settings.
-    fn settings_review(&self, request: &Request<'_>, review: &str) -> Result<Option<Verdict>, ReviewError> {
+    /// The response, if the review is one of our settings.
+    fn settings_review(&self, request: &Request<'_>, review: &str) -> Result<Option<Response>, ReviewError> {
         let Some(source) = &self.source else { return Ok(None) };
         let is_ours = request.kind.group.is_empty()
             && request.kind.kind == "ConfigMap"
@@ -136,18 +137,16 @@ impl Admission {
             .request
             .object
             .and_then(|map| settings::judge(self.current.load().guest(), Some(&map), None).err());
-        Ok(Some(Verdict {
-            uid: request.uid.to_string(),
-            allowed: problem.is_none(),
-            code: if problem.is_none() { 0 } else { 422 },
-            message: problem.unwrap_or_default(),
-            ..Verdict::default()
+        let uid = request.uid.as_ref();
+        Ok(Some(match problem {
+            None => Response::allowed(uid),
+            Some(problem) => Response::refused(uid, 422, problem),
         }))
     }
 }
 
 impl Reviewer for Admission {
-    fn review<'a>(&'a self, review: &'a str) -> BoxFuture<'a, Result<Verdict, ReviewError>> {
+    fn review<'a>(&'a self, review: &'a str) -> BoxFuture<'a, Result<Response, ReviewError>> {
         Box::pin(self.decide(review))
     }
 }

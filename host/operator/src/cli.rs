@@ -337,7 +337,17 @@ pub struct ManifestsArgs {
     #[arg(long, default_value_t = 2)]
     pub replicas: u16,
 
-    /// Leave the certificate of the webhooks to cert-manager.
+    /// Namespaces that the operator works in, separated by commas. Its rights are then Roles in these
+    /// namespaces. Without this option it works in all namespaces.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub namespaces: Vec<String>,
+
+    /// Who may connect to the webhook port, in the NetworkPolicy: a CIDR, a namespace, or
+    /// NAMESPACE/LABEL=VALUE for pods. Can be repeated. Without this option everybody may.
+    #[arg(long, value_name = "PEER")]
+    pub webhook_from: Vec<String>,
+
+    /// Use a certificate of cert-manager for the webhooks.
     #[arg(long)]
     pub cert_manager: bool,
 

@@ -6,7 +6,8 @@ use anyhow::{Context, anyhow};
 use deploy_manifests::names;
 use kube::Client;
 use orascache_webhook::{
-    CertificateMetrics, Certificates, Files, FilesOptions, Limits, Managed, ManagedOptions, Server, Target,
+    CaBundleTarget, CertificateFiles, CertificateFilesOptions, CertificateManager, CertificateManagerOptions,
+    CertificateMetrics, CertificateResolver, Server, ServerOptions,
 };
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
@@ -44,8 +45,8 @@ pub enum Certificate {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 enum Keeper {
-    Managed(Managed),
-    Files(Files),
+    Managed(CertificateManager),
+    Files(CertificateFiles),
 }
 
 /// Running webhooks.
@@ -70,14 +71,20 @@ impl Webhooks {
             format!("{address} cannot be listened on: give another one with --webhook-listen")
         })?;
         let metrics = CertificateMetrics::register(registry);
-        let (certificates, keeper): (Arc<Certificates>, _) = match options.certificate {
+        let (certificates, keeper): (Arc<CertificateResolver>, _) = match options.certificate {
             Certificate::Managed { namespace, names } => {
-                let mut managed =
-                    ManagedOptions::new(namespace, names::WEBHOOK_CERTIFICATE, names::WEBHOOK_SERVICE);
+                let mut managed = CertificateManagerOptions::new(
+                    namespace,
+                    names::WEBHOOK_CERTIFICATE,
+                    names::WEBHOOK_SERVICE,
+                );
                 managed.names.extend(names);
-                managed.targets =
-                    vec![Target::mutating(names::OPERATOR), Target::validating(names::OPERATOR)];
-                let started = tokio::time::timeout(PATIENCE, Managed::start(client, managed, metrics)).await;
+                managed.targets = vec![
+                    CaBundleTarget::mutating(names::OPERATOR),
+                    CaBundleTarget::validating(names::OPERATOR),
+                ];
+                let started =
+                    tokio::time::timeout(PATIENCE, CertificateManager::start(client, managed, metrics)).await;
                 let (certificates, managed) = started.map_err(|_| {
                     anyhow!(
                         "there was no certificate for the webhooks within {PATIENCE:?}: the log says what it waited for; may this ServiceAccount read and write the Secret {}?",
@@ -88,14 +95,16 @@ impl Webhooks {
             }
             Certificate::Files(folder) => {
                 let name = folder.display().to_string();
-                let (certificates, files) = Files::start(FilesOptions::new(folder), metrics).await;
+                let (certificates, files) =
+                    CertificateFiles::start(CertificateFilesOptions::new(folder), metrics).await;
                 tokio::time::timeout(PATIENCE, certificates.loaded()).await.map_err(|_| {
                     anyhow!("there was no usable tls.crt with tls.key in {name} within {PATIENCE:?}: the log says what is wrong with them")
                 })?;
                 (certificates, Keeper::Files(files))
             }
         };
-        let server = Server::start(listener, Arc::new(admission), certificates, Limits::default(), registry)?;
+        let server =
+            Server::start(listener, Arc::new(admission), certificates, ServerOptions::default(), registry)?;
         tracing::info!(address = %server.local_addr(), "admission reviews are answered");
         Ok(Self { server, keeper })
     }

@@ -6,8 +6,8 @@ use crate::engine::{Guest, Outcome, ReviewContext};
 use crate::output::{self, Format};
 use crate::settings;
 use anyhow::{Context, anyhow, bail};
+use orascache_contract::{Response, Verdict};
 use orascache_controller::contract::Reconciler;
-use orascache_webhook::Verdict;
 use serde_json::{Value, json};
 use similar::TextDiff;
 use std::fmt::Write;
@@ -20,7 +20,7 @@ struct Reviewed {
     name: String,
     object: Value,
     patched: Value,
-    verdict: Verdict,
+    response: Response,
 }
 
 pub(super) fn execute(args: &ReviewArgs) -> Result<ExitCode, Failed> {
@@ -38,7 +38,7 @@ pub(super) fn execute(args: &ReviewArgs) -> Result<ExitCode, Failed> {
         reviewed.push(review(&guest, document, &context, args).map_err(Failed::Unusable)?);
     }
     print(&reviewed, args.output)?;
-    let all_allowed = reviewed.iter().all(|reviewed| reviewed.verdict.allowed);
+    let all_allowed = reviewed.iter().all(|reviewed| reviewed.response.is_allowed());
     Ok(if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -104,8 +104,8 @@ fn review(
     let (kind, name) = (&review["request"]["kind"]["kind"], &review["request"]["name"]);
     let name =
         format!("{}/{}", kind.as_str().unwrap_or("object"), name.as_str().unwrap_or("(without a name)"));
-    let verdict = match guest.review(&review.to_string(), context).with_context(|| name.clone())? {
-        Outcome::Decided(verdict) => verdict,
+    let response = match guest.review(&review.to_string(), context).with_context(|| name.clone())? {
+        Outcome::Decided(response) => response,
         Outcome::Need(references) => {
             let wanted: Vec<String> = references
                 .iter()
@@ -122,8 +122,8 @@ fn review(
             );
         }
     };
-    let patched = patched(&object, &verdict).with_context(|| format!("{name}: the component's patch"))?;
-    Ok(Reviewed { name, object, patched, verdict })
+    let patched = patched(&object, &response).with_context(|| format!("{name}: the component's patch"))?;
+    Ok(Reviewed { name, object, patched, response })
 }
 
 /// Wraps an object as the API server does when somebody creates it.
@@ -161,9 +161,9 @@ fn in_namespace(mut document: Value, namespace: &str) -> Value {
     document
 }
 
-fn patched(object: &Value, verdict: &Verdict) -> anyhow::Result<Value> {
+fn patched(object: &Value, response: &Response) -> anyhow::Result<Value> {
     let mut object = object.clone();
-    if let Some(patch) = &verdict.patch {
+    if let Some(patch) = response.patch() {
         let patch: json_patch::Patch = serde_json::from_str(patch)?;
         json_patch::patch(&mut object, &patch)?;
     }
@@ -177,7 +177,7 @@ fn print(reviewed: &[Reviewed], format: ReviewFormat) -> anyhow::Result<()> {
     let objects = || -> Vec<Value> {
         // Deletions have no object.
         let allowed =
-            reviewed.iter().filter(|reviewed| reviewed.verdict.allowed && !reviewed.patched.is_null());
+            reviewed.iter().filter(|reviewed| reviewed.response.is_allowed() && !reviewed.patched.is_null());
         allowed.map(|reviewed| reviewed.patched.clone()).collect()
     };
     let text = match format {
@@ -191,15 +191,17 @@ fn print(reviewed: &[Reviewed], format: ReviewFormat) -> anyhow::Result<()> {
 }
 
 fn describe(reviewed: &Reviewed) -> String {
-    let verdict = &reviewed.verdict;
+    let response = &reviewed.response;
     let mut text = reviewed.name.clone();
     // Writing to a String cannot fail.
-    let _ = match (verdict.allowed, &verdict.patch) {
-        (true, None) => writeln!(text, ": allowed, unchanged"),
-        (true, Some(_)) => writeln!(text, ": allowed, patched"),
-        (false, _) => writeln!(text, ": refused ({}): {}", verdict.code, verdict.message),
+    let _ = match &response.verdict {
+        Verdict::Allowed(None) => writeln!(text, ": allowed, unchanged"),
+        Verdict::Allowed(Some(_)) => writeln!(text, ": allowed, patched"),
+        Verdict::Refused(refusal) => {
+            writeln!(text, ": refused ({}): {}", refusal.code, refusal.message)
+        }
     };
-    for warning in &verdict.warnings {
+    for warning in &response.warnings {
         let _ = writeln!(text, "  warning: {warning}");
     }
     text

@@ -94,13 +94,20 @@ pub(super) const SERVICE_PORT: u16 = 443;
 
 /// Applies what an installation has to tell the API server about reviews: the same objects as in `manifests/`.
 pub(super) async fn webhooks(client: &Client) -> Result<(), Failed> {
-    let settings = deploy_manifests::Settings::default();
-    install(client, &deploy_manifests::namespace::namespace(&settings)).await?;
-    let service = deploy_manifests::webhook::service(&settings);
+    let options = deploy_manifests::ManifestOptions::default();
+    install(client, &deploy_manifests::namespace::namespace(&options)).await?;
+    let service = deploy_manifests::operator_webhooks::service(&options);
     let api: Api<Service> = Api::namespaced(client.clone(), names::NAMESPACE);
     apply(&api, &service).await?;
-    install(client, &deploy_manifests::webhook::mutating(&settings)).await?;
-    install(client, &deploy_manifests::webhook::validating(&settings)).await
+    let description = deploy_manifests::orascache_description();
+    let configurations = deploy_manifests::operator_webhooks::webhook_configurations(&options, &description);
+    if let Some(mutating) = &configurations.mutating {
+        install(client, mutating).await?;
+    }
+    if let Some(validating) = &configurations.validating {
+        install(client, validating).await?;
+    }
+    Ok(())
 }
 
 async fn install<K>(client: &Client, object: &K) -> Result<(), Failed>

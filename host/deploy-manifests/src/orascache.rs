@@ -49,8 +49,8 @@ pub fn orascache_rules() -> Vec<AdmissionRule> {
         operations: vec![operation],
         conditions,
         on_failure,
-        // When a later webhook changed the pod, a second review finds nothing to do, or says what was
-        // undone.
+        // When a later webhook changed the pod, a second review finds nothing to do, or says what
+        // was undone.
         reinvoke: true,
     };
     let jobs = |name: &str, operation, on_failure, conditions| AdmissionRule {
@@ -83,9 +83,9 @@ fn pod_created() -> Vec<MatchCondition> {
     vec![condition("asks-for-a-step", asks_for_a_step("object.metadata"))]
 }
 
-/// Pods that were injected: the injected parts are carried over to a manifest that is applied again.
-/// Requests that remove finalizers, and all requests about a pod that is being deleted, must never
-/// depend on a webhook.
+/// Pods that were injected: the injected parts are carried over to a manifest that is applied
+/// again. Requests that remove finalizers, and all requests about a pod that is being deleted, must
+/// never depend on a webhook.
 fn pod_updated() -> Vec<MatchCondition> {
     let injected = format!(
         "has(oldObject.metadata.annotations) && '{INJECTED_ANNOTATION}' in oldObject.metadata.annotations"

@@ -1,5 +1,5 @@
-//! Metrics. Those that controller-runtime has too bear its names (`pkg/webhook/internal/metrics` and
-//! `pkg/certwatcher/metrics`), so that existing dashboards work.
+//! Metrics. Those that controller-runtime has too bear its names (`pkg/webhook/internal/metrics`
+//! and `pkg/certwatcher/metrics`), so that existing dashboards work.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -20,8 +20,8 @@ struct RequestLabels {
     code: u16,
 }
 
-/// Buckets in seconds: a review takes tens of microseconds; one that reads from the API server takes
-/// milliseconds.
+/// Buckets in seconds: a review takes tens of microseconds; one that reads from the API server
+/// takes milliseconds.
 fn buckets() -> Histogram {
     Histogram::new([0.000_05, 0.000_1, 0.000_25, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0])
 }
@@ -82,7 +82,8 @@ impl RequestMetrics {
 /// Metrics of the requests to one path.
 pub(crate) struct PathMetrics {
     pub(crate) webhook: &'static str,
-    /// Requests with status 200. They are nearly all requests, so that looking them up once saves time.
+    /// Requests with status 200. They are nearly all requests, so that looking them up once saves
+    /// time.
     answered: Counter,
     requests: Family<RequestLabels, Counter>,
     in_flight: Gauge,

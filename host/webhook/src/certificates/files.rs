@@ -24,8 +24,8 @@ const FILE_BYTES: u64 = 1 << 20;
 pub struct CertificateFilesOptions {
     /// Folder with `tls.crt` and `tls.key`.
     pub directory: PathBuf,
-    /// Time between two reads. The contents are compared, since the kubelet replaces a symbolic link
-    /// above the files, and not every file system reports that.
+    /// Time between two reads. The contents are compared, since the kubelet replaces a symbolic
+    /// link above the files, and not every file system reports that.
     pub period: Duration,
 }
 
@@ -57,9 +57,9 @@ enum FileError {
 }
 
 impl CertificateFiles {
-    /// Reads the files once, returns, and keeps following them. If they are missing or unusable, that
-    /// is logged and tried again: [`CertificateResolver::loaded`] waits for the first success. Only a
-    /// matching pair replaces the certificate in use.
+    /// Reads the files once, returns, and keeps following them. If they are missing or unusable,
+    /// that is logged and tried again: [`CertificateResolver::loaded`] waits for the first success.
+    /// Only a matching pair replaces the certificate in use.
     pub async fn start(
         options: CertificateFilesOptions,
         metrics: CertificateMetrics,

@@ -162,24 +162,10 @@ async fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_pair::pair;
     use super::*;
     use std::fs;
     use std::os::unix::fs::symlink;
-
-    struct Pair {
-        certificate: String,
-        key: String,
-        der: Vec<u8>,
-    }
-
-    fn pair() -> Pair {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        Pair {
-            certificate: made.cert.pem(),
-            key: made.signing_key.serialize_pem(),
-            der: made.cert.der().to_vec(),
-        }
-    }
 
     fn write(directory: &Path, certificate: &str, key: &str) {
         fs::write(directory.join(CERTIFICATE), certificate).unwrap();

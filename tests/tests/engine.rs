@@ -33,10 +33,10 @@ fn the_embedded_component_imports_nothing_and_is_small() {
     assert_eq!(guest.describe().primary.kind, "OrasCache");
 }
 
-/// `deploy-manifests` renders roles and webhooks from its own copy of the description.
+/// `manifests/` is rendered from the core's description, and `dev` uses the component's.
 #[test]
-fn the_embedded_component_describes_itself_as_the_manifests_do() {
-    assert_eq!(*load(EMBEDDED).describe(), deploy_manifests::orascache_description());
+fn the_embedded_component_describes_itself_as_the_core_does() {
+    assert_eq!(*load(EMBEDDED).describe(), orascache_core::describe());
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! The administrator's settings: a changed ConfigMap takes effect at once, and an invalid one never
 //! does.
 
-use deploy_manifests::access::{Request, permits};
-use deploy_manifests::{names, rbac};
+use deploy_manifests::access::{AccessRequest, permits};
+use deploy_manifests::{ManifestOptions, names, rbac};
 use fake_kube::{Fault, Matcher};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
@@ -187,12 +187,12 @@ async fn required_annotations_depend_on_the_labels_of_the_namespace() {
 
     // The roles of the manifests allow all requests that were made.
     let asked = cluster.server().requests().distinct(&Matcher::any().user_agent("operator"));
-    let grants = rbac::granted(&deploy_manifests::Settings::default());
+    let grants = rbac::granted(&ManifestOptions::default(), &orascache_core::describe());
     let mut seen = 0;
     for request in
         asked.iter().filter(|request| ["namespaces", "configmaps"].contains(&request.resource.as_str()))
     {
-        let wanted = Request {
+        let wanted = AccessRequest {
             verb: &request.verb,
             group: &request.group,
             resource: &request.resource,

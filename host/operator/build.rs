@@ -1,4 +1,4 @@
-//! Builds the component that is embedded in the binary.
+//! Builds the component that the binary embeds.
 
 use std::process::ExitCode;
 

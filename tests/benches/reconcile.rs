@@ -1,14 +1,14 @@
-//! The cost of one decision: the same Rust natively and as a component. And the cost of crossing
-//! the boundary, alone.
+//! What one reconcile costs: the same Rust natively and through the component, and the boundary by
+//! itself.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use orascache_controller::contract::{Observed, Reconciler};
-use orascache_core::contract as core;
-use orascache_operator::engine::{EMBEDDED, Guest};
-use orascache_operator::record::{self, Recorder};
-use orascache_operator::version::{Current, Version};
+use futures::executor::block_on;
+use orascache_contract::{Observed, Plan};
+use orascache_operator::EMBEDDED;
+use orascache_runtime::record::{self, Recorder};
+use orascache_runtime::{ActiveVersion, Guest, Version};
 use orascache_tests::cluster::guest;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -22,9 +22,18 @@ struct Input {
     related: Vec<String>,
 }
 
-fn plan(primary: &str, owned: &[String], related: &[String]) -> core::Plan {
-    let observed = core::Observed { primary, owned, related, failures: &[], now: 1_795_521_759 };
-    orascache_core::reconcile(&observed).expect("a plan")
+fn observed(primary: &str, owned: &[String], related: &[String]) -> Observed {
+    Observed {
+        primary: primary.into(),
+        owned: owned.iter().map(|text| Arc::from(text.as_str())).collect(),
+        related: related.iter().map(|text| Arc::from(text.as_str())).collect(),
+        now: 1_795_521_759,
+        ..Observed::default()
+    }
+}
+
+fn plan(observed: &Observed) -> Plan {
+    orascache_core::reconcile(observed).expect("a plan")
 }
 
 fn converged() -> Input {
@@ -44,7 +53,7 @@ fn converged() -> Input {
     let related = vec![secret("oras-env"), secret("pull"), secret("other")];
     let mut owned: Vec<String> = Vec::new();
     for _ in 0..4 {
-        let plan = plan(&primary.to_string(), &owned, &related);
+        let plan = plan(&observed(&primary.to_string(), &owned, &related));
         let mut children: Vec<Value> = plan.generate.iter().map(|g| g.secret.as_str()).chain(plan.apply.iter().map(String::as_str)).map(|text| {
             let mut object: Value = serde_json::from_str(text).expect("JSON");
             object["metadata"]["uid"] = "u".into();
@@ -68,11 +77,8 @@ fn converged() -> Input {
         }
     }
     let primary = primary.to_string();
-    assert!(
-        plan(&primary, &owned, &related).is_empty(),
-        "not converged: {:?}",
-        plan(&primary, &owned, &related)
-    );
+    let plan = plan(&observed(&primary, &owned, &related));
+    assert!(plan.is_empty(), "not converged: {plan:?}");
     Input { primary, owned, related }
 }
 
@@ -89,31 +95,25 @@ fn reconcile(criterion: &mut Criterion) {
     let converged = converged();
     let bare = Input { owned: Vec::new(), related: Vec::new(), primary: converged.primary.clone() };
     for (name, input) in [("converged", &converged), ("from nothing", &bare)] {
-        let observed = Observed {
-            primary: input.primary.as_str().into(),
-            owned: input.owned.iter().map(|text| Arc::from(text.as_str())).collect(),
-            related: input.related.iter().map(|text| Arc::from(text.as_str())).collect(),
-            failures: Vec::new(),
-            now: 1_795_521_759,
-        };
+        let observed = observed(&input.primary, &input.owned, &input.related);
         let mut group = criterion.benchmark_group(format!("reconcile {name}"));
         group.bench_function("native", |bencher| {
-            bencher.iter(|| plan(black_box(&input.primary), &input.owned, &input.related));
+            bencher.iter(|| plan(black_box(&observed)));
         });
         group.bench_function("component", |bencher| {
-            bencher.iter(|| guest.reconcile(black_box(&observed)).expect("a plan"));
+            bencher.iter(|| block_on(guest.reconcile(black_box(&observed))).expect("a plan"));
         });
         // The running operator adds a version that can be replaced, and records.
-        let current = Current::new(Arc::new(Version::trusted(guest.clone(), None)));
-        group.bench_function("current version", |bencher| {
-            bencher.iter(|| current.load_full().reconcile(black_box(&observed)).expect("a plan"));
+        let active = ActiveVersion::new(Arc::new(Version::trusted(guest.clone(), None)));
+        group.bench_function("active version", |bencher| {
+            bencher.iter(|| block_on(active.load_full().reconcile(black_box(&observed))).expect("a plan"));
         });
         let folder = tempfile::tempdir().expect("a folder");
         let options = record::Options::new(folder.path().join("records"));
         let recorder = Recorder::start(options, &mut Registry::default()).expect("recording starts");
-        current.store(Arc::new(Version::trusted(guest.clone(), Some(Arc::new(recorder)))));
-        group.bench_function("current version, recorded", |bencher| {
-            bencher.iter(|| current.load_full().reconcile(black_box(&observed)).expect("a plan"));
+        active.store(Arc::new(Version::trusted(guest.clone(), Some(Arc::new(recorder)))));
+        group.bench_function("active version, recorded", |bencher| {
+            bencher.iter(|| block_on(active.load_full().reconcile(black_box(&observed))).expect("a plan"));
         });
         group.finish();
     }
@@ -121,19 +121,16 @@ fn reconcile(criterion: &mut Criterion) {
 
 fn boundary(criterion: &mut Criterion) {
     let guest = subject();
-    // The guest refuses this input at its first byte, so that only the crossing is measured.
+    // Refused at the first byte, so that only the way in and out is measured.
     let refused = |bytes: usize| Observed {
         primary: "x".repeat(bytes).into(),
-        owned: Vec::new(),
-        related: Vec::new(),
-        failures: Vec::new(),
-        now: 0,
+        ..Observed::default()
     };
     let mut group = criterion.benchmark_group("boundary");
     for bytes in [1, 5_000] {
         let observed = refused(bytes);
         group.bench_function(format!("{bytes} bytes in, an error out"), |bencher| {
-            bencher.iter(|| guest.reconcile(black_box(&observed)).expect_err("refused"));
+            bencher.iter(|| block_on(guest.reconcile(black_box(&observed))).expect_err("refused"));
         });
     }
     group.finish();

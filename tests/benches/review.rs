@@ -1,11 +1,13 @@
-//! The cost of one review: the same Rust natively and as a component.
+//! What one review costs: the same Rust natively, and through the component.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use futures::executor::block_on;
+use orascache_contract::Context;
 use orascache_core::admission;
-use orascache_core::contract::Context;
-use orascache_operator::engine::{EMBEDDED, Guest, ReviewContext};
+use orascache_operator::EMBEDDED;
+use orascache_runtime::Guest;
 use orascache_tests::cluster::guest;
 use orascache_tests::{pods, reviews};
 use serde_json::Value;
@@ -29,15 +31,15 @@ fn review(criterion: &mut Criterion) {
         let caches = [pods::cache()];
         let mut group = criterion.benchmark_group(format!("review of {name}, {} bytes", review.len()));
         group.bench_function("native", |bencher| {
-            let context = Context { objects: &caches, ..Context::default() };
+            let context: Context<String> = Context { objects: caches.to_vec(), ..Context::default() };
             bencher.iter(|| admission::review(black_box(&review), &context).expect("an outcome"));
         });
         group.bench_function("component", |bencher| {
-            let context = ReviewContext {
+            let context: Context = Context {
                 objects: caches.iter().map(|text| text.as_str().into()).collect(),
-                ..ReviewContext::default()
+                ..Context::default()
             };
-            bencher.iter(|| guest.review(black_box(&review), &context).expect("an outcome"));
+            bencher.iter(|| block_on(guest.review(black_box(&review), &context)).expect("an outcome"));
         });
         group.finish();
     }

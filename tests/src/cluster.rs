@@ -2,6 +2,7 @@
 
 use fake_kube::{FakeKube, Simulation, Simulators};
 use fake_kube_control_plane::ControlPlane;
+use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -10,10 +11,11 @@ use kube::core::GroupVersionKind;
 use kube::runtime::wait;
 use kube::{Api, Client, Config, CustomResourceExt, ResourceExt};
 use orascache_api::orascache::OrasCache;
-use orascache_controller::contract::Reconciler;
-use orascache_controller::{Backoff, Controller, Options};
+use orascache_contract::{Description, GuestError, Observed, Plan};
+use orascache_controller::{Backoff, Controller, Options, Reconciler};
 use orascache_dev_registry::{Registries, RegistryOptions};
-use orascache_operator::engine::{CompiledCache, EMBEDDED, Engine, Guest, Limits};
+use orascache_operator::EMBEDDED;
+use orascache_runtime::{CompiledCache, Engine, Guest, Limits};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -114,20 +116,23 @@ impl Cluster {
     /// Starts the operator with the embedded component, and waits until it has reconciled every
     /// object once.
     pub async fn operator(&self) -> Controller {
-        self.controller(Arc::new(guest(EMBEDDED))).await
+        self.controller(Arc::new(GuestReconciler(guest(EMBEDDED)))).await
     }
 
-    /// Starts the generic controller with another guest.
-    pub async fn controller(&self, guest: Arc<dyn Reconciler>) -> Controller {
+    /// Starts the generic controller with another reconciler.
+    pub async fn controller(&self, reconciler: Arc<dyn Reconciler>) -> Controller {
         let client = self.operator_client().await;
         let options = Options {
             backoff: Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) },
             instance: "test".to_owned(),
             // On an existing cluster a test must not touch other namespaces.
-            namespace: matches!(self.backend, Backend::Existing).then(|| self.namespace.clone()),
+            namespaces: matches!(self.backend, Backend::Existing)
+                .then(|| self.namespace.clone())
+                .into_iter()
+                .collect(),
             ..Options::default()
         };
-        let controller = Controller::start(client, guest, options, &mut Registry::default())
+        let controller = Controller::start(client, reconciler, options, &mut Registry::default())
             .await
             .expect("the controller starts");
         tokio::time::timeout(PATIENCE, controller.synced()).await.expect("the controller syncs");
@@ -286,9 +291,22 @@ pub fn condition<'o>(object: &'o Value, kind: &str) -> Option<&'o Value> {
     object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
 }
 
+/// A guest as the controller's reconciler.
+pub struct GuestReconciler(pub Guest);
+
+impl Reconciler for GuestReconciler {
+    fn describe(&self) -> Description {
+        self.0.describe().clone()
+    }
+
+    fn reconcile(&self, observed: Observed) -> BoxFuture<'_, Result<Plan, GuestError>> {
+        Box::pin(async move { self.0.reconcile(&observed).await })
+    }
+}
+
 /// Loads a component without a cache on disk.
 pub fn guest(bytes: &[u8]) -> Guest {
-    let engine = Engine::new(Limits { instances: 16, ..Limits::default() }).expect("an engine");
+    let engine = Engine::new(Limits::default()).expect("an engine");
     engine.load(bytes, &CompiledCache::none()).expect("the component loads")
 }
 

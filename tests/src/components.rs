@@ -1,16 +1,16 @@
-//! Versions of a component for tests. A text in the component's bytes is replaced by another text
-//! of the same length: the result is valid, and differs in one behaviour.
+//! Versions of a component, made by exchanging text in it: they are valid, and behave differently in
+//! one place.
 
-use orascache_operator::engine::{CompiledCache, Engine, Guest, Limits};
+use orascache_runtime::{CallLimits, CompiledCache, Engine, Guest, Limits};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Replaces every occurrence of a text in a component by another text of the same length.
+/// The component with one text in place of another of the same length, wherever it occurs.
 ///
 /// # Panics
 /// When the lengths differ, or the text does not occur.
 pub fn edited(component: &[u8], text: &str, other: &str) -> Vec<u8> {
-    assert_eq!(text.len(), other.len(), "both texts must have the same length");
+    assert_eq!(text.len(), other.len(), "offsets in the component must not change");
     let mut edited = component.to_vec();
     let mut found = 0;
     let mut at = 0;
@@ -25,15 +25,10 @@ pub fn edited(component: &[u8], text: &str, other: &str) -> Vec<u8> {
     edited
 }
 
-/// Loads several components into one engine, as a running operator does. The deadline of a call is
-/// short, since some components never return.
+/// Loads several components into one engine, as a running operator does. Calls are stopped soon.
 pub fn load_all<const N: usize>(components: [&[u8]; N]) -> [Arc<Guest>; N] {
-    let limits = Limits {
-        instances: 16,
-        call: Duration::from_millis(300),
-        tick: Duration::from_millis(50),
-        ..Limits::default()
-    };
+    let calls = CallLimits { deadline: Duration::from_millis(300), running: 8, waiting: 64 };
+    let limits = Limits { review: calls, reconcile: calls, ..Limits::default() };
     let engine = Engine::new(limits).expect("an engine");
     let load = |bytes: &[u8]| engine.load(bytes, &CompiledCache::none()).expect("the component loads");
     components.map(|bytes| Arc::new(load(bytes)))

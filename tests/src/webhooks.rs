@@ -2,7 +2,8 @@
 //! them.
 
 use crate::cluster::{Cluster, PATIENCE, guest};
-use deploy_manifests::{Settings, names, webhook};
+use deploy_manifests::operator_webhooks::webhook_configurations;
+use deploy_manifests::{ManifestOptions, names};
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
@@ -10,7 +11,8 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::wait;
 use kube::{Api, Client, ResourceExt};
-use orascache_operator::engine::EMBEDDED;
+use orascache_contract::Description;
+use orascache_operator::EMBEDDED;
 use orascache_operator::operator::{self, Operator};
 use orascache_operator::settings::Source;
 use orascache_operator::webhooks::{Certificate, Options};
@@ -36,23 +38,24 @@ pub async fn operator_with(cluster: &Cluster, change: impl FnOnce(&mut operator:
         .expect("the operator's namespace");
     // The configurations are applied before the operator starts, as with `kubectl apply -k`.
     let address = free_address();
-    install(cluster, &client, address).await;
+    let guest = Arc::new(guest(EMBEDDED));
+    install(cluster, &client, address, guest.describe()).await;
     // With a Lease, as in an installation.
     let mut options = operator::Options {
         lease_namespace: Some(names::NAMESPACE.to_owned()),
         webhooks: Some(Options {
             listen: address,
+            client_authority: None,
             certificate: Certificate::Managed {
                 namespace: names::NAMESPACE.to_owned(),
                 names: vec!["127.0.0.1".to_owned()],
             },
-            agent_image: None,
         }),
         settings: Some(Source { namespace: names::NAMESPACE.to_owned(), name: names::SETTINGS.to_owned() }),
         ..operator::Options::default()
     };
     change(&mut options);
-    let operator = operator::start(cluster.operator_client().await, Arc::new(guest(EMBEDDED)), options)
+    let operator = operator::start(cluster.operator_client().await, guest, options)
         .await
         .expect("the operator starts");
     until_ca_is_published(&client).await;
@@ -67,10 +70,10 @@ fn free_address() -> SocketAddr {
 
 /// Applies the webhook configurations of the manifests. No API server of the tests reaches
 /// Services: a real one gets URLs in the configurations, and the fake one a route for the Service.
-async fn install(cluster: &Cluster, client: &Client, address: SocketAddr) {
-    let settings = Settings::default();
-    let mut mutating = webhook::mutating(&settings);
-    let mut validating = webhook::validating(&settings);
+async fn install(cluster: &Cluster, client: &Client, address: SocketAddr, description: &Description) {
+    let configurations = webhook_configurations(&ManifestOptions::default(), description);
+    let mut mutating = configurations.mutating.expect("mutating webhooks");
+    let mut validating = configurations.validating.expect("validating webhooks");
     if cluster.is_real() {
         let replace_service = |config: &mut WebhookClientConfig| {
             let path = config.service.take().and_then(|service| service.path).unwrap_or_default();

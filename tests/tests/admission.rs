@@ -1,7 +1,7 @@
 //! Admission end to end: an API server that calls the operator's webhooks over TLS.
 
 use deploy_manifests::access::{self, permits};
-use deploy_manifests::{Settings, rbac};
+use deploy_manifests::{ManifestOptions, rbac};
 use fake_kube::{Fault, Matcher};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
@@ -337,11 +337,11 @@ async fn the_roles_allow_every_request_of_the_operator() {
 
     let asked = cluster.server().requests().distinct(&Matcher::any().user_agent("operator"));
     assert!(asked.len() > 20, "{asked:?}");
-    let grants = rbac::granted(&Settings::default());
+    let grants = rbac::granted(&ManifestOptions::default(), &orascache_core::describe());
     let permitted = |request: &fake_kube::Request, verb: &str| {
         permits(
             &grants,
-            &access::Request {
+            &access::AccessRequest {
                 verb,
                 group: &request.group,
                 resource: &request.resource,

@@ -1,9 +1,8 @@
-//! Differential test: on generated inputs, the component decides as the same Rust does natively,
-//! byte for byte.
+//! The component decides as the same Rust does natively, byte for byte, on generated inputs.
 
-use orascache_controller::contract::{self, Reconciler};
-use orascache_core::contract as core;
-use orascache_operator::engine::{EMBEDDED, Guest};
+use orascache_contract::{Failure, FailureReason, GuestError, Kind, ObjectRef, Observed, Plan, Verb};
+use orascache_operator::EMBEDDED;
+use orascache_runtime::Guest;
 use orascache_tests::cluster::guest;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -12,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 static GUEST: LazyLock<Guest> = LazyLock::new(|| guest(EMBEDDED));
 
 fn text() -> impl Strategy<Value = String> {
-    // Texts with escapes, texts with characters of several bytes, and empty texts.
+    // Escapes, several bytes a character, and nothing at all.
     prop_oneof!["[a-z0-9./:-]{0,20}", "[a-z\"\\\\\u{1}é漢]{0,6}"]
 }
 
@@ -74,91 +73,31 @@ fn primary(name: &str, spec: &Value, status: Option<&Value>) -> String {
     object.to_string()
 }
 
-fn failure(reason: &str) -> core::Failure {
-    core::Failure {
-        target: core::ObjectRef {
-            api_version: "apps/v1".into(),
-            kind: "StatefulSet".into(),
-            plural: "statefulsets".into(),
-            namespaced: true,
-            namespace: Some("lab".into()),
-            name: "demo".into(),
-            uid: None,
-        },
-        verb: "apply".into(),
+fn failure(reason: FailureReason) -> Failure {
+    let kind = Kind::namespaced("apps/v1", "StatefulSet", "statefulsets");
+    Failure {
+        target: ObjectRef { kind, namespace: Some("lab".into()), name: "demo".into(), uid: None },
+        verb: Verb::Apply,
         code: 409,
-        reason: reason.into(),
+        reason,
         message: "why".into(),
     }
 }
 
-fn through_component(observed: &core::Observed<'_>) -> Result<contract::Plan, contract::DecideError> {
-    let shared = |texts: &[String]| texts.iter().map(|text| Arc::from(text.as_str())).collect();
-    let failures = observed.failures.iter().map(|failure| contract::Failure {
-        target: reference(failure.target.clone()),
-        verb: failure.verb.clone(),
-        code: failure.code,
-        reason: failure.reason.clone(),
-        message: failure.message.clone(),
-    });
-    GUEST.reconcile(&contract::Observed {
-        primary: observed.primary.into(),
-        owned: shared(observed.owned),
-        related: shared(observed.related),
-        failures: failures.collect(),
-        now: observed.now,
-    })
+fn shared(texts: &[String]) -> Vec<Arc<str>> {
+    texts.iter().map(|text| Arc::from(text.as_str())).collect()
 }
 
-fn reference(reference: core::ObjectRef) -> contract::ObjectRef {
-    contract::ObjectRef {
-        kind: contract::Kind {
-            api_version: reference.api_version,
-            kind: reference.kind,
-            plural: reference.plural,
-            namespaced: reference.namespaced,
-        },
-        namespace: reference.namespace,
-        name: reference.name,
-        uid: reference.uid,
-    }
+fn through_component(observed: &Observed) -> Result<Plan, GuestError> {
+    GUEST.blocking().reconcile(observed)
 }
 
-fn natively(observed: &core::Observed<'_>) -> Result<contract::Plan, contract::DecideError> {
-    let plan = match orascache_core::reconcile(observed) {
-        Ok(plan) => plan,
-        Err(core::Error::InvalidInput(sentence)) => {
-            return Err(contract::DecideError::InvalidInput(sentence));
-        }
-    };
-    Ok(contract::Plan {
-        generate: plan
-            .generate
-            .into_iter()
-            .map(|g| contract::Generated { secret: g.secret, key: g.key.into(), bytes: g.bytes })
-            .collect(),
-        apply: plan.apply,
-        delete: plan.delete.into_iter().map(reference).collect(),
-        status: plan.status,
-        events: plan
-            .events
-            .into_iter()
-            .map(|event| contract::Event {
-                severity: match event.severity {
-                    core::Severity::Normal => contract::Severity::Normal,
-                    core::Severity::Warning => contract::Severity::Warning,
-                },
-                reason: event.reason.into(),
-                action: event.action.into(),
-                note: event.note,
-            })
-            .collect(),
-        requeue_after: plan.requeue_after,
-    })
+fn natively(observed: &Observed) -> Result<Plan, GuestError> {
+    orascache_core::reconcile(observed).map_err(GuestError::from)
 }
 
-/// The objects that a plan applies, as an API server returns them.
-fn observed_children(plan: &contract::Plan) -> Vec<String> {
+/// A plan's objects as a server would show them.
+fn observed_children(plan: &Plan) -> Vec<String> {
     let with_uid = |(position, text): (usize, &String)| {
         let mut object: Value = serde_json::from_str(text).expect("planned objects are JSON");
         object["metadata"]["uid"] = json!(format!("c-{position}"));
@@ -176,37 +115,37 @@ proptest! {
         name in prop_oneof![Just("demo".to_owned()), "[a-z-]{1,60}"],
         spec in spec(),
         later in spec(),
-        reason in proptest::option::of(prop_oneof![Just("NotControlled"), Just("FieldOwnedByOther"), Just("Forbidden")]),
+        reason in proptest::option::of(prop_oneof![Just(FailureReason::NotControlled), Just(FailureReason::FieldOwnedByOther), Just(FailureReason::Other("Gone".to_owned()))]),
         now in 0_u64..4_000_000_000,
     ) {
         let failures: Vec<_> = reason.into_iter().map(failure).collect();
         let related = [r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a","namespace":"lab"}}"#.to_owned()];
         let first_primary = primary(&name, &spec, None);
-        let first = core::Observed { primary: &first_primary, owned: &[], related: &related, failures: &failures, now };
+        let first = Observed { primary: first_primary.into(), related: shared(&related), failures: failures.clone(), now, ..Observed::default() };
         let plan = natively(&first);
         prop_assert_eq!(&through_component(&first), &plan);
         let Ok(plan) = plan else { return Ok(()) };
 
-        // The same cache with children, a status and another spec.
-        let owned = observed_children(&plan);
+        // Then with children and a status, under another spec.
+        let owned = shared(&observed_children(&plan));
         let status: Option<Value> = plan.status.as_deref().and_then(|text| serde_json::from_str(text).ok());
         let second_primary = primary(&name, &later, status.as_ref().map(|document| &document["status"]));
-        let second = core::Observed { primary: &second_primary, owned: &owned, related: &related, failures: &failures, now };
+        let second = Observed { primary: second_primary.into(), owned: owned.clone(), ..first.clone() };
         prop_assert_eq!(through_component(&second), natively(&second));
 
-        // Decisions are deterministic, and objects that exist already are not applied again.
+        // Deterministic, and nothing is planned twice for what is there already.
         let repeated = natively(&first).expect("it was a plan before");
         prop_assert_eq!(&repeated, &plan);
         let again_primary = primary(&name, &spec, status.as_ref().map(|document| &document["status"]));
-        let again = core::Observed { primary: &again_primary, owned: &owned, related: &related, failures: &failures, now: now + 60 };
+        let again = Observed { primary: again_primary.into(), owned, now: now + 60, ..first.clone() };
         let again = natively(&again).expect("it was a plan before");
         prop_assert!(again.apply.is_empty() || !failures.is_empty(), "{:?}", again.apply);
         prop_assert!(again.delete.is_empty());
     }
 
     #[test]
-    fn invalid_input_is_the_same_error_on_both_sides(primary in "\\PC{0,80}", owned in proptest::collection::vec("\\PC{0,40}", 0..2)) {
-        let observed = core::Observed { primary: &primary, owned: &owned, related: &[], failures: &[], now: 0 };
+    fn garbage_is_an_error_on_both_sides(primary in "\\PC{0,80}", owned in proptest::collection::vec("\\PC{0,40}", 0..2)) {
+        let observed = Observed { primary: primary.into(), owned: shared(&owned), ..Observed::default() };
         let native = natively(&observed);
         prop_assert!(native.is_err());
         prop_assert_eq!(through_component(&observed), native);

@@ -1,12 +1,12 @@
-//! Properties of injection, over generated pods, natively and through the component.
+//! Properties of the rewriting, over generated pods, natively and through the component.
 
 use fake_kube::builtins;
+use orascache_contract::{Context, Outcome, Response};
 use orascache_core::admission;
-use orascache_core::contract as core;
-use orascache_operator::engine::{EMBEDDED, Guest, Outcome, ReviewContext};
+use orascache_operator::EMBEDDED;
+use orascache_runtime::Guest;
 use orascache_tests::cluster::guest;
 use orascache_tests::pods;
-use orascache_webhook::Verdict;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -14,18 +14,17 @@ use std::sync::LazyLock;
 
 static GUEST: LazyLock<Guest> = LazyLock::new(|| guest(EMBEDDED));
 
-/// Reviews natively, and asserts that the component has the same outcome.
+/// What the core decides natively, after checking that the component decides the same.
 fn decide(review: &str, caches: &[String], settings: &str) -> Result<Outcome, String> {
-    let context = core::Context { objects: caches, complete: true, settings, now: 0 };
-    let native = admission::review(review, &context).map(plain).map_err(|error| error.to_string());
-    let context = ReviewContext {
+    let context: Context = Context {
         objects: caches.iter().map(|text| text.as_str().into()).collect(),
         complete: true,
         settings: settings.into(),
-        now: 0,
+        ..Context::default()
     };
-    let component = GUEST.review(review, &context).map_err(|error| error.to_string());
-    // The host puts a prefix before the sentence of the guest.
+    let native = admission::review(review, &context).map_err(|error| error.to_string());
+    let component = GUEST.blocking().review(review, &context).map_err(|error| error.to_string());
+    // The host adds whose fault an error is to the guest's sentence.
     match (&native, &component) {
         (Err(native), Err(component)) => assert!(component.contains(native), "{component} / {native}"),
         _ => assert_eq!(native, component),
@@ -33,40 +32,10 @@ fn decide(review: &str, caches: &[String], settings: &str) -> Result<Outcome, St
     native
 }
 
-fn plain(outcome: core::Outcome) -> Outcome {
-    match outcome {
-        core::Outcome::Decided(verdict) => Outcome::Decided(Verdict {
-            uid: verdict.uid,
-            allowed: verdict.allowed,
-            code: verdict.code,
-            message: verdict.message,
-            warnings: verdict.warnings,
-            patch: verdict.patch,
-            audit: verdict.audit,
-        }),
-        core::Outcome::Need(references) => Outcome::Need(
-            references
-                .into_iter()
-                .map(|reference| orascache_controller::contract::ObjectRef {
-                    kind: orascache_controller::contract::Kind {
-                        api_version: reference.api_version,
-                        kind: reference.kind,
-                        plural: reference.plural,
-                        namespaced: reference.namespaced,
-                    },
-                    namespace: reference.namespace,
-                    name: reference.name,
-                    uid: reference.uid,
-                })
-                .collect(),
-        ),
-    }
-}
-
-fn verdict(object: &Value) -> Verdict {
+fn response(object: &Value) -> Response {
     match decide(&pods::review(object), &[pods::cache()], "") {
-        Ok(Outcome::Decided(verdict)) => verdict,
-        other => panic!("no verdict: {other:?}"),
+        Ok(Outcome::Decided(response)) => response,
+        other => panic!("no response: {other:?}"),
     }
 }
 
@@ -77,7 +46,7 @@ fn apply(object: &Value, patch: &str) -> Value {
     object
 }
 
-/// The JSON pointers that a patch may write to, with `#` for an index.
+/// Where a patch may write, with `#` for an index.
 const ALLOWED: [&str; 12] = [
     "/metadata/annotations",
     "/metadata/annotations/cache.converged-computing.github.io~1injected",
@@ -99,9 +68,8 @@ fn pattern(pointer: &str) -> String {
     parts.join("/")
 }
 
-/// Removes the injected parts from a pod. It knows them by their documented names and does not use
-/// the patch, so that it is independent of the code under test.
-fn uninjected(mut pod: Value) -> Value {
+/// Takes back what was added, by what a reader of the contract would expect, not by the patch.
+fn undone(mut pod: Value) -> Value {
     pod["metadata"]["annotations"]
         .as_object_mut()
         .expect("annotations")
@@ -128,7 +96,7 @@ fn uninjected(mut pod: Value) -> Value {
     pod
 }
 
-/// Removes empty and null lists: they mean the same as missing ones.
+/// A list that is empty, null or missing is no list.
 fn without_empty_lists(mut pod: Value) -> Value {
     let drop = |object: &mut Value, lists: &[&str]| {
         if let Some(members) = object.as_object_mut() {
@@ -145,7 +113,7 @@ fn without_empty_lists(mut pod: Value) -> Value {
     pod
 }
 
-/// Why the API server would refuse the pod once it has set defaults. Empty for a valid pod.
+/// What the API server would refuse, once its defaults are filled in.
 fn causes(pod: &Value) -> Vec<String> {
     let resource = builtins::find("", "v1", "pods").expect("pods are built in");
     let mut pod = pod.clone();
@@ -160,11 +128,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn injected_pods_are_valid_and_differ_only_by_the_injected_parts(pod in pods::pod()) {
-        prop_assert_eq!(causes(&pod), Vec::<String>::new(), "the generated pod must be valid");
-        let first = verdict(&pod);
-        prop_assert!(first.allowed, "{}", first.message);
-        let Some(patch) = &first.patch else {
+    fn rewritten_pods_are_what_was_asked_for(pod in pods::pod()) {
+        prop_assert_eq!(causes(&pod), Vec::<String>::new(), "the generator makes valid pods");
+        let first = response(&pod);
+        prop_assert!(first.is_allowed(), "{first:?}");
+        let Some(patch) = first.patch() else {
             prop_assert!(first.warnings.iter().any(|warning| warning.contains("ask for nothing")));
             return Ok(());
         };
@@ -175,11 +143,11 @@ proptest! {
         }
         let rewritten = apply(&pod, patch);
 
-        // Idempotent: an injected pod gets no further patch.
-        let second = verdict(&rewritten);
-        prop_assert_eq!((second.allowed, second.patch), (true, None));
+        // f(f(x)) = f(x)
+        let second = response(&rewritten);
+        prop_assert_eq!((second.is_allowed(), second.patch()), (true, None));
 
-        // The pod is valid, and k8s-openapi can read it, too.
+        // A valid pod, also to the typed library.
         prop_assert_eq!(causes(&rewritten), Vec::<String>::new());
         let mut known = rewritten.clone();
         known["spec"]["fieldOfTheFuture"] = Value::Null;
@@ -189,10 +157,10 @@ proptest! {
         let typed: Result<k8s_openapi::api::core::v1::Pod, _> = serde_json::from_value(known);
         prop_assert!(typed.is_ok(), "{:?}", typed.err());
 
-        // Nothing else changed: the words of the command, unknown fields, other containers.
-        prop_assert_eq!(without_empty_lists(uninjected(rewritten.clone())), without_empty_lists(pod.clone()));
+        // Nothing else changed: argv, unknown fields, other containers.
+        prop_assert_eq!(without_empty_lists(undone(rewritten.clone())), without_empty_lists(pod.clone()));
 
-        // Exactly one container runs the agent, and no container of the user gets credentials.
+        // Exactly one container takes part, and credentials stay out of all containers of the user.
         let containers = rewritten["spec"]["containers"].as_array().expect("containers");
         let wrapped = containers.iter().filter(|container| container["command"][0] == "/orascache/orascache-agent");
         prop_assert_eq!(wrapped.count(), 1);
@@ -205,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_reviews_never_panic(
+    fn garbage_never_panics(
         pod in pods::pod(),
         cut in 0.0_f64..1.0,
         damage in proptest::collection::vec((0.0_f64..1.0, any::<char>()), 0..4),
@@ -220,13 +188,13 @@ proptest! {
         }
         text.truncate(((1.0 - cut / 4.0) * text.len() as f64) as usize);
         let text: String = text.into_iter().collect();
-        // An error or a verdict: `decide` asserts that both sides agree.
+        // Whether it is an error or a verdict: the same on both sides.
         let _ = decide(&text, &[pods::cache(), "{".to_owned()], &settings);
     }
 }
 
 #[test]
-fn component_and_core_agree_on_every_review_of_the_cores_tests() {
+fn the_component_decides_every_recorded_review_alike() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest/core/tests/reviews");
     let mut count = 0;
     for entry in std::fs::read_dir(folder).expect("the folder") {

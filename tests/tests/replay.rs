@@ -1,12 +1,12 @@
-//! Records of decisions: what they contain, what is redacted, and that a replay gives the same
-//! output byte for byte.
+//! Recorded decisions of the component for OrasCaches: what is left out, and that they can be
+//! replayed byte for byte. `host/runtime` tests recording by itself.
 
-use orascache_controller::contract::{Observed, Reconciler};
-use orascache_operator::engine::{EMBEDDED, Guest, Outcome, ReviewContext};
+use orascache_contract::{Context, Observed, Outcome, Verdict};
+use orascache_operator::EMBEDDED;
 use orascache_operator::operator::{self, Options};
-use orascache_operator::record::{self, Bounds, Recorder};
-use orascache_operator::replay::replay;
-use orascache_operator::version::Version;
+use orascache_runtime::record::{self, Recorder};
+use orascache_runtime::replay::replay;
+use orascache_runtime::{Guest, Version};
 use orascache_tests::cluster::{Cluster, PATIENCE, guest};
 use orascache_tests::components::{edited, load_all};
 use orascache_tests::fixtures::cache;
@@ -39,9 +39,8 @@ fn observed(spec: Value, owned: &[String]) -> Observed {
     Observed {
         primary: primary.to_string().into(),
         owned: owned.iter().map(|text| text.as_str().into()).collect(),
-        related: Vec::new(),
-        failures: Vec::new(),
         now: 1_795_521_759,
+        ..Observed::default()
     }
 }
 
@@ -54,11 +53,11 @@ fn files(directory: &Path) -> String {
 /// Reads all records of a folder. A damaged record fails the test.
 fn read(directory: &Path) -> Vec<record::Record> {
     let found = record::records(directory).expect("readable");
-    found.map(|found| found.content.unwrap_or_else(|damage| panic!("{}: {damage:?}", found.place))).collect()
+    found.map(|entry| entry.content.unwrap_or_else(|damage| panic!("{}: {damage:?}", entry.location))).collect()
 }
 
-#[test]
-fn records_have_the_decisions_and_replay_byte_for_byte() {
+#[tokio::test]
+async fn records_have_the_decisions_and_replay_byte_for_byte() {
     let folder = tempfile::tempdir().expect("a folder");
     let directory = folder.path().join("records");
     let (recorder, registry) = recorder(record::Options::new(&directory));
@@ -67,11 +66,11 @@ fn records_have_the_decisions_and_replay_byte_for_byte() {
     for spec in
         [json!({}), json!({"replicas": 2}), json!({"image": "registry:3", "storage": {"size": "1Gi"}})]
     {
-        plans.push(version.reconcile(&observed(spec, &[])));
+        plans.push(version.reconcile(&observed(spec, &[])).await);
     }
     let children = plans[0].clone().expect("a plan").apply;
-    plans.push(version.reconcile(&observed(json!({}), &children)));
-    plans.push(version.reconcile(&Observed { primary: "{}".into(), ..observed(json!({}), &[]) }));
+    plans.push(version.reconcile(&observed(json!({}), &children)).await);
+    plans.push(version.reconcile(&Observed { primary: "{}".into(), ..observed(json!({}), &[]) }).await);
     assert!(plans[4].is_err(), "the last decision is an error");
     recorder.flush();
     let records = read(&directory);
@@ -83,12 +82,12 @@ fn records_have_the_decisions_and_replay_byte_for_byte() {
         assert_eq!(output, plan);
         assert!(replay(record, &GUEST).is_none());
     }
-    assert_eq!(metric(&registry, "orascache_records_written_total"), 5);
-    assert_eq!(metric(&registry, "orascache_records_bytes"), files(&directory).len() as u64);
+    assert_eq!(metric(&registry, "records_written_total"), 5);
+    assert_eq!(metric(&registry, "records_bytes"), files(&directory).len() as u64);
 }
 
-#[test]
-fn no_file_has_secrets_and_redacted_records_replay() {
+#[tokio::test]
+async fn no_file_has_secrets_and_redacted_records_replay() {
     const SECRETS: [&str; 4] =
         ["hunter2hunter2", "value-of-parameter-3", "alice@example.com", "7Zq1n0dQv8s2"];
     let folder = tempfile::tempdir().expect("a folder");
@@ -103,13 +102,14 @@ fn no_file_has_secrets_and_redacted_records_replay() {
     let mut review: Value = serde_json::from_str(&reviews::review(&asking)).expect("JSON");
     review["request"]["userInfo"]["username"] = json!("alice@example.com");
     let context =
-        ReviewContext { objects: vec![pods::cache().into()], complete: true, ..ReviewContext::default() };
-    let verdict = match version.review(&review.to_string(), &context).expect("an outcome") {
-        Outcome::Decided(verdict) => verdict,
+        Context { objects: vec![pods::cache().into()], complete: true, ..Context::default() };
+    let response = match version.review(&review.to_string(), &context).await.expect("an outcome") {
+        Outcome::Decided(response) => response,
         Outcome::Need(_) => panic!("the cache is there"),
     };
-    assert!(verdict.patch.as_ref().is_some_and(|patch| patch.contains("hunter2hunter2")), "{verdict:?}");
-    let plan = version.reconcile(&observed(json!({"secrets": {"registryHttp": "7Zq1n0dQv8s2"}}), &[]));
+    assert!(response.patch().is_some_and(|patch| patch.contains("hunter2hunter2")), "{response:?}");
+    let literal = observed(json!({"secrets": {"registryHttp": "7Zq1n0dQv8s2"}}), &[]);
+    let plan = version.reconcile(&literal).await;
     assert!(plan.is_ok(), "{plan:?}");
     recorder.flush();
 
@@ -129,12 +129,13 @@ fn no_file_has_secrets_and_redacted_records_replay() {
     let record::Decision::Review { output: Ok(Outcome::Decided(kept)), .. } = &records[0].decision else {
         panic!("the first one is the review")
     };
-    assert_eq!((kept.allowed, kept.code, &kept.uid), (verdict.allowed, verdict.code, &verdict.uid));
-    assert_eq!(metric(&registry, "orascache_records_altered_total"), 2);
+    assert!(matches!(kept.verdict, Verdict::Allowed(Some(_))));
+    assert_eq!(kept.uid, response.uid);
+    assert_eq!(metric(&registry, "records_altered_total"), 2);
 }
 
-#[test]
-fn replay_shows_where_another_component_decides_differently() {
+#[tokio::test]
+async fn replay_shows_where_another_component_decides_differently() {
     let folder = tempfile::tempdir().expect("a folder");
     let directory = folder.path().join("records");
     let (recorder, _) = recorder(record::Options::new(&directory));
@@ -145,7 +146,7 @@ fn replay_shows_where_another_component_decides_differently() {
         let primary = json!({"apiVersion": "lab.example.com/v1", "kind": "Greeting",
             "metadata": {"name": "g", "namespace": "lab", "uid": "u", "generation": 1}, "spec": {"text": text}});
         let observed = Observed { primary: primary.to_string().into(), ..observed(json!({}), &[]) };
-        version.reconcile(&observed).expect("a plan");
+        version.reconcile(&observed).await.expect("a plan");
     }
     recorder.flush();
     let records = read(&directory);
@@ -160,33 +161,17 @@ fn replay_shows_where_another_component_decides_differently() {
     );
 }
 
+/// The lines of version 1 were recorded by a host of WIT 0.2 and its component, before the contract
+/// had its own types.
 #[test]
-fn a_slow_writer_drops_records_but_no_decisions() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let directory = folder.path().join("records");
-    let options = record::Options {
-        bounds: Bounds { bytes: 8 << 20, records: 80 },
-        ..record::Options::new(&directory)
-    };
-    let (recorder, registry) = recorder(options);
-    let version = Version::trusted(GUEST.clone(), Some(recorder.clone()));
-    let plain = observed(json!({}), &[]);
-    let expected = GUEST.reconcile(&plain).expect("a plan");
-    const DECISIONS: u64 = 3_000;
-    for _ in 0..DECISIONS {
-        assert_eq!(version.reconcile(&plain).expect("a plan"), expected);
+fn decisions_recorded_before_wit_0_3_are_made_again_byte_for_byte() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/runtime/tests/fixtures");
+    let records = read(&fixtures);
+    assert_eq!(records.len(), 6);
+    for record in &records {
+        let difference = replay(record, &GUEST);
+        assert!(difference.is_none(), "{}", difference.map_or_else(String::new, |found| found.diff));
     }
-    recorder.flush();
-    let written = metric(&registry, "orascache_records_written_total");
-    let dropped = metric(&registry, "orascache_records_dropped_total{reason=\"busy\"}");
-    assert_eq!(written + dropped, DECISIONS, "every decision is written or counted");
-    assert!(written > 0);
-    assert!((71..=80).contains(&read(&directory).len()), "the ring is full, within its bound");
-    // A record that is larger than a file may be is dropped.
-    let large = observed(json!({"image": "x".repeat(2 << 20)}), &[]);
-    let _ = version.reconcile(&large);
-    recorder.flush();
-    assert_eq!(metric(&registry, "orascache_records_dropped_total{reason=\"too-large\"}"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,16 +1,16 @@
 //! The administrator's settings: a changed ConfigMap takes effect at once, and an invalid one never
 //! does.
 
-use deploy_manifests::access::{Request, permits};
-use deploy_manifests::{names, rbac};
+use deploy_manifests::access::{AccessRequest, permits};
+use deploy_manifests::{ManifestOptions, names, rbac};
 use fake_kube::{Fault, Matcher};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
-use orascache_operator::engine::EMBEDDED;
-use orascache_operator::settings::{Settings, SettingsMetrics, Source};
-use orascache_operator::version::{Current, Version};
+use orascache_operator::EMBEDDED;
+use orascache_operator::settings::{Settings, SettingsMetrics, SettingsReader, Source};
+use orascache_runtime::{ActiveVersion, Version};
 use orascache_tests::cluster::{Cluster, PATIENCE, guest};
 use orascache_tests::fixtures::cache;
 use orascache_tests::webhooks;
@@ -187,12 +187,12 @@ async fn required_annotations_depend_on_the_labels_of_the_namespace() {
 
     // The roles of the manifests allow all requests that were made.
     let asked = cluster.server().requests().distinct(&Matcher::any().user_agent("operator"));
-    let grants = rbac::granted(&deploy_manifests::Settings::default());
+    let grants = rbac::granted(&ManifestOptions::default(), &orascache_core::describe());
     let mut seen = 0;
     for request in
         asked.iter().filter(|request| ["namespaces", "configmaps"].contains(&request.resource.as_str()))
     {
-        let wanted = Request {
+        let wanted = AccessRequest {
             verb: &request.verb,
             group: &request.group,
             resource: &request.resource,
@@ -218,7 +218,7 @@ async fn steps_are_refused_until_the_settings_were_valid_once() {
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     let (code, _) = tried(&cluster, None).await.expect_err("refused");
     assert_eq!(code, 500);
-    // Caches are reconciled nevertheless.
+    // Caches are reconciled nevertheless, with the defaults.
     cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
     write(&cluster, "allowedRegistries: [ghcr.io]").await.expect("stored");
     until("steps are admitted", || tried(&cluster, None), Result::is_ok).await;
@@ -227,20 +227,20 @@ async fn steps_are_refused_until_the_settings_were_valid_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_metric_shows_whether_the_stored_settings_are_in_force() {
+async fn a_metric_shows_whether_the_stored_settings_are_in_use() {
     let cluster = Cluster::embedded().await;
     make_namespace(&cluster).await;
     let mut registry = Registry::default();
     let metrics = SettingsMetrics::register(&mut registry);
     let source = Source { namespace: names::NAMESPACE.to_owned(), name: names::SETTINGS.to_owned() };
-    let image = Some("mirror.lab/agent:7".to_owned());
-    let current = Arc::new(Current::from_pointee(Version::trusted(Arc::new(guest(EMBEDDED)), None)));
+    let reader = SettingsReader::new(Some("mirror.lab/agent:7"));
+    let active = Arc::new(ActiveVersion::from_pointee(Version::trusted(Arc::new(guest(EMBEDDED)), None)));
     let settings =
-        Settings::start(cluster.operator_client().await, current.clone(), Some(source), image, metrics)
+        Settings::start(cluster.operator_client().await, active.clone(), Some(source), reader, metrics)
             .await
             .expect("settings");
-    let in_force = settings.in_force();
-    assert_eq!(in_force.current().as_deref(), Ok(r#"{"agentImage":"mirror.lab/agent:7"}"#));
+    let (in_use, mut for_plans) = (settings.watch(), settings.last_usable());
+    assert_eq!(in_use.current().as_deref(), Ok(r#"{"agentImage":"mirror.lab/agent:7"}"#));
     let shown = || {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
@@ -250,24 +250,25 @@ async fn a_metric_shows_whether_the_stored_settings_are_in_force() {
 
     write(&cluster, "maximumStorage: 1Ti").await.expect("stored");
     let wanted = r#"{"agentImage":"mirror.lab/agent:7","maximumStorage":"1Ti"}"#;
-    until("it is taken", || async { in_force.current() }, |state| state.as_deref() == Ok(wanted)).await;
+    until("it is accepted", || async { in_use.current() }, |state| state.as_deref() == Ok(wanted)).await;
     write(&cluster, "maximumStorage: 1Tb").await.expect("stored");
     let is_refused = |text: &String| {
         text.contains("orascache_settings_usable 0\n")
             && text.contains(r#"orascache_settings_changes_total{result="refused"} 1"#)
     };
     until("it is refused", || async { shown() }, is_refused).await;
-    assert_eq!(in_force.current().as_deref(), Ok(wanted));
+    assert_eq!(in_use.current().as_deref(), Ok(wanted));
+    assert_eq!(&**for_plans.borrow_and_update(), wanted, "plans keep the last accepted settings too");
     write(&cluster, "maximumStorage: 2Ti").await.expect("stored");
     let wanted = r#"{"agentImage":"mirror.lab/agent:7","maximumStorage":"2Ti"}"#;
-    until("it is taken", || async { in_force.current() }, |state| state.as_deref() == Ok(wanted)).await;
+    until("it is accepted", || async { in_use.current() }, |state| state.as_deref() == Ok(wanted)).await;
     assert!(shown().contains("orascache_settings_usable 1\n"), "{}", shown());
     drop(settings);
 
     // An agent image that the component refuses is an error at the start.
-    let image = Some("No Image".to_owned());
+    let reader = SettingsReader::new(Some("No Image"));
     let refused =
-        Settings::start(cluster.operator_client().await, current, None, image, SettingsMetrics::default())
+        Settings::start(cluster.operator_client().await, active, None, reader, SettingsMetrics::default())
             .await;
     assert!(refused.is_err_and(|error| format!("{error:#}").contains("settings.agentImage is \"No Image\"")));
     cluster.finish().await;

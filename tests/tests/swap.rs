@@ -5,18 +5,17 @@ use deploy_manifests::names;
 use fake_kube::Matcher;
 use kube::api::{DynamicObject, PostParams};
 use kube::{Api, ResourceExt};
-use orascache_controller::contract::{DecideError, Description, Kind, Observed, Plan, Reconciler};
-use orascache_controller::{Backoff, Controller};
-use orascache_operator::engine::EMBEDDED;
+use futures::future::BoxFuture;
+use orascache_contract::{Description, GuestError, Kind, Observed, Plan, WatchedKind};
+use orascache_controller::{Backoff, Controller, Reconciler};
+use orascache_operator::EMBEDDED;
 use orascache_operator::operator::{self, Operator, Options};
-use orascache_operator::version::{Current, Probation, Terms, Version};
-use orascache_operator::{record, swap};
+use orascache_runtime::{CanaryPolicy, digest, hot_swap, record};
 use orascache_tests::GREETER;
 use orascache_tests::cluster::{Cluster, PATIENCE, guest, install_crd};
-use orascache_tests::components::{edited, load_all};
+use orascache_tests::components::edited;
 use orascache_tests::fixtures::{cache, greeting, greeting_crd};
 use orascache_tests::webhooks;
-use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -39,9 +38,9 @@ fn fragile() -> Vec<u8> {
     edited(GREETER, "misbehave", "behaviour")
 }
 
-/// With this, no new version becomes a trusted one before a test ends.
-fn for_ever() -> Terms {
-    Terms { period: Duration::from_secs(86_400), ..Terms::default() }
+/// With this, no canary becomes a trusted version before a test ends.
+fn for_ever() -> CanaryPolicy {
+    CanaryPolicy { period: Duration::from_secs(86_400), ..CanaryPolicy::default() }
 }
 
 /// A running operator that loads its component from a file.
@@ -53,7 +52,7 @@ struct Running {
 }
 
 impl Running {
-    async fn start(terms: Terms, recording: bool) -> Self {
+    async fn start(canary: CanaryPolicy, recording: bool) -> Self {
         let cluster = Cluster::embedded().await;
         let mut definition = greeting_crd();
         definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
@@ -68,10 +67,10 @@ impl Running {
             listen: Some(metrics),
             lease_namespace: Some(cluster.namespace.clone()),
             record: recording.then(|| record::Options::new(folder.path().join("records"))),
-            swap: Some(swap::Options {
+            hot_swap: Some(hot_swap::Options {
                 period: Duration::from_millis(25),
-                terms,
-                ..swap::Options::new(file)
+                canary,
+                ..hot_swap::Options::new(file)
             }),
             ..Options::default()
         };
@@ -165,7 +164,7 @@ fn write(file: &Path, content: &[u8]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_change_is_missed_while_a_version_takes_over() {
     const GREETINGS: usize = 12;
-    let running = Running::start(Terms::default(), false).await;
+    let running = Running::start(CanaryPolicy::default(), false).await;
     for number in 0..GREETINGS {
         // Greetings without a text of their own show which version decided.
         running.greet(&format!("quiet-{number}"), json!({})).await;
@@ -212,7 +211,7 @@ async fn no_change_is_missed_while_a_version_takes_over() {
     }
     running.until_note("ComponentSwitched", "decides from now on").await;
     assert_eq!(running.changes("refused").await + running.changes("rolled-back").await, 0);
-    let digest = orascache_operator::engine::digest(&friendly());
+    let digest = digest(&friendly());
     assert_eq!(running.metric(&format!("orascache_component_info{{digest=\"{digest}\"}}")).await, 1);
     running.finish().await;
 }
@@ -223,8 +222,8 @@ async fn reviews_go_on_while_the_version_changes() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("component.wasm");
     std::fs::write(&file, EMBEDDED).expect("written");
-    let swap = swap::Options { period: Duration::from_millis(25), ..swap::Options::new(&file) };
-    let operator = webhooks::operator_with(&cluster, |options| options.swap = Some(swap)).await;
+    let followed = hot_swap::Options { period: Duration::from_millis(25), ..hot_swap::Options::new(&file) };
+    let operator = webhooks::operator_with(&cluster, |options| options.hot_swap = Some(followed)).await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     let pods = cluster.api("v1", "Pod", "pods");
     let deadline = Instant::now() + PATIENCE;
@@ -318,7 +317,7 @@ async fn a_failing_canary_is_rolled_back_and_every_object_is_served() {
     running.until_greeted("quiet", "hello").await;
     running.until_note("ComponentRolledBack", "decides again").await;
     assert!(running.metric("orascache_component_faults_total").await >= 3);
-    let digest = orascache_operator::engine::digest(GREETER);
+    let digest = digest(GREETER);
     assert_eq!(running.metric(&format!("orascache_component_info{{digest=\"{digest}\"}}")).await, 1);
     // The same component is not tried again, but another one is.
     running.greet("later", json!({})).await;
@@ -341,81 +340,12 @@ async fn recorded_decisions_are_replayed_before_a_switch() {
     running.until_note("ComponentRefused", "fails at reconcile Greeting").await;
     write(&running.file(), &friendly());
     running
-        .until_note("ComponentSwitched", "decisions 1 are other ones, such as reconcile Greeting self-test")
+        .until_note("ComponentSwitched", "decisions 1 differ, such as reconcile Greeting self-test")
         .await;
     running.finish().await;
 }
 
-#[test]
-fn the_old_version_answers_where_a_canary_fails() {
-    let fragile = fragile();
-    let [old, new] = load_all([GREETER, &fragile]);
-    let ask = |version: &Version, spec: Value| {
-        let mut primary = greeting("g", spec);
-        primary["metadata"]["uid"] = json!("u");
-        let primary = primary.to_string().into();
-        let (owned, related, failures) = (Vec::new(), Vec::new(), Vec::new());
-        version.reconcile(&Observed { primary, owned, related, failures, now: 0 })
-    };
-    let counted = Counter::default();
-    let terms = Terms { period: Duration::ZERO, calls: 6, faults: 3 };
-    let probation = Probation::new(old.clone(), terms, counted.clone());
-    let version = Version::on_probation(new.clone(), None, probation.clone());
-    for (faults, how) in (1..).zip(["panic", "loop"]) {
-        let plan = ask(&version, json!({"behaviour": how})).expect("the old version's plan");
-        assert_eq!(plan.apply.len(), 1);
-        assert_eq!((probation.faults(), counted.get()), (faults, faults));
-    }
-    // A failure of both versions does not count against the new one.
-    let both = ask(&version, json!({"misbehave": "panic", "behaviour": "panic"}));
-    assert!(matches!(both, Err(DecideError::Stopped(_))), "{both:?}");
-    for _ in 0..2 {
-        ask(&version, json!({})).expect("a plan");
-        assert!(!probation.is_passed(), "too few calls");
-    }
-    ask(&version, json!({})).expect("a plan");
-    assert!(probation.is_passed() && !probation.has_failed());
-    ask(&version, json!({"behaviour": "panic"})).expect("the old version's plan");
-    assert!(probation.has_failed() && !probation.is_passed());
-    version.trust();
-    assert!(ask(&version, json!({"behaviour": "panic"})).is_err(), "a trusted version has no fallback");
-    assert_eq!(probation.faults(), 3);
-}
-
-#[test]
-fn every_call_during_a_swap_is_answered_by_one_of_both_versions() {
-    let friendly = friendly();
-    let guests = load_all([GREETER, &friendly]);
-    let observed = Observed {
-        primary: greeting("g", json!({})).to_string().into(),
-        owned: Vec::new(),
-        related: Vec::new(),
-        failures: Vec::new(),
-        now: 0,
-    };
-    let versions = guests.map(|guest| Arc::new(Version::trusted(guest, None)));
-    let [one, other] = versions.each_ref().map(|version| version.reconcile(&observed).expect("a plan"));
-    assert_ne!(one, other);
-    let current = Current::new(versions[0].clone());
-    std::thread::scope(|scope| {
-        let callers: [_; 3] = std::array::from_fn(|_| {
-            scope.spawn(|| {
-                for _ in 0..500 {
-                    let plan = current.load_full().reconcile(&observed).expect("no call fails");
-                    assert!(plan == one || plan == other, "{plan:?}");
-                }
-            })
-        });
-        let mut next = 0;
-        while !callers.iter().all(|caller| caller.is_finished()) {
-            next = 1 - next;
-            current.store(versions[next].clone());
-            std::thread::yield_now();
-        }
-    });
-}
-
-/// A reconciler that plans nothing, and counts the calls for each primary.
+/// Plans nothing, and counts the calls about each primary.
 struct Counting {
     description: Description,
     seen: Mutex<BTreeMap<String, u32>>,
@@ -423,17 +353,9 @@ struct Counting {
 
 impl Counting {
     fn new() -> Arc<Self> {
-        let kind = |api_version: &str, kind: &str, plural: &str| Kind {
-            api_version: api_version.into(),
-            kind: kind.into(),
-            plural: plural.into(),
-            namespaced: true,
-        };
         let description = Description {
-            primary: kind("lab.example.com/v1", "Greeting", "greetings"),
-            owned: vec![kind("v1", "ConfigMap", "configmaps")],
-            related: Vec::new(),
-            field_manager: "greeter".into(),
+            owned: vec![WatchedKind::whole(Kind::namespaced("v1", "ConfigMap", "configmaps"))],
+            ..Description::new(Kind::namespaced("lab.example.com/v1", "Greeting", "greetings"), "greeter")
         };
         Arc::new(Self { description, seen: Mutex::default() })
     }
@@ -448,11 +370,11 @@ impl Reconciler for Counting {
         self.description.clone()
     }
 
-    fn reconcile(&self, observed: &Observed) -> Result<Plan, DecideError> {
+    fn reconcile(&self, observed: Observed) -> BoxFuture<'_, Result<Plan, GuestError>> {
         let primary: Value = serde_json::from_str(&observed.primary).expect("JSON");
         let name = primary["metadata"]["name"].as_str().expect("a name").to_owned();
-        *self.seen.lock().expect("not poisoned").entry(name).or_default() += 1;
-        Ok(Plan::default())
+        *self.seen.lock().expect("whole").entry(name).or_default() += 1;
+        Box::pin(std::future::ready(Ok(Plan::default())))
     }
 }
 
@@ -475,9 +397,9 @@ async fn every_primary_is_reconciled_exactly_once_after_a_switch() {
     let controller = controller.expect("the controller starts");
     tokio::time::timeout(PATIENCE, controller.synced()).await.expect("the controller syncs");
     assert_eq!(old.seen(), once);
-    assert_eq!(controller.handover().replace(new.clone()), Ok(once.len()));
+    assert_eq!(controller.reconciler_handle().replace(new.clone()), Ok(once.len()));
     until(|| async { (new.seen().len() == once.len()).then_some(()) }).await;
-    // Later changes reach only the new reconciler, and only for the changed primary.
+    // Later changes come to the new one only, and only for the primary that changed.
     cluster.apply(&greetings, greeting("g-7", json!({"text": "hi"}))).await;
     until(|| async { (new.seen().get("g-7") == Some(&2)).then_some(()) }).await;
     let mut expected = once.clone();

@@ -1,9 +1,9 @@
 //! Evaluates RBAC as Kubernetes does, as a pure function.
 //!
-//! It follows `pkg/apis/rbac/v1/evaluation_helpers.go` and `plugin/pkg/auth/authorizer/rbac/rbac.go`
-//! of Kubernetes, and `apiserver/pkg/endpoints/request/requestinfo.go` for the attributes of a
-//! request. It does not evaluate requests for paths that are no resources (`/version`,
-//! `/openapi/v3`).
+//! It follows `pkg/apis/rbac/v1/evaluation_helpers.go` and
+//! `plugin/pkg/auth/authorizer/rbac/rbac.go` of Kubernetes, and
+//! `apiserver/pkg/endpoints/request/requestinfo.go` for the attributes of a request. It does not
+//! evaluate requests for paths that are no resources (`/version`, `/openapi/v3`).
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
@@ -20,8 +20,8 @@ pub struct Grant {
 /// A request for a resource, as the API server's authorizers see it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AccessRequest<'a> {
-    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`. Server-side
-    /// apply is `patch`, and also `create` if the object does not exist.
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`.
+    /// Server-side apply is `patch`, and also `create` if the object does not exist.
     pub verb: &'a str,
     /// API group; empty for the core group.
     pub group: &'a str,

@@ -1,4 +1,5 @@
-//! Issuers and certificates of cert-manager (cert-manager.io/v1): a CA, and the webhook's certificate.
+//! Issuers and certificates of cert-manager (cert-manager.io/v1): a CA, and the webhook's
+//! certificate.
 //!
 //! A self-signed certificate for the webhook would be simpler, but requests would fail at every
 //! renewal: the API server would trust the new certificate before all pods serve it. For the same

@@ -16,11 +16,11 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// Variable with the image of injected init containers. kustomize can copy the container's image into
-/// a variable, but not into an argument.
+/// Variable with the image of injected init containers. kustomize can copy the container's image
+/// into a variable, but not into an argument.
 pub(crate) const AGENT_IMAGE_VARIABLE: &str = "AGENT_IMAGE";
-/// Variable that `orascache run` reads in place of `--webhook-namespace`. If it is set, the operator
-/// manages its certificate.
+/// Variable that `orascache run` reads in place of `--webhook-namespace`. If it is set, the
+/// operator manages its certificate.
 pub(crate) const WEBHOOK_NAMESPACE_VARIABLE: &str = "POD_NAMESPACE";
 /// Variable that `orascache run` reads in place of `--lease-namespace`.
 const LEASE_NAMESPACE_VARIABLE: &str = "ORASCACHE_LEASE_NAMESPACE";
@@ -31,7 +31,8 @@ const CACHE_DIRECTORY: &str = "/var/cache";
 /// Volume of the certificate.
 const CERTIFICATE_VOLUME: &str = "webhook-certificate";
 
-/// UID and GID of the pods: that of the user `nonroot` in "distroless" images. Any unprivileged one works.
+/// UID and GID of the pods: that of the user `nonroot` in "distroless" images. Any unprivileged one
+/// works.
 const USER: i64 = 65_532;
 /// Seconds for which a pod that ends goes on answering: API servers learn with a delay that it left
 /// the Service.
@@ -254,7 +255,8 @@ pub(crate) fn certificate_volume() -> Volume {
     }
 }
 
-/// The mount of the certificate's files. It has no `subPath`, since the kubelet never updates those.
+/// The mount of the certificate's files. It has no `subPath`, since the kubelet never updates
+/// those.
 pub(crate) fn certificate_mount() -> VolumeMount {
     mount(CERTIFICATE_VOLUME, CERTIFICATE_DIRECTORY, true)
 }

@@ -6,8 +6,8 @@
 //! compare the requests of a running operator with them.
 //!
 //! Which kinds the operator may access and which requests it reviews follows from the guest's
-//! description. [`webhook::configurations`] builds webhook configurations from the admission rules of
-//! any guest:
+//! description. [`webhook::configurations`] builds webhook configurations from the admission rules
+//! of any guest:
 //!
 //! ```
 //! use deploy_manifests::webhook::{ReviewEndpoint, RuleScope, WebhookParameters, configurations};

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 /// Namespace of the operator.
 pub const NAMESPACE: &str = "orascache-system";
-/// Name of the ServiceAccount, the Deployment, the main ClusterRole, and both webhook configurations.
+/// Name of the ServiceAccount, the Deployment, the main ClusterRole, and both webhook
+/// configurations.
 pub const OPERATOR: &str = "orascache";
 /// The only container of the operator's pods.
 pub const CONTAINER: &str = "manager";

@@ -14,8 +14,9 @@ const API_SERVER_PORTS: [i32; 2] = [443, 6443];
 const DNS_PORT: i32 = 53;
 
 /// Admits connections to the webhook port (from [`ManifestOptions::webhook_from`], if given) and to
-/// the metrics port; admits connections from the pods to DNS and to the API server. The API server's
-/// address is left open, since it is not known beforehand and usually outside of the pod network.
+/// the metrics port; admits connections from the pods to DNS and to the API server. The API
+/// server's address is left open, since it is not known beforehand and usually outside of the pod
+/// network.
 pub fn policy(options: &ManifestOptions) -> NetworkPolicy {
     let named = |name: &str| port("TCP", IntOrString::String(name.to_owned()));
     let ingress = if options.webhook_from.is_empty() {

@@ -17,8 +17,8 @@ pub fn definition() -> CustomResourceDefinition {
     OrasCache::crd()
 }
 
-/// All objects. Webhook configurations come last: from then on, annotated pods are refused until the
-/// operator answers reviews.
+/// All objects. Webhook configurations come last: from then on, annotated pods are refused until
+/// the operator answers reviews.
 ///
 /// # Errors
 /// When an option cannot be used.

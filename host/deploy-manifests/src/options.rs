@@ -13,8 +13,8 @@ pub enum CertificateSource {
     /// The operator issues and rotates it, and writes its CA into the webhook configurations.
     #[default]
     Managed,
-    /// cert-manager (cert-manager.io) issues it into a Secret that is mounted, rotates it, and writes
-    /// its CA into the webhook configurations.
+    /// cert-manager (cert-manager.io) issues it into a Secret that is mounted, rotates it, and
+    /// writes its CA into the webhook configurations.
     CertManager,
 }
 
@@ -32,9 +32,9 @@ pub struct ManifestOptions {
     /// Namespaces that the operator works in. Its rights are then Roles in these namespaces, and a
     /// small ClusterRole. Empty for all namespaces, with cluster-wide rights.
     pub namespaces: Vec<String>,
-    /// Who may connect to the webhook port, by the NetworkPolicy. Empty for everybody: the address of
-    /// the API server is not known beforehand. [`peers::parse_peer`](crate::peers::parse_peer) reads
-    /// peers from text.
+    /// Who may connect to the webhook port, by the NetworkPolicy. Empty for everybody: the address
+    /// of the API server is not known beforehand. [`peers::parse_peer`](crate::peers::parse_peer)
+    /// reads peers from text.
     pub webhook_from: Vec<NetworkPolicyPeer>,
 }
 

@@ -1,8 +1,8 @@
 //! What the operator may do, right by right, each with its reason.
 //!
-//! Roles, the comments in their files, and the tables for people are made from these lists. Rights on
-//! owned and related kinds follow from the guest's description: a kind that a guest adds appears in
-//! the role. There are no wildcards, and no right that the operator does not use.
+//! Roles, the comments in their files, and the tables for people are made from these lists. Rights
+//! on owned and related kinds follow from the guest's description: a kind that a guest adds appears
+//! in the role. There are no wildcards, and no right that the operator does not use.
 
 use crate::names::{LEASE, OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE, WEBHOOK_ROLE};
 use crate::options::{CertificateSource, ManifestOptions};
@@ -53,7 +53,8 @@ impl Right {
         }
     }
 
-    /// The resources as kubectl writes them, such as `statefulsets.apps`, with the names of objects.
+    /// The resources as kubectl writes them, such as `statefulsets.apps`, with the names of
+    /// objects.
     pub fn resource_text(&self) -> String {
         let one = |resource: &String| match (self.group.as_str(), resource.split_once('/')) {
             ("", _) => resource.clone(),
@@ -72,8 +73,8 @@ pub enum RightScope {
     Cluster,
     /// In these namespaces: a Role with a RoleBinding in each.
     Namespaces(Vec<String>),
-    /// As part of the ClusterRoles `view`, `edit` or `admin`, in the namespaces that an administrator
-    /// grants those in: a ClusterRole with these labels.
+    /// As part of the ClusterRoles `view`, `edit` or `admin`, in the namespaces that an
+    /// administrator grants those in: a ClusterRole with these labels.
     Aggregated(&'static [&'static str]),
 }
 

@@ -1,95 +1,99 @@
-//! Reviews with everything they depend on: the component decides, this finds what it asks for.
+//! Answers reviews: the component decides, and this finds the objects that it asks for.
 
-use crate::engine::{Outcome, ReviewContext};
-use crate::settings::{self, InForce, Source};
-use crate::version::Current;
+use crate::settings::{SettingsReader, SettingsWatch, Source};
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{Api, Client, ResourceExt};
+use orascache_contract::{
+    ArtifactAnswer, ArtifactFinding, Context, GuestError, ObjectRef, Outcome, Response,
+};
 use orascache_controller::Primaries;
-use orascache_controller::contract::{DecideError, ObjectRef};
-use orascache_webhook::{ReviewError, Reviewer, Verdict};
+use orascache_runtime::ActiveVersion;
+use orascache_webhook::{ReviewError, Reviewer};
 use serde::Deserialize;
 use serde_json::json;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Up to so many primaries of a namespace are handed to the component unasked. With more it is asked first which one
-/// it needs, which costs a second call but no copies of all the others.
+/// Up to so many primaries of a namespace are given to the component at once. Where there are more,
+/// it has to ask for those that it needs: that costs a second call, but no copies of the others.
 const MAX_UNASKED: usize = 8;
 
-/// Answers reviews by the component, with primaries from the controller's cache and, where those are not known yet,
-/// from the API itself.
-pub struct Admission {
-    current: Arc<Current>,
-    client: Client,
-    primaries: Primaries,
-    settings: InForce,
-    source: Option<Source>,
+/// Answers reviews by the component, with primaries from the controller's cache and, where they are
+/// not in it yet, from the API server.
+pub(crate) struct Admission {
+    /// The version that decides.
+    pub(crate) active: Arc<ActiveVersion>,
+    /// To read objects that the component asks for.
+    pub(crate) client: Client,
+    /// Primaries that the component may ask for.
+    pub(crate) primaries: Primaries,
+    /// Settings for all reviews.
+    pub(crate) settings: SettingsWatch,
+    /// How settings are read from their ConfigMap.
+    pub(crate) reader: SettingsReader,
+    /// The ConfigMap with the settings. Reviews of it are answered here.
+    pub(crate) source: Option<Source>,
 }
 
 impl Admission {
-    /// Every review is held to the settings that are in force when it comes. Reviews of the ConfigMap that they are
-    /// written in are answered too.
-    pub fn new(
-        current: Arc<Current>,
-        client: Client,
-        primaries: Primaries,
-        settings: InForce,
-        source: Option<Source>,
-    ) -> Self {
-        Self { current, client, primaries, settings, source }
-    }
-
-    async fn decide(&self, review: &str) -> Result<Verdict, ReviewError> {
+    async fn decide(&self, review: &str) -> Result<Response, ReviewError> {
         let request = request_of(review)?;
-        if let Some(verdict) = self.settings_review(&request, review)? {
-            return Ok(verdict);
+        if self.is_about_settings(&request) {
+            return self.review_settings(&request, review).await;
         }
         let settings = self
             .settings
             .current()
-            .map_err(|why| ReviewError::Failed(format!("there are no settings that can be used: {why}")))?;
+            .map_err(|why| ReviewError::Failed(format!("no settings can be used: {why}")))?;
         let objects = self.primaries.in_namespace(&request.namespace, MAX_UNASKED).unwrap_or_default();
-        let mut context = ReviewContext { objects, complete: false, settings, now: now() };
-        // One version answers both calls.
-        let version = self.current.load_full();
-        let needed = match version.review(review, &context).map_err(failed)? {
-            Outcome::Decided(verdict) => return Ok(verdict),
-            Outcome::Need(needed) => needed,
+        let mut context = Context { objects, settings, now: now(), ..Context::default() };
+        // Both calls of a review are answered by the same version.
+        let version = self.active.load_full();
+        let needs = match version.review(review, &context).await.map_err(failed)? {
+            Outcome::Decided(response) => return Ok(response),
+            Outcome::Need(needs) => needs,
         };
-        context.objects = Vec::with_capacity(needed.len());
-        for reference in &needed {
-            context.objects.extend(self.find(reference).await?);
+        if !needs.objects.is_empty() {
+            context.objects = Vec::with_capacity(needs.objects.len());
+            for reference in &needs.objects {
+                context.objects.extend(self.find(reference).await?);
+            }
         }
+        let unknown = |question| ArtifactAnswer {
+            question,
+            finding: ArtifactFinding::Unknown("this host does not look into registries".to_owned()),
+        };
+        context.answers = needs.questions.into_iter().map(unknown).collect();
         context.complete = true;
-        match version.review(review, &context).map_err(failed)? {
-            Outcome::Decided(verdict) => Ok(verdict),
+        match version.review(review, &context).await.map_err(failed)? {
+            Outcome::Decided(response) => Ok(response),
             Outcome::Need(_) => {
-                Err(ReviewError::Failed("the component asks again for what the API does not have".to_owned()))
+                let sentence = "the component asks again for what it was told does not exist";
+                Err(ReviewError::Failed(sentence.to_owned()))
             }
         }
     }
 
-    /// A primary from the cache, or from the API: informers lag behind it.
+    /// An object that the component asks for: a primary, or a namespace.
     async fn find(&self, reference: &ObjectRef) -> Result<Option<Arc<str>>, ReviewError> {
-        // The operator's rights are for its own work, not for a component that asks for Secrets.
+        // The operator may read more than that, but a component must not ask for Secrets.
         let kind = self.primaries.kind();
         if reference.kind.api_version == "v1" && reference.kind.kind == "Namespace" {
             return self.namespace(&reference.name).await;
         }
         if reference.kind != *kind {
             return Err(ReviewError::Failed(format!(
-                "the component asks for {} {}, but only {} and namespaces may be asked for",
+                "the component asks for {} {}, but it may only ask for {} and Namespace",
                 reference.kind.kind, reference.name, kind.kind
             )));
         }
         let namespace = reference.namespace.as_deref().unwrap_or_default();
-        // One that was being deleted may be gone, and made anew, by now.
-        let known = self.primaries.cached(namespace, &reference.name);
-        if let Some(known) = known.filter(|known| !known.contains("\"deletionTimestamp\"")) {
-            return Ok(Some(known));
+        // A primary that is being deleted may have been replaced by another one of its name.
+        let cached = self.primaries.cached(namespace, &reference.name);
+        if let Some(cached) = cached.filter(|cached| !cached.contains("\"deletionTimestamp\"")) {
+            return Ok(Some(cached));
         }
         self.primaries.read(namespace, &reference.name).await.map_err(|error| {
             ReviewError::Failed(format!(
@@ -99,12 +103,12 @@ impl Admission {
         })
     }
 
-    /// A namespace, as far as its labels.
+    /// A namespace, reduced to its labels.
     async fn namespace(&self, name: &str) -> Result<Option<Arc<str>>, ReviewError> {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let found = api.get_metadata_opt(name).await.map_err(|error| {
             ReviewError::Failed(format!(
-                "namespace {name} cannot be read, whose labels decide what is required: {error}"
+                "namespace {name} cannot be read, and its labels decide what is required: {error}"
             ))
         })?;
         Ok(found.map(|found| {
@@ -113,16 +117,17 @@ impl Admission {
         }))
     }
 
-    /// The verdict, if the review is one of our settings.
-    fn settings_review(&self, request: &Request<'_>, review: &str) -> Result<Option<Verdict>, ReviewError> {
-        let Some(source) = &self.source else { return Ok(None) };
-        let is_ours = request.kind.group.is_empty()
+    fn is_about_settings(&self, request: &Request<'_>) -> bool {
+        request.kind.group.is_empty()
             && request.kind.kind == "ConfigMap"
-            && request.namespace == source.namespace
-            && request.name == source.name;
-        if !is_ours {
-            return Ok(None);
-        }
+            && self
+                .source
+                .as_ref()
+                .is_some_and(|source| request.namespace == source.namespace && request.name == source.name)
+    }
+
+    /// Refuses settings that the component does not accept.
+    async fn review_settings(&self, request: &Request<'_>, review: &str) -> Result<Response, ReviewError> {
         #[derive(Deserialize)]
         struct Review {
             request: Written,
@@ -132,33 +137,29 @@ impl Admission {
             object: Option<ConfigMap>,
         }
         let written: Review = serde_json::from_str(review).map_err(unreadable)?;
-        let problem = written
-            .request
-            .object
-            .and_then(|map| settings::judge(self.current.load().guest(), Some(&map), None).err());
-        Ok(Some(Verdict {
-            uid: request.uid.to_string(),
-            allowed: problem.is_none(),
-            code: if problem.is_none() { 0 } else { 422 },
-            message: problem.unwrap_or_default(),
-            ..Verdict::default()
-        }))
+        let uid = request.uid.as_ref();
+        let Some(map) = written.request.object else { return Ok(Response::allowed(uid)) };
+        Ok(match self.reader.read(self.active.load().guest(), Some(&map)).await {
+            Ok(_) => Response::allowed(uid),
+            Err(problem) => Response::refused(uid, 422, problem),
+        })
     }
 }
 
 impl Reviewer for Admission {
-    fn review<'a>(&'a self, review: &'a str) -> BoxFuture<'a, Result<Verdict, ReviewError>> {
+    fn review<'a>(&'a self, review: &'a str) -> BoxFuture<'a, Result<Response, ReviewError>> {
         Box::pin(self.decide(review))
     }
 }
 
-/// The fields that the host reads of a request: which primaries may matter, and whether it is about its own settings.
+/// The fields of a request that the host reads: in which namespace primaries may matter, and whether
+/// the request is about the settings.
 #[derive(Default, Deserialize)]
 struct Request<'a> {
     #[serde(borrow, default)]
     uid: Cow<'a, str>,
     #[serde(borrow, default)]
-    kind: Kind<'a>,
+    kind: RequestKind<'a>,
     #[serde(borrow, default)]
     namespace: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -166,7 +167,7 @@ struct Request<'a> {
 }
 
 #[derive(Default, Deserialize)]
-struct Kind<'a> {
+struct RequestKind<'a> {
     #[serde(borrow, default)]
     group: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -187,9 +188,9 @@ fn unreadable(error: serde_json::Error) -> ReviewError {
     ReviewError::Invalid(format!("this is not an AdmissionReview: {error}"))
 }
 
-fn failed(error: DecideError) -> ReviewError {
+fn failed(error: GuestError) -> ReviewError {
     match error {
-        DecideError::InvalidInput(sentence) => ReviewError::Invalid(sentence),
+        GuestError::InvalidInput(sentence) => ReviewError::Invalid(sentence),
         other => ReviewError::Failed(other.to_string()),
     }
 }

@@ -1,5 +1,6 @@
-//! Leader election by a Lease (coordination.k8s.io/v1), with client-go's times: a claim lasts 15 seconds, is renewed
-//! every 2, and this process stops believing in it after 10 without a renewal, well before anybody else may take it.
+//! Leader election by a Lease (coordination.k8s.io/v1), with client-go's times: a claim lasts 15
+//! seconds and is renewed every 2. This process stops leading after 10 seconds without a renewal,
+//! well before another one may take the Lease.
 
 use deploy_manifests::names;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -12,11 +13,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// How long a claim lasts for the others.
+/// How long others respect a claim.
 const LEASE: Duration = Duration::from_secs(15);
-/// How long this process believes in its claim without a renewal.
+/// How long this process leads without a renewal.
 const RENEW_DEADLINE: Duration = Duration::from_secs(10);
-/// How often it is renewed, or asked for.
+/// How often the Lease is renewed, or asked for.
 const RETRY: Duration = Duration::from_secs(2);
 
 /// Takes part in the election until it is released.
@@ -30,7 +31,7 @@ pub struct Leadership {
 }
 
 impl Leadership {
-    /// Starts to ask for the lease.
+    /// Starts to ask for the Lease.
     pub fn start(client: Client, namespace: &str, holder: &str) -> Self {
         let claim = watch::Sender::new(MayWrite::No);
         let (lose, lost) = watch::channel(false);
@@ -39,22 +40,22 @@ impl Leadership {
         Self { client, namespace: namespace.to_owned(), holder: holder.to_owned(), claim, lost, task }
     }
 
-    /// This process's lease claim, to be looked at before every write. A process that was paused
-    /// finds it ended.
+    /// Whether this process may write, to be checked before every write. The claim of a process
+    /// that was paused has expired.
     pub fn claim(&self) -> watch::Receiver<MayWrite> {
         self.claim.subscribe()
     }
 
-    /// Ends when a claim that was held is lost.
+    /// Ends when this process has led and does not any more.
     pub async fn lost(&self) -> String {
         let mut lost = self.lost.clone();
         if lost.wait_for(|lost| *lost).await.is_err() {
             std::future::pending::<()>().await;
         }
-        "the leader's lease was lost; another replica takes over, and this one starts anew".to_owned()
+        "the Lease was lost: another replica takes over, and this one starts again".to_owned()
     }
 
-    /// Gives the lease up, so that another process need not wait for it to expire.
+    /// Gives the Lease up, so that another process need not wait until it expires.
     pub async fn release(self) {
         self.task.abort();
         let claim = self.claim.send_replace(MayWrite::No);
@@ -70,7 +71,7 @@ impl Leadership {
                 spec.lease_duration_seconds = Some(1);
             }
             if let Err(error) = api.replace(names::LEASE, &PostParams::default(), &lease).await {
-                tracing::debug!(%error, "the lease was not given up; it expires by itself");
+                tracing::debug!(%error, "the Lease was not given up; it expires by itself");
             }
         }
     }
@@ -85,7 +86,7 @@ async fn contend(
     let mut seen = Seen::default();
     let mut leads = false;
     loop {
-        // The claim counts from before the request: the answer may have been long on its way.
+        // The claim begins before the request, since the answer may take long.
         let asked = Instant::now();
         match tokio::time::timeout(RENEW_DEADLINE, attempt(&api, &holder, &mut seen, asked)).await {
             Ok(Ok(true)) => {
@@ -97,8 +98,8 @@ async fn contend(
             }
             Ok(Ok(false)) if leads => break,
             Ok(Ok(false)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the lease cannot be renewed just now"),
-            Err(_) => tracing::warn!("the lease API does not answer"),
+            Ok(Err(error)) => tracing::warn!(%error, "the Lease cannot be renewed just now"),
+            Err(_) => tracing::warn!("the API server does not answer requests for the Lease"),
         }
         if leads && !claim.borrow().is_in_force() {
             break;
@@ -109,14 +110,14 @@ async fn contend(
     lose.send_replace(true);
 }
 
-/// When a foreign claim was seen first: clocks of machines are not compared.
+/// When the claim of another process was seen first. Clocks of two machines are not compared.
 #[derive(Default)]
 struct Seen {
     version: Option<String>,
     since: Option<Instant>,
 }
 
-/// Renews or takes the lease; whether it is held now.
+/// Renews or takes the Lease. Whether this process holds it now.
 async fn attempt(api: &Api<Lease>, holder: &str, seen: &mut Seen, now: Instant) -> Result<bool, kube::Error> {
     let stamp = MicroTime(Timestamp::now());
     let Some(mut lease) = api.get_opt(names::LEASE).await? else {
@@ -144,7 +145,7 @@ async fn attempt(api: &Api<Lease>, holder: &str, seen: &mut Seen, now: Instant) 
     } else {
         spec(holder, &stamp, Some(stamp.clone()), transitions + 1)
     });
-    // The resourceVersion in it makes two contenders exclude each other.
+    // Optimistic concurrency by resourceVersion: of two processes that ask at once, one succeeds.
     taken(api.replace(names::LEASE, &PostParams::default(), &lease).await)
 }
 

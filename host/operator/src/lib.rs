@@ -1,16 +1,30 @@
-//! The OrasCache operator: an engine for components without imports, the command line around it, and the
-//! composition with the generic controller. What should exist for a cache is decided in the component.
+//! The OrasCache operator: the command line, and the composition of a guest, the controller, the
+//! webhooks and what surrounds them. The component decides what should exist for a cache.
+//!
+//! The component for OrasCaches is part of the binary:
+//!
+//! ```
+//! use orascache_operator::EMBEDDED;
+//! use orascache_runtime::{CompiledCache, Engine, Limits};
+//!
+//! let engine = Engine::new(Limits::default())?;
+//! let interface = engine.inspect(EMBEDDED, &CompiledCache::none())?;
+//! assert!(interface.imports.is_empty());
+//! # Ok::<(), orascache_runtime::LoadError>(())
+//! ```
 
-pub mod admission;
 pub mod cli;
 pub mod command;
-pub mod engine;
 pub mod leader;
 pub mod operator;
 pub mod output;
-pub mod record;
-pub mod replay;
 pub mod settings;
-pub mod swap;
-pub mod version;
 pub mod webhooks;
+
+mod admission;
+mod endpoints;
+mod reconciler;
+mod version_events;
+
+/// The component that this binary was built with.
+pub const EMBEDDED: &[u8] = include_bytes!(env!("ORASCACHE_COMPONENT_PATH"));

@@ -1,45 +1,45 @@
-//! The running operator: a guest, the generic controller, and the endpoints by which a cluster watches over it.
+//! The running operator: a guest, the controller, the webhooks, and what surrounds them.
 
 use crate::admission::Admission;
-use crate::engine::Guest;
+use crate::endpoints;
 use crate::leader::Leadership;
-use crate::record::{self, Recorder};
-use crate::settings::{Settings, SettingsMetrics, Source};
-use crate::swap::{self, Swapper};
-use crate::version::{Current, Version};
+use crate::reconciler::{ControllerHost, VersionReconciler};
+use crate::settings::{Settings, SettingsMetrics, SettingsReader, Source};
+use crate::version_events::VersionEvents;
 use crate::webhooks::{self, Webhooks};
 use anyhow::Context;
-use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::get;
+use kube::runtime::events::Reporter;
 use kube::{Client, Config};
 use orascache_controller::Controller;
+use orascache_runtime::hot_swap::{self, HotSwap};
+use orascache_runtime::record::{self, Recorder};
+use orascache_runtime::{ActiveVersion, Guest, Version};
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// How the operator runs.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Only this namespace; all by default.
-    pub namespace: Option<String>,
-    /// How many primaries are reconciled at the same time; 0 means a sensible number.
+    /// Only these namespaces; all when empty.
+    pub namespaces: Vec<String>,
+    /// How many primaries are reconciled at the same time; 0 for the controller's default.
     pub workers: usize,
     /// Where /metrics, /healthz and /readyz are served, if anywhere.
     pub listen: Option<SocketAddr>,
-    /// Namespace of the Lease; without one this process works alone.
+    /// Namespace of the Lease. Without one this process does not wait for leadership.
     pub lease_namespace: Option<String>,
     /// Where admission reviews are answered, if anywhere.
     pub webhooks: Option<webhooks::Options>,
-    /// Where the administrator's settings for admission are written, if anywhere.
+    /// The ConfigMap with the administrator's settings, if any.
     pub settings: Option<Source>,
+    /// The image that carries the agent, where the settings name none.
+    pub agent_image: Option<String>,
     /// Where decisions are recorded, if anywhere.
     pub record: Option<record::Options>,
     /// The file that new versions of the component come from, if any.
-    pub swap: Option<swap::Options>,
+    pub hot_swap: Option<hot_swap::Options>,
 }
 
 /// A running operator.
@@ -48,8 +48,8 @@ pub struct Operator {
     leadership: Option<Leadership>,
     webhooks: Option<Webhooks>,
     /// Followed as long as the operator runs.
-    settings: Option<Settings>,
-    swapper: Option<Swapper>,
+    settings: Settings,
+    hot_swap: Option<HotSwap>,
     recorder: Option<Arc<Recorder>>,
     endpoints: Option<JoinHandle<()>>,
 }
@@ -57,21 +57,26 @@ pub struct Operator {
 /// User agent of the operator.
 pub const AGENT: &str = concat!("orascache/", env!("CARGO_PKG_VERSION"));
 
-/// A client whose requests can be told from those of others.
+/// Prefix of the runtime's metrics.
+const METRICS_PREFIX: &str = "orascache";
+
+/// A client whose requests have a user agent of their own.
 ///
 /// # Errors
 /// When the configuration asks for TLS that cannot be set up.
 pub fn connect(mut config: Config, agent: &'static str) -> anyhow::Result<Client> {
-    // Two providers in one binary would make rustls refuse to choose; the second install fails and changes nothing.
+    // rustls needs one provider for the process. The call fails when there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(agent)));
+    // Workers would wait for minutes while the API server is overloaded, and no plan would tell.
+    config.default_retry = false;
     Client::try_from(config).context("the connection to the Kubernetes API cannot be set up")
 }
 
 /// Starts the operator.
 ///
 /// # Errors
-/// When the API server does not answer, the address for the endpoints is taken, or the folder for records cannot be
+/// When the API server does not answer, an address is taken, or the folder for records cannot be
 /// used.
 pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyhow::Result<Operator> {
     let instance = instance();
@@ -79,55 +84,69 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
     let leadership =
         lease_namespace.as_deref().map(|namespace| Leadership::start(client.clone(), namespace, &instance));
     let mut registry = Registry::default();
-    let recorder = options.record.map(|options| Recorder::start(options, &mut registry)).transpose()?;
-    let recorder = recorder.map(Arc::new);
+    let recorder = match options.record {
+        Some(options) => {
+            let metrics = registry.sub_registry_with_prefix(METRICS_PREFIX);
+            Some(Arc::new(Recorder::start(options, metrics)?))
+        }
+        None => None,
+    };
     let version = Arc::new(Version::trusted(guest, recorder.clone()));
-    let current = Arc::new(Current::new(version.clone()));
+    let field_manager = version.describe().field_manager.clone();
+    let active = Arc::new(ActiveVersion::new(version.clone()));
+
+    let metrics = SettingsMetrics::register(&mut registry);
+    let reader = SettingsReader::new(options.agent_image.as_deref());
+    let source = options.settings;
+    let settings =
+        Settings::start(client.clone(), active.clone(), source.clone(), reader.clone(), metrics).await?;
+
     let mut controller_options = orascache_controller::Options {
-        namespaces: options.namespace.into_iter().collect(),
-        workers: if options.workers == 0 { 4 } else { options.workers },
+        namespaces: options.namespaces,
         instance: instance.clone(),
+        settings: settings.last_usable(),
         ..orascache_controller::Options::default()
     };
+    if options.workers > 0 {
+        controller_options.workers = options.workers;
+    }
     if let Some(leadership) = &leadership {
         controller_options.may_write = leadership.claim();
     }
-    let controller = Controller::start(client.clone(), version, controller_options, &mut registry).await?;
+    let reconciler = Arc::new(VersionReconciler(version));
+    let controller = Controller::start(client.clone(), reconciler, controller_options, &mut registry).await?;
     let controller = Arc::new(controller);
-    let (webhooks, settings) = match options.webhooks {
+
+    let webhooks = match options.webhooks {
         Some(serving) => {
-            let metrics = SettingsMetrics::register(&mut registry);
-            let image = serving.agent_image.clone();
-            let source = options.settings;
-            let settings =
-                Settings::start(client.clone(), current.clone(), source.clone(), image, metrics).await?;
-            let admission = Admission::new(
-                current.clone(),
-                client.clone(),
-                controller.primaries(),
-                settings.in_force(),
+            let admission = Admission {
+                active: active.clone(),
+                client: client.clone(),
+                primaries: controller.primaries(),
+                settings: settings.watch(),
+                reader,
                 source,
-            );
-            let webhooks = Webhooks::start(client.clone(), admission, serving, &mut registry).await?;
-            (Some(webhooks), Some(settings))
+            };
+            Some(Webhooks::start(client.clone(), admission, serving, &mut registry).await?)
         }
-        None => (None, None),
-    };
-    let swapper = options.swap.map(|options| {
-        let handover = controller.handover();
-        let recorder = recorder.clone();
-        let place = swap::Place { client, instance, lease_namespace, handover, current, recorder };
-        Swapper::start(place, options, &mut registry)
-    });
-    let endpoints = match options.listen {
-        Some(address) => Some(serve(address, registry, controller.clone()).await?),
         None => None,
     };
-    Ok(Operator { controller, leadership, webhooks, settings, swapper, recorder, endpoints })
+    let hot_swap = options.hot_swap.map(|options| {
+        let reporter = Reporter { controller: field_manager, instance: Some(instance) };
+        let events = VersionEvents::new(client, lease_namespace.as_deref(), reporter);
+        let host = Arc::new(ControllerHost { handle: controller.reconciler_handle(), events });
+        let metrics = registry.sub_registry_with_prefix(METRICS_PREFIX);
+        HotSwap::start(active, recorder.clone(), host, options, metrics)
+    });
+    let endpoints = match options.listen {
+        Some(address) => Some(endpoints::serve(address, registry, controller.clone()).await?),
+        None => None,
+    };
+    Ok(Operator { controller, leadership, webhooks, settings, hot_swap, recorder, endpoints })
 }
 
 impl Operator {
-    /// Waits until every cache was looked at once.
+    /// Waits until every primary was reconciled once.
     pub async fn synced(&self) {
         self.controller.synced().await;
     }
@@ -147,8 +166,8 @@ impl Operator {
 
     /// Lets running work end and stops.
     pub async fn shutdown(self) {
-        if let Some(swapper) = self.swapper {
-            swapper.shutdown().await;
+        if let Some(hot_swap) = self.hot_swap {
+            hot_swap.shutdown().await;
         }
         if let Some(webhooks) = self.webhooks {
             webhooks.shutdown().await;
@@ -163,7 +182,7 @@ impl Operator {
             controller.shutdown().await;
         }
         if let Some(recorder) = self.recorder {
-            // A panic in it was reported where it happened.
+            // The panic hook has reported a panic of the writer.
             let _ = tokio::task::spawn_blocking(move || recorder.flush()).await;
         }
         if let Some(leadership) = self.leadership {
@@ -172,52 +191,10 @@ impl Operator {
     }
 }
 
-/// Names this process: the pod's name in a cluster.
+/// Names this process: in a cluster, the pod's name.
 fn instance() -> String {
     std::env::var("HOSTNAME")
         .ok()
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| format!("orascache-{}", std::process::id()))
-}
-
-#[derive(Clone)]
-struct Observed {
-    registry: Arc<Registry>,
-    controller: Arc<Controller>,
-}
-
-async fn serve(
-    address: SocketAddr,
-    registry: Registry,
-    controller: Arc<Controller>,
-) -> anyhow::Result<JoinHandle<()>> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("{address} cannot be listened on: give another one with --listen"))?;
-    let state = Observed { registry: Arc::new(registry), controller };
-    let router = Router::new()
-        .route("/metrics", get(metrics))
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
-        .with_state(state);
-    Ok(tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(%error, "metrics and health are not served any more");
-        }
-    }))
-}
-
-async fn metrics(State(state): State<Observed>) -> Result<String, StatusCode> {
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &state.registry)
-        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
-    Ok(text)
-}
-
-async fn ready(State(state): State<Observed>) -> (StatusCode, &'static str) {
-    if state.controller.is_synced() {
-        (StatusCode::OK, "ok")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "caches are still being listed")
-    }
 }

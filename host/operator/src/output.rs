@@ -19,7 +19,7 @@ impl Format {
     /// One document as text, with a final newline.
     ///
     /// # Errors
-    /// When the value has no form in that format (a map with keys that are no strings).
+    /// When the value has no form in that format, such as a map whose keys are not strings.
     pub fn render<T: Serialize>(self, document: &T) -> anyhow::Result<String> {
         let mut text = match self {
             Format::Json => serde_json::to_string_pretty(document)?,
@@ -50,8 +50,8 @@ impl Format {
     }
 }
 
-/// Reads the documents of a YAML or JSON file, or of standard input for `-`. Empty documents are left out,
-/// and Lists are taken apart.
+/// Reads the documents of a YAML or JSON file, or of standard input for `-`. Empty documents are left
+/// out, and the items of Lists are returned one by one.
 ///
 /// # Errors
 /// When the file cannot be read or is neither YAML nor JSON; the message names the place.
@@ -85,7 +85,7 @@ pub fn read_documents(path: &Path) -> anyhow::Result<Vec<Value>> {
     Ok(found)
 }
 
-/// Prints to standard output; a reader that went away (`| head`) is no error.
+/// Prints to standard output. A reader that ends early (`| head`) is no error.
 ///
 /// # Errors
 /// When standard output cannot be written for another reason.

@@ -1,127 +1,104 @@
-//! The administrator's settings for admission: a ConfigMap that is followed while the operator runs.
+//! The administrator's settings: a ConfigMap that is followed while the operator runs.
 //!
-//! What is in force is what the component took last. Settings that it does not take change nothing, and are complained
-//! of in the log, in an event and by a metric. Where none were ever taken, no review is answered: limits must not fall
-//! because somebody misspelt one.
+//! The settings in use are the last ones that the component accepted. Settings that it refuses
+//! change nothing; the log, an event and a metric say so. Until the component has accepted some, no
+//! review is answered, since a limit must not be lifted because somebody misspelt it; plans are made
+//! with the defaults.
 
 mod metrics;
-mod text;
+mod reader;
+mod source;
 
 pub use metrics::SettingsMetrics;
-pub use text::{Source, SourceError, text};
+pub use reader::SettingsReader;
+pub use source::{Source, SourceError};
 
-use crate::engine::Guest;
-use crate::version::Current;
 use anyhow::Context;
-use deploy_manifests::names::SETTINGS_KEY as KEY;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
-use orascache_controller::contract::DecideError;
+use orascache_controller::event_note;
+use orascache_runtime::ActiveVersion;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// How long the first look may take before reviews are answered. They are answered with an error as long as it takes.
+/// How long a start waits for the first read of the ConfigMap. Reviews that come before it are
+/// answered with an error.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Settings that were taken, JSON text; or why there are none.
+/// Settings that were accepted, JSON text; or why there are none.
 type State = Result<Arc<str>, Arc<str>>;
 
-/// A view of the settings that are in force.
+/// The settings for reviews, now and later.
 #[derive(Clone, Debug)]
-pub struct InForce(watch::Receiver<State>);
+pub struct SettingsWatch(watch::Receiver<State>);
 
-impl InForce {
-    /// Settings that do not change, JSON text.
-    pub fn fixed(settings: Arc<str>) -> Self {
-        InForce(watch::channel(Ok(settings)).1)
-    }
-
+impl SettingsWatch {
     /// The settings, JSON text.
     ///
     /// # Errors
-    /// A sentence, when there are none that can be used.
+    /// A sentence, when the component has not accepted any yet.
     pub fn current(&self) -> Result<Arc<str>, Arc<str>> {
         self.0.borrow().clone()
     }
 }
 
-/// Whether a component takes settings; what it says of them otherwise.
-///
-/// # Errors
-/// A sentence with everything that is wrong.
-pub fn check(guest: &Guest, settings: &str) -> Result<(), String> {
-    guest.check_settings(settings).map_err(|error| match error {
-        DecideError::InvalidInput(sentence) => sentence,
-        other => other.to_string(),
-    })
-}
-
-/// Settings for the component, JSON text, from the ConfigMap that holds them, or from none. The image is for settings
-/// that name none.
-///
-/// # Errors
-/// A sentence, when the component does not take them.
-pub fn judge(guest: &Guest, map: Option<&ConfigMap>, agent_image: Option<&str>) -> Result<String, String> {
-    let written = match map {
-        None => None,
-        Some(map) => Some(map.data.as_ref().and_then(|data| data.get(KEY)).ok_or_else(|| {
-            format!("data.{KEY} is missing: write the settings there, or delete the ConfigMap")
-        })?),
-    };
-    let settings = text(written.map(String::as_str), agent_image)?;
-    check(guest, &settings)?;
-    Ok(settings)
-}
-
 /// Follows the ConfigMap until dropped.
 pub struct Settings {
-    in_force: InForce,
+    watch: SettingsWatch,
+    last_usable: watch::Receiver<Arc<str>>,
     task: Option<JoinHandle<()>>,
 }
 
 impl Settings {
-    /// Returns once the ConfigMap was looked at, or is known to be out of reach for now. Without a source there is nothing
-    /// but the image.
+    /// Returns once the ConfigMap was read, or is known to be out of reach for now. Without a source
+    /// the settings are the reader's defaults.
     ///
     /// # Errors
-    /// When the component does not take the image.
+    /// When the component does not accept the defaults.
     pub async fn start(
         client: Client,
-        current: Arc<Current>,
+        active: Arc<ActiveVersion>,
         source: Option<Source>,
-        agent_image: Option<String>,
+        reader: SettingsReader,
         metrics: SettingsMetrics,
     ) -> anyhow::Result<Self> {
-        let defaults: Arc<str> = text(None, agent_image.as_deref()).map_err(anyhow::Error::msg)?.into();
-        check(current.load().guest(), &defaults)
-            .map_err(anyhow::Error::msg)
-            .context("the image of --agent-image cannot be used")?;
+        let defaults = reader.read(active.load().guest(), None).await.map_err(anyhow::Error::msg);
+        let defaults: Arc<str> = defaults.context("the image of --agent-image cannot be used")?.into();
+        let (usable, last_usable) = watch::channel(defaults.clone());
         let Some(source) = source else {
-            metrics.usable(true);
-            return Ok(Self { in_force: InForce::fixed(defaults), task: None });
+            metrics.set_usable(true);
+            let watch = SettingsWatch(watch::channel(Ok(defaults)).1);
+            return Ok(Self { watch, last_usable, task: None });
         };
         let unread: State = Err(format!("the settings in {source} were not read yet").into());
-        let (sender, mut receiver) = watch::channel(unread);
-        let in_force = InForce(receiver.clone());
+        let (state, mut receiver) = watch::channel(unread);
+        let watch = SettingsWatch(receiver.clone());
         let reporter = Reporter { controller: "orascache-settings".to_owned(), instance: None };
         let recorder = Recorder::new(client.clone(), reporter);
-        let follower = Follower { current, source, agent_image, metrics, recorder, sender, complaint: None };
+        let follower =
+            Follower { active, source, reader, metrics, recorder, state, usable, complaint: None };
         let task = tokio::spawn(follower.run(client));
         if tokio::time::timeout(PATIENCE, receiver.changed()).await.is_err() {
             tracing::warn!("the settings are not known yet: reviews are refused until they are");
         }
-        Ok(Self { in_force, task: Some(task) })
+        Ok(Self { watch, last_usable, task: Some(task) })
     }
 
-    /// What is in force, now and later.
-    pub fn in_force(&self) -> InForce {
-        self.in_force.clone()
+    /// The settings for reviews.
+    pub fn watch(&self) -> SettingsWatch {
+        self.watch.clone()
+    }
+
+    /// The settings for plans: the last ones that the component accepted, or the defaults before
+    /// that.
+    pub fn last_usable(&self) -> watch::Receiver<Arc<str>> {
+        self.last_usable.clone()
     }
 }
 
@@ -134,13 +111,14 @@ impl Drop for Settings {
 }
 
 struct Follower {
-    current: Arc<Current>,
+    active: Arc<ActiveVersion>,
     source: Source,
-    agent_image: Option<String>,
+    reader: SettingsReader,
     metrics: SettingsMetrics,
     recorder: Recorder,
-    sender: watch::Sender<State>,
-    /// What was said last and still holds, so that it is said once.
+    state: watch::Sender<State>,
+    usable: watch::Sender<Arc<str>>,
+    /// The last problem, while it lasts, so that it is reported once.
     complaint: Option<String>,
 }
 
@@ -151,12 +129,12 @@ impl Follower {
         while let Some(change) = changes.next().await {
             match change {
                 Ok(found) => self.consider(found).await,
-                // The watch goes on by itself.
+                // The watcher tries again by itself.
                 Err(error) => {
                     let sentence = format!("the ConfigMap {} cannot be watched: {error}", self.source);
-                    let has_settings = self.sender.borrow().is_ok();
+                    let has_settings = self.state.borrow().is_ok();
                     if has_settings {
-                        tracing::warn!(problem = sentence, "settings are not followed; those in force stay");
+                        tracing::warn!(problem = sentence, "changes of the settings are not noticed");
                     } else {
                         self.complain(sentence, None).await;
                     }
@@ -166,20 +144,27 @@ impl Follower {
     }
 
     async fn consider(&mut self, found: Option<ConfigMap>) {
-        match judge(self.current.load().guest(), found.as_ref(), self.agent_image.as_deref()) {
+        let guest = self.active.load().guest().clone();
+        match self.reader.read(&guest, found.as_ref()).await {
             Ok(settings) => {
                 self.complaint = None;
-                self.metrics.usable(true);
-                let changed = self.sender.send_if_modified(|state| {
-                    let differs = state.as_deref() != Ok(&settings);
+                self.metrics.set_usable(true);
+                let settings: Arc<str> = settings.into();
+                let changed = self.state.send_if_modified(|state| {
+                    let differs = state.as_ref() != Ok(&settings);
                     if differs {
-                        *state = Ok(settings.as_str().into());
+                        *state = Ok(settings.clone());
                     }
                     differs
                 });
                 if changed {
-                    self.metrics.taken();
-                    tracing::info!(config_map = %self.source, settings, "settings are in force");
+                    self.metrics.count_accepted();
+                    tracing::info!(config_map = %self.source, %settings, "settings are in use");
+                    self.usable.send_if_modified(|usable| {
+                        let differs = *usable != settings;
+                        *usable = settings;
+                        differs
+                    });
                 }
             }
             Err(sentence) => {
@@ -190,13 +175,13 @@ impl Follower {
     }
 
     async fn complain(&mut self, sentence: String, map: Option<&ConfigMap>) {
-        self.metrics.usable(false);
+        self.metrics.set_usable(false);
         if self.complaint.as_ref() == Some(&sentence) {
             return;
         }
-        self.metrics.refused();
-        // Settings that were taken stay.
-        let stays = !self.sender.send_if_modified(|state| {
+        self.metrics.count_refused();
+        // Settings that were accepted before stay.
+        let stays = !self.state.send_if_modified(|state| {
             let is_none = state.is_err();
             if is_none {
                 *state = Err(sentence.as_str().into());
@@ -204,16 +189,16 @@ impl Follower {
             is_none
         });
         let consequence = if stays {
-            "the settings before it stay in force"
+            "the settings before it stay in use"
         } else {
-            "reviews are refused until it is right"
+            "reviews are refused until it is corrected"
         };
         tracing::warn!(problem = sentence, "settings are not used: {consequence}");
         if let Some(map) = map {
             let event = Event {
                 type_: EventType::Warning,
                 reason: "InvalidSettings".to_owned(),
-                note: Some(format!("{sentence}; {consequence}").chars().take(1000).collect()),
+                note: Some(event_note(&format!("{sentence}; {consequence}"))),
                 action: "ReadSettings".to_owned(),
                 secondary: None,
             };

@@ -1,12 +1,14 @@
-//! Admission as this process serves it: the server, its certificate, and the reviewer behind it. Every replica serves,
-//! whoever leads.
+//! Serves admission: the server, its certificate, and the reviewer that answers. Every replica
+//! serves, not only the leader.
 
 use crate::admission::Admission;
 use anyhow::{Context, anyhow};
 use deploy_manifests::names;
 use kube::Client;
+use orascache_contract::Description;
 use orascache_webhook::{
-    CertificateMetrics, Certificates, Files, FilesOptions, Limits, Managed, ManagedOptions, Server, Target,
+    CaBundleTarget, CertificateFiles, CertificateFilesOptions, CertificateManager, CertificateManagerOptions,
+    CertificateMetrics, CertificateResolver, ClientAuthority, Server, ServerOptions,
 };
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
@@ -20,46 +22,48 @@ use tokio::net::TcpListener;
 pub struct Options {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// Whose certificate is shown.
+    /// Which certificate is used.
     pub certificate: Certificate,
-    /// The image that carries the agent, where it is not the component's default.
-    pub agent_image: Option<String>,
+    /// Only clients with a certificate of these CAs are answered; everybody when there are none.
+    pub client_authority: Option<ClientAuthority>,
 }
 
-/// Whose certificate is shown.
+/// Which certificate is used.
 #[derive(Clone, Debug)]
 pub enum Certificate {
-    /// One of the operator's own, in a Secret of that namespace; its CA is published to the webhook configurations.
+    /// One that the operator issues into a Secret of that namespace. It writes the CA into the
+    /// webhook configurations.
     Managed {
         /// Namespace of the Service and of the Secret.
         namespace: String,
-        /// Further DNS names and IP addresses, where reviews do not come through the Service.
+        /// DNS names and IP addresses beside those of the Service, by which reviews come.
         names: Vec<String>,
     },
     /// `tls.crt` and `tls.key` in a folder.
     Files(PathBuf),
 }
 
-/// How long to wait for the first certificate. What it waits for is in the log.
+/// How long a start waits for the first certificate. The log says what is missing.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-enum Keeper {
-    Managed(Managed),
-    Files(Files),
+/// What follows or issues the certificate.
+enum CertificateTask {
+    Managed(CertificateManager),
+    Files(CertificateFiles),
 }
 
 /// Running webhooks.
 pub struct Webhooks {
     server: Server,
-    keeper: Keeper,
+    certificate: CertificateTask,
 }
 
 impl Webhooks {
     /// Returns once reviews are answered.
     ///
     /// # Errors
-    /// When the address is taken, or no certificate can be had.
-    pub async fn start(
+    /// When the address is taken, or there is no certificate in time.
+    pub(crate) async fn start(
         client: Client,
         admission: Admission,
         options: Options,
@@ -70,34 +74,40 @@ impl Webhooks {
             format!("{address} cannot be listened on: give another one with --webhook-listen")
         })?;
         let metrics = CertificateMetrics::register(registry);
-        let (certificates, keeper): (Arc<Certificates>, _) = match options.certificate {
+        let (resolver, certificate): (Arc<CertificateResolver>, _) = match options.certificate {
             Certificate::Managed { namespace, names } => {
-                let mut managed =
-                    ManagedOptions::new(namespace, names::WEBHOOK_CERTIFICATE, names::WEBHOOK_SERVICE);
+                let mut managed = CertificateManagerOptions::new(
+                    namespace,
+                    names::WEBHOOK_CERTIFICATE,
+                    names::WEBHOOK_SERVICE,
+                );
                 managed.names.extend(names);
-                managed.targets =
-                    vec![Target::mutating(names::OPERATOR), Target::validating(names::OPERATOR)];
-                let started = tokio::time::timeout(PATIENCE, Managed::start(client, managed, metrics)).await;
-                let (certificates, managed) = started.map_err(|_| {
+                managed.targets = targets(admission.active.load().describe());
+                let started =
+                    tokio::time::timeout(PATIENCE, CertificateManager::start(client, managed, metrics)).await;
+                let (resolver, managed) = started.map_err(|_| {
                     anyhow!(
-                        "there was no certificate for the webhooks within {PATIENCE:?}: the log says what it waited for; may this ServiceAccount read and write the Secret {}?",
+                        "there was no certificate for the webhooks within {PATIENCE:?}: see the log, and check that this ServiceAccount may read and write the Secret {}",
                         names::WEBHOOK_CERTIFICATE
                     )
                 })??;
-                (certificates, Keeper::Managed(managed))
+                (resolver, CertificateTask::Managed(managed))
             }
             Certificate::Files(folder) => {
                 let name = folder.display().to_string();
-                let (certificates, files) = Files::start(FilesOptions::new(folder), metrics).await;
-                tokio::time::timeout(PATIENCE, certificates.loaded()).await.map_err(|_| {
+                let (resolver, files) =
+                    CertificateFiles::start(CertificateFilesOptions::new(folder), metrics).await;
+                tokio::time::timeout(PATIENCE, resolver.loaded()).await.map_err(|_| {
                     anyhow!("there was no usable tls.crt with tls.key in {name} within {PATIENCE:?}: the log says what is wrong with them")
                 })?;
-                (certificates, Keeper::Files(files))
+                (resolver, CertificateTask::Files(files))
             }
         };
-        let server = Server::start(listener, Arc::new(admission), certificates, Limits::default(), registry)?;
+        let serving =
+            ServerOptions { client_authority: options.client_authority, ..ServerOptions::default() };
+        let server = Server::start(listener, Arc::new(admission), resolver, serving, registry)?;
         tracing::info!(address = %server.local_addr(), "admission reviews are answered");
-        Ok(Self { server, keeper })
+        Ok(Self { server, certificate })
     }
 
     /// Where reviews are answered.
@@ -105,12 +115,22 @@ impl Webhooks {
         self.server.local_addr()
     }
 
-    /// Lets running reviews end and stops.
+    /// Lets running reviews end, and stops.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
-        match self.keeper {
-            Keeper::Managed(managed) => managed.shutdown().await,
-            Keeper::Files(files) => files.shutdown().await,
+        match self.certificate {
+            CertificateTask::Managed(managed) => managed.shutdown().await,
+            CertificateTask::Files(files) => files.shutdown().await,
         }
     }
+}
+
+/// The webhook configurations that need the CA. The one that only allows or refuses always exists,
+/// since the settings are reviewed too.
+fn targets(description: &Description) -> Vec<CaBundleTarget> {
+    let mut targets = vec![CaBundleTarget::validating(names::OPERATOR)];
+    if description.admission.iter().any(|rule| rule.mutating) {
+        targets.push(CaBundleTarget::mutating(names::OPERATOR));
+    }
+    targets
 }

@@ -1,7 +1,7 @@
 //! Serves admission reviews over TLS, and manages the certificate.
 //!
-//! The crate does not know what is reviewed: a [`Reviewer`] decides. The crate does the rest of what
-//! the API server expects of a webhook: HTTP/2 and HTTP/1.1 over TLS, `AdmissionReview` of
+//! The crate does not know what is reviewed: a [`Reviewer`] decides. The crate does the rest of
+//! what the API server expects of a webhook: HTTP/2 and HTTP/1.1 over TLS, `AdmissionReview` of
 //! `admission.k8s.io/v1` as the answer, deadlines, and bounds of memory, connections and time, so
 //! that no client can keep others from being answered.
 //!

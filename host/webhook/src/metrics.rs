@@ -1,12 +1,12 @@
-//! Metrics. Those that controller-runtime has too bear its names (`pkg/webhook/internal/metrics` and
-//! `pkg/certwatcher/metrics`), so that existing dashboards work.
+//! Metrics. Those that controller-runtime has too bear its names (`pkg/webhook/internal/metrics`
+//! and `pkg/certwatcher/metrics`), so that existing dashboards work.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -20,10 +20,15 @@ struct RequestLabels {
     code: u16,
 }
 
-/// Buckets in seconds: a review takes tens of microseconds; one that reads from the API server takes
-/// milliseconds.
+/// Buckets in seconds: a review takes tens of microseconds; one that reads from the API server
+/// takes milliseconds.
 fn buckets() -> Histogram {
     Histogram::new([0.000_05, 0.000_1, 0.000_25, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0])
+}
+
+/// Adds a metric to a registry; both share its value.
+fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: &M) {
+    registry.register(name, help, metric.clone());
 }
 
 /// Metrics of requests.
@@ -42,25 +47,29 @@ impl RequestMetrics {
             latency: Family::new_with_constructor(buckets),
             panics: Family::default(),
         };
-        registry.register(
+        register(
+            registry,
             "controller_runtime_webhook_requests",
             "Total number of admission requests by HTTP status code",
-            metrics.requests.clone(),
+            &metrics.requests,
         );
-        registry.register(
+        register(
+            registry,
             "controller_runtime_webhook_requests_in_flight",
             "Current number of admission requests being served",
-            metrics.in_flight.clone(),
+            &metrics.in_flight,
         );
-        registry.register(
+        register(
+            registry,
             "controller_runtime_webhook_latency_seconds",
             "Latency of processing admission requests, from the headers to the answer",
-            metrics.latency.clone(),
+            &metrics.latency,
         );
-        registry.register(
+        register(
+            registry,
             "controller_runtime_webhook_panics",
             "Total number of admission requests whose review panicked",
-            metrics.panics.clone(),
+            &metrics.panics,
         );
         metrics
     }
@@ -82,7 +91,8 @@ impl RequestMetrics {
 /// Metrics of the requests to one path.
 pub(crate) struct PathMetrics {
     pub(crate) webhook: &'static str,
-    /// Requests with status 200. They are nearly all requests, so that looking them up once saves time.
+    /// Requests with status 200. They are nearly all requests, so that looking them up once saves
+    /// time.
     answered: Counter,
     requests: Family<RequestLabels, Counter>,
     in_flight: Gauge,
@@ -128,20 +138,23 @@ pub(crate) struct ConnectionMetrics {
 impl ConnectionMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        registry.register(
+        register(
+            registry,
             "webhook_connections",
             "Current number of open connections, handshakes included",
-            metrics.open.clone(),
+            &metrics.open,
         );
-        registry.register(
+        register(
+            registry,
             "webhook_connections_evicted",
             "Total number of idle connections that were closed to make room for new ones",
-            metrics.evicted.clone(),
+            &metrics.evicted,
         );
-        registry.register(
+        register(
+            registry,
             "webhook_bodies_evicted",
             "Total number of unfinished request bodies that were given up to make room for new ones",
-            metrics.bodies_evicted.clone(),
+            &metrics.bodies_evicted,
         );
         metrics
     }
@@ -159,20 +172,23 @@ impl CertificateMetrics {
     /// Adds the metrics to a registry.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        registry.register(
+        register(
+            registry,
             "certwatcher_read_certificate",
             "Total number of certificate reads",
-            metrics.reads.clone(),
+            &metrics.reads,
         );
-        registry.register(
+        register(
+            registry,
             "certwatcher_read_certificate_errors",
             "Total number of certificate read errors",
-            metrics.errors.clone(),
+            &metrics.errors,
         );
-        registry.register(
+        register(
+            registry,
             "webhook_certificate_expiration_timestamp_seconds",
             "When the certificate in use expires, in seconds since the Unix epoch; 0 before there is one",
-            metrics.expires.clone(),
+            &metrics.expires,
         );
         metrics
     }

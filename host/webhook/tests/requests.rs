@@ -33,7 +33,8 @@ async fn connect(running: &Running, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
     TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
 }
 
-/// Writes the bytes of a request, optionally ends the sending side, and reads until the server closes.
+/// Writes the bytes of a request, optionally ends the sending side, and reads until the server
+/// closes.
 async fn raw(running: &Running, request: &[u8], end: bool) -> String {
     let mut stream = connect(running, &[b"http/1.1"]).await;
     stream.write_all(request).await.unwrap();

@@ -216,11 +216,15 @@ async fn stalled_bodies_give_their_memory_to_new_ones() {
     until("the stalled body is arriving", async || running.in_flight() == 1).await;
     let mut body = b"\"allow\"".to_vec();
     body.resize(40 << 10, b' ');
-    // The stalled body may reserve its memory before or after the new one: either way the new one
-    // is answered, and the stalled one is not kept.
-    let answer = running.caller(Protocol::Http1).post("/mutate", body).await.unwrap();
-    assert_eq!(answer.status, 200);
-    drop(stalled);
+    // Once the stalled body has arrived so far, the next new one takes its memory.
+    let caller = running.caller(Protocol::Http1);
+    until("the stalled body is evicted", async || {
+        let answer = caller.post("/mutate", body.clone()).await.unwrap();
+        assert_eq!(answer.status, 200);
+        running.metric("webhook_bodies_evicted_total") == 1
+    })
+    .await;
+    assert_eq!(stalled.await.unwrap().unwrap().status(), 429);
 }
 
 #[tokio::test]

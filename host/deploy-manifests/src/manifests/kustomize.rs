@@ -48,8 +48,8 @@ impl Kustomization {
         self
     }
 
-    /// Copies the container's image, after `images` changed it, into the variable that names the image
-    /// of injected init containers.
+    /// Copies the container's image, after `images` changed it, into the variable that names the
+    /// image of injected init containers.
     pub(super) fn with_agent_image(mut self) -> Self {
         self.replacements = vec![agent_image()];
         self

@@ -41,9 +41,9 @@ fn repository(image: &str) -> &str {
 const INTRODUCTION: &str = "\
 # Manifests
 
-Everything that the operator needs in a cluster (Kubernetes 1.30 or newer). `host/deploy-manifests`
-generates all files but the samples, and a test compares them. To write them again, run
-`ORASCACHE_BLESS=1 cargo test -p deploy-manifests`.";
+Everything that the operator needs in a cluster (Kubernetes 1.30 or newer).
+`host/deploy-manifests` generates all files but the samples, and a test compares them. To write
+them again, run `ORASCACHE_BLESS=1 cargo test -p deploy-manifests`.";
 
 const FOLDERS: &str = "\
 | folder | contents |
@@ -66,19 +66,20 @@ kubectl -n [NAMESPACE] rollout status deployment/orascache
 kubectl apply -f manifests/samples/01-orascache.yaml
 ```
 
-Before you change from `default` to `certmanager` or back, delete the Secret `[CERTIFICATE]`: the
-type of a Secret cannot change. Then delete what only the former folder contains: the Roles and
-ClusterRoles `orascache-webhook` with their bindings, or the Issuers and Certificates.
+Before you change from `default` to `certmanager` or back, delete the Secret
+`[CERTIFICATE]`: the type of a Secret cannot change. Then delete what only the
+former folder contains: the Roles and ClusterRoles `orascache-webhook` with their bindings, or the
+Issuers and Certificates.
 
-`kubectl delete -k manifests/default` removes everything: with the CRD all caches, and with the caches
-the storage that was made for them. To keep caches and storage, run `kubectl delete -k` for the folders
-`webhook`, `network`, `manager` and `rbac`, in this order.";
+`kubectl delete -k manifests/default` removes everything: with the CRD all caches, and with the
+caches the storage that was made for them. To keep caches and storage, run `kubectl delete -k` for
+the folders `webhook`, `network`, `manager` and `rbac`, in this order.";
 
 const CHANGES: &str = "\
 ## Change image and replicas
 
-Write a kustomization. The replacement gives injected init containers the same image; without it they
-keep the image of these manifests.
+Write a kustomization. The replacement gives injected init containers the same image; without it
+they keep the image of these manifests.
 
 ```yaml
 resources: [github.com/converged-computing/orascache//manifests/default?ref=v[VERSION]]
@@ -93,38 +94,41 @@ replacements:
 [REPLACEMENT]
 ```
 
-kustomize's `namespace` does not suffice to change the operator's namespace: the webhook configurations
-and the certificates contain its name. `orascache manifests --namespace NAME --directory DIR` writes
-these files with another namespace.
+kustomize's `namespace` does not suffice to change the operator's namespace: the webhook
+configurations and the certificates contain its name. `orascache manifests --namespace NAME
+--directory DIR` writes these files with another namespace.
 
-The pods have the priority class `system-cluster-critical`. Some clusters (GKE) admit it only where a
-ResourceQuota with the scope PriorityClass allows it: make one in the namespace, or use another class.";
+The pods have the priority class `system-cluster-critical`. Some clusters (GKE) admit it only
+where a ResourceQuota with the scope PriorityClass allows it: make one in the namespace, or use
+another class.";
 
 const NAMESPACES: &str = "\
 ## Listed namespaces
 
-By default the operator works in all namespaces. Its rights on Secrets and StatefulSets then amount to
-those of a cluster administrator. `orascache manifests --namespaces team-a,team-b --directory DIR` writes
-these files for an operator that works in the listed namespaces only: its rights are Roles in these
-namespaces, and a ClusterRole that names the objects it is for. Webhooks review requests in these
-namespaces only.";
+By default the operator works in all namespaces. Its rights on Secrets and StatefulSets then
+amount to those of a cluster administrator. `orascache manifests --namespaces team-a,team-b
+--directory DIR` writes these files for an operator that works in the listed namespaces only: its
+rights are Roles in these namespaces, and a ClusterRole that names the objects it is for. Webhooks
+review requests in these namespaces only.";
 
 const NETWORK: &str = "\
 ## Who may reach the webhooks
 
-By default the NetworkPolicy admits everybody to the webhook port, since the address of the API server is
-not known beforehand. If you know it, admit nobody else: `orascache manifests --webhook-from 10.0.0.0/28`.
-The option takes a CIDR, a namespace, or a namespace with labels of pods
-(`kube-system/component=konnectivity-agent`), and can be repeated. A policy has an effect only if the
-cluster's network plugin enforces it, and most plugins never apply it to connections from the node itself.";
+By default the NetworkPolicy admits everybody to the webhook port, since the address of the API
+server is not known beforehand. If you know it, admit nobody else: `orascache manifests
+--webhook-from 10.0.0.0/28`. The option takes a CIDR, a namespace, or a namespace with labels of
+pods (`kube-system/component=konnectivity-agent`), and can be repeated. A policy has an effect
+only if the cluster's network plugin enforces it, and most plugins never apply it to connections
+from the node itself.";
 
 const OUTAGE: &str = "\
 ## While the operator is down
 
-Pods and Jobs without annotations under `oras.converged-computing.github.io/` are not affected: match
-conditions keep their requests from the webhooks. The creation of annotated ones is refused, since a step
-without its artifacts would be worse. Updates and deletions go on. Requests in `kube-system` and
-`[NAMESPACE]` are never reviewed. Caches are checked by the rules of their CRD alone.";
+Pods and Jobs without annotations under `oras.converged-computing.github.io/` are not affected:
+match conditions keep their requests from the webhooks. The creation of annotated ones is refused,
+since a step without its artifacts would be worse. Updates and deletions go on. Requests in
+`kube-system` and `[NAMESPACE]` are never reviewed. Caches are checked by the rules of their
+CRD alone.";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! `orascache crd`
 
-use super::Failed;
+use super::failed::Failed;
 use crate::cli::CrdArgs;
 use crate::output;
 use anyhow::Context;

@@ -3,8 +3,10 @@
 
 mod install;
 
-use super::{Failed, operator, run};
+use super::failed::{Failed, runtime};
+use super::{load, run};
 use crate::cli::DevArgs;
+use crate::operator;
 use crate::output;
 use crate::settings::Source;
 use crate::webhooks::{self, Certificate};
@@ -14,8 +16,9 @@ use fake_kube::{FakeKube, Simulators, StartError};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 use orascache_api::orascache::OrasCache;
-use orascache_controller::contract::{Kind, Reconciler};
+use orascache_contract::Kind;
 use orascache_dev_registry::{Registries, RegistryChange, RegistryOptions};
+use orascache_runtime::Guest;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,14 +27,14 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 pub(super) fn execute(args: &DevArgs) -> Result<ExitCode, Failed> {
-    let guest = Arc::new(super::load_guest(&args.component)?);
+    let guest = Arc::new(load::load_guest(&args.component)?);
     let definitions = install::read_definitions(&args.crd)?;
-    super::runtime()?.block_on(async {
+    runtime()?.block_on(async {
         let folder =
             tempfile::Builder::new().prefix("orascache-dev-").tempdir().context("no temporary folder")?;
         let mut cluster = start_cluster(args).await?;
         let kubeconfig = cluster.kubeconfig_path().to_owned();
-        let managed = guest.describe();
+        let primary = guest.describe().primary.clone();
         let (operator, changes) = start_operator(&mut cluster, guest, &definitions, &folder, args).await?;
         let outcome = match &args.exec {
             Some(command) => {
@@ -41,7 +44,7 @@ pub(super) fn execute(args: &DevArgs) -> Result<ExitCode, Failed> {
                 outcome
             }
             None => {
-                output::print(&welcome(&kubeconfig, &managed.primary))?;
+                output::print(&welcome(&kubeconfig, &primary))?;
                 let announcer = tokio::spawn(announce(changes));
                 let outcome = run::stop_requested().await.map(|()| ExitCode::SUCCESS);
                 announcer.abort();
@@ -76,16 +79,15 @@ async fn start_cluster(args: &DevArgs) -> Result<FakeKube, Failed> {
 /// then the operator. The receiver hears of registries.
 async fn start_operator(
     cluster: &mut FakeKube,
-    guest: Arc<crate::engine::Guest>,
+    guest: Arc<Guest>,
     definitions: &[CustomResourceDefinition],
     folder: &TempDir,
     args: &DevArgs,
 ) -> Result<(operator::Operator, UnboundedReceiver<RegistryChange>), Failed> {
     let client = operator::connect(cluster.config(), operator::AGENT)?;
-    let description = guest.describe();
-    // Another component has a CRD of its own, and whoever installs it decides what it reviews.
-    let manages_caches = install::manages_caches(&description);
-    if manages_caches {
+    let description = guest.describe().clone();
+    // Another component has a CRD of its own, which --crd gives.
+    if install::is_cache(&description.primary) {
         install::definition(&client, &OrasCache::crd()).await?;
     }
     for definition in definitions {
@@ -96,26 +98,27 @@ async fn start_operator(
     let options = RegistryOptions { data_dir: folder.path().join("registries"), changes: sender };
     let registries = Registries::start(cluster.client(), options).context("no live registries")?;
     cluster.simulate(Simulators::all().with_pod_runner(registries));
-    if manages_caches {
-        install::webhooks(&client).await?;
+    let reviews = !description.admission.is_empty();
+    if reviews {
+        install::webhooks(&client, &description).await?;
     }
     let options = operator::Options {
-        webhooks: manages_caches.then(|| webhooks::Options {
+        webhooks: reviews.then(|| webhooks::Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             certificate: Certificate::Managed { namespace: names::NAMESPACE.to_owned(), names: Vec::new() },
-            agent_image: None,
+            client_authority: None,
         }),
         settings: Some(Source { namespace: names::NAMESPACE.to_owned(), name: names::SETTINGS.to_owned() }),
         record: args.record.options(),
-        swap: super::swap_options(&args.component),
+        hot_swap: load::hot_swap_options(&args.component),
         ..operator::Options::default()
     };
     let operator = operator::start(client.clone(), guest, options).await?;
     if let Some(address) = operator.webhook_address() {
         cluster.route_service(names::NAMESPACE, names::WEBHOOK_SERVICE, install::SERVICE_PORT, address);
     }
-    if manages_caches {
-        install::trust(&client).await?;
+    if reviews {
+        install::trusted(&client, &description).await?;
     }
     operator.synced().await;
     Ok((operator, changes))

@@ -1,13 +1,14 @@
-//! `orascache inspect`
+//! `orascache inspect`: what a component looks like from outside.
 
-use super::Failed;
+use super::failed::Failed;
+use super::load;
 use crate::cli::InspectArgs;
 use crate::output;
 use std::process::ExitCode;
 
 pub(super) fn execute(args: &InspectArgs) -> Result<ExitCode, Failed> {
-    let bytes = super::component_bytes(args.component.as_deref(), &args.registry)?;
-    let interface = super::interface(&bytes)?;
+    let bytes = load::component_bytes(args.component.as_deref(), &args.registry)?;
+    let interface = load::interface(&bytes)?;
     output::print(&args.output.render(&interface)?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,28 +1,39 @@
-//! `orascache manifests`: what an installation consists of.
+//! `orascache manifests`: prints or writes the operator's deploy manifests.
 
-use super::Failed;
+use super::failed::Failed;
+use super::load;
 use crate::cli::ManifestsArgs;
 use crate::output;
 use anyhow::{Context, anyhow};
-use deploy_manifests::{Certificates, Settings};
+use deploy_manifests::peers::parse_peer;
+use deploy_manifests::{CertificateSource, ManifestError, ManifestOptions};
 use std::path::Path;
 use std::process::ExitCode;
 
 pub(super) fn execute(args: &ManifestsArgs) -> Result<ExitCode, Failed> {
-    let settings = Settings {
+    let unusable = |error: ManifestError| Failed::Unusable(anyhow!(error));
+    let webhook_from = args.webhook_from.iter().map(|peer| parse_peer(peer)).collect::<Result<_, _>>();
+    let options = ManifestOptions {
         image: args.image.clone(),
         namespace: args.namespace.clone(),
         replicas: args.replicas,
-        certificates: if args.cert_manager { Certificates::CertManager } else { Certificates::Managed },
+        certificates: if args.cert_manager {
+            CertificateSource::CertManager
+        } else {
+            CertificateSource::Managed
+        },
+        namespaces: args.namespaces.clone(),
+        webhook_from: webhook_from.map_err(unusable)?,
     };
-    let unusable = |error: deploy_manifests::Error| Failed::Unusable(anyhow!(error));
+    let guest = load::load_embedded()?;
+    let description = guest.describe();
     match &args.directory {
         Some(directory) => {
-            write(directory, &deploy_manifests::files(&settings).map_err(unusable)?)
+            write(directory, &deploy_manifests::files(&options, description).map_err(unusable)?)
                 .map_err(Failed::Unusable)?;
         }
         None => {
-            let objects = deploy_manifests::objects(&settings).map_err(unusable)?;
+            let objects = deploy_manifests::objects(&options, description).map_err(unusable)?;
             output::print(&args.output.render_all(&objects)?)?;
         }
     }

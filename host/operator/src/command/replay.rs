@@ -1,18 +1,19 @@
-//! `orascache replay`: recorded decisions once more, offline.
+//! `orascache replay`: makes recorded decisions again, offline.
 
-use super::Failed;
+use super::failed::Failed;
+use super::load;
 use crate::cli::{ReplayArgs, ReplayFormat};
-use crate::engine::Guest;
 use crate::output::{self, Format};
-use crate::record::{self, Damage, Place, Record};
-use crate::replay::{Difference, replay};
 use anyhow::{Context, anyhow};
+use orascache_runtime::Guest;
+use orascache_runtime::record::{self, Damage, Location, Record};
+use orascache_runtime::replay::{Difference, replay};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::ExitCode;
 
-/// What was found.
+/// What the records have in them.
 #[derive(Default)]
 struct Tally {
     replayed: usize,
@@ -21,7 +22,7 @@ struct Tally {
     altered: usize,
     corrupt: usize,
     cut: usize,
-    /// How many records are of which component.
+    /// How many records each component has, by digest.
     components: BTreeMap<String, usize>,
 }
 
@@ -30,30 +31,30 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<ExitCode, Failed> {
     let records = record::records(&args.directory)
         .with_context(|| format!("the records in {directory} cannot be read"))
         .map_err(Failed::Unusable)?;
-    let guest = super::load_guest(&args.component)?;
+    let guest = load::load_guest(&args.component)?;
     let mut tally = Tally::default();
     let mut report = Vec::new();
     let mut damaged = Vec::new();
-    for found in records {
-        match found.content {
+    for entry in records {
+        match entry.content {
             Ok(record) => {
                 tally.count(&record);
                 let Some(difference) = replay(&record, &guest) else { continue };
                 tally.different += 1;
                 match args.output {
-                    ReplayFormat::Text => output::print(&shown(&found.place, &record, &difference))?,
-                    ReplayFormat::Json => report.push(reported(&found.place, &record, &difference)),
+                    ReplayFormat::Text => output::print(&shown(&entry.location, &record, &difference))?,
+                    ReplayFormat::Json => report.push(reported(&entry.location, &record, &difference)),
                 }
             }
             Err(damage) => {
-                let reason = tally.damaged(&found.place, &damage);
-                damaged.push(json!({"place": found.place.to_string(), "reason": reason}));
+                let reason = tally.damaged(&entry.location, &damage);
+                damaged.push(json!({"place": entry.location.to_string(), "reason": reason}));
             }
         }
     }
     if tally.replayed == 0 {
         return Err(Failed::Unusable(anyhow!(
-            "{directory} holds no record that can be read: name a folder that `--record` was given"
+            "{directory} holds no record that can be read: name a folder that was given with --record"
         )));
     }
     match args.output {
@@ -74,9 +75,9 @@ impl Tally {
         *self.components.entry(record.component.clone()).or_default() += 1;
     }
 
-    /// Names a place without a record; the others go on.
+    /// Reports a line that is no record. The others are replayed nevertheless.
     #[allow(clippy::print_stderr, reason = "for the person at the terminal")]
-    fn damaged(&mut self, place: &Place, damage: &Damage) -> String {
+    fn damaged(&mut self, location: &Location, damage: &Damage) -> String {
         let reason = match damage {
             Damage::Cut => {
                 self.cut += 1;
@@ -87,7 +88,7 @@ impl Tally {
                 reason.clone()
             }
         };
-        eprintln!("{place}: left out: {reason}");
+        eprintln!("{location}: left out: {reason}");
         reason
     }
 
@@ -104,7 +105,7 @@ impl Tally {
         if *redacted > 0 {
             let _ = writeln!(
                 text,
-                "From {redacted} something was left out when they were recorded, which altered the decision of {altered}."
+                "{redacted} were recorded without their secrets, which altered {altered} of these decisions."
             );
         }
         if corrupt + cut > 0 {
@@ -127,18 +128,18 @@ impl Tally {
     }
 }
 
-fn shown(place: &Place, record: &Record, difference: &Difference) -> String {
-    let left_out = if record.redacted { ", with something left out" } else { "" };
+fn shown(location: &Location, record: &Record, difference: &Difference) -> String {
+    let left_out = if record.redacted { ", recorded without secrets" } else { "" };
     format!(
-        "{}\n  {place}, decided at {} by {}{left_out}\n{}\n",
+        "{}\n  {location}, decided at {} by {}{left_out}\n{}\n",
         difference.subject, record.at, record.component, difference.diff
     )
 }
 
-fn reported(place: &Place, record: &Record, difference: &Difference) -> Value {
+fn reported(location: &Location, record: &Record, difference: &Difference) -> Value {
     json!({
         "subject": difference.subject,
-        "place": place.to_string(),
+        "place": location.to_string(),
         "at": record.at,
         "component": record.component,
         "redacted": record.redacted,

@@ -1,13 +1,13 @@
-//! `orascache review`: what admission says about objects, and what it makes of them.
+//! `orascache review`: what admission answers about objects, and how it patches them.
 
-use super::Failed;
+use super::failed::Failed;
+use super::load;
 use crate::cli::{ReviewArgs, ReviewFormat};
-use crate::engine::{Guest, Outcome, ReviewContext};
 use crate::output::{self, Format};
-use crate::settings;
-use anyhow::{Context, anyhow, bail};
-use orascache_controller::contract::Reconciler;
-use orascache_webhook::Verdict;
+use crate::settings::SettingsReader;
+use anyhow::{Context as _, anyhow, bail};
+use orascache_contract::{Context, Needs, Outcome, Response, Verdict};
+use orascache_runtime::Guest;
 use serde_json::{Value, json};
 use similar::TextDiff;
 use std::fmt::Write;
@@ -20,7 +20,7 @@ struct Reviewed {
     name: String,
     object: Value,
     patched: Value,
-    verdict: Verdict,
+    response: Response,
 }
 
 pub(super) fn execute(args: &ReviewArgs) -> Result<ExitCode, Failed> {
@@ -31,26 +31,26 @@ pub(super) fn execute(args: &ReviewArgs) -> Result<ExitCode, Failed> {
             "{file} holds nothing: write an AdmissionReview, or a Pod, a Job or an OrasCache"
         )));
     }
-    let guest = super::load_guest(&args.component)?;
+    let guest = load::load_guest(&args.component)?;
     let context = context(args, &documents, &guest)?;
     let mut reviewed = Vec::new();
     for document in documents {
         reviewed.push(review(&guest, document, &context, args).map_err(Failed::Unusable)?);
     }
     print(&reviewed, args.output)?;
-    let all_allowed = reviewed.iter().all(|reviewed| reviewed.verdict.allowed);
+    let all_allowed = reviewed.iter().all(|reviewed| reviewed.response.is_allowed());
     Ok(if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Caches of `--context`, and those of the file itself: whoever applies it applies them too.
-fn context(args: &ReviewArgs, documents: &[Value], guest: &Guest) -> Result<ReviewContext, Failed> {
+/// Caches of `--context`, and those of the file itself, since they are applied together.
+fn context(args: &ReviewArgs, documents: &[Value], guest: &Guest) -> Result<Context, Failed> {
     let given = match &args.context {
         Some(path) => Some(output::read_documents(path).map_err(Failed::Unusable)?),
         None => None,
     };
-    let primary = guest.describe().primary;
+    let primary = &guest.describe().primary;
     let is_primary = |document: &Value| {
-        document["kind"] == primary.kind.as_str() && document["apiVersion"] == primary.api_version.as_str()
+        document["kind"] == *primary.kind && document["apiVersion"] == *primary.api_version
     };
     let is_namespace = |document: &Value| document["kind"] == "Namespace" && document["apiVersion"] == "v1";
     let objects: Vec<Arc<str>> = given
@@ -65,17 +65,17 @@ fn context(args: &ReviewArgs, documents: &[Value], guest: &Guest) -> Result<Revi
             }
         })
         .collect();
-    Ok(ReviewContext {
+    Ok(Context {
         objects,
-        // Without any context a cache that is not known may well exist.
+        // Without any context, a cache that is not known may exist nevertheless.
         complete: given.is_some(),
-        settings: in_force(args, guest).map_err(Failed::Unusable)?,
-        now: 0,
+        settings: settings(args, guest).map_err(Failed::Unusable)?,
+        ..Context::default()
     })
 }
 
 /// The settings of `--settings`, checked.
-fn in_force(args: &ReviewArgs, guest: &Guest) -> anyhow::Result<Arc<str>> {
+fn settings(args: &ReviewArgs, guest: &Guest) -> anyhow::Result<Arc<str>> {
     let (written, name) = match &args.settings {
         Some(path) => {
             let name = path.display().to_string();
@@ -84,46 +84,48 @@ fn in_force(args: &ReviewArgs, guest: &Guest) -> anyhow::Result<Arc<str>> {
         }
         None => (None, "--agent-image".to_owned()),
     };
-    let settings = settings::text(written.as_deref(), args.agent_image.as_deref())
-        .and_then(|settings| settings::check(guest, &settings).map(|()| settings));
+    let settings =
+        SettingsReader::new(args.agent_image.as_deref()).read_text(guest, written.as_deref());
     settings.map(Arc::from).map_err(anyhow::Error::msg).context(name)
 }
 
 fn review(
     guest: &Guest,
     document: Value,
-    context: &ReviewContext,
+    context: &Context,
     args: &ReviewArgs,
 ) -> anyhow::Result<Reviewed> {
     let (object, review) = if document["kind"] == "AdmissionReview" {
         (document["request"]["object"].clone(), document)
     } else {
-        // What is printed has no namespace that it did not have before.
+        // The object is printed without the namespace that `wrap` adds.
         (document.clone(), wrap(document, &args.namespace)?)
     };
     let (kind, name) = (&review["request"]["kind"]["kind"], &review["request"]["name"]);
     let name =
         format!("{}/{}", kind.as_str().unwrap_or("object"), name.as_str().unwrap_or("(without a name)"));
-    let verdict = match guest.review(&review.to_string(), context).with_context(|| name.clone())? {
-        Outcome::Decided(verdict) => verdict,
-        Outcome::Need(references) => {
-            let wanted: Vec<String> = references
-                .iter()
-                .map(|wanted| match &wanted.namespace {
-                    Some(namespace) => {
-                        format!("{} {} of namespace {namespace}", wanted.kind.kind, wanted.name)
-                    }
-                    None => format!("{} {}", wanted.kind.kind, wanted.name),
-                })
-                .collect();
-            bail!(
-                "{name}: this depends on {}, which is not known here: give it with --context FILE, and an empty FILE if there is none",
-                wanted.join(", ")
-            );
-        }
+    let response = match guest.blocking().review(&review.to_string(), context).with_context(|| name.clone())? {
+        Outcome::Decided(response) => response,
+        Outcome::Need(needs) => bail!("{name}: {}", missing(&needs)),
     };
-    let patched = patched(&object, &verdict).with_context(|| format!("{name}: the component's patch"))?;
-    Ok(Reviewed { name, object, patched, verdict })
+    let patched = patched(&object, &response).with_context(|| format!("{name}: the component's patch"))?;
+    Ok(Reviewed { name, object, patched, response })
+}
+
+/// What a review depends on and cannot be found out here.
+fn missing(needs: &Needs) -> String {
+    let objects = needs.objects.iter().map(|wanted| match &wanted.namespace {
+        Some(namespace) => format!("{} {} of namespace {namespace}", wanted.kind.kind, wanted.name),
+        None => format!("{} {}", wanted.kind.kind, wanted.name),
+    });
+    let objects: Vec<String> = objects.collect();
+    if objects.is_empty() {
+        return "this depends on artifacts in registries, which this command does not look into: give --context FILE to review without them".to_owned();
+    }
+    format!(
+        "this depends on {}, which is not known here: give it with --context FILE, and an empty FILE if there is none",
+        objects.join(", ")
+    )
 }
 
 /// Wraps an object as the API server does when somebody creates it.
@@ -161,9 +163,9 @@ fn in_namespace(mut document: Value, namespace: &str) -> Value {
     document
 }
 
-fn patched(object: &Value, verdict: &Verdict) -> anyhow::Result<Value> {
+fn patched(object: &Value, response: &Response) -> anyhow::Result<Value> {
     let mut object = object.clone();
-    if let Some(patch) = &verdict.patch {
+    if let Some(patch) = response.patch() {
         let patch: json_patch::Patch = serde_json::from_str(patch)?;
         json_patch::patch(&mut object, &patch)?;
     }
@@ -177,7 +179,7 @@ fn print(reviewed: &[Reviewed], format: ReviewFormat) -> anyhow::Result<()> {
     let objects = || -> Vec<Value> {
         // Deletions have no object.
         let allowed =
-            reviewed.iter().filter(|reviewed| reviewed.verdict.allowed && !reviewed.patched.is_null());
+            reviewed.iter().filter(|reviewed| reviewed.response.is_allowed() && !reviewed.patched.is_null());
         allowed.map(|reviewed| reviewed.patched.clone()).collect()
     };
     let text = match format {
@@ -191,15 +193,17 @@ fn print(reviewed: &[Reviewed], format: ReviewFormat) -> anyhow::Result<()> {
 }
 
 fn describe(reviewed: &Reviewed) -> String {
-    let verdict = &reviewed.verdict;
+    let response = &reviewed.response;
     let mut text = reviewed.name.clone();
     // Writing to a String cannot fail.
-    let _ = match (verdict.allowed, &verdict.patch) {
-        (true, None) => writeln!(text, ": allowed, unchanged"),
-        (true, Some(_)) => writeln!(text, ": allowed, patched"),
-        (false, _) => writeln!(text, ": refused ({}): {}", verdict.code, verdict.message),
+    let _ = match &response.verdict {
+        Verdict::Allowed(None) => writeln!(text, ": allowed, unchanged"),
+        Verdict::Allowed(Some(_)) => writeln!(text, ": allowed, patched"),
+        Verdict::Refused(refusal) => {
+            writeln!(text, ": refused ({}): {}", refusal.code, refusal.message)
+        }
     };
-    for warning in &verdict.warnings {
+    for warning in &response.warnings {
         let _ = writeln!(text, "  warning: {warning}");
     }
     text

@@ -1,37 +1,43 @@
 //! `orascache run`: the operator against a cluster.
 
-use super::{Failed, operator};
+use super::failed::{Failed, runtime};
+use super::load;
 use crate::cli::RunArgs;
+use crate::operator;
 use crate::webhooks::{self, Certificate};
 use anyhow::{Context, anyhow};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use orascache_controller::contract::Reconciler;
+use orascache_webhook::ClientAuthority;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Seconds without a byte after which a connection counts as dead. The server ends watches before that.
+/// How long a connection may be silent before it counts as dead. The API server ends watches before
+/// that.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
-    let guest = Arc::new(super::load_guest(&args.component)?);
-    super::runtime()?.block_on(async {
+    let guest = Arc::new(load::load_guest(&args.component)?);
+    let webhooks = webhooks(args)?;
+    runtime()?.block_on(async {
         let client = client(args).await?;
         let options = operator::Options {
-            namespace: args.namespace.clone(),
+            namespaces: args.namespaces.clone(),
             workers: args.workers.into(),
             listen: Some(args.listen),
             lease_namespace: args.lease_namespace.clone(),
-            webhooks: webhooks(args),
+            webhooks,
             settings: args.settings_from.clone(),
+            agent_image: args.agent_image.clone(),
             record: args.record.options(),
-            swap: super::swap_options(&args.component),
+            hot_swap: load::hot_swap_options(&args.component),
         };
-        let kind = guest.describe().primary.kind;
+        let kind = guest.describe().primary.kind.clone();
         let running = operator::start(client, guest, options).await?;
-        tracing::info!(kind, "watching; objects of this kind are reconciled as they change");
+        tracing::info!(%kind, "watching; objects of this kind are reconciled as they change");
         let outcome = tokio::select! {
             outcome = stop_requested() => outcome.map_err(Failed::from),
             reason = running.ended() => Err(Failed::Refused(anyhow!(reason))),
@@ -41,7 +47,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
     })
 }
 
-fn webhooks(args: &RunArgs) -> Option<webhooks::Options> {
+fn webhooks(args: &RunArgs) -> Result<Option<webhooks::Options>, Failed> {
     let certificate = match &args.webhook_cert_dir {
         Some(folder) => Certificate::Files(folder.clone()),
         None => Certificate::Managed {
@@ -49,8 +55,18 @@ fn webhooks(args: &RunArgs) -> Option<webhooks::Options> {
             names: args.webhook_name.clone(),
         },
     };
-    let agent_image = args.agent_image.clone();
-    args.webhook_listen.map(|listen| webhooks::Options { listen, certificate, agent_image })
+    let client_authority = args.webhook_client_ca.as_deref().map(client_authority).transpose()?;
+    Ok(args.webhook_listen.map(|listen| webhooks::Options { listen, certificate, client_authority }))
+}
+
+fn client_authority(file: &Path) -> Result<ClientAuthority, Failed> {
+    let name = file.display();
+    let pem = std::fs::read(file)
+        .with_context(|| format!("--webhook-client-ca {name} cannot be read"))
+        .map_err(Failed::Unusable)?;
+    ClientAuthority::from_pem(&pem)
+        .with_context(|| format!("--webhook-client-ca {name} cannot be used"))
+        .map_err(Failed::Unusable)
 }
 
 async fn client(args: &RunArgs) -> Result<Client, Failed> {
@@ -58,7 +74,7 @@ async fn client(args: &RunArgs) -> Result<Client, Failed> {
     let config = match &args.kubeconfig {
         Some(path) => {
             let name = path.display().to_string();
-            let kubeconfig = Kubeconfig::read_from(path).with_context(|| format!("{name} is no kubeconfig"));
+            let kubeconfig = Kubeconfig::read_from(path).with_context(|| format!("{name} is not a kubeconfig"));
             Config::from_custom_kubeconfig(kubeconfig.map_err(Failed::Unusable)?, &options)
                 .await
                 .with_context(|| format!("{name} cannot be used"))

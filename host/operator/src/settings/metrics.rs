@@ -1,4 +1,4 @@
-//! What is counted about settings.
+//! Metrics about the settings.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -11,7 +11,7 @@ struct Labels {
     result: &'static str,
 }
 
-/// Made once per registry.
+/// Metrics about the settings.
 #[derive(Clone, Debug, Default)]
 pub struct SettingsMetrics {
     usable: Gauge,
@@ -24,7 +24,7 @@ impl SettingsMetrics {
         let metrics = Self::default();
         registry.register(
             "orascache_settings_usable",
-            "Whether the settings that are written are those in force: 0 when the last ones were not taken",
+            "Whether the settings in the ConfigMap are in use: 0 when the component refused the last ones",
             metrics.usable.clone(),
         );
         registry.register(
@@ -35,15 +35,15 @@ impl SettingsMetrics {
         metrics
     }
 
-    pub(super) fn usable(&self, is_usable: bool) {
+    pub(super) fn set_usable(&self, is_usable: bool) {
         self.usable.set(is_usable.into());
     }
 
-    pub(super) fn taken(&self) {
+    pub(super) fn count_accepted(&self) {
         self.changes.get_or_create(&Labels { result: "taken" }).inc();
     }
 
-    pub(super) fn refused(&self) {
+    pub(super) fn count_refused(&self) {
         self.changes.get_or_create(&Labels { result: "refused" }).inc();
     }
 }

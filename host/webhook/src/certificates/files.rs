@@ -24,8 +24,8 @@ const FILE_BYTES: u64 = 1 << 20;
 pub struct CertificateFilesOptions {
     /// Folder with `tls.crt` and `tls.key`.
     pub directory: PathBuf,
-    /// Time between two reads. The contents are compared, since the kubelet replaces a symbolic link
-    /// above the files, and not every file system reports that.
+    /// Time between two reads. The contents are compared, since the kubelet replaces a symbolic
+    /// link above the files, and not every file system reports that.
     pub period: Duration,
 }
 
@@ -57,9 +57,9 @@ enum FileError {
 }
 
 impl CertificateFiles {
-    /// Reads the files once, returns, and keeps following them. If they are missing or unusable, that
-    /// is logged and tried again: [`CertificateResolver::loaded`] waits for the first success. Only a
-    /// matching pair replaces the certificate in use.
+    /// Reads the files once, returns, and keeps following them. If they are missing or unusable,
+    /// that is logged and tried again: [`CertificateResolver::loaded`] waits for the first success.
+    /// Only a matching pair replaces the certificate in use.
     pub async fn start(
         options: CertificateFilesOptions,
         metrics: CertificateMetrics,
@@ -162,24 +162,10 @@ async fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_pair::pair;
     use super::*;
     use std::fs;
     use std::os::unix::fs::symlink;
-
-    struct Pair {
-        certificate: String,
-        key: String,
-        der: Vec<u8>,
-    }
-
-    fn pair() -> Pair {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        Pair {
-            certificate: made.cert.pem(),
-            key: made.signing_key.serialize_pem(),
-            der: made.cert.der().to_vec(),
-        }
-    }
 
     fn write(directory: &Path, certificate: &str, key: &str) {
         fs::write(directory.join(CERTIFICATE), certificate).unwrap();

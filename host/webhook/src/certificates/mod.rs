@@ -3,6 +3,8 @@
 mod files;
 mod pem;
 mod resolver;
+#[cfg(test)]
+mod test_pair;
 
 pub use files::{CertificateFiles, CertificateFilesOptions};
 pub use pem::CertificateError;

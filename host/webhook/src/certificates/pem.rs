@@ -73,17 +73,13 @@ fn key_problem(error: &pem::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_pair::{Pair, pair};
     use super::*;
-
-    fn pair() -> (String, String) {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        (made.cert.pem(), made.signing_key.serialize_pem())
-    }
 
     #[test]
     fn errors_describe_the_problem_and_never_quote_the_key() {
-        let (certificate, key) = pair();
-        let (_, other_key) = pair();
+        let Pair { certificate, key, .. } = pair();
+        let other_key = pair().key;
         let fails =
             |certificate: &str, key: &str| load(certificate.as_bytes(), key.as_bytes()).err().unwrap();
         assert_eq!(fails(&certificate, &other_key), CertificateError::Mismatch);

@@ -77,28 +77,24 @@ impl ResolvesServerCert for CertificateResolver {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_pair::pair;
     use super::*;
     use futures::FutureExt;
-
-    fn pair() -> (String, String) {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        (made.cert.pem(), made.signing_key.serialize_pem())
-    }
 
     #[test]
     fn loaded_returns_once_there_is_a_certificate() {
         let resolver = CertificateResolver::new();
         assert!(resolver.loaded().now_or_never().is_none());
-        let (certificate, key) = pair();
-        resolver.replace_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+        let pair = pair();
+        resolver.replace_pem(pair.certificate.as_bytes(), pair.key.as_bytes()).unwrap();
         resolver.loaded().now_or_never().unwrap();
     }
 
     #[test]
     fn debug_output_shows_nothing_of_the_key() {
         let resolver = CertificateResolver::new();
-        let (certificate, key) = pair();
-        resolver.replace_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+        let pair = pair();
+        resolver.replace_pem(pair.certificate.as_bytes(), pair.key.as_bytes()).unwrap();
         assert_eq!(format!("{resolver:?}"), "CertificateResolver { is_loaded: true, .. }");
     }
 }

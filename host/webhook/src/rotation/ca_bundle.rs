@@ -72,9 +72,9 @@ pub(super) enum BundleWrite {
 ///
 /// Several replicas do this, and a replica that lags must not overwrite a newer bundle. Three reads
 /// and writes in this order prevent it: the configuration is read, then `is_newest` reads the
-/// Secret, then the configuration is written with the resourceVersion that was read first. A replica
-/// that stores a newer bundle after the second step writes the configuration after the first step,
-/// so that the third step conflicts.
+/// Secret, then the configuration is written with the resourceVersion that was read first. A
+/// replica that stores a newer bundle after the second step writes the configuration after the
+/// first step, so that the third step conflicts.
 pub(super) async fn write_ca_bundle(
     client: &Client,
     target: &CaBundleTarget,

@@ -36,8 +36,8 @@ pub struct CertificateManager {
 
 impl CertificateManager {
     /// Starts, and returns once a certificate is loaded. While the API server cannot be reached or
-    /// refuses, that is logged and tried again: to give up, put a timeout around this future or drop
-    /// it.
+    /// refuses, that is logged and tried again: to give up, put a timeout around this future or
+    /// drop it.
     ///
     /// # Errors
     /// When the options contain no name, or one that a certificate cannot contain.

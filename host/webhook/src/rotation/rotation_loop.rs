@@ -87,8 +87,8 @@ impl RotationLoop {
         }
     }
 
-    /// Runs until `stop`. A write that is under way then is dropped; the API server stores either all
-    /// of it or nothing.
+    /// Runs until `stop`. A write that is under way then is dropped; the API server stores either
+    /// all of it or nothing.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut changes: BoxStream<'static, Option<String>> =
             watcher::watch_object(self.store.api.clone(), &self.store.name)

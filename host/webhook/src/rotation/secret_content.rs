@@ -160,8 +160,8 @@ impl SecretContent {
         self.leaf.as_ref().map(|leaf| &leaf.loaded)
     }
 
-    /// All CAs, PEM. They are ordered by age, so that the text stays the same when the next CA becomes
-    /// the issuer.
+    /// All CAs, PEM. They are ordered by age, so that the text stays the same when the next CA
+    /// becomes the issuer.
     pub(super) fn bundle(&self) -> String {
         let mut all: Vec<&Authority> = self.authorities().map(|(_, authority)| authority).collect();
         all.sort_by(|a, b| (a.validity.from, &*a.certificate).cmp(&(b.validity.from, &*b.certificate)));
@@ -219,7 +219,8 @@ impl SecretContent {
         Ok(after)
     }
 
-    /// Keeps the certificate that is about to be replaced: its CA stays in the bundle until it expires.
+    /// Keeps the certificate that is about to be replaced: its CA stays in the bundle until it
+    /// expires.
     fn keep_former_leaf(&mut self) {
         let Some(leaf) = &self.leaf else { return };
         let Some(certificate) = leaf.loaded.key.cert.first() else { return };

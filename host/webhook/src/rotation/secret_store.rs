@@ -1,4 +1,5 @@
-//! Reads and writes the Secret. Several replicas write it: optimistic concurrency by resourceVersion.
+//! Reads and writes the Secret. Several replicas write it: optimistic concurrency by
+//! resourceVersion.
 
 use super::secret_content::{ENTRIES, SecretContent};
 use k8s_openapi::api::core::v1::Secret;
@@ -7,7 +8,8 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use std::collections::BTreeMap;
 
-/// Type of a Secret with a certificate and its key (<https://kubernetes.io/docs/concepts/configuration/secret/>).
+/// Type of a Secret with a certificate and its key
+/// (<https://kubernetes.io/docs/concepts/configuration/secret/>).
 const TYPE: &str = "kubernetes.io/tls";
 
 /// One Secret.

@@ -1,6 +1,7 @@
 //! Decides the next step of rotation: a pure function of the Secret's state and the time.
 //!
-//! A CA is replaced in phases, so that API servers trust every certificate that a replica may serve:
+//! A CA is replaced in phases, so that API servers trust every certificate that a replica may
+//! serve:
 //! 1. A next CA is made and joins the bundle ([`RotationStep::AddAuthority`]).
 //! 2. Once the webhook configurations have had that bundle for a while, the next CA becomes the
 //!    issuer and signs a new certificate ([`RotationStep::Switch`]). The former CA stays in the
@@ -102,7 +103,8 @@ pub(super) fn next_step(
             }
             wake.extend(settled_at);
         } else {
-            // A certificate is not valid longer than its CA, so that a new one may gain little time.
+            // A certificate is not valid longer than its CA, so that a new one may gain little
+            // time.
             let until = Validity::beginning(now, policy.leaf).within(issuer).until;
             let gains = until - leaf.validity.until >= signed(policy.leaf / 10);
             if leaf.validity.renewal() <= now && gains {

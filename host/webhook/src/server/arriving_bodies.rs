@@ -94,9 +94,9 @@ pub(super) struct ArrivingBody {
 }
 
 impl ArrivingBody {
-    /// Reserves memory for `bytes` in total. If there is not enough, older bodies are evicted; false
-    /// if that does not help either. This never waits: two bodies that hold some memory and wait for
-    /// more would wait for each other.
+    /// Reserves memory for `bytes` in total. If there is not enough, older bodies are evicted;
+    /// false if that does not help either. This never waits: two bodies that hold some memory and
+    /// wait for more would wait for each other.
     #[must_use]
     pub(super) fn grow_to(&self, bytes: usize) -> bool {
         loop {

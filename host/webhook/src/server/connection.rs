@@ -143,8 +143,8 @@ impl ConnectionServer {
                 () = evicted.as_mut(), if !closing => {
                     closing = true;
                     connection.as_mut().graceful_shutdown();
-                    // A review that took a slot at the last moment finishes. Otherwise one poll sends
-                    // the GOAWAY of HTTP/2, as far as the client reads it.
+                    // A review that took a slot at the last moment finishes. Otherwise one poll
+                    // sends the GOAWAY of HTTP/2, as far as the client reads it.
                     if admitted.is_idle() {
                         let _ = futures::poll!(connection.as_mut());
                         return;

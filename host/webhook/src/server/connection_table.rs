@@ -75,7 +75,8 @@ impl ConnectionTable {
         Some(AdmittedConnection { table: self.clone(), number, entry })
     }
 
-    /// Closes the oldest idle connection, if there is one: the process has no file descriptors left.
+    /// Closes the oldest idle connection, if there is one: the process has no file descriptors
+    /// left.
     pub(super) fn make_room(&self) {
         let _ = self.evict(&mut self.lock(), |_| true);
     }

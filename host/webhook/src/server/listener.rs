@@ -40,8 +40,8 @@ pub enum StartError {
     Tls(String),
 }
 
-/// A running webhook server. Dropping it ends it at once; [`Server::shutdown`] lets running requests
-/// finish.
+/// A running webhook server. Dropping it ends it at once; [`Server::shutdown`] lets running
+/// requests finish.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -86,8 +86,8 @@ impl Server {
         self.address
     }
 
-    /// Stops listening, tells clients to close (`GOAWAY`, `Connection: close`), and waits for running
-    /// requests, at most [`ServerLimits::shutdown`].
+    /// Stops listening, tells clients to close (`GOAWAY`, `Connection: close`), and waits for
+    /// running requests, at most [`ServerLimits::shutdown`].
     pub async fn shutdown(self) {
         self.stop.cancel();
         self.tasks.close();

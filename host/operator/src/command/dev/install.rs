@@ -1,11 +1,14 @@
-//! What `orascache dev` installs before the operator starts: the CRD and the webhook configurations, as `manifests/` has
-//! them, or the CRDs of another component.
+//! What `orascache dev` installs before the operator starts: the CRD of OrasCache, or those of
+//! another component, and the webhook configurations that the component describes.
 
-use crate::command::Failed;
+use crate::command::failed::Failed;
 use crate::output;
 use anyhow::{Context, anyhow};
-use deploy_manifests::names;
-use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use deploy_manifests::webhook::WebhookConfigurations;
+use deploy_manifests::{ManifestOptions, names};
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
+};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::{ClusterResourceScope, Resource as _};
@@ -14,22 +17,19 @@ use kube::core::GroupVersionKind;
 use kube::runtime::wait;
 use kube::{Api, Client, Resource, ResourceExt};
 use orascache_api::orascache::OrasCache;
-use orascache_controller::contract::{Description, Kind};
+use orascache_contract::{Description, Kind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long the API server may take to serve a kind that it was told of.
+/// How long the API server may take to serve a new kind.
 const ESTABLISHED: Duration = Duration::from_secs(10);
+/// How long the operator may take to issue a CA and write it into the webhook configurations.
+const PUBLISHED: Duration = Duration::from_secs(10);
 
-/// Whether the component is one for OrasCaches, which `dev` has a CRD and webhook configurations for.
-pub(super) fn manages_caches(description: &Description) -> bool {
-    is_cache(&description.primary)
-}
-
-/// Whether that kind is OrasCache.
+/// Whether that kind is OrasCache, which `dev` has a CRD for.
 pub(super) fn is_cache(kind: &Kind) -> bool {
     kind.kind == OrasCache::kind(&()) && kind.api_version == OrasCache::api_version(&())
 }
@@ -41,12 +41,12 @@ pub(super) fn read_definitions(files: &[PathBuf]) -> Result<Vec<CustomResourceDe
         for document in output::read_documents(file).map_err(Failed::Unusable)? {
             if document.get("kind").is_none_or(|kind| kind != CustomResourceDefinition::KIND) {
                 return Err(Failed::Unusable(anyhow!(
-                    "--crd {}: there is something else than a CustomResourceDefinition in it: apply that with --exec, once everything is ready",
+                    "--crd {}: it has objects that are not CustomResourceDefinitions: apply these with --exec, once everything is ready",
                     file.display()
                 )));
             }
             let definition = serde_json::from_value(document)
-                .with_context(|| format!("--crd {}: this is no CustomResourceDefinition", file.display()));
+                .with_context(|| format!("--crd {}: this is not a CustomResourceDefinition", file.display()));
             definitions.push(definition.map_err(Failed::Unusable)?);
         }
     }
@@ -66,14 +66,15 @@ pub(super) async fn definition(client: &Client, definition: &CustomResourceDefin
     Ok(())
 }
 
-/// Refuses a component with a kind that the API does not have: the operator would wait for it for ever.
+/// Refuses a component that needs a kind which the API does not have: the operator would wait for it
+/// for ever. Optional kinds may be missing.
 pub(super) async fn require_kinds(client: &Client, description: &Description) -> Result<(), Failed> {
-    let kinds = std::iter::once(&description.primary).chain(&description.owned).chain(&description.related);
-    for kind in kinds {
-        let (group, version) = kind.api_version.rsplit_once('/').unwrap_or(("", &kind.api_version));
-        let wanted = GroupVersionKind::gvk(group, version, &kind.kind);
+    let watched = description.owned.iter().chain(&description.related);
+    let required = watched.filter(|watched| !watched.optional).map(|watched| &watched.kind);
+    for kind in std::iter::once(&description.primary).chain(required) {
+        let wanted = GroupVersionKind::gvk(kind.group(), kind.version(), &kind.kind);
         let why = match kube::discovery::pinned_kind(client, &wanted).await {
-            Ok((found, _)) if found.plural == kind.plural => continue,
+            Ok((found, _)) if *found.plural == *kind.plural => continue,
             Ok((found, _)) => format!("calls them {}, and the component {}", found.plural, kind.plural),
             Err(kube::Error::Api(status)) if status.code != 404 => {
                 return Err(anyhow!("{} cannot be looked up: {status}", kind.kind).into());
@@ -92,15 +93,22 @@ pub(super) async fn require_kinds(client: &Client, description: &Description) ->
 /// Port of the webhooks' Service.
 pub(super) const SERVICE_PORT: u16 = 443;
 
-/// Applies what an installation has to tell the API server about reviews: the same objects as in `manifests/`.
-pub(super) async fn webhooks(client: &Client) -> Result<(), Failed> {
-    let settings = deploy_manifests::Settings::default();
-    install(client, &deploy_manifests::namespace::namespace(&settings)).await?;
-    let service = deploy_manifests::webhook::service(&settings);
+/// Applies the objects by which the API server sends the reviews that the component wants: for
+/// OrasCaches, those of `manifests/`.
+pub(super) async fn webhooks(client: &Client, description: &Description) -> Result<(), Failed> {
+    let options = ManifestOptions::default();
+    install(client, &deploy_manifests::namespace::namespace(&options)).await?;
+    let service = deploy_manifests::operator_webhooks::service(&options);
     let api: Api<Service> = Api::namespaced(client.clone(), names::NAMESPACE);
     apply(&api, &service).await?;
-    install(client, &deploy_manifests::webhook::mutating(&settings)).await?;
-    install(client, &deploy_manifests::webhook::validating(&settings)).await
+    let configurations = webhook_configurations(description);
+    if let Some(mutating) = &configurations.mutating {
+        install(client, mutating).await?;
+    }
+    if let Some(validating) = &configurations.validating {
+        install(client, validating).await?;
+    }
+    Ok(())
 }
 
 async fn install<K>(client: &Client, object: &K) -> Result<(), Failed>
@@ -126,17 +134,43 @@ where
     Ok(())
 }
 
-/// Waits until the API server knows whom to trust: a moment, since the operator publishes its CA as soon as it has one.
-pub(super) async fn trust(client: &Client) -> Result<(), Failed> {
-    let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
-    let is_trusted = |configuration: Option<&MutatingWebhookConfiguration>| {
-        let webhooks = configuration.and_then(|configuration| configuration.webhooks.as_ref());
-        webhooks.is_some_and(|all| all.iter().all(|webhook| webhook.client_config.ca_bundle.is_some()))
+/// Waits until both webhook configurations have the CA, which the operator writes as soon as it has
+/// one.
+pub(super) async fn trusted(client: &Client, description: &Description) -> Result<(), Failed> {
+    let configurations = webhook_configurations(description);
+    let mutating = async {
+        if configurations.mutating.is_none() {
+            return Ok(());
+        }
+        let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+        let is_trusted = |configuration: Option<&MutatingWebhookConfiguration>| {
+            let webhooks = configuration.and_then(|configuration| configuration.webhooks.as_ref());
+            webhooks.is_some_and(|all| all.iter().all(|webhook| has_ca(&webhook.client_config)))
+        };
+        wait::await_condition(api, names::OPERATOR, is_trusted).await.map(drop)
     };
-    let trusted = wait::await_condition(api, names::OPERATOR, is_trusted);
-    tokio::time::timeout(Duration::from_secs(10), trusted)
+    let validating = async {
+        if configurations.validating.is_none() {
+            return Ok(());
+        }
+        let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+        let is_trusted = |configuration: Option<&ValidatingWebhookConfiguration>| {
+            let webhooks = configuration.and_then(|configuration| configuration.webhooks.as_ref());
+            webhooks.is_some_and(|all| all.iter().all(|webhook| has_ca(&webhook.client_config)))
+        };
+        wait::await_condition(api, names::OPERATOR, is_trusted).await.map(drop)
+    };
+    tokio::time::timeout(PUBLISHED, futures::future::try_join(mutating, validating))
         .await
-        .context("the webhooks' CA was not published in time")?
-        .context("the webhook configuration cannot be watched")?;
+        .context("the CA of the webhooks was not published in time")?
+        .context("the webhook configurations cannot be watched")?;
     Ok(())
+}
+
+fn has_ca(client: &WebhookClientConfig) -> bool {
+    client.ca_bundle.is_some()
+}
+
+fn webhook_configurations(description: &Description) -> WebhookConfigurations {
+    deploy_manifests::operator_webhooks::webhook_configurations(&ManifestOptions::default(), description)
 }

@@ -170,7 +170,8 @@ fn pem_output_equals_that_of_rcgen() {
 enum Event {
     /// So many hours pass.
     Pass(u32),
-    /// The replica of this number runs a round: it reads the Secret, writes the bundle, takes steps.
+    /// The replica of this number runs a round: it reads the Secret, writes the bundle, takes
+    /// steps.
     Round(usize),
     /// Writing the bundle fails for so many hours.
     Outage(u32),

@@ -1,0 +1,113 @@
+//! Arguments of the commands that run the operator.
+
+use super::component::{ComponentArgs, RecordArgs};
+use crate::settings::Source;
+use clap::Args;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// `orascache run`
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// The component that decides.
+    #[command(flatten)]
+    pub component: ComponentArgs,
+
+    /// What is recorded.
+    #[command(flatten)]
+    pub record: RecordArgs,
+
+    /// Work in these namespaces only, as in `a,b`; in all of them by default.
+    #[arg(
+        long,
+        visible_alias = "namespace",
+        value_name = "NAMES",
+        value_delimiter = ',',
+        env = "ORASCACHE_NAMESPACES"
+    )]
+    pub namespaces: Vec<String>,
+
+    /// Kubeconfig to use instead of $KUBECONFIG, ~/.kube/config or the in-cluster credentials.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Context of the kubeconfig.
+    #[arg(long)]
+    pub context: Option<String>,
+
+    /// How many primaries (OrasCaches, with the embedded component) are reconciled at the same time.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub workers: u16,
+
+    /// Where /metrics, /healthz and /readyz are served.
+    #[arg(long, default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+
+    /// Where admission webhooks are served over TLS, for example 0.0.0.0:9443. Without it there are
+    /// none.
+    #[arg(long, value_name = "ADDRESS", env = "ORASCACHE_WEBHOOK_LISTEN")]
+    pub webhook_listen: Option<SocketAddr>,
+
+    /// Namespace of the webhook's Service, and of the Secret with the certificate that the operator
+    /// issues for it.
+    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", default_value = "orascache-system")]
+    pub webhook_namespace: String,
+
+    /// A DNS name or IP address for that certificate beside those of the Service. Can be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub webhook_name: Vec<String>,
+
+    /// PEM file with CAs: only clients with a certificate that one of them signed may ask for
+    /// reviews. It is read once, at the start. Give the API server such a certificate by its
+    /// `--admission-control-config-file`.
+    #[arg(long, value_name = "FILE", env = "ORASCACHE_WEBHOOK_CLIENT_CA", requires = "webhook_listen")]
+    pub webhook_client_ca: Option<PathBuf>,
+
+    /// Folder with tls.crt and tls.key, for example a mounted Secret of cert-manager, instead of a
+    /// certificate that the operator issues. Changed files are used without a restart.
+    #[arg(long, value_name = "DIR", env = "ORASCACHE_WEBHOOK_CERT_DIR")]
+    pub webhook_cert_dir: Option<PathBuf>,
+
+    /// Image that carries the agent, where a pod names none.
+    #[arg(long, value_name = "IMAGE", env = "ORASCACHE_AGENT_IMAGE")]
+    pub agent_image: Option<String>,
+
+    /// ConfigMap with the administrator's settings, under settings.yaml, as NAMESPACE/NAME. Changes
+    /// take effect without a restart.
+    #[arg(long, value_name = "CONFIGMAP", env = "ORASCACHE_SETTINGS_FROM")]
+    pub settings_from: Option<Source>,
+
+    /// Namespace of the Lease by which replicas elect a leader. Without it every process writes.
+    #[arg(long, value_name = "NAMESPACE", env = "ORASCACHE_LEASE_NAMESPACE")]
+    pub lease_namespace: Option<String>,
+}
+
+/// `orascache dev`
+#[derive(Args, Debug)]
+pub struct DevArgs {
+    /// The component that decides.
+    #[command(flatten)]
+    pub component: ComponentArgs,
+
+    /// What is recorded.
+    #[command(flatten)]
+    pub record: RecordArgs,
+
+    /// Where to write the kubeconfig; by default into a temporary folder that is removed at the end.
+    #[arg(long, value_name = "PATH")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Run this shell command with KUBECONFIG set once everything is ready, then shut down and exit
+    /// with its code.
+    #[arg(long, value_name = "CMD")]
+    pub exec: Option<String>,
+
+    /// Port of the Kubernetes API on loopback; a free one by default.
+    #[arg(long)]
+    pub port: Option<u16>,
+
+    /// File with CustomResourceDefinitions to install before the operator starts: those of
+    /// --component. Can be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub crd: Vec<PathBuf>,
+}

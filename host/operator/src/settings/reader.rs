@@ -1,0 +1,126 @@
+//! Reads settings as people write them, and has the component check them.
+
+use deploy_manifests::names::SETTINGS_KEY;
+use k8s_openapi::api::core::v1::ConfigMap;
+use orascache_contract::GuestError;
+use orascache_runtime::Guest;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// Setting of the image that carries the agent, which the command line may give.
+const AGENT_IMAGE: &str = "agentImage";
+/// How long to wait before asking a guest again that is too busy to answer.
+const BUSY_PAUSE: Duration = Duration::from_millis(200);
+
+/// How settings are read: under which key they stand, and what replaces those that are missing.
+#[derive(Clone, Debug)]
+pub struct SettingsReader {
+    key: &'static str,
+    defaults: Map<String, Value>,
+}
+
+impl SettingsReader {
+    /// The image is for settings that name none.
+    pub fn new(agent_image: Option<&str>) -> Self {
+        let defaults = agent_image.map(|image| (AGENT_IMAGE.to_owned(), image.into())).into_iter().collect();
+        Self { key: SETTINGS_KEY, defaults }
+    }
+
+    /// Settings for the component, JSON text, from their ConfigMap, or the defaults without one.
+    ///
+    /// # Errors
+    /// A sentence, when the component does not accept them.
+    pub async fn read(&self, guest: &Guest, map: Option<&ConfigMap>) -> Result<String, String> {
+        let settings = self.text(self.written(map)?)?;
+        loop {
+            match guest.check_settings(&settings).await {
+                Ok(()) => return Ok(settings),
+                Err(GuestError::Busy(_)) => tokio::time::sleep(BUSY_PAUSE).await,
+                Err(error) => return Err(sentence(error)),
+            }
+        }
+    }
+
+    /// As [`Self::read`], of settings in a file. Blocks the thread.
+    ///
+    /// # Errors
+    /// A sentence, when the component does not accept them.
+    pub fn read_text(&self, guest: &Guest, written: Option<&str>) -> Result<String, String> {
+        let settings = self.text(written)?;
+        guest.blocking().check_settings(&settings).map_err(sentence)?;
+        Ok(settings)
+    }
+
+    fn written<'m>(&self, map: Option<&'m ConfigMap>) -> Result<Option<&'m str>, String> {
+        let Some(map) = map else { return Ok(None) };
+        let written = map.data.as_ref().and_then(|data| data.get(self.key));
+        written.map(|written| Some(written.as_str())).ok_or_else(|| {
+            let key = self.key;
+            format!("data.{key} is missing: write the settings there, or delete the ConfigMap")
+        })
+    }
+
+    /// JSON text from YAML or JSON, with the defaults filled in. Empty for no settings at all.
+    fn text(&self, written: Option<&str>) -> Result<String, String> {
+        let mut settings: Value = match written {
+            Some(written) => serde_saphyr::from_str(written).map_err(|error| {
+                let why = error.to_string();
+                format!("the settings are not YAML: {}", why.lines().next().unwrap_or_default())
+            })?,
+            None => Value::Null,
+        };
+        if settings.is_null() {
+            settings = Value::Object(Map::new());
+        }
+        // Anything but an object is for the component to refuse.
+        if let Some(members) = settings.as_object_mut() {
+            for (name, default) in &self.defaults {
+                let member = members.entry(name).or_insert(Value::Null);
+                if member.is_null() {
+                    member.clone_from(default);
+                }
+            }
+        }
+        if settings.as_object().is_some_and(Map::is_empty) {
+            return Ok(String::new());
+        }
+        Ok(settings.to_string())
+    }
+}
+
+/// What the component says of settings, without words around it.
+fn sentence(error: GuestError) -> String {
+    match error {
+        GuestError::InvalidInput(sentence) => sentence,
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SettingsReader;
+
+    fn text(written: Option<&str>, agent_image: Option<&str>) -> Result<String, String> {
+        SettingsReader::new(agent_image).text(written)
+    }
+
+    #[test]
+    fn defaults_are_for_settings_that_name_none() {
+        assert_eq!(text(None, None).as_deref(), Ok(""));
+        assert_eq!(text(Some(""), None).as_deref(), Ok(""));
+        assert_eq!(text(None, Some("a:1")).as_deref(), Ok(r#"{"agentImage":"a:1"}"#));
+        assert_eq!(text(Some("agentImage: b:2"), Some("a:1")).as_deref(), Ok(r#"{"agentImage":"b:2"}"#));
+        assert_eq!(text(Some("agentImage:"), Some("a:1")).as_deref(), Ok(r#"{"agentImage":"a:1"}"#));
+        assert_eq!(
+            text(Some("maximumStorage: 1Ti"), Some("a:1")).as_deref(),
+            Ok(r#"{"agentImage":"a:1","maximumStorage":"1Ti"}"#)
+        );
+    }
+
+    #[test]
+    fn anything_but_an_object_is_left_to_the_component() {
+        assert_eq!(text(Some("[a]"), Some("a:1")).as_deref(), Ok(r#"["a"]"#));
+        let error = text(Some("a: [b"), None).unwrap_err();
+        assert!(error.starts_with("the settings are not YAML: ") && !error.contains('\n'), "{error}");
+    }
+}

@@ -116,7 +116,7 @@ impl Cluster {
     /// Starts the operator with the embedded component, and waits until it has reconciled every
     /// object once.
     pub async fn operator(&self) -> Controller {
-        self.controller(Arc::new(GuestReconciler(guest(EMBEDDED)))).await
+        self.controller(Arc::new(GuestReconciler(Arc::new(guest(EMBEDDED))))).await
     }
 
     /// Starts the generic controller with another reconciler.
@@ -292,7 +292,7 @@ pub fn condition<'o>(object: &'o Value, kind: &str) -> Option<&'o Value> {
 }
 
 /// A guest as the controller's reconciler.
-pub struct GuestReconciler(pub Guest);
+pub struct GuestReconciler(pub Arc<Guest>);
 
 impl Reconciler for GuestReconciler {
     fn describe(&self) -> Description {

@@ -72,17 +72,17 @@ fn inspect_shows_the_embedded_component() {
     let output = run(&["inspect", "-o", "json"], "");
     let interface: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(interface["imports"], serde_json::json!([]));
-    assert_eq!(interface["wit"], "orascache:operator@0.2.0");
+    assert_eq!(interface["wit"], "orascache:operator@0.3.0");
     assert!(
         interface["digest"]
             .as_str()
             .is_some_and(|digest| digest.starts_with("sha256:") && digest.len() == 71)
     );
-    assert!(interface["size"].as_u64().is_some_and(|size| size < 300_000));
+    assert!(interface["size"].as_u64().is_some_and(|size| size < 512 << 10));
     assert!(
         interface["exports"]
             .as_array()
-            .is_some_and(|exports| exports.contains(&"orascache:operator/reconciler@0.2.0".into()))
+            .is_some_and(|exports| exports.contains(&"orascache:operator/reconciler@0.3.0".into()))
     );
 }
 

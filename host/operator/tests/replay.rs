@@ -1,9 +1,9 @@
 //! `orascache replay` as users type it, on records that the library wrote.
 
-use orascache_controller::contract::{Observed, Reconciler};
-use orascache_operator::engine::{CompiledCache, EMBEDDED, Engine, Limits};
-use orascache_operator::record::{Options, Recorder};
-use orascache_operator::version::Version;
+use orascache_contract::Observed;
+use orascache_operator::EMBEDDED;
+use orascache_runtime::record::{Options, Recorder};
+use orascache_runtime::{CompiledCache, Engine, Limits, Version};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use std::fs;
@@ -29,7 +29,7 @@ fn text(bytes: &[u8]) -> String {
 /// images.
 fn recorded(folder: &TempDir) -> PathBuf {
     let directory = folder.path().join("records");
-    let engine = Engine::new(Limits { instances: 2, ..Limits::default() }).expect("an engine");
+    let engine = Engine::new(Limits::default()).expect("an engine");
     let guest = Arc::new(engine.load(EMBEDDED, &CompiledCache::at(CACHED)).expect("it loads"));
     let recorder =
         Arc::new(Recorder::start(Options::new(&directory), &mut Registry::default()).expect("it starts"));
@@ -43,9 +43,8 @@ fn recorded(folder: &TempDir) -> PathBuf {
             "apiVersion": "cache.converged-computing.github.io/v1alpha1", "kind": "OrasCache",
             "metadata": {"name": name, "namespace": "lab", "uid": "u", "generation": 1}, "spec": spec,
         });
-        let primary = primary.to_string().into();
-        let (owned, related, failures) = (Vec::new(), Vec::new(), Vec::new());
-        version.reconcile(&Observed { primary, owned, related, failures, now: 0 }).expect("a plan");
+        let observed = Observed { primary: primary.to_string().into(), ..Observed::default() };
+        futures::executor::block_on(version.reconcile(&observed)).expect("a plan");
     }
     // Dropping the version drops its recorder, which writes all records before it ends.
     drop(version);

@@ -5,6 +5,8 @@
 //! the name of ours and with a matching digest. The other component names another field manager, so
 //! that it shows which of the two runs.
 
+#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
+
 mod guest;
 
 use guest::{component, edited};

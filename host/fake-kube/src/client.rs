@@ -32,11 +32,8 @@ pub(crate) fn client(mut config: Config, user_agent: Option<&str>) -> Result<Cli
         config.headers.push((USER_AGENT, value));
     }
     let wrong = |error: kube::Error| ClientError::Configuration(error.to_string());
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls(&config)?)
-        .https_or_http()
-        .enable_http1()
-        .build();
+    let connector =
+        HttpsConnectorBuilder::new().with_tls_config(tls(&config)?).https_or_http().enable_http1().build();
     let http = legacy::Client::builder(TokioExecutor::new()).build::<_, Body>(connector);
     let builder = ClientBuilder::new(http, config.default_namespace.clone())
         .with_layer(&MapErrLayer::new(BoxError::from));

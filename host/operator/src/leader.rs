@@ -77,12 +77,7 @@ impl Leadership {
     }
 }
 
-async fn contend(
-    api: Api<Lease>,
-    holder: String,
-    claim: watch::Sender<MayWrite>,
-    lose: watch::Sender<bool>,
-) {
+async fn contend(api: Api<Lease>, holder: String, claim: watch::Sender<MayWrite>, lose: watch::Sender<bool>) {
     let mut seen = Seen::default();
     let mut leads = false;
     loop {

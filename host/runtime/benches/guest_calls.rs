@@ -128,8 +128,7 @@ fn alone(criterion: &mut Criterion) {
     for (name, text) in TEXTS {
         let mut group = criterion.benchmark_group(format!("{name}, alone"));
         group.bench_function("synchronous", |bencher| bencher.iter(|| synchronous.call(black_box(text))));
-        group
-            .bench_function("fiber", |bencher| bencher.iter(|| block_on(fiber.call_async(black_box(text)))));
+        group.bench_function("fiber", |bencher| bencher.iter(|| block_on(fiber.call_async(black_box(text)))));
         group.bench_function("fiber with turns", |bencher| {
             bencher.iter(|| block_on(turns.check_settings(black_box(text))).expect("good"));
         });

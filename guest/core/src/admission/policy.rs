@@ -1,6 +1,5 @@
 //! Checks steps and caches against the administrator's settings.
 
-use super::cache_lookup;
 use super::known::Known;
 use super::step::Step;
 use crate::findings::Findings;
@@ -8,8 +7,9 @@ use crate::json::Json;
 use crate::kinds::NAMESPACE;
 use crate::primary::Spec;
 use crate::quantity;
-use crate::settings::{RequiredAnnotation, Settings};
+use crate::settings::{PLAIN_HTTP, RequiredAnnotation, Settings};
 use crate::step_annotations;
+use orascache_api::endpoint::Endpoint;
 use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, annotation};
 use orascache_contract::Error;
 
@@ -19,6 +19,42 @@ pub(crate) fn check_step(settings: &Settings<'_>, step: &Step<'_>, findings: &mu
     check_allowed(annotation::REGISTRY, registry, &settings.allowed_registries, host_matches, findings);
     let images = &settings.allowed_agent_images;
     check_allowed(annotation::ORAS_CONTAINER, step.image, images, image_matches, findings);
+}
+
+/// Refuses or warns of a step whose credentials travel in clear text. Where registries are limited,
+/// the administrator has to allow this expressly.
+pub(crate) fn check_plain_http(settings: &Settings<'_>, step: &Step<'_>, findings: &mut Findings) {
+    let Some(endpoint) = step.registry.as_ref().filter(|endpoint| endpoint.is_plain_http()) else { return };
+    let key = annotation::REGISTRY;
+    let is_expressly_allowed = |pattern: &&str| {
+        pattern.strip_prefix(PLAIN_HTTP).is_some_and(|pattern| is_same_host(endpoint.host(), pattern))
+    };
+    match &settings.allowed_registries {
+        Some(patterns) if !patterns.iter().any(is_expressly_allowed) => findings.refuse(format!(
+            "{PREFIX}{key} is {endpoint}, and the administrator does not allow that credentials travel to it in clear text: remove http:// where the registry has TLS, or ask for {endpoint} in the setting allowedRegistries"
+        )),
+        _ => findings.warn(format!(
+            "{PREFIX}{key} begins with http://, so that credentials travel in clear text: remove http:// where the registry has TLS"
+        )),
+    }
+}
+
+/// Whether the credentials of a cache are meant for the registry that a step names. `bound` is the
+/// registry as the cache names it.
+pub(crate) fn is_bound_to(endpoint: &Endpoint<'_>, bound: &str) -> bool {
+    Endpoint::parse(bound).is_ok_and(|bound| {
+        bound.is_plain_http() == endpoint.is_plain_http() && is_same_host(endpoint.host(), bound.host())
+    })
+}
+
+/// Whether the agent's image is one that a step may have: the operator's, the one that is annotated,
+/// or one that the settings allow.
+pub(crate) fn allows_agent_image(settings: &Settings<'_>, step: &Step<'_>, image: &str) -> bool {
+    image == step.image.unwrap_or(settings.agent_image)
+        || settings
+            .allowed_agent_images
+            .as_ref()
+            .is_none_or(|patterns| patterns.iter().any(|pattern| image_matches(image, pattern)))
 }
 
 fn check_allowed(
@@ -65,7 +101,7 @@ pub(crate) fn check_required(
     if selective.is_empty() {
         return Ok(false);
     }
-    let candidates = cache_lookup::candidates(known, namespace)?;
+    let candidates = known.candidates(namespace)?;
     let found = candidates.iter().find(|tree| {
         tree.get("kind").and_then(Json::as_str) == Some(&NAMESPACE.kind)
             && tree.member_of("metadata", "name").and_then(Json::as_str) == Some(namespace)
@@ -116,9 +152,14 @@ fn is_in(annotations: Option<&Json<'_>>, key: &str) -> bool {
                 .any(|(name, value)| step_annotations::is_input(name) && is_set(Some(value))))
 }
 
+/// Whether a host is allowed by a pattern of the setting `allowedRegistries`, with or without TLS.
+fn host_matches(host: &str, pattern: &str) -> bool {
+    is_same_host(host, pattern.strip_prefix(PLAIN_HTTP).unwrap_or(pattern))
+}
+
 /// Upper and lower case are the same in host names (RFC 4343). A port must be the same too: another
 /// port is another server.
-fn host_matches(host: &str, pattern: &str) -> bool {
+fn is_same_host(host: &str, pattern: &str) -> bool {
     match pattern.strip_prefix('*') {
         Some(domain) => host
             .len()
@@ -131,9 +172,11 @@ fn host_matches(host: &str, pattern: &str) -> bool {
 }
 
 /// A prefix ends where a part of the name ends, so that `registry.example.org/team/` does not allow
-/// `registry.example.org/teamwork`.
+/// `registry.example.org/teamwork`. What follows `:` or `@` is a tag or a digest and has no `/`, so
+/// that `agent:` does not allow `agent:5000/image`, where `agent` is a host.
 fn image_matches(image: &str, pattern: &str) -> bool {
-    image == pattern || (pattern.ends_with(['/', ':', '@']) && image.starts_with(pattern))
+    let Some(rest) = image.strip_prefix(pattern) else { return false };
+    rest.is_empty() || pattern.ends_with('/') || (pattern.ends_with([':', '@']) && !rest.contains('/'))
 }
 
 #[cfg(test)]
@@ -155,6 +198,8 @@ mod tests {
             ("evilexample.org", "*.example.org", false),
             ("a.example.org:5000", "*.example.org", false),
             ("a.example.org:5000", "*.example.org:5000", true),
+            ("ghcr.io", "http://ghcr.io", true),
+            ("a.example.org", "http://*.example.org", true),
         ] {
             assert_eq!(host_matches(host, pattern), wanted, "{host} and {pattern}");
         }
@@ -172,6 +217,10 @@ mod tests {
             ("lab.example/agent@sha256:00", "lab.example/agent@", true),
             ("lab.example/agent:1", "lab.example/agent:1", true),
             ("lab.example/agent:12", "lab.example/agent:1", false),
+            ("agent:1", "agent:", true),
+            ("agent:1@sha256:00", "agent:", true),
+            ("agent:5000/evil:1", "agent:", false),
+            ("lab.example/agent", "lab.example/", true),
         ] {
             assert_eq!(image_matches(image, pattern), wanted, "{image} and {pattern}");
         }

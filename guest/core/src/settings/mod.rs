@@ -23,8 +23,12 @@ use selector::Selector;
 pub(crate) struct Settings<'a> {
     /// Image that carries the agent, where a pod names none.
     pub(crate) agent_image: &'a str,
-    /// Hosts that the annotation `registry` may name. `*.` in front stands for any subdomain.
+    /// Hosts that the annotation `registry` may name. `*.` in front stands for any subdomain, and
+    /// `http://` in front of that allows credentials to travel without TLS.
     pub(crate) allowed_registries: Option<Vec<&'a str>>,
+    /// Caches of other namespaces that the annotation `registry` may name, as `namespace/name` or
+    /// `namespace/*`.
+    pub(crate) allowed_caches: Vec<&'a str>,
     /// Images that the annotation `oras-container` may name. Those that end with `/`, `:` or `@`
     /// are prefixes.
     pub(crate) allowed_agent_images: Option<Vec<&'a str>>,
@@ -47,8 +51,11 @@ pub(crate) struct RequiredAnnotation<'a> {
     pub(crate) namespaces: Option<Selector<'a>>,
 }
 
+/// In front of a host in `allowedRegistries`.
+pub(crate) const PLAIN_HTTP: &str = "http://";
+
 /// The known settings, for messages.
-const KNOWN: &str = "agentImage, allowedRegistries, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources or clusterDomain";
+const KNOWN: &str = "agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources or clusterDomain";
 
 impl<'a> Settings<'a> {
     /// Empty text stands for the defaults.
@@ -61,6 +68,7 @@ impl<'a> Settings<'a> {
         let mut settings = Settings {
             agent_image: DEFAULT_AGENT_IMAGE,
             allowed_registries: None,
+            allowed_caches: Vec::new(),
             allowed_agent_images: None,
             required_annotations: Vec::new(),
             maximum_storage: None,
@@ -87,9 +95,13 @@ impl<'a> Settings<'a> {
                     self.agent_image = image;
                 }
                 "allowedRegistries" => {
-                    let wanted = "a host with an optional port: write one like ghcr.io or *.example.org";
+                    let wanted = "a host with an optional port: write one like ghcr.io or *.example.org, with http:// in front where credentials may travel without TLS";
                     self.allowed_registries =
                         Some(document::texts(value, &place, is_host_pattern, wanted, findings));
+                }
+                "allowedCaches" => {
+                    let wanted = "a cache of a namespace: write it like team-a/shared, or team-a/* for all of its caches";
+                    self.allowed_caches = document::texts(value, &place, is_cache_pattern, wanted, findings);
                 }
                 "allowedAgentImages" => {
                     let wanted = "an image or the beginning of one that ends with '/', ':' or '@': write one like registry.example.org/team/";
@@ -155,7 +167,15 @@ impl<'a> RequiredAnnotation<'a> {
 }
 
 fn is_host_pattern(text: &str) -> bool {
-    reference::is_host(text.strip_prefix("*.").unwrap_or(text))
+    let host = text.strip_prefix(PLAIN_HTTP).unwrap_or(text);
+    reference::is_host(host.strip_prefix("*.").unwrap_or(host))
+}
+
+/// `namespace/name` or `namespace/*`. Namespaces and caches are named like DNS labels.
+fn is_cache_pattern(text: &str) -> bool {
+    let is_label = |text: &str| names::is_subdomain(text) && !text.contains('.');
+    text.split_once('/')
+        .is_some_and(|(namespace, name)| is_label(namespace) && (name == "*" || is_label(name)))
 }
 
 fn is_image_pattern(text: &str) -> bool {

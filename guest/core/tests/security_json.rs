@@ -1,12 +1,11 @@
 //! Security: JSON is written as it was read, and JSON that programs may read differently changes no
 //! decision.
 
-mod reviewing;
-
 use orascache_contract::{Context, Outcome};
 use orascache_core::{admission, json::Json};
 use proptest::prelude::*;
 
+const CACHE: &str = r#"{"apiVersion":"cache.converged-computing.github.io/v1alpha1","kind":"OrasCache","metadata":{"name":"shared","namespace":"lab"}}"#;
 const PREFIX: &str = "oras.converged-computing.github.io/";
 
 proptest! {
@@ -77,7 +76,7 @@ fn asking() -> String {
 
 /// The decision as one text: an error, a refusal, or the commands of the patch. A patch must be JSON.
 fn outcome(review: &str) -> String {
-    let context = Context { objects: vec![reviewing::cache("shared")], complete: true, ..Context::default() };
+    let context = Context { objects: vec![CACHE], complete: true, ..Context::default() };
     match admission::review(review, &context) {
         Err(error) => format!("error: {error}"),
         Ok(Outcome::Need(needs)) => format!("needs {}", needs.objects.len()),

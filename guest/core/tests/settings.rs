@@ -24,6 +24,8 @@ fn usable_settings_are_accepted() {
         r#"{"requiredAnnotations":[{"annotation":"cost-centre","namespaceSelector":{"matchExpressions":[{"key":"kubernetes.io/metadata.name","operator":"In","values":["lab"]}]}}]}"#,
         r#"{"maximumStorage":"1.5Ti"}"#,
         r#"{"clusterDomain":"cluster.local"}"#,
+        r#"{"allowedImages":[],"operatorNamespace":"ops-1"}"#,
+        r#"{"allowedImages":["ghcr.io/oras-project/registry","mirror.lab:5000/","registry:"]}"#,
         r#"{"proxyResources":{"requests":{"cpu":"1m","memory":"1Mi"},"limits":{"cpu":"4","memory":"64Mi"}}}"#,
     ] {
         assert_eq!(check_settings(settings), Ok(()), "{settings}");
@@ -37,7 +39,7 @@ fn unusable_settings_are_refused_with_place_and_remedy() {
         ("[]", "settings must be an object, not a list"),
         (
             r#"{"agentimage":"a"}"#,
-            "settings.agentimage is unknown: write agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources or clusterDomain, or remove it",
+            "settings.agentimage is unknown: write agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages or operatorNamespace, or remove it",
         ),
         (r#"{"agentImage":3}"#, "settings.agentImage must be a string, not a number"),
         (
@@ -97,6 +99,14 @@ fn unusable_settings_are_refused_with_place_and_remedy() {
         (
             r#"{"clusterDomain":".cluster.local"}"#,
             "settings.clusterDomain is not a DNS domain: write one like cluster.local",
+        ),
+        (
+            r#"{"operatorNamespace":"a.b"}"#,
+            "settings.operatorNamespace is not the name of a namespace: write one like orascache-system",
+        ),
+        (
+            r#"{"allowedImages":["registry:3","lab.example/*"]}"#,
+            "settings.allowedImages[1] is not an image or the beginning of one that ends with '/', ':' or '@'",
         ),
         (r#"{"clusterDomain":true}"#, "settings.clusterDomain must be a string, not a boolean"),
         (

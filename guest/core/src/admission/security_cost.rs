@@ -10,9 +10,9 @@ use orascache_contract::Context;
 const PREFIX: &str = "oras.converged-computing.github.io/";
 /// Bytes of the largest object that etcd takes by default (etcd.io/docs, `--max-request-bytes`).
 const LARGEST: usize = 3 * 512 * 1024;
-/// Steps for each byte of an object: each of its members is looked at a few dozen times, and sorted
-/// at most once or twice.
-const MAX_STEPS_PER_BYTE: usize = 12;
+/// Steps for each byte of an object. An item has at least eight bytes, and is looked at a few dozen
+/// times at most.
+const MAX_STEPS_PER_BYTE: usize = 5;
 
 /// A list of `number` items or members.
 fn list(number: usize, item: &dyn Fn(usize) -> String) -> String {
@@ -28,8 +28,12 @@ fn asking(annotations: &str) -> String {
 }
 
 fn wrap(kind: &str, object: &str, old: Option<&str>) -> String {
-    let (group, operation) =
-        (if kind == "Job" { "batch" } else { "" }, if old.is_some() { "UPDATE" } else { "CREATE" });
+    let group = match kind {
+        "Job" => "batch",
+        "OrasCache" => "cache.converged-computing.github.io",
+        _ => "",
+    };
+    let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
     let old = old.unwrap_or("null");
     format!(
         r#"{{"request":{{"uid":"u","operation":"{operation}","namespace":"lab","kind":{{"group":"{group}","kind":"{kind}"}},"object":{object},"oldObject":{old}}}}}"#
@@ -78,6 +82,13 @@ fn inputs_among_others(number: usize) -> String {
     )
 }
 
+/// A cache with additions to its metadata and its spec.
+fn cache(metadata: &str, spec: &str) -> String {
+    format!(
+        r#"{{"apiVersion":"cache.converged-computing.github.io/v1alpha1","kind":"OrasCache","metadata":{{"name":"c"{metadata}}},"spec":{{{spec}}}}}"#
+    )
+}
+
 /// A place for a list: its name, and a review with a list of that length there.
 type PlaceForList = (&'static str, fn(usize) -> String);
 
@@ -85,7 +96,10 @@ fn places() -> Vec<PlaceForList> {
     vec![
         ("annotations", |n| wrap("Pod", &pod(&list(n, &|i| format!(r#""x{i}":"""#)), "", "", ""), None)),
         ("step annotations", |n| wrap("Pod", &pod(&step_annotations(n), "", "", ""), None)),
-        ("labels", |n| wrap("Pod", &pod("", &list(n, &|i| format!(r#""x{i}":"""#)), "", ""), None)),
+        ("labels", |n| {
+            let asks = format!(r#""{PREFIX}input-uri_1":"a:{{job}}-{{index}}""#);
+            wrap("Pod", &pod(&asks, &list(n, &|i| format!(r#""x{i}":"""#)), "", ""), None)
+        }),
         ("volumes", |n| {
             let volumes = list(n, &|i| format!(r#"{{"name":"v{i}"}}"#));
             wrap("Pod", &pod("", "", &format!(r#""volumes":[{volumes}],"#), ""), None)
@@ -99,8 +113,10 @@ fn places() -> Vec<PlaceForList> {
             wrap("Pod", &pod("", "", &format!(r#""initContainers":[{containers}],"#), ""), None)
         }),
         ("search domains", |n| {
-            let searches = list(n, &|i| format!(r#""victim{i}.svc""#));
-            wrap("Pod", &pod("", "", &format!(r#""dnsConfig":{{"searches":[{searches}]}},"#), ""), None)
+            let short = format!(r#""{PREFIX}registry":"http://shared:5000""#);
+            let searches = list(n, &|i| format!(r#""example{i}.svc.org""#));
+            let spec = format!(r#""dnsConfig":{{"searches":[{searches}]}},"#);
+            wrap("Pod", &pod(&short, "", &spec, ""), None)
         }),
         ("variables", |n| {
             let env = list(n, &|i| format!(r#"{{"name":"E{i}"}}"#));
@@ -166,6 +182,28 @@ fn places() -> Vec<PlaceForList> {
             let volumes = |name: &str| list(n, &|i| format!(r#"{{"name":"{name}{i}"}}"#));
             let with = |name: &str| rewritten(&format!(r#""volumes":[{}],"#, volumes(name)), "", "");
             wrap("Pod", &with("v"), Some(&with("w")))
+        }),
+        ("labels of a cache", |n| {
+            let labels = list(n, &|i| format!(r#""x{i}":"""#));
+            wrap("OrasCache", &cache(&format!(r#","labels":{{{labels}}}"#), ""), None)
+        }),
+        ("tolerations of a cache", |n| {
+            let spec = format!(r#""tolerations":[{}]"#, list(n, &|i| format!(r#"{{"key":"x{i}"}}"#)));
+            wrap("OrasCache", &cache("", &spec), Some(&cache("", &spec)))
+        }),
+        ("access modes of a cache", |n| {
+            let modes = |mode: &str| list(n, &|_| format!(r#""{mode}""#));
+            let with =
+                |mode| cache("", &format!(r#""storage":{{"size":"1Gi","accessModes":[{}]}}"#, modes(mode)));
+            wrap("OrasCache", &with("a"), Some(&with("b")))
+        }),
+        ("namespaces of a cache", |n| {
+            let names = list(n, &|i| format!(r#""n{i}""#));
+            wrap(
+                "OrasCache",
+                &cache("", &format!(r#""networkPolicy":{{"allowedNamespaces":[{names}]}}"#)),
+                None,
+            )
         }),
         ("annotations of a Job", |n| wrap("Job", &job(&step_annotations(n), "", false), None)),
         ("annotations of a Job and its template", |n| {

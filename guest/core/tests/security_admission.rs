@@ -148,8 +148,12 @@ fn credentials_are_files_of_the_proxy_alone() {
 
 #[test]
 fn copies_of_rewritten_pods_pass() {
-    for annotations in [vec![], vec![("registry", "ghcr.io"), ("oras-env", "mine")], vec![("debug", "true")]]
-    {
+    for annotations in [
+        vec![],
+        vec![("registry", "ghcr.io"), ("oras-env", "mine")],
+        vec![("debug", "true")],
+        vec![("output-path", "/data/$(x)$")],
+    ] {
         let response = review(&copy(&annotations), "");
         assert_eq!(
             (response.is_allowed(), response.patch(), response.warnings.len()),
@@ -200,6 +204,9 @@ fn changed_parts_of_a_copy_are_refused() {
         ("/spec/containers/0/command/4", json!("--input=other:1"), "the command of container app is not"),
         ("/spec/containers/0/command/1", json!("pull"), "the command of container app is not"),
         ("/spec/containers/0/command/3", json!("word"), "the command of container app is not"),
+        // Kubernetes expands variables, so that any flag may come out of one.
+        ("/spec/containers/0/command/6", json!("--$(FLAG)"), "the command of container app is not"),
+        ("/spec/containers/0/command/6", json!("--x=$$$(FLAG)"), "the command of container app is not"),
         (
             "/spec/containers/0/volumeMounts/0/mountPath",
             json!("/other"),
@@ -214,6 +221,9 @@ fn changed_parts_of_a_copy_are_refused() {
         ),
         (&format!("{proxy}/command/2"), json!(evil), "container oras does not serve"),
         (&format!("{proxy}/command/6"), json!("--push=other:1"), "container oras does not serve"),
+        // Arguments continue the command.
+        (&format!("{proxy}/args"), json!(["--pull=other:1"]), "container oras does not serve"),
+        ("/spec/initContainers/0/args", json!(["/other"]), "no init container oras-install installs"),
         (
             &format!("{proxy}/env"),
             json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "other", "key": "a"}}}]),

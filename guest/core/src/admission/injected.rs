@@ -79,7 +79,8 @@ pub(crate) fn check(
         refuse(&format!("there are several containers named {PROXY_CONTAINER}"), findings);
     } else if let Some(proxy) = proxy {
         let words = agent_containers::proxy_words(injection);
-        if injection.credentials.is_none() || !has_words(proxy.command(), &words, &PROXY_FLAGS) {
+        let serves = !has_arguments(proxy) && has_words(proxy.command(), &words, &PROXY_FLAGS);
+        if injection.credentials.is_none() || !serves {
             refuse(
                 &format!("container {PROXY_CONTAINER} does not serve what the annotations ask for"),
                 findings,
@@ -116,6 +117,7 @@ pub(crate) fn check(
     let installs = |container: &&Container<'_>| {
         let words = [AGENT_PROGRAM, "install", AGENT_DIRECTORY];
         container.name == INSTALL_CONTAINER
+            && !has_arguments(container)
             && container.command().iter().map(Json::as_str).eq(words.map(Some))
     };
     if added_containers(pod).find(installs).is_none() {
@@ -139,10 +141,16 @@ fn added_containers<'p, 'a>(pod: &'p Pod<'a>) -> impl Iterator<Item = &'p Contai
     pod.init_containers.iter().filter(|container| step_container::is_added(container.name))
 }
 
+/// Whether arguments continue the command of a container.
+fn has_arguments(container: &Container<'_>) -> bool {
+    !container.tree.items("args").is_empty()
+}
+
 /// Whether a command of the agent has the expected subcommand and the expected flags, as far as they
-/// decide what can be reached. All its further words must be flags.
+/// decide what can be reached. All its further words must be flags that are what they look like.
 fn has_words(actual: &[Json<'_>], expected: &[Json<'_>], deciding: &[&str]) -> bool {
-    let is_flag = |word: &Json<'_>| word.as_str().is_some_and(|word| word.starts_with("--"));
+    let is_flag =
+        |word: &Json<'_>| word.as_str().is_some_and(|word| word.starts_with("--") && !has_variable(word));
     let decides = |word: &&Json<'_>| {
         word.as_str().is_some_and(|word| deciding.iter().any(|flag| word.starts_with(flag)))
     };
@@ -154,6 +162,12 @@ fn has_words(actual: &[Json<'_>], expected: &[Json<'_>], deciding: &[&str]) -> b
         }
         _ => false,
     }
+}
+
+/// Whether Kubernetes puts the value of a variable into a word: it expands `$(NAME)`, and takes `$$`
+/// for a dollar sign (core/v1 Container, command).
+fn has_variable(word: &str) -> bool {
+    word.contains('$') && word.replace("$$", "").contains("$(")
 }
 
 /// Whether a container mounts the whole volume of the agent where its path says, read-only.

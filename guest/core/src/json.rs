@@ -30,8 +30,8 @@ pub enum Json<'a> {
     /// A whole number.
     Int(i64),
     /// A number that is not written like an [`Json::Int`]: it has a fraction or an exponent, it is
-    /// `-0`, or it is too large. Nothing that is decided depends on its value, but a copied quantity
-    /// may be one, so that its text is kept.
+    /// `-0`, or it is too large. Nothing that is decided depends on its value, but a copied
+    /// quantity may be one, so that its text is kept.
     OtherNumber(Number<'a>),
     /// A string.
     Str(Cow<'a, str>),
@@ -111,8 +111,8 @@ impl<'a> Json<'a> {
 
     /// Writes the value as JSON text.
     pub fn to_text(&self) -> String {
-        // Serialising this tree into a String cannot fail: all keys are strings, and all numbers come
-        // from JSON.
+        // Serialising this tree into a String cannot fail: all keys are strings, and all numbers
+        // come from JSON.
         serde_json::to_string(self).unwrap_or_default()
     }
 

@@ -1,4 +1,5 @@
-//! Security: pods that try to get around the settings of an administrator, or to get at credentials.
+//! Security: pods that try to get around the settings of an administrator, or to get at
+//! credentials.
 
 mod reviewing;
 

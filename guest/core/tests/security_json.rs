@@ -74,7 +74,8 @@ fn asking() -> String {
     format!(r#"{{"{PREFIX}oras-cache":"shared","{PREFIX}input-uri":"a:1"}}"#)
 }
 
-/// The decision as one text: an error, a refusal, or the commands of the patch. A patch must be JSON.
+/// The decision as one text: an error, a refusal, or the commands of the patch. A patch must be
+/// JSON.
 fn outcome(review: &str) -> String {
     let context = Context { objects: vec![CACHE], complete: true, ..Context::default() };
     match admission::review(review, &context) {

@@ -12,8 +12,8 @@ use orascache_api::steps::{
 /// User of the added containers where the pod's own user would be root: any that is not root.
 const USER: i64 = 65532;
 
-/// User of the credential proxy where the pod does not prescribe one: a user of its own, so that the
-/// kernel keeps processes of the step away from it.
+/// User of the credential proxy where the pod does not prescribe one: a user of its own, so that
+/// the kernel keeps processes of the step away from it.
 const PROXY_USER: i64 = 65531;
 
 /// Mode of the files with credentials: 0444. They belong to root, and a pod need not have an
@@ -214,8 +214,8 @@ fn user(pod: &Pod<'_>, container: &Container<'_>) -> Option<i64> {
     }
 }
 
-/// The user that the pod prescribes for all its containers, unless it is root: policies of a cluster
-/// may allow no other. Else a user of the proxy's own.
+/// The user that the pod prescribes for all its containers, unless it is root: policies of a
+/// cluster may allow no other. Else a user of the proxy's own.
 fn proxy_user(pod: &Pod<'_>) -> i64 {
     match pod_user(pod) {
         Some(Json::Int(user)) if *user != 0 => *user,

@@ -67,8 +67,8 @@ fn check_image(
     }
 }
 
-/// Whether the change restarts the registry: by what it says, or since defaults wait for any edit of
-/// the spec.
+/// Whether the change restarts the registry: by what it says, or since defaults wait for any edit
+/// of the spec.
 fn restarts_registry(old: &Primary<'_>, new: &Primary<'_>, request: &Request<'_>) -> bool {
     let edits_spec = spec_of(request.old_object) != spec_of(request.object);
     desired::restarts_registry(old, new)

@@ -50,8 +50,8 @@ pub(crate) fn find<'a>(
             continue;
         }
         match Primary::read(tree) {
-            // The sentence does not say what is wrong: whoever reviews a pod need not be somebody who
-            // may read caches.
+            // The sentence does not say what is wrong: whoever reviews a pod need not be somebody
+            // who may read caches.
             Err(_) => {
                 unusable = Some(format!("{KIND} {name} has fields of wrong types: correct it first"));
             }
@@ -91,8 +91,8 @@ pub(crate) fn namespace_reference(name: &str) -> ObjectRef {
 }
 
 /// Checks what a step wants of its cache. Returns the Secret with the credentials of the step: the
-/// one that it names, or the cache's, if the step uses the registry that this one is for. The cache's
-/// own registry never gets it. Messages name no Secret.
+/// one that it names, or the cache's, if the step uses the registry that this one is for. The
+/// cache's own registry never gets it. Messages name no Secret.
 pub(crate) fn check<'a>(
     pod: &Pod<'_>,
     step: &Step<'a>,
@@ -114,8 +114,8 @@ pub(crate) fn check<'a>(
         return step.credentials;
     };
     let wanted = step.credentials.or(cache.credentials)?;
-    // This also holds where the cache's Secret is for another registry: otherwise the same pod would
-    // be refused later, when somebody corrects the cache.
+    // This also holds where the cache's Secret is for another registry: otherwise the same pod
+    // would be refused later, when somebody corrects the cache.
     step_container::check_shared_processes(pod, findings);
     let is_bound = cache.credentials_registry.is_some_and(|bound| policy::is_bound_to(registry, bound));
     if step.credentials.is_none() && !is_bound {

@@ -1,7 +1,7 @@
 //! Registries of other namespaces, which a step may name only where the administrator allows it.
 //!
-//! The registry of a cache asks for no credentials, so that whoever can name it can read and replace
-//! its artifacts. Names of Services are recognized in every form that a pod resolves
+//! The registry of a cache asks for no credentials, so that whoever can name it can read and
+//! replace its artifacts. Names of Services are recognized in every form that a pod resolves
 //! (kubernetes.io/docs/concepts/services-networking/dns-pod-service). IP addresses, and other names
 //! that lead to the same address, are for a NetworkPolicy to limit.
 

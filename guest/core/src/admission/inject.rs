@@ -1,6 +1,6 @@
 //! Rewrites a pod so that the agent runs its step: a volume with the agent, an init container that
-//! copies it there, a sidecar with a volume of credentials where there are any, and the agent in front
-//! of the command.
+//! copies it there, a sidecar with a volume of credentials where there are any, and the agent in
+//! front of the command.
 
 use super::agent_containers::{credentials_volume, exec_command, install_container, proxy_container};
 use super::injection::Injection;

@@ -1,8 +1,8 @@
 //! Pods that were rewritten before they were created: copies of a rewritten pod, and pods that are
 //! reviewed a second time because another webhook changed them.
 //!
-//! Such a pod is not rewritten again. Its author can write the marker and all parts by hand, so that
-//! the parts must be what the annotations and today's settings lead to.
+//! Such a pod is not rewritten again. Its author can write the marker and all parts by hand, so
+//! that the parts must be what the annotations and today's settings lead to.
 
 use super::agent_containers;
 use super::injection::Injection;
@@ -146,8 +146,9 @@ fn has_arguments(container: &Container<'_>) -> bool {
     !container.tree.items("args").is_empty()
 }
 
-/// Whether a command of the agent has the expected subcommand and the expected flags, as far as they
-/// decide what can be reached. All its further words must be flags that are what they look like.
+/// Whether a command of the agent has the expected subcommand and the expected flags, as far as
+/// they decide what can be reached. All its further words must be flags that are what they look
+/// like.
 fn has_words(actual: &[Json<'_>], expected: &[Json<'_>], deciding: &[&str]) -> bool {
     let is_flag =
         |word: &Json<'_>| word.as_str().is_some_and(|word| word.starts_with("--") && !has_variable(word));
@@ -164,8 +165,8 @@ fn has_words(actual: &[Json<'_>], expected: &[Json<'_>], deciding: &[&str]) -> b
     }
 }
 
-/// Whether Kubernetes puts the value of a variable into a word: it expands `$(NAME)`, and takes `$$`
-/// for a dollar sign (core/v1 Container, command).
+/// Whether Kubernetes puts the value of a variable into a word: it expands `$(NAME)`, and takes
+/// `$$` for a dollar sign (core/v1 Container, command).
 fn has_variable(word: &str) -> bool {
     word.contains('$') && word.replace("$$", "").contains("$(")
 }

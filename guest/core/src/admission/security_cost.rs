@@ -1,5 +1,5 @@
-//! Security: a review costs what a linear scan costs, in every place where users write lists. A tenant
-//! could otherwise stall admission for everybody.
+//! Security: a review costs what a linear scan costs, in every place where users write lists. A
+//! tenant could otherwise stall admission for everybody.
 //!
 //! Costs are counted in visited members and items, and not by a clock.
 

@@ -141,8 +141,8 @@ pub(crate) fn check_proxy_names(pod: &Pod<'_>, findings: &mut Findings) {
     check_volume_name(pod, CREDENTIALS_VOLUME, findings);
 }
 
-/// Refuses containers that could replace the agent in its volume, or read the credentials. The added
-/// containers are not among those that are checked.
+/// Refuses containers that could replace the agent in its volume, or read the credentials. The
+/// added containers are not among those that are checked.
 pub(crate) fn check_mounts(pod: &Pod<'_>, findings: &mut Findings) {
     let path = pod.source.spec_path();
     for container in pod.containers.iter().chain(pod.init_containers.iter().filter(|one| !is_added(one.name)))

@@ -1,8 +1,8 @@
 //! Numbers whose text is kept.
 //!
-//! The parser hands over values and not texts. A number that was read as a floating-point number and
-//! is written again may look different, or lose digits. So a second scan over the text, which is
-//! known to be JSON, finds the texts.
+//! The parser hands over values and not texts. A number that was read as a floating-point number
+//! and is written again may look different, or lose digits. So a second scan over the text, which
+//! is known to be JSON, finds the texts.
 
 /// The text of a number, as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -130,10 +130,16 @@ pub enum ImagePullPolicy {
 #[serde(rename_all = "camelCase")]
 pub struct OrasCacheSecrets {
     /// Name of a Secret in this namespace with ORAS_USER, ORAS_PULL_PASS and ORAS_PUSH_PASS, for workflow steps that
-    /// use a remote registry. It never reaches the registry itself.
+    /// use the registry in orasEnvRegistry. It never reaches the registry of this cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub oras_env: Option<String>,
+
+    /// The registry that the credentials in orasEnv are for: a host with an optional port, with http:// in front where
+    /// it has no TLS. Steps that use another registry name a Secret themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 270))]
+    pub oras_env_registry: Option<String>,
 
     /// Deprecated: the HTTP secret as a literal. It is moved into a Secret; name a Secret in spec.secret instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -36,6 +36,8 @@ pub(crate) struct Spec<'a> {
     pub(crate) secret: Option<&'a str>,
     /// Secret for workflow steps.
     pub(crate) oras_env: Option<&'a str>,
+    /// The registry that the credentials in this Secret are for.
+    pub(crate) oras_env_registry: Option<&'a str>,
     /// The HTTP secret as a literal (deprecated).
     pub(crate) registry_http: Option<&'a str>,
     replicas: Option<i64>,
@@ -106,6 +108,7 @@ impl<'a> Spec<'a> {
             deploy: spec.flag("deploy")?,
             secret: spec.text("secret")?,
             oras_env: secret("orasEnv")?,
+            oras_env_registry: secret("orasEnvRegistry")?,
             registry_http: secret("registryHttp")?,
             replicas: spec.integer("replicas")?,
             storage: match spec.object("storage", "spec.storage")? {

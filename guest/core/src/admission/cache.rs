@@ -34,6 +34,7 @@ pub(crate) fn check(request: &Request<'_>, settings: &Settings<'_>, findings: &m
     }
     policy::check_cache(settings, &new.spec, old.as_ref().map(|old| &old.spec), findings);
     check_image(settings, &new, old.as_ref(), findings);
+    policy::warn_of_credentials(&new.spec, findings);
     if new.spec.registry_http.is_some() {
         findings.warn("spec.secrets.registryHttp is deprecated: put the value into a Secret under the key http-secret and name that in spec.secret".to_owned());
     }
@@ -66,8 +67,8 @@ fn check_image(
     }
 }
 
-/// Whether the change restarts the registry: by what it says, or since defaults wait for any edit of
-/// the spec.
+/// Whether the change restarts the registry: by what it says, or since defaults wait for any edit
+/// of the spec.
 fn restarts_registry(old: &Primary<'_>, new: &Primary<'_>, request: &Request<'_>) -> bool {
     let edits_spec = spec_of(request.old_object) != spec_of(request.object);
     desired::restarts_registry(old, new)

@@ -12,7 +12,7 @@ use crate::names;
 use crate::quantity;
 use crate::step_annotations;
 use document::Place;
-use image_pattern::ImagePattern;
+pub(crate) use image_pattern::ImagePattern;
 use orascache_api::names::OPERATOR_NAMESPACE;
 use orascache_api::reference;
 use orascache_api::steps::{ANNOTATION_PREFIX, DEFAULT_AGENT_IMAGE};
@@ -26,11 +26,14 @@ use selector::Selector;
 pub(crate) struct Settings<'a> {
     /// Image that carries the agent, where a pod names none.
     pub(crate) agent_image: &'a str,
-    /// Hosts that the annotation `registry` may name. `*.` in front stands for any subdomain.
+    /// Hosts that the annotation `registry` may name. `*.` in front stands for any subdomain, and
+    /// `http://` in front of that allows credentials to travel without TLS.
     pub(crate) allowed_registries: Option<Vec<&'a str>>,
-    /// Images that the annotation `oras-container` may name. Those that end with `/`, `:` or `@`
-    /// are prefixes.
-    pub(crate) allowed_agent_images: Option<Vec<&'a str>>,
+    /// Caches of other namespaces that the annotation `registry` may name, as `namespace/name` or
+    /// `namespace/*`.
+    pub(crate) allowed_caches: Vec<&'a str>,
+    /// Images that the annotation `oras-container` may name.
+    pub(crate) allowed_agent_images: Option<Vec<ImagePattern<'a>>>,
     /// Annotations that a step must have.
     pub(crate) required_annotations: Vec<RequiredAnnotation<'a>>,
     /// Largest `spec.storage.size` of a cache.
@@ -54,11 +57,14 @@ pub(crate) struct RequiredAnnotation<'a> {
     pub(crate) namespaces: Option<Selector<'a>>,
 }
 
+/// In front of a host in `allowedRegistries`.
+pub(crate) const PLAIN_HTTP: &str = "http://";
+
 /// What an image pattern is, for messages.
 const IMAGE_PATTERN: &str = "an image or the beginning of one that ends with '/', ':' or '@': write one like registry.example.org/team/";
 
 /// The known settings, for messages.
-const KNOWN: &str = "agentImage, allowedRegistries, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages or operatorNamespace";
+const KNOWN: &str = "agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages or operatorNamespace";
 
 impl<'a> Settings<'a> {
     /// Empty text stands for the defaults.
@@ -71,6 +77,7 @@ impl<'a> Settings<'a> {
         let mut settings = Settings {
             agent_image: DEFAULT_AGENT_IMAGE,
             allowed_registries: None,
+            allowed_caches: Vec::new(),
             allowed_agent_images: None,
             required_annotations: Vec::new(),
             maximum_storage: None,
@@ -115,17 +122,19 @@ impl<'a> Settings<'a> {
                     self.agent_image = image;
                 }
                 "allowedRegistries" => {
-                    let wanted = "a host with an optional port: write one like ghcr.io or *.example.org";
+                    let wanted = "a host with an optional port: write one like ghcr.io or *.example.org, with http:// in front where credentials may travel without TLS";
                     self.allowed_registries =
                         Some(document::texts(value, &place, is_host_pattern, wanted, findings));
                 }
+                "allowedCaches" => {
+                    let wanted = "a cache of a namespace: write it like team-a/shared, or team-a/* for all of its caches";
+                    self.allowed_caches = document::texts(value, &place, is_cache_pattern, wanted, findings);
+                }
                 "allowedAgentImages" => {
-                    self.allowed_agent_images =
-                        Some(document::texts(value, &place, is_image_pattern, IMAGE_PATTERN, findings));
+                    self.allowed_agent_images = Some(image_patterns(value, &place, findings));
                 }
                 "allowedImages" => {
-                    let texts = document::texts(value, &place, is_image_pattern, IMAGE_PATTERN, findings);
-                    self.allowed_images = Some(texts.into_iter().filter_map(ImagePattern::parse).collect());
+                    self.allowed_images = Some(image_patterns(value, &place, findings));
                 }
                 "requiredAnnotations" => {
                     for (item, place) in document::items(value, &place, findings) {
@@ -195,7 +204,23 @@ impl<'a> RequiredAnnotation<'a> {
 }
 
 fn is_host_pattern(text: &str) -> bool {
-    reference::is_host(text.strip_prefix("*.").unwrap_or(text))
+    let host = text.strip_prefix(PLAIN_HTTP).unwrap_or(text);
+    reference::is_host(host.strip_prefix("*.").unwrap_or(host))
+}
+
+/// `namespace/name` or `namespace/*`. Namespaces and caches are named like DNS labels.
+fn is_cache_pattern(text: &str) -> bool {
+    text.split_once('/')
+        .is_some_and(|(namespace, name)| names::is_label(namespace) && (name == "*" || names::is_label(name)))
+}
+
+fn image_patterns<'a>(
+    value: &'a Json<'a>,
+    place: &Place<'_>,
+    findings: &mut Findings,
+) -> Vec<ImagePattern<'a>> {
+    let texts = document::texts(value, place, is_image_pattern, IMAGE_PATTERN, findings);
+    texts.into_iter().filter_map(ImagePattern::parse).collect()
 }
 
 fn is_image_pattern(text: &str) -> bool {

@@ -81,8 +81,7 @@ impl Settings {
         let watch = SettingsWatch(receiver.clone());
         let reporter = Reporter { controller: "orascache-settings".to_owned(), instance: None };
         let recorder = Recorder::new(client.clone(), reporter);
-        let follower =
-            Follower { active, source, reader, metrics, recorder, state, usable, complaint: None };
+        let follower = Follower { active, source, reader, metrics, recorder, state, usable, complaint: None };
         let task = tokio::spawn(follower.run(client));
         if tokio::time::timeout(PATIENCE, receiver.changed()).await.is_err() {
             tracing::warn!("the settings are not known yet: reviews are refused until they are");

@@ -102,9 +102,10 @@ pub fn readable(decision: &Decision) -> Value {
 }
 
 fn readable_plan(plan: &Plan) -> Value {
-    let generated = plan.generate.iter().map(|generated| {
-        json!({"secret": parsed(&generated.secret), "recipe": generated.recipe})
-    });
+    let generated = plan
+        .generate
+        .iter()
+        .map(|generated| json!({"secret": parsed(&generated.secret), "recipe": generated.recipe}));
     let patched =
         plan.patch.iter().map(|patch| json!({"target": patch.target, "patch": parsed(&patch.patch)}));
     json!({
@@ -134,7 +135,7 @@ fn parsed(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::{difference, subject};
-        use crate::record::Decision;
+    use crate::record::Decision;
     use orascache_contract::{Context, GuestError, Observed, Outcome, Plan, Response};
 
     fn reconcile(output: Result<Plan, GuestError>) -> Decision {

@@ -66,17 +66,18 @@ fn the_interface_of_a_component_is_known_before_it_runs() {
 
 #[test]
 fn components_that_cannot_run_here_are_refused_with_a_sentence() {
-    let imports =
-        r#"(component (import "wasi:clocks/wall-clock@0.2.0" (instance (export "now" (func)))))"#;
+    let imports = r#"(component (import "wasi:clocks/wall-clock@0.2.0" (instance (export "now" (func)))))"#;
     assert!(refusal_of_text(imports).contains("imports wasi:clocks/wall-clock@0.2.0"));
     let other_version =
         r#"(component (instance $i) (export "orascache:operator/reconciler@0.2.0" (instance $i)))"#;
     let sentence = refusal_of_text(other_version);
-    assert!(sentence.contains("reconciler@0.2.0, but this host speaks orascache:operator@0.3.0"), "{sentence}");
+    assert!(
+        sentence.contains("reconciler@0.2.0, but this host speaks orascache:operator@0.3.0"),
+        "{sentence}"
+    );
     assert!(refusal_of_text("(component)").contains("exports nothing"));
     assert!(refusal_of_text("(module)").contains("core WebAssembly module"));
-    let empty =
-        r#"(component (instance $i) (export "orascache:operator/reconciler@0.3.0" (instance $i)))"#;
+    let empty = r#"(component (instance $i) (export "orascache:operator/reconciler@0.3.0" (instance $i)))"#;
     assert!(refusal_of_text(empty).contains("do not match the WIT package"));
     assert!(matches!(refusal(b"garbage"), LoadError::Invalid(_)));
     let bytes = component();

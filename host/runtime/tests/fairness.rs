@@ -111,9 +111,7 @@ async fn endless_calls_are_stopped_at_their_deadline() {
     for _ in 0..ENDLESS {
         let (reviewing, reconciling) = (guest.clone(), guest.clone());
         calls.spawn(async move { ("100ms", "200ms", reviewing.review("l", &context()).await.map(drop)) });
-        calls.spawn(
-            async move { ("150ms", "300ms", reconciling.reconcile(&observed("l")).await.map(drop)) },
-        );
+        calls.spawn(async move { ("150ms", "300ms", reconciling.reconcile(&observed("l")).await.map(drop)) });
     }
     let mut stopped = 0;
     while let Some(ended) = within("stopping endless calls", calls.join_next()).await {

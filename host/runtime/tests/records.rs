@@ -124,7 +124,10 @@ async fn another_version_is_caught_where_it_decides_differently() {
     let differences: Vec<_> = records.iter().filter_map(|record| replay(record, &other)).collect();
     assert_eq!(differences.len(), 1, "{differences:?}");
     assert_eq!(differences[0].subject, "reconcile Note lab/n");
-    assert_eq!((&differences[0].recorded["plan"]["status"], &differences[0].replayed["plan"]["status"]), (&"hello".into(), &"howdy".into()));
+    assert_eq!(
+        (&differences[0].recorded["plan"]["status"], &differences[0].replayed["plan"]["status"]),
+        (&"hello".into(), &"howdy".into())
+    );
     assert!(differences[0].diff.contains("hello") && differences[0].diff.contains("howdy"));
 }
 

@@ -152,8 +152,7 @@ impl Followed {
         std::fs::write(&file, component()).expect("written");
         let (activated, receive_activated) = unbounded_channel();
         let (changes, receive_changes) = unbounded_channel();
-        let active =
-            Arc::new(ActiveVersion::from_pointee(Version::trusted(load(Limits::default()), None)));
+        let active = Arc::new(ActiveVersion::from_pointee(Version::trusted(load(Limits::default()), None)));
         let canary = CanaryPolicy { period: Duration::from_secs(86_400), ..CanaryPolicy::default() };
         let options = Options { period: Duration::from_millis(5), canary, ..Options::new(file) };
         let host = Arc::new(Host { primary, activated, changes });

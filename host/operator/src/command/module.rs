@@ -18,19 +18,17 @@ pub(super) fn execute(command: &ModuleCommand) -> Result<ExitCode, Failed> {
 fn push(args: &ModulePushArgs) -> Result<ExitCode, Failed> {
     let (client, remote) = registry::connect(&args.reference, &args.registry)?;
     if remote.reference.digest.is_some() {
-        let sentence =
-            format!("{} names a digest, but the digest of a component that is pushed follows from its content: name a tag", args.reference);
+        let sentence = format!(
+            "{} names a digest, but the digest of a component that is pushed follows from its content: name a tag",
+            args.reference
+        );
         return Err(Failed::Unusable(anyhow!(sentence)));
     }
     let bytes = load::component_bytes(args.file.as_deref(), &args.registry)?;
     let interface = load::interface(&bytes)?;
     let description = Description { exports: interface.exports, imports: interface.imports };
-    let pushed = runtime()?.block_on(component_registry::push(
-        &client,
-        &remote.reference,
-        &bytes,
-        &description,
-    ));
+    let pushed =
+        runtime()?.block_on(component_registry::push(&client, &remote.reference, &bytes, &description));
     let digest = pushed.with_context(|| format!("the component cannot be pushed to {remote}"))?;
     output::print(&format!("{}/{}@{digest}\n", remote.endpoint.host(), remote.reference.repository))?;
     Ok(ExitCode::SUCCESS)

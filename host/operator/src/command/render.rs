@@ -35,9 +35,7 @@ pub(super) fn execute(args: &RenderArgs) -> Result<ExitCode, Failed> {
 
 fn is_primary(document: &Value, description: &Description) -> bool {
     document.get("kind").is_some_and(|kind| *kind == *description.primary.kind)
-        && document
-            .get("apiVersion")
-            .is_some_and(|version| *version == *description.primary.api_version)
+        && document.get("apiVersion").is_some_and(|version| *version == *description.primary.api_version)
 }
 
 fn render(guest: &Guest, mut primary: Value, namespace: &str) -> Result<Vec<Value>, Failed> {
@@ -47,7 +45,8 @@ fn render(guest: &Guest, mut primary: Value, namespace: &str) -> Result<Vec<Valu
     let name =
         primary.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("(without a name)").to_owned();
     let observed = Observed { primary: primary.to_string().into(), ..Observed::default() };
-    let plan = guest.blocking().reconcile(&observed).with_context(|| name.clone()).map_err(Failed::Unusable)?;
+    let plan =
+        guest.blocking().reconcile(&observed).with_context(|| name.clone()).map_err(Failed::Unusable)?;
     let texts = plan.generate.iter().map(|generated| &generated.secret).chain(&plan.apply);
     let objects: Vec<Value> = texts
         .map(|text| serde_json::from_str(text).context("the component planned an object that is not JSON"))

@@ -84,17 +84,11 @@ fn settings(args: &ReviewArgs, guest: &Guest) -> anyhow::Result<Arc<str>> {
         }
         None => (None, "--agent-image".to_owned()),
     };
-    let settings =
-        SettingsReader::new(args.agent_image.as_deref()).read_text(guest, written.as_deref());
+    let settings = SettingsReader::new(args.agent_image.as_deref()).read_text(guest, written.as_deref());
     settings.map(Arc::from).map_err(anyhow::Error::msg).context(name)
 }
 
-fn review(
-    guest: &Guest,
-    document: Value,
-    context: &Context,
-    args: &ReviewArgs,
-) -> anyhow::Result<Reviewed> {
+fn review(guest: &Guest, document: Value, context: &Context, args: &ReviewArgs) -> anyhow::Result<Reviewed> {
     let (object, review) = if document["kind"] == "AdmissionReview" {
         (document["request"]["object"].clone(), document)
     } else {
@@ -104,10 +98,11 @@ fn review(
     let (kind, name) = (&review["request"]["kind"]["kind"], &review["request"]["name"]);
     let name =
         format!("{}/{}", kind.as_str().unwrap_or("object"), name.as_str().unwrap_or("(without a name)"));
-    let response = match guest.blocking().review(&review.to_string(), context).with_context(|| name.clone())? {
-        Outcome::Decided(response) => response,
-        Outcome::Need(needs) => bail!("{name}: {}", missing(&needs)),
-    };
+    let response =
+        match guest.blocking().review(&review.to_string(), context).with_context(|| name.clone())? {
+            Outcome::Decided(response) => response,
+            Outcome::Need(needs) => bail!("{name}: {}", missing(&needs)),
+        };
     let patched = patched(&object, &response).with_context(|| format!("{name}: the component's patch"))?;
     Ok(Reviewed { name, object, patched, response })
 }

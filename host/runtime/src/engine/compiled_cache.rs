@@ -45,12 +45,7 @@ impl CompiledCache {
     }
 
     /// Maps the compiled component, or compiles it now and keeps the result for the next start.
-    pub(super) fn load(
-        &self,
-        engine: &Engine,
-        bytes: &[u8],
-        digest: &str,
-    ) -> wasmtime::Result<Component> {
+    pub(super) fn load(&self, engine: &Engine, bytes: &[u8], digest: &str) -> wasmtime::Result<Component> {
         let file = self.directory.as_deref().and_then(|directory| match prepare(directory) {
             Ok(()) => Some(directory.join(file_name(engine, digest))),
             Err(error) => {

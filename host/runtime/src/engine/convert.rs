@@ -253,10 +253,12 @@ fn recipe(recipe: reconciler::Recipe) -> contract::Recipe {
                 htpasswd_key: credentials.htpasswd_key,
             })
         }
-        reconciler::Recipe::Certificate(certificate) => contract::Recipe::Certificate(contract::Certificate {
-            dns_names: certificate.dns_names,
-            days: certificate.days,
-        }),
+        reconciler::Recipe::Certificate(certificate) => {
+            contract::Recipe::Certificate(contract::Certificate {
+                dns_names: certificate.dns_names,
+                days: certificate.days,
+            })
+        }
     }
 }
 

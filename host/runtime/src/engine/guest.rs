@@ -1,8 +1,8 @@
 //! A loaded component.
 
 use super::instances::{Instance, Instances};
-use super::limits::CallKind;
 use super::interface::{Interface, LoadError};
+use super::limits::CallKind;
 use super::{Engine, convert};
 use orascache_contract::{Context, Description, GuestError, Observed, Outcome, Plan};
 

@@ -23,8 +23,8 @@ mod watchdog;
 
 pub use compiled_cache::CompiledCache;
 pub use guest::{BlockingGuest, Guest};
-pub use limits::{CallKind, CallLimits, Limits};
 pub use interface::{Interface, LoadError};
+pub use limits::{CallKind, CallLimits, Limits};
 pub use slots::CallCounts;
 
 use slots::Slots;

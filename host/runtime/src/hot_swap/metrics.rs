@@ -29,7 +29,11 @@ pub(super) struct Metrics {
 impl Metrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        registry.register("component_info", "The component that decides, by its digest", metrics.active.clone());
+        registry.register(
+            "component_info",
+            "The component that decides, by its digest",
+            metrics.active.clone(),
+        );
         registry.register(
             "component_changes",
             "New versions of the component by what became of them: switched, refused, rolled-back",

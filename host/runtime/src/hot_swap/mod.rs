@@ -197,11 +197,7 @@ impl Follower {
 
     /// Loads a version beside the one at work, and asks it what that one can answer. Runs on a thread
     /// of its own, since it takes a while.
-    async fn examine(
-        &self,
-        content: Content,
-        active: Arc<Guest>,
-    ) -> Result<(Arc<Guest>, Report), SwapError> {
+    async fn examine(&self, content: Content, active: Arc<Guest>) -> Result<(Arc<Guest>, Report), SwapError> {
         let (host, recorder) = (self.host.clone(), self.recorder.clone());
         tokio::task::spawn_blocking(move || {
             // Compiled code is kept at a start only: versions that are tried would fill the disk.

@@ -256,7 +256,9 @@ mod tests {
 
     #[test]
     fn the_oldest_records_are_removed_within_both_limits() {
-        for capacity in [Capacity { bytes: 1 << 20, records: 80 }, Capacity { bytes: 80 * 8, records: 1_000_000 }] {
+        for capacity in
+            [Capacity { bytes: 1 << 20, records: 80 }, Capacity { bytes: 80 * 8, records: 1_000_000 }]
+        {
             let folder = tempfile::tempdir().expect("a folder");
             let directory = folder.path().join("new");
             let mut ring = Ring::open(&directory, capacity).expect("open");

@@ -116,9 +116,7 @@ fn a_secret_remains_nowhere_in_the_input() {
 /// The guest's pointers count wherever one of its primaries is, and nowhere else.
 #[test]
 fn sensitive_fields_of_primaries_are_left_out_in_reviews_and_contexts_too() {
-    let vault = |pin: &str| {
-        json!({"apiVersion": "lab.example.com/v1", "kind": "Vault", "spec": {"pin": pin, "keys": ["first-key", "other-key"]}})
-    };
+    let vault = |pin: &str| json!({"apiVersion": "lab.example.com/v1", "kind": "Vault", "spec": {"pin": pin, "keys": ["first-key", "other-key"]}});
     let asked = json!({"request": {
         "kind": {"group": "lab.example.com", "version": "v1", "kind": "Vault"},
         "object": vault("pin-number-one"), "oldObject": vault("pin-number-two"),
@@ -128,7 +126,9 @@ fn sensitive_fields_of_primaries_are_left_out_in_reviews_and_contexts_too() {
         Context { objects: vec![vault("pin-number-three").to_string().into()], ..Context::default() };
     let output = Ok(Outcome::Need(Needs::default()));
     let decision = Decision::Review { review: asked.to_string().into(), context, output };
-    let Decision::Review { review, context, .. } = redacted(&decision, &["pin"]) else { panic!("a reconcile") };
+    let Decision::Review { review, context, .. } = redacted(&decision, &["pin"]) else {
+        panic!("a reconcile")
+    };
     let shown = format!("{review} {context:?}");
     for secret in ["pin-number", "first-key"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");

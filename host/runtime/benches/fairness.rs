@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let worst = report(&format!("health beside {} endless calls", 2 * ENDLESS), pings(address));
     let reviews = runtime.block_on(runtime.spawn(reviews(guest))).expect("no panic");
     report("a good review beside them", reviews);
-    // Beside a pool of as many threads that loop, the system shares the processors.
+    // What a pool of as many threads would do: the system alone shares the processors.
     let threads = 2 * ENDLESS;
     for _ in 0..threads {
         std::thread::spawn(|| while std::hint::black_box(true) {});

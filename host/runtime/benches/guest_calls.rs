@@ -20,6 +20,10 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 /// The runtimes of this benchmark have two threads, and so has the pool.
 const THREADS: usize = 2;
+/// How often the epoch advances, as in the runtime.
+const TICK: Duration = Duration::from_millis(10);
+/// Ticks that a call may take: two seconds.
+const DEADLINE_TICKS: u64 = 200;
 /// Tasks that call at the same time.
 const TASKS: usize = 8;
 /// An empty call, and one that takes about as long as a decision about a pod.
@@ -48,7 +52,7 @@ impl Raw {
     fn new(engine: &wasmtime::Engine, yields: bool) -> Self {
         let component = Component::new(engine, guest::component()).expect("a component");
         let mut store = Store::new(engine, ());
-        store.set_epoch_deadline(u64::MAX / 2);
+        store.set_epoch_deadline(DEADLINE_TICKS);
         if yields {
             store.epoch_deadline_async_yield_and_update(1);
         }
@@ -63,16 +67,19 @@ impl Raw {
     }
 
     fn call(&mut self, text: &str) {
+        self.store.set_epoch_deadline(DEADLINE_TICKS);
         let checked = self.check_settings.call(&mut self.store, (text.to_owned(),)).expect("it runs");
         assert!(checked.0.is_ok());
     }
 
     async fn call_async(&mut self, text: &str) {
+        self.store.set_epoch_deadline(DEADLINE_TICKS);
         let checked = self.check_settings.call_async(&mut self.store, (text.to_owned(),)).await;
         assert!(checked.expect("it runs").0.is_ok());
     }
 }
 
+/// An engine whose epoch advances.
 fn engine() -> wasmtime::Engine {
     let mut pool = PoolingAllocationConfig::default();
     pool.pagemap_scan(Enabled::Auto);
@@ -81,7 +88,16 @@ fn engine() -> wasmtime::Engine {
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .epoch_interruption(true)
         .concurrency_support(false);
-    wasmtime::Engine::new(&config).expect("an engine")
+    let engine = wasmtime::Engine::new(&config).expect("an engine");
+    let weak = engine.weak();
+    std::thread::spawn(move || {
+        while let Some(engine) = weak.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    });
+    engine
 }
 
 /// A call for the pool: its text, and where its end is reported.

@@ -11,7 +11,6 @@ use orascache_runtime::hot_swap::{Change, ChangeKind, HostError, HotSwap, Option
 use orascache_runtime::{ActiveVersion, Canary, CanaryPolicy, CompiledCache, Guest, Limits, Version};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -161,8 +160,11 @@ impl Followed {
         Self { folder, active, activated: receive_activated, changes: receive_changes, registry, swap }
     }
 
-    fn file(&self) -> PathBuf {
-        self.folder.path().join("guest.wasm")
+    /// Replaces the file by renaming, so that nobody reads half of it.
+    fn write(&self, content: impl AsRef<[u8]>) {
+        let next = self.folder.path().join("next.wasm");
+        std::fs::write(&next, content).expect("written");
+        std::fs::rename(next, self.folder.path().join("guest.wasm")).expect("renamed");
     }
 
     async fn change(&mut self, kind: ChangeKind) -> String {
@@ -184,7 +186,7 @@ impl Followed {
 async fn a_good_version_takes_over_and_one_that_fails_is_rolled_back() {
     let mut followed = Followed::start("{}");
     let old = followed.active.load().guest().interface().digest.clone();
-    std::fs::write(followed.file(), fragile()).expect("written");
+    followed.write(fragile());
     let note = followed.change(ChangeKind::Switched).await;
     assert!(note.contains("decides from now on; 1 objects") && note.contains("All of 3 decisions"), "{note}");
     let new = followed.active.load_full();
@@ -202,7 +204,7 @@ async fn a_good_version_takes_over_and_one_that_fails_is_rolled_back() {
     assert_eq!(followed.metric("component_faults_total"), 3);
     assert_eq!(followed.metric(&format!("component_info{{digest=\"{old}\"}}")), 1);
     // The component in the file is not tried again; another one is.
-    std::fs::write(followed.file(), edited(&component(), "hello", "howdy")).expect("written");
+    followed.write(edited(&component(), "hello", "howdy"));
     let note = followed.change(ChangeKind::Switched).await;
     assert!(note.contains("Of 3 decisions 2 differ"), "{note}");
     assert_eq!(followed.metric("component_changes_total{result=\"switched\"}"), 2);
@@ -221,7 +223,7 @@ async fn a_version_that_may_not_take_over_is_refused_with_a_reason() {
         ("it applies as taster", edited(&bytes, "tester", "taster")),
         ("it fails at reconcile object (without a name), where the version at work does not", fragile()),
     ] {
-        std::fs::write(followed.file(), bad).expect("written");
+        followed.write(bad);
         let note = followed.change(ChangeKind::Refused).await;
         assert!(note.contains(reason), "{note}");
         assert!(Arc::ptr_eq(&old, &followed.active.load_full()));

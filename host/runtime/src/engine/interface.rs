@@ -72,20 +72,20 @@ pub(super) fn check_version(exports: &[String]) -> Result<(), LoadError> {
         return Err(LoadError::WrongWorld(exports));
     };
     match Version::parse(version) {
-        Ok(version) if speaks(&version) => Ok(()),
+        Ok(version) if runs(&VERSION, &version) => Ok(()),
         _ => Err(LoadError::WrongVersion { found: export.clone() }),
     }
 }
 
-/// Whether a guest of that version of the WIT package runs here.
-fn speaks(version: &Version) -> bool {
-    let is_same_minor = VERSION.major > 0 || version.minor == VERSION.minor;
-    version.major == VERSION.major && is_same_minor && version.pre.is_empty()
+/// Whether a host of one version of the WIT package runs guests of the other one.
+fn runs(host: &Version, guest: &Version) -> bool {
+    let is_same_minor = host.major > 0 || host.minor == guest.minor;
+    host.major == guest.major && is_same_minor && guest.pre.is_empty()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LoadError, VERSION, check_version};
+    use super::{LoadError, VERSION, Version, check_version, runs};
 
     #[test]
     fn the_third_number_may_differ_and_the_others_may_not() {
@@ -105,5 +105,12 @@ mod tests {
             assert!(matches!(check(&version), Err(LoadError::WrongVersion { .. })), "{version}");
         }
         assert!(matches!(check_version(&["x".into()]), Err(LoadError::WrongWorld(_))));
+    }
+
+    #[test]
+    fn from_1_0_on_the_second_number_may_differ_too() {
+        let host = Version::new(1, 2, 0);
+        assert!(runs(&host, &Version::new(1, 0, 7)) && runs(&host, &Version::new(1, 9, 0)));
+        assert!(!runs(&host, &Version::new(2, 2, 0)) && !runs(&host, &Version::new(0, 2, 0)));
     }
 }

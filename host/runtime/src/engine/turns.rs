@@ -1,11 +1,14 @@
-//! Shares the threads of the asynchronous runtime between guests and everything else.
+//! Shares the processors between guests and everything else in the process.
 //!
 //! A guest's call is a future that is pending only when its turn has ended: guests import nothing,
-//! so that there is nothing else to wait for. The first turn of a call lasts one to two ticks, and
-//! almost every call ends within it, at no cost. A call that does not is *slow*. It goes on in turns
-//! of at most one tick, and three rules keep slow calls from holding up the process:
+//! so that there is nothing else to wait for. The first turn of a call lasts one to two ticks, on the
+//! thread that polls the call. Almost every call ends within it, and costs no more than a synchronous
+//! one. A call that does not end is *slow*. It goes on in turns of at most one tick, and four rules
+//! keep slow calls from holding up the process:
 //!
-//! - between two turns the runtime looks after its other tasks, network and timers included;
+//! - before each turn, the runtime looks after its other tasks, network and timers included;
+//! - during each turn, another thread takes over the other tasks of this one (`block_in_place`), so
+//!   that the system shares the processors between the two;
 //! - slow reviews have half of the processors at most, and slow reconciles the other half, both in
 //!   the order in which they asked;
 //! - while there are slow calls, first turns are taken one at a time, since the next call may turn
@@ -18,6 +21,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
 /// Ticks until the first turn of a call ends. The first of them may come at once, so that with two
@@ -84,15 +88,15 @@ impl Turns {
             CallKind::Reconcile => &self.reconciles,
         };
         while ran < deadline {
+            let _turn = turns.acquire().await;
             // tokio polls its drivers before it comes back to a task that yields this way, which
             // waking the task would not guarantee.
             tokio::task::yield_now().await;
-            let _turn = turns.acquire().await;
             let waited = began.elapsed();
             if waited >= deadline * PATIENCE {
                 return Err(Overrun::Waited(deadline * PATIENCE));
             }
-            if let Poll::Ready(output) = turn(call.as_mut()) {
+            if let Poll::Ready(output) = aside(|| turn(call.as_mut())) {
                 return Ok(output);
             }
             ran += began.elapsed().saturating_sub(waited);
@@ -112,6 +116,15 @@ pub(super) fn run_blocking<F: Future>(deadline: Duration, call: F) -> Result<F::
         if began.elapsed() >= deadline {
             return Err(Overrun::Ran(deadline));
         }
+    }
+}
+
+/// Runs a turn while another thread takes over the other tasks of this one. Runtimes with a single
+/// thread cannot do that: their other tasks wait until the turn has ended.
+fn aside<T>(turn: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(turn),
+        _ => turn(),
     }
 }
 
@@ -168,7 +181,7 @@ mod tests {
         );
         assert_eq!((one, other, review), (Ok(()), Ok(()), Ok(())));
         let log = log.into_inner().expect("whole");
-        assert_eq!(log, ["one", "other", "review", "one", "other", "review", "one", "other"]);
+        assert_eq!(log, ["one", "other", "review", "one", "review", "other", "one", "other"]);
     }
 
     #[tokio::test]

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 /// The network.
 #[derive(Args, Clone, Debug, Default)]
 pub struct NetworkArgs {
-    /// File with certificates, in PEM, of authorities that are trusted besides those of browsers and
-    /// of the system. ORASCACHE_CA_FILE names one too, and ORASCACHE_CA_PEM holds the text of one.
+    /// File with certificates, in PEM, of authorities that are trusted besides those of browsers
+    /// and of the system. ORASCACHE_CA_FILE names one too, and ORASCACHE_CA_PEM holds the text of
+    /// one.
     #[arg(long, value_name = "FILE", require_equals = true)]
     pub ca_file: Option<PathBuf>,
 }

@@ -1,5 +1,5 @@
-//! URIs of artifacts and paths with placeholders, which stand for values that the downward API gives
-//! to the pod.
+//! URIs of artifacts and paths with placeholders, which stand for values that the downward API
+//! gives to the pod.
 
 use oci_registry_client::ArtifactReference;
 use orascache_api::reference::split_scheme;

@@ -1,9 +1,9 @@
 //! Forward proxies, by which a network reaches others: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 //!
-//! There is no standard for these variables. This reading is that of curl and Go: names in upper or
-//! lower case, entries of `NO_PROXY` that are hosts (with their subdomains), addresses, networks, or
-//! `*`, each with a port or without. Hosts in the cluster and on this machine are never proxied,
-//! whatever the variables say.
+//! There is no standard for these variables. This reading is that of curl and Go: names in upper
+//! or lower case, entries of `NO_PROXY` that are hosts (with their subdomains), addresses,
+//! networks, or `*`, each with a port or without. Hosts in the cluster and on this machine are
+//! never proxied, whatever the variables say.
 
 use hyper::Uri;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
@@ -11,7 +11,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Domains of Kubernetes Services (kubernetes.io/docs/concepts/services-networking/dns-pod-service).
+/// Domains of Kubernetes Services
+/// (kubernetes.io/docs/concepts/services-networking/dns-pod-service).
 const CLUSTER_DOMAINS: [&str; 2] = ["svc", "svc.cluster.local"];
 
 /// The proxy for one scheme.

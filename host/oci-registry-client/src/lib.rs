@@ -39,7 +39,7 @@
 //! # Layout
 //! - `endpoint`, `reference` and `remote_artifact` are addresses;
 //! - `client` authorizes and redirects requests, with the help of `authenticator`, `challenge` and
-//!   `token`; `transport` sends one of them over `connect`, through a `forward_proxy` if the `network` has
+//!   `token`; `transport` sends one of them over `connect` (which asks the `resolver`), through a `forward_proxy` if the `network` has
 //!   one; `response` says what an answer means;
 //! - `blob_pull`, `blob_push` with `upload_session`, and `manifest_transfer` are what is requested;
 //!   `streams` connects them with blocking readers, and `retry` says when they are repeated;
@@ -64,6 +64,7 @@ mod network;
 mod policy;
 mod reference;
 mod remote_artifact;
+mod resolver;
 mod response;
 mod retry;
 mod stored_credentials;

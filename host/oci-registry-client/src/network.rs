@@ -1,7 +1,7 @@
 //! What a client has to know about the network between it and registries.
 
-use crate::connect::search_domains_of_system;
 use crate::forward_proxy::ForwardProxies;
+use crate::resolver::search_domains_of_system;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;

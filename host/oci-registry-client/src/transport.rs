@@ -55,7 +55,7 @@ enum Connections {
     /// The certificates of authorities are read for the first encrypted connection only, since
     /// reading them takes longer than a small transfer.
     Tcp(Connector, Box<Plain>, OnceLock<Box<Encrypted>>),
-    Socket(Pool<SocketConnector, Body>),
+    Socket(Box<Pool<SocketConnector, Body>>),
 }
 
 fn pool() -> hyper_util::client::legacy::Builder {
@@ -73,7 +73,7 @@ pub(crate) struct Transport {
 impl Transport {
     pub(crate) fn new(endpoint: Endpoint, network: Network) -> Self {
         let connections = match endpoint.socket().map(PathBuf::from) {
-            Some(path) => Connections::Socket(pool().build(SocketConnector(Arc::new(path)))),
+            Some(path) => Connections::Socket(Box::new(pool().build(SocketConnector(Arc::new(path))))),
             None => {
                 let connector = Connector::new(network);
                 let plain = Box::new(pool().build(connector.clone()));

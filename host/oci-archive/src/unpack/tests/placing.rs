@@ -3,7 +3,7 @@
 use super::*;
 use std::process::Command;
 
-fn staged(target: &Path, entries: &[Vec<u8>]) -> Staging {
+pub(super) fn staged(target: &Path, entries: &[Vec<u8>]) -> Staging {
     let staging = Staging::create(target).unwrap();
     let bytes = archive(entries);
     staging.directory("t", None, bytes.len() as u64, &Limits::default(), &bytes[..]).unwrap();
@@ -122,7 +122,7 @@ fn layers_are_combined() {
 }
 
 /// Several pulls into one directory, each of one file.
-fn pulls(target: &Path, files: &[(&str, &str)]) -> Vec<Staging> {
+pub(super) fn pulls(target: &Path, files: &[(&str, &str)]) -> Vec<Staging> {
     let pull = |(title, content): &(&str, &str)| {
         let staging = Staging::create(target).unwrap();
         staging.file(title, content.as_bytes()).unwrap();
@@ -177,109 +177,6 @@ fn only_different_content_at_one_path_is_a_conflict() {
     assert!(links("a").check_against(&links("b"), SamePath::Refuse).is_err());
     let file_instead = staged(dir.path(), &[file("t/l", "a")]);
     assert!(file_instead.check_against(&links("a"), SamePath::Refuse).is_err());
-}
-
-/// Lets a directory look as if it was touched last so many seconds ago.
-fn age(path: &Path, seconds: i64) {
-    let seconds = std::time::Duration::from_secs(seconds.unsigned_abs());
-    let then = std::time::SystemTime::now() - seconds;
-    fs::File::open(path).unwrap().set_modified(then).unwrap();
-}
-
-/// The names in a directory, sorted.
-fn names(path: &Path) -> Vec<String> {
-    let names = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> = names.collect();
-    names.sort();
-    names
-}
-
-#[test]
-fn directories_that_were_not_touched_for_long_are_removed_and_others_kept() {
-    let dir = TempDir::new().unwrap();
-    let dead = dir.path().join(".orascache-pull-dead");
-    fs::create_dir_all(dead.join("content/t/locked")).unwrap();
-    fs::write(dead.join("content/t/locked/file"), "x").unwrap();
-    fs::write(dead.join("lock"), "").unwrap();
-    fs::set_permissions(dead.join("content/t/locked"), fs::Permissions::from_mode(0o0)).unwrap();
-    fs::set_permissions(dead.join("content/t"), fs::Permissions::from_mode(0o500)).unwrap();
-    // The pull of another node, whose lock is not seen here.
-    let remote = dir.path().join(".orascache-pull-remote");
-    fs::create_dir(&remote).unwrap();
-    fs::write(remote.join("lock"), "").unwrap();
-    // This pull was killed before it had a lock.
-    let early = dir.path().join(".orascache-pull-early");
-    fs::create_dir(&early).unwrap();
-    let limit = super::super::liveness::LEFT_OVER_AFTER;
-    age(&dead, limit + 5);
-    age(&early, limit + 5);
-    age(&remote, limit - 60);
-    fs::write(dir.path().join(".orascache-pull-file"), "not a directory").unwrap();
-    let living = staged(dir.path(), &[file("t/a", "x")]);
-    assert_eq!(names(dir.path()).len(), 3, "{:?}", names(dir.path()));
-    assert!(remote.exists());
-    // A lock that is seen counts, however long its directory was not touched.
-    let locked = fs::File::options().write(true).open(remote.join("lock")).unwrap();
-    locked.lock().unwrap();
-    age(&remote, limit + 5);
-    drop(Staging::create(dir.path()).unwrap());
-    assert!(remote.exists());
-    drop(locked);
-    drop(Staging::create(dir.path()).unwrap());
-    assert!(!remote.exists());
-    living.place().unwrap();
-    assert_eq!(names(dir.path()), [".orascache-pull-file", "t"]);
-}
-
-#[test]
-fn files_that_disappeared_before_they_were_in_place_are_an_error() {
-    type Remove = fn(&Path);
-    let removals: [Remove; 4] = [
-        |hidden| fs::remove_dir_all(hidden).unwrap(),
-        |hidden| fs::remove_dir_all(hidden.join("content")).unwrap(),
-        |hidden| fs::remove_file(hidden.join("content/t/a")).unwrap(),
-        |hidden| fs::rename(hidden, hidden.with_file_name("elsewhere")).unwrap(),
-    ];
-    for remove in removals {
-        for is_first in [false, true] {
-            let dir = TempDir::new().unwrap();
-            let staging = staged(dir.path(), &[file("t/a", "x"), file("t/b", "x"), directory("t/d", 0o755)]);
-            let hidden = names(dir.path());
-            let other = pulls(dir.path(), &[("other", "x")]);
-            remove(&dir.path().join(&hidden[0]));
-            let all: Vec<Staging> = if is_first {
-                std::iter::once(staging).chain(other).collect()
-            } else {
-                other.into_iter().chain([staging]).collect()
-            };
-            let error = Staging::place_all(all).unwrap_err();
-            assert!(matches!(error, UnpackError::Disappeared { .. }), "{error}");
-            assert!(error.to_string().contains(&hidden[0]), "{error}");
-            assert!(!dir.path().join("t").exists() && !dir.path().join("other").exists());
-        }
-    }
-}
-
-#[test]
-fn entries_that_replace_each_other_are_complete() {
-    let dir = TempDir::new().unwrap();
-    let staging = staged(
-        dir.path(),
-        &[file("t/a", "1"), file("t/a", "2"), symlink("t/a", "b"), file("t/b", "x"), hard_link("t/c", "t/b")],
-    );
-    staging.file("u/v/w", &b"x"[..]).unwrap();
-    staging.file("t/b", &b"y"[..]).unwrap();
-    staging.place().unwrap();
-    let expected = [
-        "t: directory 755",
-        "t/a: link b",
-        "t/b: file 644 y",
-        "t/c: file 644 x",
-        "u: directory 755",
-        "u/v: directory 755",
-        "u/v/w: file 644 x",
-    ];
-    assert_eq!(listing(dir.path()), expected);
 }
 
 #[test]

@@ -118,12 +118,31 @@ impl Node {
         std::fs::create_dir_all(&directory).expect("the working directory");
         for mount in container["volumeMounts"].as_array().into_iter().flatten() {
             let path = mount["mountPath"].as_str().unwrap_or_default();
-            std::fs::create_dir_all(root.join(path.trim_start_matches('/'))).expect("a volume");
+            let folder = root.join(path.trim_start_matches('/'));
+            std::fs::create_dir_all(&folder).expect("a volume");
+            self.mount_secrets(pod, &mount["name"], &folder);
         }
         command.args(words).current_dir(directory).env_clear().envs(variables);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
+    }
+
+    /// Writes the Secrets of a projected volume as files.
+    fn mount_secrets(&self, pod: &Value, volume: &Value, folder: &Path) {
+        let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
+        let projected = volumes.filter(|found| found["name"] == *volume);
+        for source in projected.filter_map(|found| found["projected"]["sources"].as_array()).flatten() {
+            let reference = &source["secret"];
+            let secret = self.secrets.get(reference["name"].as_str().unwrap_or_default());
+            for item in reference["items"].as_array().into_iter().flatten() {
+                let text = |member: &str| item[member].as_str().unwrap_or_default();
+                match secret.and_then(|secret| secret.get(text("key"))) {
+                    Some(value) => std::fs::write(folder.join(text("path")), value).expect("a file"),
+                    None => assert!(reference["optional"] == true, "{item} of {reference} is missing"),
+                }
+            }
+        }
     }
 
     /// Moves an absolute path into the pod's folder, and replaces names of the cluster's DNS by

@@ -38,7 +38,7 @@ async fn kubectl_works_with_caches() {
     let row = lines.next().expect("a row");
     for cell in [
         "True",
-        "orascache-sample-0.orascache-sample.default.svc.cluster.local:5000",
+        "orascache-sample-0.orascache-sample.default.svc:5000",
         "ghcr.io/oras-project/registry:latest",
     ] {
         assert!(row.contains(cell), "{row}");

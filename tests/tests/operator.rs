@@ -21,7 +21,7 @@ async fn a_ready_cache_causes_no_more_writes() {
     let ready = cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
     assert_eq!(
         ready["status"]["endpoint"],
-        format!("demo-0.demo.{}.svc.cluster.local:5000", cluster.namespace)
+        format!("demo-0.demo.{}.svc:5000", cluster.namespace)
     );
     assert_eq!(ready["status"]["readyReplicas"], 1);
     assert_eq!(condition(&ready, "Degraded").expect("a condition")["status"], "False");

@@ -125,7 +125,7 @@ async fn changed_settings_take_effect_and_invalid_ones_do_not() {
     );
     let refused = write(&cluster, "allowedRegistries: [quay.io").await;
     assert!(
-        matches!(&refused, Err(kube::Error::Api(status)) if status.message.contains("no YAML")),
+        matches!(&refused, Err(kube::Error::Api(status)) if status.message.contains("not YAML")),
         "{refused:?}"
     );
 

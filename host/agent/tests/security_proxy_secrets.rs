@@ -53,7 +53,9 @@ impl Proxy {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
         // The folder of the build may be closed to other users.
         let copy = folder.path().join("agent");
-        fs::copy(program(), &copy).unwrap();
+        // Another process copies the program. While this one has a file open for writing, a test in
+        // another thread may fork, and the file could not be run until that child has ended.
+        assert!(Command::new("cp").arg(program()).arg(&copy).status().unwrap().success());
         let secret = folder.path().join("secret");
         fs::create_dir(&secret).unwrap();
         let mut command = as_user_of_proxy(&copy);

@@ -95,7 +95,7 @@ fn differences_of_another_component_are_shown_as_text_and_as_json() {
     let different = report["different"].as_array().expect("a list");
     assert_eq!(different.len(), 1);
     assert_eq!(different[0]["subject"], "reconcile OrasCache lab/one");
-    let image = "/plan/apply/1/spec/template/spec/containers/0/image";
+    let image = "/plan/apply/2/spec/template/spec/containers/0/image";
     assert_eq!(different[0]["recorded"].pointer(image), Some(&json!(IMAGE)));
     assert_eq!(different[0]["replayed"].pointer(image), Some(&json!(IMAGE.replace("latest", "newest"))));
 }

@@ -58,7 +58,7 @@ impl Example {
         };
         let example = Self::new(&read("review.json"), &read("orascache.json"));
         assert!(example.outcome["ok"]["decided"]["verdict"]["allowed"].is_string(), "{}", example.outcome);
-        assert_eq!(example.plan["ok"]["apply"].as_array().map(Vec::len), Some(3), "{}", example.plan);
+        assert_eq!(example.plan["ok"]["apply"].as_array().map(Vec::len), Some(4), "{}", example.plan);
         example
     }
 

@@ -109,8 +109,7 @@ fn dev_runs_a_command_and_exits_with_its_code() {
     let folder = tempfile::tempdir().expect("a folder");
     let kubeconfig = folder.path().join("kubeconfig");
     let path = kubeconfig.display().to_string();
-    let script =
-        r#"test "$KUBECONFIG" = "$WANTED" && grep -q 'server: http://127.0.0.1:' "$KUBECONFIG" && exit 7"#;
+    let script = r#"test "$KUBECONFIG" = "$WANTED" && grep -q 'https://127.0.0.1:' "$KUBECONFIG" && exit 7"#;
     let output = orascache()
         .args(["dev", "--kubeconfig", &path, "--exec", script])
         .env("WANTED", &kubeconfig)
@@ -268,7 +267,7 @@ fn manifests_prints_an_installation_or_writes_folders() {
     assert!(deployment.contains("image: mirror.lab/orascache:1\n"), "{deployment}");
     let output = run(&["manifests", "--namespace", "default"], "");
     assert_eq!(output.status.code(), Some(2));
-    assert!(err(&output).contains("use one of its own"), "{}", err(&output));
+    assert!(err(&output).contains("use a namespace of its own"), "{}", err(&output));
 }
 
 #[test]

@@ -122,10 +122,7 @@ fn reconcile(criterion: &mut Criterion) {
 fn boundary(criterion: &mut Criterion) {
     let guest = subject();
     // Refused at the first byte, so that only the way in and out is measured.
-    let refused = |bytes: usize| Observed {
-        primary: "x".repeat(bytes).into(),
-        ..Observed::default()
-    };
+    let refused = |bytes: usize| Observed { primary: "x".repeat(bytes).into(), ..Observed::default() };
     let mut group = criterion.benchmark_group("boundary");
     for bytes in [1, 5_000] {
         let observed = refused(bytes);

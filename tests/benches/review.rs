@@ -26,8 +26,12 @@ fn review(criterion: &mut Criterion) {
     let asking = reviews::pod();
     let mut bystander = asking.clone();
     bystander["metadata"]["annotations"] = Value::Null;
-    for (name, pod) in [("a pod that is rewritten", asking), ("a bystander", bystander)] {
-        let review = reviews::review(&pod);
+    let reviews = [
+        ("a pod that is rewritten", reviews::review(&asking)),
+        ("a bystander", reviews::review(&bystander)),
+        ("an update of a Job with as many annotations as fit", reviews::update_of_annotated_job(6_800)),
+    ];
+    for (name, review) in reviews {
         let caches = [pods::cache()];
         let mut group = criterion.benchmark_group(format!("review of {name}, {} bytes", review.len()));
         group.bench_function("native", |bencher| {

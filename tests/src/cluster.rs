@@ -1,7 +1,7 @@
 //! The cluster that a test runs against, with the CRD, simulated controllers and the operator.
 
-use crate::control_plane::ControlPlane;
 use fake_kube::{FakeKube, Simulation, Simulators};
+use fake_kube_control_plane::ControlPlane;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -66,8 +66,8 @@ impl Cluster {
         let (backend, kubeconfig) = if let Some(path) = existing {
             (Backend::Existing, std::fs::read_to_string(path).expect("the kubeconfig is readable"))
         } else if let Some(assets) = assets {
-            let plane = ControlPlane::start(&PathBuf::from(assets));
-            let kubeconfig = plane.kubeconfig().to_owned();
+            let plane = ControlPlane::start(assets.as_ref()).expect("a control plane");
+            let kubeconfig = plane.kubeconfig();
             let client = client_of(&kubeconfig, "simulators").await;
             wait_for_api(&client).await;
             let simulation = Simulation::start(client.clone(), simulators(client, &folder));
@@ -116,7 +116,7 @@ impl Cluster {
     /// Starts the operator with the embedded component, and waits until it has reconciled every
     /// object once.
     pub async fn operator(&self) -> Controller {
-        self.controller(Arc::new(GuestReconciler(guest(EMBEDDED)))).await
+        self.controller(Arc::new(GuestReconciler(Arc::new(guest(EMBEDDED))))).await
     }
 
     /// Starts the generic controller with another reconciler.
@@ -126,7 +126,10 @@ impl Cluster {
             backoff: Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) },
             instance: "test".to_owned(),
             // On an existing cluster a test must not touch other namespaces.
-            namespace: matches!(self.backend, Backend::Existing).then(|| self.namespace.clone()),
+            namespaces: matches!(self.backend, Backend::Existing)
+                .then(|| self.namespace.clone())
+                .into_iter()
+                .collect(),
             ..Options::default()
         };
         let controller = Controller::start(client, reconciler, options, &mut Registry::default())
@@ -289,7 +292,7 @@ pub fn condition<'o>(object: &'o Value, kind: &str) -> Option<&'o Value> {
 }
 
 /// A guest as the controller's reconciler.
-pub struct GuestReconciler(pub Guest);
+pub struct GuestReconciler(pub Arc<Guest>);
 
 impl Reconciler for GuestReconciler {
     fn describe(&self) -> Description {

@@ -7,7 +7,6 @@
 
 pub mod cluster;
 pub mod components;
-pub mod control_plane;
 pub mod fixtures;
 pub mod node;
 pub mod pods;

@@ -99,3 +99,20 @@ pub fn review(pod: &Value) -> String {
     })
     .to_string()
 }
+
+/// The AdmissionReview about an update of a Job with a number of annotations of the kind that steps
+/// have, in another order than before. 6,800 are as many as a Job can have.
+pub fn update_of_annotated_job(number: usize) -> String {
+    let job = |numbers: &mut dyn Iterator<Item = usize>| {
+        let annotations: Vec<String> = numbers.map(|number| format!("\"{PREFIX}{number}\":\"\"")).collect();
+        format!(
+            r#"{{"apiVersion":"batch/v1","kind":"Job","metadata":{{"name":"j","annotations":{{{}}}}},"spec":{{"template":{{"spec":{{"containers":[{{"name":"a","command":["sh"]}}]}}}}}}}}"#,
+            annotations.join(",")
+        )
+    };
+    format!(
+        r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"1","operation":"UPDATE","namespace":"{NAMESPACE}","kind":{{"group":"batch","version":"v1","kind":"Job"}},"object":{},"oldObject":{}}}}}"#,
+        job(&mut (0..number)),
+        job(&mut (0..number).rev())
+    )
+}

@@ -45,6 +45,7 @@ pub async fn operator_with(cluster: &Cluster, change: impl FnOnce(&mut operator:
         lease_namespace: Some(names::NAMESPACE.to_owned()),
         webhooks: Some(Options {
             listen: address,
+            client_authority: None,
             certificate: Certificate::Managed {
                 namespace: names::NAMESPACE.to_owned(),
                 names: vec!["127.0.0.1".to_owned()],
@@ -54,9 +55,8 @@ pub async fn operator_with(cluster: &Cluster, change: impl FnOnce(&mut operator:
         ..operator::Options::default()
     };
     change(&mut options);
-    let operator = operator::start(cluster.operator_client().await, guest, options)
-        .await
-        .expect("the operator starts");
+    let operator =
+        operator::start(cluster.operator_client().await, guest, options).await.expect("the operator starts");
     until_ca_is_published(&client).await;
     tokio::time::timeout(PATIENCE, operator.synced()).await.expect("the operator syncs");
     operator

@@ -2,11 +2,12 @@
 //! load it.
 
 use guest_build::{custom_section, is_module, module_imports};
-use orascache_operator::engine::{EMBEDDED, Guest, Outcome, ReviewContext};
+use orascache_contract::{Context, Outcome, Response};
+use orascache_operator::EMBEDDED;
+use orascache_runtime::Guest;
 use orascache_tests::KUBEWARDEN;
 use orascache_tests::cluster::guest;
 use orascache_tests::policy::{Cluster, Policy, compile};
-use orascache_webhook::Verdict;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -41,17 +42,18 @@ fn request(object: &Value, old: &Value) -> Value {
     })
 }
 
-/// The verdict of the component. It is asked as the operator asks it: first without objects, then
+/// The response of the component. It is asked as the operator asks it: first without objects, then
 /// with those that it needs.
-fn component(request: &Value, settings: &str, objects: &[Value]) -> Verdict {
+fn component(request: &Value, settings: &str, objects: &[Value]) -> Response {
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
     let ask = |objects: Vec<Arc<str>>, complete| {
-        let context = ReviewContext { objects, complete, settings: settings.into(), now: 0 };
-        COMPONENT.review(&review.to_string(), &context).expect("a review")
+        let settings = settings.into();
+        let context = Context { objects, complete, settings, ..Context::default() };
+        COMPONENT.blocking().review(&review.to_string(), &context).expect("a review")
     };
     let needed = match ask(Vec::new(), false) {
-        Outcome::Decided(verdict) => return verdict,
-        Outcome::Need(needed) => needed,
+        Outcome::Decided(response) => return response,
+        Outcome::Need(needs) => needs.objects,
     };
     let is_needed = |object: &&Value| {
         needed.iter().any(|reference| {
@@ -61,29 +63,27 @@ fn component(request: &Value, settings: &str, objects: &[Value]) -> Verdict {
         })
     };
     match ask(objects.iter().filter(is_needed).map(|object| object.to_string().into()).collect(), true) {
-        Outcome::Decided(verdict) => verdict,
+        Outcome::Decided(response) => response,
         Outcome::Need(again) => panic!("the component asks again for {again:?}"),
     }
 }
 
-/// The component's verdict in the form of Kubewarden's answer. Another implementation than the
+/// The component's response in the form of Kubewarden's answer. Another implementation than the
 /// policy's applies the patch.
-fn answer(verdict: &Verdict, object: &Value) -> Value {
-    let mut answer = json!({"accepted": verdict.allowed});
-    if !verdict.message.is_empty() {
-        answer["message"] = json!(verdict.message);
+fn answer(response: &Response, object: &Value) -> Value {
+    let mut answer = json!({"accepted": response.is_allowed()});
+    if let Some(refusal) = response.refusal() {
+        answer["message"] = json!(refusal.message);
+        answer["code"] = json!(refusal.code);
     }
-    if verdict.code != 0 {
-        answer["code"] = json!(verdict.code);
+    if !response.warnings.is_empty() {
+        answer["warnings"] = json!(response.warnings);
     }
-    if !verdict.warnings.is_empty() {
-        answer["warnings"] = json!(verdict.warnings);
-    }
-    if !verdict.audit.is_empty() {
-        let audit = verdict.audit.iter().map(|(key, value)| (key.clone(), json!(value)));
+    if !response.audit.is_empty() {
+        let audit = response.audit.iter().map(|(key, value)| (key.clone(), json!(value)));
         answer["audit_annotations"] = Value::Object(audit.collect());
     }
-    if let Some(patch) = &verdict.patch {
+    if let Some(patch) = response.patch() {
         let patch: json_patch::Patch = serde_json::from_str(patch).expect("a patch");
         let mut object = object.clone();
         json_patch::patch(&mut object, &patch).expect("a patch that fits");
@@ -103,13 +103,13 @@ fn the_policy_decides_every_review_as_the_component_does() {
         let request = request(&input["object"], &input["old"]);
         let settings =
             if input["settings"].is_null() { String::new() } else { input["settings"].to_string() };
-        let verdict = component(&request, &settings, &objects);
-        let wanted = answer(&verdict, &input["object"]);
+        let response = component(&request, &settings, &objects);
+        let wanted = answer(&response, &input["object"]);
         let found = policy(&Cluster::open(objects)).validate(&request, &input["settings"]);
         assert_eq!(found, Ok(wanted), "{}", path.display());
         seen.0 += 1;
-        seen.1 += usize::from(verdict.patch.is_some());
-        seen.2 += usize::from(!verdict.allowed);
+        seen.1 += usize::from(response.patch().is_some());
+        seen.2 += usize::from(!response.is_allowed());
     }
     assert!(seen.0 > 100 && seen.1 > 40 && seen.2 > 20, "{seen:?}");
 }
@@ -160,7 +160,7 @@ fn the_policy_accepts_and_refuses_settings_as_the_component_does() {
         "{",
         "{\"agentImage\":\"\\ud800\"}",
     ] {
-        let wanted = COMPONENT.check_settings(settings);
+        let wanted = COMPONENT.blocking().check_settings(settings);
         let found = policy.ask("validate_settings", settings).expect("an answer");
         match wanted {
             Ok(()) => {
@@ -230,7 +230,7 @@ fn a_missing_cache_is_refused_and_an_unreadable_one_is_assumed_to_exist() {
         assert_eq!(
             found["warnings"],
             json!([
-                "OrasCache demo of namespace lab could not be looked up, so that it is taken to exist, with a registry of its own and without a Secret"
+                "OrasCache demo of namespace lab could not be looked up: it is assumed to exist, with a registry of its own and without a Secret"
             ])
         );
         assert_eq!(

@@ -2,15 +2,43 @@
 //! leader stops when the Lease API fails.
 
 use fake_kube::{Fault, Matcher};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use orascache_controller::MayWrite;
 use orascache_operator::leader::Leadership;
 use orascache_tests::cluster::{Cluster, PATIENCE};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
-async fn until(what: &str, holds: impl Fn() -> bool) {
+type Claim = watch::Receiver<MayWrite>;
+
+fn leads(claim: &Claim) -> bool {
+    claim.borrow().is_in_force()
+}
+
+async fn until_leading(claim: &Claim) {
+    let mut claim = claim.clone();
+    let leading = claim.wait_for(|claim| claim.is_in_force());
+    tokio::time::timeout(PATIENCE, leading).await.expect("in time").expect("an election");
+}
+
+/// Waits until the holder has renewed the Lease that often. Every other replica asks for the Lease as
+/// often as the holder renews it.
+async fn renewals(cluster: &Cluster, count: usize) {
+    let leases: Api<Lease> = Api::namespaced(cluster.client(), &cluster.namespace);
+    let renewed = async || {
+        let list = leases.list(&Default::default()).await.expect("a list");
+        list.items.into_iter().find_map(|lease| lease.spec?.renew_time)
+    };
     let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    let mut last = renewed().await;
+    let mut seen = 0;
+    while seen < count {
+        assert!(Instant::now() < deadline, "the Lease is not renewed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let now = renewed().await;
+        seen += usize::from(now != last);
+        last = now;
     }
 }
 
@@ -18,16 +46,15 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 async fn one_replica_leads_at_a_time_and_another_takes_over_after_a_release() {
     let cluster = Cluster::start().await;
     let first = Leadership::start(cluster.client(), &cluster.namespace, "first");
-    let leads = first.claim();
-    until("the first leads", &leads).await;
+    let first_claim = first.claim();
+    until_leading(&first_claim).await;
     let second = Leadership::start(cluster.client(), &cluster.namespace, "second");
-    let waits = second.claim();
-    // Long enough for an attempt of the second replica.
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
-    assert!(leads() && !waits(), "only one leads");
+    let second_claim = second.claim();
+    renewals(&cluster, 2).await;
+    assert!(leads(&first_claim) && !leads(&second_claim), "only one leads");
     first.release().await;
-    assert!(!leads());
-    until("the second takes over", &waits).await;
+    assert!(!leads(&first_claim));
+    until_leading(&second_claim).await;
     second.release().await;
     cluster.finish().await;
 }
@@ -36,14 +63,15 @@ async fn one_replica_leads_at_a_time_and_another_takes_over_after_a_release() {
 async fn a_leader_stops_before_its_lease_expires() {
     let cluster = Cluster::embedded().await;
     let leadership = Leadership::start(cluster.client(), &cluster.namespace, "first");
-    let leads = leadership.claim();
-    until("it leads", &leads).await;
+    let claim = leadership.claim();
+    until_leading(&claim).await;
     let leases = Matcher::any().resource("coordination.k8s.io", "leases");
     cluster.server().faults().inject(leases, Fault::Answer { code: 503, retry_after: None }, usize::MAX);
-    let since = Instant::now();
-    until("it stops", || !leads()).await;
-    assert!(since.elapsed() < Duration::from_secs(15), "others may take the lease after 15 s");
+    // The claim ends by itself, and that end comes before another replica may take the Lease.
+    let MayWrite::Until(end) = *claim.borrow() else { panic!("a leader's claim ends by itself") };
+    assert!(end <= Instant::now() + Duration::from_secs(10), "others may take the Lease after 15 s");
     let why = tokio::time::timeout(PATIENCE, leadership.lost()).await.expect("the loss is reported");
-    assert!(why.contains("lease was lost"), "{why}");
+    assert!(!leads(&claim), "the claim has ended when the loss is reported");
+    assert!(why.contains("Lease was lost"), "{why}");
     cluster.finish().await;
 }

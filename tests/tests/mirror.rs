@@ -5,10 +5,10 @@ use clap::Parser;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, DynamicObject, ListParams};
 use kube::{Api, ResourceExt};
-use orascache_controller::contract::Reconciler;
+use orascache_contract::{GuestError, Observed};
 use orascache_operator::cli::Cli;
-use orascache_operator::engine::Guest;
-use orascache_tests::cluster::{Cluster, PATIENCE, guest, install_crd};
+use orascache_runtime::Guest;
+use orascache_tests::cluster::{Cluster, GuestReconciler, PATIENCE, guest, install_crd};
 use orascache_tests::tools::installed;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -167,7 +167,7 @@ async fn check_life_cycle(guest: Arc<Guest>) {
     install_crd(&cluster.client(), &definition()).await;
     let mirrors = cluster.api("lab.example.com/v1", "ConfigMapMirror", "configmapmirrors");
     let maps = cluster.api("v1", "ConfigMap", "configmaps");
-    let controller = cluster.controller(guest.clone()).await;
+    let controller = cluster.controller(Arc::new(GuestReconciler(guest.clone()))).await;
     let until_status = async |wanted: Value| {
         cluster.until(&mirrors, "m", &wanted.to_string(), |mirror| has_status(mirror, &wanted)).await
     };
@@ -196,7 +196,7 @@ async fn check_life_cycle(guest: Arc<Guest>) {
     // A restarted operator writes nothing when the mirror is converged.
     controller.shutdown().await;
     let before = versions(&[&maps, &mirrors]).await;
-    let controller = cluster.controller(guest).await;
+    let controller = cluster.controller(Arc::new(GuestReconciler(guest))).await;
     assert_eq!(versions(&[&maps, &mirrors]).await, before);
 
     // Another object has the name of a copy: it is left alone, and the status and an event say so.
@@ -257,17 +257,10 @@ fn both_examples_have_the_same_description_and_no_imports() {
 
 #[test]
 fn both_examples_refuse_invalid_input_with_a_sentence() {
-    use orascache_controller::contract::{DecideError, Observed};
-    let observed = Observed {
-        primary: "{".into(),
-        owned: Vec::new(),
-        related: Vec::new(),
-        failures: Vec::new(),
-        now: 0,
-    };
+    let observed: Observed = Observed { primary: "{".into(), ..Observed::default() };
     for guest in [Some(in_rust()), in_javascript()].into_iter().flatten() {
-        match guest.reconcile(&observed) {
-            Err(DecideError::InvalidInput(sentence)) => {
+        match guest.blocking().reconcile(&observed) {
+            Err(GuestError::InvalidInput(sentence)) => {
                 assert!(sentence.starts_with("the ConfigMapMirror cannot be read: "), "{sentence}");
             }
             other => panic!("{other:?}"),

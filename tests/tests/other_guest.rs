@@ -13,7 +13,7 @@ async fn another_guest_is_served_and_a_misbehaving_call_affects_only_its_object(
     install_crd(&cluster.client(), &serde_json::from_value(greeting_crd()).expect("a CRD")).await;
     let greetings = cluster.api("lab.example.com/v1", "Greeting", "greetings");
     let maps = cluster.api("v1", "ConfigMap", "configmaps");
-    let controller = cluster.controller(Arc::new(GuestReconciler(guest(GREETER)))).await;
+    let controller = cluster.controller(Arc::new(GuestReconciler(Arc::new(guest(GREETER))))).await;
 
     cluster.apply(&greetings, greeting("a", json!({"text": "hi"}))).await;
     cluster.until(&maps, "a", "greeting", |map| map["data"]["greeting"] == "hi").await;

@@ -53,7 +53,9 @@ fn files(directory: &Path) -> String {
 /// Reads all records of a folder. A damaged record fails the test.
 fn read(directory: &Path) -> Vec<record::Record> {
     let found = record::records(directory).expect("readable");
-    found.map(|entry| entry.content.unwrap_or_else(|damage| panic!("{}: {damage:?}", entry.location))).collect()
+    found
+        .map(|entry| entry.content.unwrap_or_else(|damage| panic!("{}: {damage:?}", entry.location)))
+        .collect()
 }
 
 #[tokio::test]
@@ -101,8 +103,7 @@ async fn no_file_has_secrets_and_redacted_records_replay() {
     asking["spec"]["containers"][0]["command"] = json!(["run", "--budget=hunter2hunter2"]);
     let mut review: Value = serde_json::from_str(&reviews::review(&asking)).expect("JSON");
     review["request"]["userInfo"]["username"] = json!("alice@example.com");
-    let context =
-        Context { objects: vec![pods::cache().into()], complete: true, ..Context::default() };
+    let context = Context { objects: vec![pods::cache().into()], complete: true, ..Context::default() };
     let response = match version.review(&review.to_string(), &context).await.expect("an outcome") {
         Outcome::Decided(response) => response,
         Outcome::Need(_) => panic!("the cache is there"),

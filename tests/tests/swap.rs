@@ -3,9 +3,9 @@
 
 use deploy_manifests::names;
 use fake_kube::Matcher;
+use futures::future::BoxFuture;
 use kube::api::{DynamicObject, PostParams};
 use kube::{Api, ResourceExt};
-use futures::future::BoxFuture;
 use orascache_contract::{Description, GuestError, Kind, Observed, Plan, WatchedKind};
 use orascache_controller::{Backoff, Controller, Reconciler};
 use orascache_operator::EMBEDDED;
@@ -339,9 +339,7 @@ async fn recorded_decisions_are_replayed_before_a_switch() {
     write(&running.file(), &fragile());
     running.until_note("ComponentRefused", "fails at reconcile Greeting").await;
     write(&running.file(), &friendly());
-    running
-        .until_note("ComponentSwitched", "decisions 1 differ, such as reconcile Greeting self-test")
-        .await;
+    running.until_note("ComponentSwitched", "decisions 1 differ, such as reconcile Greeting self-test").await;
     running.finish().await;
 }
 

@@ -2,8 +2,7 @@
 //! for stays as it was unless the version says otherwise, additions are listed, and every item has
 //! documentation.
 
-use orascache_controller::contract::Reconciler;
-use orascache_operator::engine::{CompiledCache, Engine, Limits, LoadError};
+use orascache_runtime::{CompiledCache, Engine, Limits, LoadError};
 use orascache_tests::GREETER;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,7 +35,7 @@ fn released() -> Vec<(String, String)> {
 
 /// The same package with a text replaced everywhere.
 fn edited(sources: &[(String, String)], from: &str, to: &str) -> Vec<(String, String)> {
-    assert!(sources.iter().any(|(_, text)| text.contains(from)), "nothing has {from:?} in it");
+    assert!(sources.iter().any(|(_, text)| text.contains(from)), "no file contains {from:?}");
     sources.iter().map(|(path, text)| (path.clone(), text.replace(from, to))).collect()
 }
 
@@ -260,7 +259,7 @@ fn greeter_of(version: &str) -> Vec<u8> {
 
 #[test]
 fn guests_of_compatible_versions_run_and_others_are_refused_by_name() {
-    let engine = Engine::new(Limits { instances: 2, ..Limits::default() }).expect("an engine");
+    let engine = Engine::new(Limits::default()).expect("an engine");
     let later = engine.load(&greeter_of("@0.3.7"), &CompiledCache::none()).expect("a later patch version");
     assert_eq!(later.describe().primary.kind, "Greeting");
     assert_eq!(later.interface().wit, "orascache:operator@0.3.7");

@@ -29,6 +29,16 @@ pub const HTTP_SECRET_KEY: &str = "http-secret";
 /// cache's spec leaves the child too.
 pub const APPLIED_HASH_ANNOTATION: &str = "cache.converged-computing.github.io/applied-hash";
 
+/// Annotation of StatefulSets: the cache's `metadata.generation` for which it was last applied.
+pub const APPLIED_GENERATION_ANNOTATION: &str = "cache.converged-computing.github.io/applied-generation";
+/// Annotation of StatefulSets: the revision of the defaults that its pod template has.
+pub const TEMPLATE_REVISION_ANNOTATION: &str = "cache.converged-computing.github.io/template-revision";
+
+/// Label of every namespace with its name. The API server sets it (KEP-2161).
+pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+/// Namespace of the operator, where the settings name no other.
+pub const OPERATOR_NAMESPACE: &str = "orascache-system";
+
 /// Longest name of a cache. Its StatefulSet labels pods with `<name>-<10 characters>`, and a label
 /// value has at most 63.
 pub const MAX_NAME_LENGTH: usize = 52;

@@ -73,6 +73,14 @@ pub struct OrasCacheSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<OrasCacheStorage>,
 
+    /// Whether clients may delete manifests and blobs. By default they may not: everybody who reaches the registry could.
+    #[serde(default)]
+    pub delete: bool,
+
+    /// Who reaches the registry over the network. By default the pods of this namespace and of the operator's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_policy: Option<OrasCacheNetworkPolicy>,
+
     /// CPU and memory of a registry pod. By default 50m and 64Mi are requested, without limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
@@ -122,10 +130,16 @@ pub enum ImagePullPolicy {
 #[serde(rename_all = "camelCase")]
 pub struct OrasCacheSecrets {
     /// Name of a Secret in this namespace with ORAS_USER, ORAS_PULL_PASS and ORAS_PUSH_PASS, for workflow steps that
-    /// use a remote registry. It never reaches the registry itself.
+    /// use the registry in orasEnvRegistry. It never reaches the registry of this cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub oras_env: Option<String>,
+
+    /// The registry that the credentials in orasEnv are for: a host with an optional port, with http:// in front where
+    /// it has no TLS. Steps that use another registry name a Secret themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 270))]
+    pub oras_env_registry: Option<String>,
 
     /// Deprecated: the HTTP secret as a literal. It is moved into a Secret; name a Secret in spec.secret instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -166,6 +180,27 @@ pub struct OrasCacheStorage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub existing_claim: Option<String>,
+}
+
+/// The NetworkPolicy of a cache. It holds where the network plugin of the cluster enforces policies.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[x_kube(
+    validation = Rule::new("self.enabled || !has(self.allowedNamespaces) || size(self.allowedNamespaces) == 0").message("without a policy every namespace reaches the registry: remove allowedNamespaces, or set enabled to true")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct OrasCacheNetworkPolicy {
+    /// Whether a NetworkPolicy is made. With false every pod of the cluster reaches the registry, unless other policies
+    /// forbid it.
+    #[serde(default = "default_true")]
+    pub enabled: bool,
+
+    /// Names of further namespaces whose pods reach the registry. They can read and overwrite its artifacts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 64),
+        inner(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))
+    )]
+    pub allowed_namespaces: Option<Vec<String>>,
 }
 
 /// How a volume can be mounted.

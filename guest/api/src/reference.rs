@@ -55,18 +55,46 @@ impl<'a> Reference<'a> {
     }
 }
 
+/// An image: a reference with an optional host in front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Image<'a> {
+    /// Host of the registry with its port, where the image names one.
+    pub host: Option<&'a str>,
+    /// Repository, tag and digest on that host.
+    pub reference: Reference<'a>,
+}
+
+impl<'a> Image<'a> {
+    /// Reads `[host/]repository[:tag][@digest]`. `None` when the text is not an image.
+    ///
+    /// ```
+    /// use orascache_api::reference::Image;
+    ///
+    /// let image = Image::parse("localhost:5000/team/registry:3").unwrap();
+    /// assert_eq!((image.host, image.reference.repository), (Some("localhost:5000"), "team/registry"));
+    /// assert_eq!(Image::parse("registry:3").unwrap().host, None);
+    /// ```
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let (host, path) = match text.split_once('/') {
+            Some((host, path)) if names_a_host(host) => (Some(host), path),
+            _ => (None, text),
+        };
+        if !host.is_none_or(is_host) {
+            return None;
+        }
+        Some(Image { host, reference: Reference::parse(path).ok()? })
+    }
+}
+
+/// Whether the part of an image in front of the first `/` is a host, and not the beginning of a
+/// repository (distribution's rule: it has a dot or a port, or is `localhost`).
+pub fn names_a_host(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost"
+}
+
 /// Whether this can be an image: a reference with an optional host in front.
 pub fn is_image(image: &str) -> bool {
-    let path = match image.split_once('/') {
-        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => {
-            if !is_host(host) {
-                return false;
-            }
-            path
-        }
-        _ => image,
-    };
-    Reference::parse(path).is_ok()
+    Image::parse(image).is_some()
 }
 
 /// The texts before and behind `://`, where there is one.

@@ -57,6 +57,11 @@ pub const AGENT_VOLUME: &str = "orascache-agent";
 pub const AGENT_DIRECTORY: &str = "/orascache";
 /// The agent once it is installed.
 pub const AGENT_PATH: &str = "/orascache/orascache-agent";
+/// Volume with the credentials of a step, which only [`PROXY_CONTAINER`] mounts.
+pub const CREDENTIALS_VOLUME: &str = "orascache-credentials";
+/// Where [`CREDENTIALS_VOLUME`] is mounted. Its files are named like [`env::USER`],
+/// [`env::PULL_PASSWORD`] and [`env::PUSH_PASSWORD`].
+pub const CREDENTIALS_DIRECTORY: &str = "/orascache-credentials";
 /// Socket of the credential proxy.
 pub const PROXY_SOCKET: &str = "/orascache/proxy.sock";
 /// Init container that copies the agent.
@@ -64,7 +69,7 @@ pub const INSTALL_CONTAINER: &str = "oras-install";
 /// Native sidecar that adds credentials.
 pub const PROXY_CONTAINER: &str = "oras";
 
-/// Variables that the agent reads.
+/// Variables that the agent reads, and files of the same names in a directory with credentials.
 pub mod env {
     /// User name for the registry.
     pub const USER: &str = "ORAS_USER";

@@ -16,8 +16,8 @@ pub struct WatchedKind {
     pub label_selector: String,
     /// JSON pointers (RFC 6901) of what the guest reads; `None` keeps the whole object. apiVersion,
     /// kind, and of metadata name, namespace, uid, generation, deletionTimestamp, labels and
-    /// ownerReferences are always kept. Secrets arrive as metadata only, and kinds that are owned
-    /// whole, whatever is listed here.
+    /// ownerReferences are always kept. Secrets arrive as metadata only. Objects of owned kinds
+    /// that a primary controls are whole, whatever is listed here.
     pub fields: Option<Vec<String>>,
     /// The plan may patch objects of this kind. Means nothing for owned kinds.
     pub patchable: bool,

@@ -1,7 +1,7 @@
 //! What this guest manages, and which requests it wants to review.
 
 use crate::admission;
-use crate::kinds::{ORAS_CACHE, SECRET, SERVICE, STATEFUL_SET, VOLUME_CLAIM};
+use crate::kinds::{NETWORK_POLICY, ORAS_CACHE, SECRET, SERVICE, STATEFUL_SET, VOLUME_CLAIM};
 use orascache_api::names::FIELD_MANAGER;
 use orascache_contract::{Description, WatchedKind};
 
@@ -16,7 +16,7 @@ pub fn describe() -> Description {
     let whole = |kind: &orascache_contract::Kind| WatchedKind::whole(kind.clone());
     Description {
         primary: ORAS_CACHE.clone(),
-        owned: [&SECRET, &VOLUME_CLAIM, &SERVICE, &STATEFUL_SET].map(whole).into(),
+        owned: [&SECRET, &VOLUME_CLAIM, &NETWORK_POLICY, &SERVICE, &STATEFUL_SET].map(whole).into(),
         related: vec![
             // That a Secret exists is all that matters.
             WatchedKind::reduced(SECRET.clone(), &[]),

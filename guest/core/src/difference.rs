@@ -22,6 +22,9 @@ pub(crate) fn is_field_subset(field: &str, desired: &Json<'_>, observed: Option<
 fn is_subset_in(field: &str, desired: &Json<'_>, observed: &Json<'_>) -> bool {
     match (desired, observed) {
         (Json::Object(members), Json::Object(_)) => members.iter().all(|(key, wanted)| {
+            if is_replaced_whole(key) {
+                return observed.get(key).is_some_and(|found| is_equal(wanted, found));
+            }
             let child = if is_quantity_map(field) { QUANTITY } else { key.as_ref() };
             match observed.get(key) {
                 Some(found) => is_subset_in(child, wanted, found),
@@ -44,6 +47,29 @@ fn is_subset_in(field: &str, desired: &Json<'_>, observed: &Json<'_>) -> bool {
         // A quantity may be written as a number; the server answers with a string.
         (Json::Int(_), Json::Str(found)) if field == QUANTITY => quantity::same(&desired.to_text(), found),
         _ => desired == observed,
+    }
+}
+
+/// Whether a field is a part of a NetworkPolicy that says who is admitted, or to which pods. More
+/// than is desired means something else there: an empty peer with a namespace selector besides
+/// admits everybody.
+fn is_replaced_whole(field: &str) -> bool {
+    matches!(field, "podSelector" | "policyTypes" | "ingress")
+}
+
+/// Whether two values are the same, whatever the order of members.
+fn is_equal(left: &Json<'_>, right: &Json<'_>) -> bool {
+    match (left, right) {
+        (Json::Object(members), Json::Object(others)) => {
+            members.len() == others.len()
+                && members
+                    .iter()
+                    .all(|(key, value)| right.get(key).is_some_and(|other| is_equal(value, other)))
+        }
+        (Json::Array(items), Json::Array(others)) => {
+            items.len() == others.len() && items.iter().zip(others).all(|(item, other)| is_equal(item, other))
+        }
+        _ => left == right,
     }
 }
 
@@ -85,7 +111,7 @@ mod tests {
     use crate::json::Json;
 
     fn check(observed: &str, desired: &str) -> bool {
-        let parse = |text| serde_json::from_str::<Json<'_>>(text).unwrap();
+        let parse = |text| Json::parse(text).unwrap();
         is_subset(&parse(desired), &parse(observed))
     }
 
@@ -115,6 +141,24 @@ mod tests {
         assert!(check(r#"{"accessModes":["A","B"]}"#, r#"{"accessModes":["A","B"]}"#));
         assert!(!check(r#"{"accessModes":["A","B"]}"#, r#"{"accessModes":["A"]}"#));
         assert!(!check(r#"{"accessModes":["B","A"]}"#, r#"{"accessModes":["A","B"]}"#));
+    }
+
+    #[test]
+    fn who_is_admitted_matches_exactly() {
+        let desired = r#"{"podSelector":{"matchLabels":{"a":"b"}},"ingress":[{"from":[{"podSelector":{}}],"ports":[{"port":5000}]}]}"#;
+        assert!(check(
+            r#"{"ingress":[{"ports":[{"port":5000}],"from":[{"podSelector":{}}]}],"podSelector":{"matchLabels":{"a":"b"}}}"#,
+            desired
+        ));
+        for observed in [
+            r#"{"podSelector":{"matchLabels":{"a":"b","c":"d"}},"ingress":[{"from":[{"podSelector":{}}],"ports":[{"port":5000}]}]}"#,
+            r#"{"podSelector":{"matchLabels":{"a":"b"}},"ingress":[{"from":[{"podSelector":{},"namespaceSelector":{}}],"ports":[{"port":5000}]}]}"#,
+            r#"{"podSelector":{"matchLabels":{"a":"b"}},"ingress":[{"from":[{"namespaceSelector":{}}],"ports":[{"port":5000}]}]}"#,
+            r#"{"podSelector":{"matchLabels":{"a":"b"}},"ingress":[{"from":[{"podSelector":{}}],"ports":[{"port":5000}]},{}]}"#,
+            r#"{"podSelector":{"matchLabels":{"a":"b"}},"ingress":[{"from":[{"podSelector":{}}]}]}"#,
+        ] {
+            assert!(!check(observed, desired), "{observed}");
+        }
     }
 
     #[test]

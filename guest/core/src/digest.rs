@@ -48,7 +48,7 @@ mod tests {
     use crate::json::Json;
 
     fn digest(text: &str) -> String {
-        of(&serde_json::from_str::<Json<'_>>(text).unwrap())
+        of(&Json::parse(text).unwrap())
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(crate) enum Reason {
     StorageUnchangeable,
     /// The spec asks for more storage than the administrator allows.
     StorageNotAllowed,
+    /// The spec names an image of the registry that the administrator does not allow.
+    ImageNotAllowed,
 }
 
 impl Reason {
@@ -53,6 +55,7 @@ impl Reason {
             Reason::ClaimUnknown => "ClaimUnknown",
             Reason::StorageUnchangeable => "StorageUnchangeable",
             Reason::StorageNotAllowed => "StorageNotAllowed",
+            Reason::ImageNotAllowed => "ImageNotAllowed",
         }
     }
 }

@@ -14,5 +14,8 @@ pub(crate) static VOLUME_CLAIM: Kind =
     Kind::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims");
 /// The registry pods.
 pub(crate) static STATEFUL_SET: Kind = Kind::namespaced("apps/v1", "StatefulSet", "statefulsets");
+/// Who reaches the registry pods.
+pub(crate) static NETWORK_POLICY: Kind =
+    Kind::namespaced("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies");
 /// Namespaces, whose labels settings may refer to.
 pub(crate) static NAMESPACE: Kind = Kind::cluster_scoped("v1", "Namespace", "namespaces");

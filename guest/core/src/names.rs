@@ -2,18 +2,24 @@
 
 /// Longest DNS name (RFC 1035, section 2.3.4, without the final dot).
 const MAX_SUBDOMAIN: usize = 253;
-/// Longest name of a key, and longest value of a label.
+/// Longest name of a key, longest value of a label, and longest DNS label.
 const MAX_LABEL_VALUE: usize = 63;
 
 /// DNS subdomain (RFC 1123), as most objects are named.
 pub(crate) fn is_subdomain(text: &str) -> bool {
+    text.len() <= MAX_SUBDOMAIN && text.split('.').all(is_part_of_subdomain)
+}
+
+/// DNS label (RFC 1123), as namespaces are named.
+pub(crate) fn is_label(text: &str) -> bool {
+    text.len() <= MAX_LABEL_VALUE && is_part_of_subdomain(text)
+}
+
+fn is_part_of_subdomain(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let is_label = |label: &str| {
-        label.bytes().next().is_some_and(inner)
-            && label.bytes().last().is_some_and(inner)
-            && label.bytes().all(|byte| inner(byte) || byte == b'-')
-    };
-    text.len() <= MAX_SUBDOMAIN && text.split('.').all(is_label)
+    text.bytes().next().is_some_and(inner)
+        && text.bytes().last().is_some_and(inner)
+        && text.bytes().all(|byte| inner(byte) || byte == b'-')
 }
 
 /// Key of a label or an annotation: a name of up to 63 characters, with an optional subdomain and

@@ -3,6 +3,7 @@
 
 use crate::fields::{self, Fields};
 use crate::json::Json;
+use crate::primary::Metadata;
 use orascache_contract::{Error, Kind, ObjectRef};
 
 /// One observed object.
@@ -58,6 +59,15 @@ impl<'a> Object<'a> {
         self.metadata.member(name)
     }
 
+    /// Whether the controller of this object is the cache of that UID.
+    fn is_controlled_by(&self, uid: &str) -> bool {
+        let owners = self.metadata("ownerReferences").and_then(Json::as_array).unwrap_or_default();
+        owners.iter().any(|owner| {
+            owner.get("controller") == Some(&Json::Bool(true))
+                && owner.get("uid").and_then(Json::as_str) == Some(uid)
+        })
+    }
+
     fn is(&self, kind: &Kind, name: &str) -> bool {
         self.kind == kind.kind && self.api_version == kind.api_version && self.name == name
     }
@@ -104,11 +114,27 @@ fn named(list: &str, position: usize, error: &Error) -> Error {
 pub(crate) struct Objects<'a>(Vec<Object<'a>>);
 
 impl<'a> Objects<'a> {
-    /// Reads all objects. `list` names the list in errors.
-    pub(crate) fn read(trees: &'a [Json<'a>], list: &str) -> Result<Self, Error> {
+    /// Reads the children of a cache. An object of another namespace is none of them, even if it
+    /// names the cache as its controller: everybody can write such a reference, and owner
+    /// references do not cross namespaces. `list` names the list in errors.
+    pub(crate) fn children_of(
+        primary: &Metadata<'_>,
+        trees: &'a [Json<'a>],
+        list: &str,
+    ) -> Result<Self, Error> {
+        let mut objects = Self::of_namespace(primary.namespace, trees, list)?;
+        objects.0.retain(|object| object.is_controlled_by(primary.uid));
+        Ok(objects)
+    }
+
+    /// Reads the objects of one namespace. Others are left out. `list` names the list in errors.
+    pub(crate) fn of_namespace(namespace: &str, trees: &'a [Json<'a>], list: &str) -> Result<Self, Error> {
         let mut objects = Vec::with_capacity(trees.len());
         for (position, tree) in trees.iter().enumerate() {
-            objects.push(Object::read(tree).map_err(|error| named(list, position, &error))?);
+            let object = Object::read(tree).map_err(|error| named(list, position, &error))?;
+            if object.namespace == namespace {
+                objects.push(object);
+            }
         }
         Ok(Objects(objects))
     }

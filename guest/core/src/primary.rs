@@ -36,13 +36,25 @@ pub(crate) struct Spec<'a> {
     pub(crate) secret: Option<&'a str>,
     /// Secret for workflow steps.
     pub(crate) oras_env: Option<&'a str>,
+    /// The registry that the credentials in this Secret are for.
+    pub(crate) oras_env_registry: Option<&'a str>,
     /// The HTTP secret as a literal (deprecated).
     pub(crate) registry_http: Option<&'a str>,
     replicas: Option<i64>,
     pub(crate) storage: Option<Storage<'a>>,
+    delete: Option<bool>,
+    pub(crate) network_policy: NetworkPolicy<'a>,
     pub(crate) resources: Option<&'a Json<'a>>,
     pub(crate) node_selector: Option<&'a Json<'a>>,
     pub(crate) tolerations: Option<&'a Json<'a>>,
+}
+
+/// `spec.networkPolicy`.
+#[derive(Debug, Default)]
+pub(crate) struct NetworkPolicy<'a> {
+    enabled: Option<bool>,
+    /// Further namespaces that reach the registry.
+    pub(crate) allowed_namespaces: Vec<&'a str>,
 }
 
 /// `spec.storage`.
@@ -96,11 +108,17 @@ impl<'a> Spec<'a> {
             deploy: spec.flag("deploy")?,
             secret: spec.text("secret")?,
             oras_env: secret("orasEnv")?,
+            oras_env_registry: secret("orasEnvRegistry")?,
             registry_http: secret("registryHttp")?,
             replicas: spec.integer("replicas")?,
             storage: match spec.object("storage", "spec.storage")? {
                 Some(storage) => Some(Storage::read(storage)?),
                 None => None,
+            },
+            delete: spec.flag("delete")?,
+            network_policy: match spec.object("networkPolicy", "spec.networkPolicy")? {
+                Some(policy) => NetworkPolicy::read(policy)?,
+                None => NetworkPolicy::default(),
             },
             resources: copied(spec, "resources")?,
             node_selector: copied(spec, "nodeSelector")?,
@@ -120,6 +138,25 @@ impl<'a> Spec<'a> {
 
     pub(crate) fn replicas(&self) -> i64 {
         self.replicas.unwrap_or(1)
+    }
+
+    /// Whether clients may delete manifests and blobs.
+    pub(crate) fn delete(&self) -> bool {
+        self.delete.unwrap_or(false)
+    }
+}
+
+impl<'a> NetworkPolicy<'a> {
+    fn read(policy: Fields<'a>) -> Result<Self, Error> {
+        Ok(NetworkPolicy {
+            enabled: policy.flag("enabled")?,
+            allowed_namespaces: policy.texts("allowedNamespaces")?.unwrap_or_default(),
+        })
+    }
+
+    /// Whether a NetworkPolicy is made.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.enabled.unwrap_or(true)
     }
 }
 

@@ -1,11 +1,11 @@
 //! From what is observed to what is to be done.
 
-use crate::desired::{self, Child};
+use crate::desired::{self, Child, Defaults};
 use crate::fields;
 use crate::issue::{Issue, Reason};
 use crate::issues::{self, Related};
 use crate::json::Json;
-use crate::kinds::{SECRET, SERVICE, STATEFUL_SET};
+use crate::kinds::{NETWORK_POLICY, SECRET, SERVICE, STATEFUL_SET};
 use crate::observed::{self, Objects};
 use crate::primary::Primary;
 use crate::settings::Settings;
@@ -36,10 +36,11 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     let settings_tree = Settings::parse(observed.settings.as_ref())?;
     let settings = Settings::read(settings_tree.as_ref())?;
     let children_trees = observed::parse_all(&observed.owned, OWNED)?;
-    let owned = Objects::read(&children_trees, OWNED)?;
+    let owned = Objects::children_of(&primary.metadata, &children_trees, OWNED)?;
     let mut plan = Plan::default();
     let mut issues = Vec::new();
     let mut changes_stateful_set = false;
+    let mut defaults = Defaults::Current;
 
     let problems = validate::problems(&primary);
     if let Some(invalid) = issues::of_problems(&problems) {
@@ -47,8 +48,10 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     } else {
         issues.extend(issues::of_failures(&observed.failures));
         issues.extend(references(&primary, observed)?);
+        issues.extend(issues::of_image(&primary, &settings));
         let storage = issues::of_storage(&primary, &owned, settings.maximum_storage);
-        let wanted = children(&primary, storage.is_some());
+        let wanted = Wanted::of(&primary, &settings, &owned, storage.is_some());
+        defaults = wanted.defaults;
         issues.extend(storage);
         if !issues.iter().any(Issue::freezes) {
             changes_stateful_set = plan_children(&primary, &wanted, &owned, &mut plan);
@@ -65,6 +68,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         stateful_set,
         issues: &issues,
         outdated: changes_stateful_set && !left_to_others,
+        defaults_wait: defaults != Defaults::Current,
         replicas: match stateful_set.filter(|_| left_to_others).and_then(|set| set.spec?.get("replicas")) {
             Some(Json::Int(replicas)) => *replicas,
             _ => primary.spec.replicas(),
@@ -85,27 +89,48 @@ fn references<T: AsRef<str>>(primary: &Primary<'_>, observed: &Observed<T>) -> R
         return Ok(Vec::new());
     }
     let trees = observed::parse_all(&observed.related, RELATED)?;
-    let objects = &Objects::read(&trees, RELATED)?;
+    let objects = &Objects::of_namespace(primary.metadata.namespace, &trees, RELATED)?;
     Ok(issues::of_references(primary, &Related { objects, omitted: &observed.omitted }))
 }
 
-/// The children that should exist, in the order in which they are made: first what the pods need.
-fn children<'a>(primary: &'a Primary<'a>, keep_claim_as_it_is: bool) -> Vec<Child<'a>> {
-    let mut wanted = Vec::with_capacity(4);
-    if !keep_claim_as_it_is {
-        // Storage outlives `deploy: false`, and is not made before it is needed.
-        wanted.extend(desired::volume_claim(primary).filter(|_| primary.spec.deploy()));
-    }
-    if primary.spec.deploy() {
-        wanted.extend(desired::literal_http_secret(primary));
-        wanted.push(desired::service(primary));
-        wanted.push(desired::stateful_set(primary));
-    }
-    wanted
+/// What a cache should have.
+struct Wanted<'a> {
+    /// The children that should exist, in the order in which they are made: first who may reach the
+    /// pods, then what they need, then the pods.
+    children: Vec<Child<'a>>,
+    /// Which defaults the StatefulSet has.
+    defaults: Defaults,
 }
 
-/// Plans the writes that make the children as wanted. Returns whether the StatefulSet is written.
-fn plan_children(primary: &Primary<'_>, wanted: &[Child<'_>], owned: &Objects<'_>, plan: &mut Plan) -> bool {
+impl<'a> Wanted<'a> {
+    fn of(
+        primary: &'a Primary<'a>,
+        settings: &Settings<'a>,
+        owned: &Objects<'_>,
+        keep_claim_as_it_is: bool,
+    ) -> Self {
+        let mut wanted = Wanted { children: Vec::with_capacity(5), defaults: Defaults::Current };
+        if !primary.spec.deploy() {
+            // Storage outlives the registry, and is not made before it is needed.
+            return wanted;
+        }
+        wanted.children.extend(desired::network_policy(primary, settings.operator_namespace));
+        if !keep_claim_as_it_is {
+            wanted.children.extend(desired::volume_claim(primary));
+        }
+        wanted.children.extend(desired::literal_http_secret(primary));
+        wanted.children.push(desired::service(primary));
+        let existing = owned.find(&STATEFUL_SET, primary.metadata.name);
+        let (stateful_set, defaults) = desired::stateful_set_beside(primary, existing);
+        wanted.children.push(stateful_set);
+        wanted.defaults = defaults;
+        wanted
+    }
+}
+
+/// Plans the writes that make the children as wanted. Returns whether that changes the StatefulSet in
+/// more than its stamps.
+fn plan_children(primary: &Primary<'_>, wanted: &Wanted<'_>, owned: &Objects<'_>, plan: &mut Plan) -> bool {
     let mut changes_stateful_set = false;
     if primary.spec.deploy()
         && let Some((name, generated)) = desired::generated_http_secret(primary)
@@ -113,18 +138,28 @@ fn plan_children(primary: &Primary<'_>, wanted: &[Child<'_>], owned: &Objects<'_
     {
         plan.generate.push(generated);
     }
-    for child in wanted {
+    for child in &wanted.children {
+        let is_pods = *child.kind == STATEFUL_SET;
         let observed = owned.find(child.kind, &child.name);
-        if !observed.is_some_and(|object| child.is_up_to_date(object)) {
-            changes_stateful_set |= *child.kind == STATEFUL_SET;
-            plan.apply.push(child.object.to_text());
+        if (is_pods && wanted.defaults == Defaults::Unknown)
+            || observed.is_some_and(|object| child.is_up_to_date(object))
+        {
+            continue;
         }
+        changes_stateful_set |= is_pods && !observed.is_some_and(|object| child.is_in_effect(object));
+        plan.apply.push(child.object.to_text());
     }
     let name = primary.metadata.name;
     let literal_secret = desired::literal_http_secret_name(primary);
-    // Only what holds no data is ever deleted. The pods go before the Service that names them.
-    for (kind, name) in [(&STATEFUL_SET, name), (&SERVICE, name), (&SECRET, literal_secret.as_str())] {
-        if wanted.iter().any(|child| child.kind == kind && child.name == name) {
+    // Only what holds no data is ever deleted. The pods go before what names and protects them.
+    let removable = [
+        (&STATEFUL_SET, name),
+        (&SERVICE, name),
+        (&NETWORK_POLICY, name),
+        (&SECRET, literal_secret.as_str()),
+    ];
+    for (kind, name) in removable {
+        if wanted.children.iter().any(|child| child.kind == kind && child.name == name) {
             continue;
         }
         if let Some(object) = owned.find(kind, name).filter(|object| !object.is_being_deleted) {

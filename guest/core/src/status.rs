@@ -10,6 +10,14 @@ use orascache_api::names::{API_VERSION, KIND};
 use orascache_contract::{Event, Severity, time};
 use std::borrow::Cow;
 
+/// Whether a written status says that defaults wait for the next edit of the spec.
+pub(crate) fn says_that_defaults_wait(status: &Json<'_>) -> bool {
+    status.items("conditions").iter().any(|condition| {
+        let text = |member| condition.get(member).and_then(Json::as_str);
+        text("type") == Some("Progressing") && text("reason") == Some(DEFAULTS_WAIT)
+    })
+}
+
 /// What the status is made from.
 pub(crate) struct Facts<'f, 'a> {
     pub(crate) primary: &'f Primary<'a>,
@@ -19,6 +27,9 @@ pub(crate) struct Facts<'f, 'a> {
     /// Whether the StatefulSet is about to be changed. Its status counts the pods before the change
     /// then.
     pub(crate) outdated: bool,
+    /// Whether defaults of this version wait for the next edit of the spec, since they would restart
+    /// a registry without storage.
+    pub(crate) defaults_wait: bool,
     /// How many pods there should be: as the spec says, or as the StatefulSet says where another
     /// field manager owns the field.
     pub(crate) replicas: i64,
@@ -27,6 +38,9 @@ pub(crate) struct Facts<'f, 'a> {
     /// Seconds since the Unix epoch.
     pub(crate) now: u64,
 }
+
+/// Reason of Progressing while defaults wait.
+const DEFAULTS_WAIT: &str = "DefaultsWait";
 
 /// One condition, before its transition time is known.
 struct Condition<'c> {
@@ -133,6 +147,13 @@ impl Facts<'_, '_> {
                 Some(_) => condition(true, "RemovingRegistry", "The registry is being removed.".into()),
                 None => settled(),
             }
+        } else if self.is_rolled_out() && self.defaults_wait {
+            condition(
+                false,
+                DEFAULTS_WAIT,
+                "Defaults of this version of the operator wait for the next edit of the spec, because they restart the registry, which has no storage and loses its artifacts."
+                    .into(),
+            )
         } else if self.is_rolled_out() {
             settled()
         } else {

@@ -1,7 +1,7 @@
 //! Step annotations: those under `oras.converged-computing.github.io/`. Their names are without
 //! this prefix here.
 
-use crate::json::Json;
+use crate::json::{Json, count_steps};
 use orascache_api::steps::{ANNOTATION_PREFIX, annotation as name};
 
 /// More annotations than any step needs. Each input is a request of the agent, and costs time to
@@ -14,12 +14,35 @@ pub(crate) fn of<'a>(annotations: Option<&'a Json<'a>>) -> impl Iterator<Item = 
         Some(Json::Object(members)) => members,
         _ => &[],
     };
-    members.iter().filter_map(|(key, value)| Some((key.strip_prefix(ANNOTATION_PREFIX)?, value)))
+    members.iter().filter_map(|(key, value)| {
+        count_steps(1);
+        Some((key.strip_prefix(ANNOTATION_PREFIX)?, value))
+    })
 }
 
-/// The value of a step annotation.
-pub(crate) fn find<'a>(annotations: Option<&'a Json<'a>>, name: &str) -> Option<&'a Json<'a>> {
-    of(annotations).find(|(other, _)| *other == name).map(|(_, value)| value)
+/// The step annotations of a map, sorted by name. Maps are as long as users make them: whoever
+/// compares two of them looks up the one's names here, and does not search the other for each.
+#[derive(Debug)]
+pub(crate) struct Sorted<'a>(Vec<(&'a str, &'a Json<'a>)>);
+
+impl<'a> Sorted<'a> {
+    pub(crate) fn of(annotations: Option<&'a Json<'a>>) -> Self {
+        let mut all: Vec<_> = of(annotations).collect();
+        all.sort_by(|(one, _), (other, _)| {
+            count_steps(1);
+            one.cmp(other)
+        });
+        Sorted(all)
+    }
+
+    /// The value of a step annotation.
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Json<'a>> {
+        let found = self.0.binary_search_by(|(other, _)| {
+            count_steps(1);
+            (*other).cmp(name)
+        });
+        found.ok().and_then(|index| self.0.get(index)).map(|(_, value)| *value)
+    }
 }
 
 /// The place of an input among the inputs: `input-uri` comes first, then `input-uri_N` in numeric

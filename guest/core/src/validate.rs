@@ -4,7 +4,8 @@
 
 use crate::fields;
 use crate::json::Json;
-use crate::primary::{Primary, Spec, Storage};
+use crate::names;
+use crate::primary::{NetworkPolicy, Primary, Spec, Storage};
 use crate::quantity;
 use orascache_api::names::MAX_NAME_LENGTH;
 use orascache_api::reference;
@@ -87,6 +88,7 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
     if let Some(storage) = &spec.storage {
         storage_problems(storage, &mut report);
     }
+    network_policy_problems(&spec.network_policy, &mut report);
     for (field, value, wanted) in [
         ("spec.imagePullSecrets", &spec.image_pull_secrets, "a list"),
         ("spec.resources", &spec.resources, "an object"),
@@ -100,6 +102,23 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
         }
     }
     found
+}
+
+fn network_policy_problems(policy: &NetworkPolicy<'_>, report: &mut impl FnMut(&'static str, String)) {
+    if !policy.is_enabled() && !policy.allowed_namespaces.is_empty() {
+        report(
+            "spec.networkPolicy",
+            "without a policy every namespace reaches the registry: remove allowedNamespaces, or set enabled to true".to_owned(),
+        );
+    }
+    for namespace in policy.allowed_namespaces.iter().filter(|namespace| !names::is_label(namespace)) {
+        report(
+            "spec.networkPolicy.allowedNamespaces",
+            format!(
+                "\"{namespace}\" cannot be the name of a namespace: use up to 63 lower case letters, digits and '-'"
+            ),
+        );
+    }
 }
 
 fn storage_problems(storage: &Storage<'_>, report: &mut impl FnMut(&'static str, String)) {

@@ -16,11 +16,16 @@ fn usable_settings_are_accepted() {
         r#"{"allowedRegistries":[]}"#,
         r#"{"allowedRegistries":["ghcr.io","*.example.org","localhost:5000","[fd00::1]:5000","*.lab:5000"]}"#,
         r#"{"allowedAgentImages":["mirror.lab/","mirror.lab:5000/team/","ghcr.io/a/b:","ghcr.io/a/b@","ghcr.io/a/b:1","localhost:5000/"]}"#,
+        r#"{"allowedRegistries":["http://registry.lan:5000","http://*.example.org"]}"#,
+        r#"{"allowedCaches":[]}"#,
+        r#"{"allowedCaches":["team-a/shared","team-b/*"]}"#,
         r#"{"requiredAnnotations":[]}"#,
         r#"{"requiredAnnotations":[{"annotation":"oras.converged-computing.github.io/input-uri_2","namespaceSelector":{}}]}"#,
         r#"{"requiredAnnotations":[{"annotation":"cost-centre","namespaceSelector":{"matchExpressions":[{"key":"kubernetes.io/metadata.name","operator":"In","values":["lab"]}]}}]}"#,
         r#"{"maximumStorage":"1.5Ti"}"#,
         r#"{"clusterDomain":"cluster.local"}"#,
+        r#"{"allowedImages":[],"operatorNamespace":"ops-1"}"#,
+        r#"{"allowedImages":["ghcr.io/oras-project/registry","mirror.lab:5000/","registry:"]}"#,
         r#"{"proxyResources":{"requests":{"cpu":"1m","memory":"1Mi"},"limits":{"cpu":"4","memory":"64Mi"}}}"#,
     ] {
         assert_eq!(check_settings(settings), Ok(()), "{settings}");
@@ -34,7 +39,7 @@ fn unusable_settings_are_refused_with_place_and_remedy() {
         ("[]", "settings must be an object, not a list"),
         (
             r#"{"agentimage":"a"}"#,
-            "settings.agentimage is unknown: write agentImage, allowedRegistries, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources or clusterDomain, or remove it",
+            "settings.agentimage is unknown: write agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages or operatorNamespace, or remove it",
         ),
         (r#"{"agentImage":3}"#, "settings.agentImage must be a string, not a number"),
         (
@@ -48,7 +53,7 @@ fn unusable_settings_are_refused_with_place_and_remedy() {
         ),
         (
             r#"{"allowedRegistries":["https://ghcr.io"]}"#,
-            "settings.allowedRegistries[0] is not a host with an optional port: write one like ghcr.io or *.example.org",
+            "settings.allowedRegistries[0] is not a host with an optional port: write one like ghcr.io or *.example.org, with http:// in front where credentials may travel without TLS",
         ),
         (r#"{"allowedRegistries":["*"]}"#, "settings.allowedRegistries[0] is not a host"),
         (r#"{"allowedRegistries":["a.*.org"]}"#, "settings.allowedRegistries[0] is not a host"),
@@ -58,6 +63,15 @@ fn unusable_settings_are_refused_with_place_and_remedy() {
             "settings.allowedAgentImages[0] is not an image or the beginning of one that ends with '/', ':' or '@'",
         ),
         (r#"{"allowedAgentImages":["lab.example/*"]}"#, "settings.allowedAgentImages[0] is not an image"),
+        (
+            r#"{"allowedCaches":["shared"]}"#,
+            "settings.allowedCaches[0] is not a cache of a namespace: write it like team-a/shared, or team-a/* for all of its caches",
+        ),
+        (r#"{"allowedCaches":["*/shared"]}"#, "settings.allowedCaches[0] is not a cache"),
+        (r#"{"allowedCaches":["a/b/c"]}"#, "settings.allowedCaches[0] is not a cache"),
+        (r#"{"allowedCaches":["A/b"]}"#, "settings.allowedCaches[0] is not a cache"),
+        (r#"{"allowedRegistries":["http://"]}"#, "settings.allowedRegistries[0] is not a host"),
+        (r#"{"allowedRegistries":["*.http://a"]}"#, "settings.allowedRegistries[0] is not a host"),
         (r#"{"requiredAnnotations":{}}"#, "settings.requiredAnnotations must be a list, not an object"),
         (
             r#"{"requiredAnnotations":[{}]}"#,
@@ -85,6 +99,14 @@ fn unusable_settings_are_refused_with_place_and_remedy() {
         (
             r#"{"clusterDomain":".cluster.local"}"#,
             "settings.clusterDomain is not a DNS domain: write one like cluster.local",
+        ),
+        (
+            r#"{"operatorNamespace":"a.b"}"#,
+            "settings.operatorNamespace is not the name of a namespace: write one like orascache-system",
+        ),
+        (
+            r#"{"allowedImages":["registry:3","lab.example/*"]}"#,
+            "settings.allowedImages[1] is not an image or the beginning of one that ends with '/', ':' or '@'",
         ),
         (r#"{"clusterDomain":true}"#, "settings.clusterDomain must be a string, not a boolean"),
         (

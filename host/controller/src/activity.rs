@@ -34,7 +34,7 @@ impl Activity {
         self.0.running.load(Ordering::Acquire) > 0
     }
 
-    /// Notifies whoever waits that there is less to do than before.
+    /// Wakes those that wait for silence: there is less to do than before.
     pub(crate) fn notify(&self) {
         self.0.ends.send_replace(());
     }

@@ -1,15 +1,18 @@
 //! The object cache: objects by kind and name, and children by the UID of their controller.
 //!
-//! The API server's answers to our own writes go in at once, so that no plan is made on a state that
-//! we have already changed. Older events of the watch do not undo that.
+//! The API server's answers to our own writes go in at once, so that no plan is made on a state
+//! that we have already changed. Older events of the watch do not undo that.
 
+mod relist;
 mod view;
 
+pub(crate) use relist::Listed;
 pub(crate) use view::View;
 
 use crate::decoded::{Decoded, Ownership};
-use crate::object::{Key, Stored, revision};
+use crate::object::{Key, Stored};
 use crate::roles::Roles;
+use crate::scope::Scope;
 use crate::watches::{KindIndex, PRIMARY, Watch};
 use orascache_contract::Kind;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -24,6 +27,7 @@ const MAX_RELATED_BYTES: usize = 8 << 20;
 
 pub(crate) struct Cache {
     watches: Vec<Watch>,
+    scopes: Vec<Scope>,
     ownership: Ownership,
     max_related_bytes: usize,
     state: RwLock<State>,
@@ -43,20 +47,21 @@ struct State {
     /// UIDs of objects whose deletion the watch reported: a late answer to a write does not bring
     /// them back.
     tombstones: VecDeque<Box<str>>,
-    /// Kinds that the API server does not have, or that may not be listed.
-    absent: BTreeSet<KindIndex>,
+    /// Scopes of kinds that the API server does not have, or that may not be listed.
+    absent: BTreeSet<Scope>,
 }
 
 #[derive(Default)]
 struct Objects {
     by_key: BTreeMap<Key, Entry>,
-    /// Counts relists: entries with a lower number were not part of the last one.
-    relist: u64,
+    /// Counts relists by the namespace of their scope, which is empty for a scope without one.
+    relists: HashMap<Box<str>, u64>,
 }
 
 struct Entry {
     object: Stored,
-    /// The last relist that had the object.
+    /// The last relist that had the object. The last relist of its scope did not have an object
+    /// with a lower number.
     seen_in: u64,
 }
 
@@ -70,10 +75,10 @@ pub(crate) enum Source {
 }
 
 impl Cache {
-    pub(crate) fn new(watches: Vec<Watch>, ownership: Ownership, roles: Roles) -> Self {
+    pub(crate) fn new(watches: Vec<Watch>, scopes: Vec<Scope>, ownership: Ownership, roles: Roles) -> Self {
         let objects = watches.iter().map(|_| Objects::default()).collect();
         let state = RwLock::new(State { objects, roles, ..State::default() });
-        Cache { watches, ownership, max_related_bytes: MAX_RELATED_BYTES, state }
+        Cache { watches, scopes, ownership, max_related_bytes: MAX_RELATED_BYTES, state }
     }
 
     /// Adds the roles of another reconciler: from now on changes concern primaries by them too.
@@ -83,6 +88,16 @@ impl Cache {
 
     pub(crate) fn watches(&self) -> &[Watch] {
         &self.watches
+    }
+
+    /// What is watched, one by one.
+    pub(crate) fn scopes(&self) -> &[Scope] {
+        &self.scopes
+    }
+
+    /// Whether an object of this kind with this key is watched: its namespace may not be listed.
+    pub(crate) fn is_watched(&self, kind: KindIndex, key: &Key) -> bool {
+        self.scopes.iter().any(|scope| scope.kind == kind && scope.contains(key))
     }
 
     pub(crate) fn kind(&self, index: KindIndex) -> Option<&Kind> {
@@ -107,32 +122,14 @@ impl Cache {
         self.watches.iter().position(|watch| watch.kind.api_version == api_version && watch.kind.kind == kind)
     }
 
-    /// What is stored of an object of this kind. `None` when it has no name, UID or resourceVersion.
+    /// What is stored of an object of this kind. `None` when it has no name, UID or
+    /// resourceVersion.
     pub(crate) fn decode(&self, kind: KindIndex, object: Decoded) -> Option<Stored> {
         object.store(self.watches.get(kind)?, &self.ownership)
     }
 
-    /// A list of all objects of a kind begins.
-    pub(crate) fn begin_relist(&self, kind: KindIndex) {
-        if let Some(objects) = self.write().objects.get_mut(kind) {
-            objects.relist += 1;
-        }
-    }
-
-    /// A list of all objects of a kind ended. Objects that it did not have, and that we did not write
-    /// since it began, do not exist any more. Returns the primaries that this concerns.
-    pub(crate) fn end_relist(&self, kind: KindIndex) -> Vec<Key> {
-        let deleted: Vec<Stored> = {
-            let state = self.read();
-            let Some(objects) = state.objects.get(kind) else { return Vec::new() };
-            let unseen = objects.by_key.values().filter(|entry| entry.seen_in < objects.relist);
-            unseen.map(|entry| entry.object.clone()).collect()
-        };
-        deleted.into_iter().flat_map(|object| self.remove(kind, &object)).collect()
-    }
-
-    /// Stores a state of an object. Returns the primaries that the change concerns; none when nothing
-    /// changed but the resourceVersion.
+    /// Stores a state of an object. Returns the primaries that the change concerns; none when
+    /// nothing changed but the resourceVersion.
     pub(crate) fn store(&self, kind: KindIndex, object: Stored, source: Source) -> Vec<Key> {
         let mut state = self.write();
         match source {
@@ -144,7 +141,7 @@ impl Cache {
             Source::Write => {}
         }
         let Some(objects) = state.objects.get_mut(kind) else { return Vec::new() };
-        let relist = objects.relist;
+        let relist = objects.relist(&object.key);
         let old = match objects.by_key.get_mut(&object.key) {
             Some(entry) if entry.object.revision() > object.revision() => {
                 entry.seen_in = relist;
@@ -204,32 +201,13 @@ impl Cache {
         }
     }
 
-    /// Whether an object with this UID was deleted lately, by us or by anybody.
+    /// Whether an object with this UID was deleted lately, by us or by somebody else.
     pub(crate) fn was_deleted(&self, uid: &str) -> bool {
         let state = self.read();
         state.pending_deletes.contains(uid) || state.tombstones.iter().any(|one| **one == *uid)
     }
 
-    /// An optional kind cannot be watched now: its objects are forgotten. Returns whether that is new.
-    pub(crate) fn mark_absent(&self, kind: KindIndex) -> bool {
-        let mut state = self.write();
-        if !state.absent.insert(kind) {
-            return false;
-        }
-        let Some(objects) = state.objects.get_mut(kind) else { return true };
-        for (_, entry) in std::mem::take(&mut objects.by_key) {
-            state.pending_deletes.remove(&entry.object.uid);
-            state.unlink(kind, &entry.object);
-        }
-        true
-    }
-
-    /// A kind was listed. Returns whether it was absent before.
-    pub(crate) fn mark_present(&self, kind: KindIndex) -> bool {
-        self.write().absent.remove(&kind)
-    }
-
-    /// The object of that name, whoever controls it.
+    /// The object of that name, whatever controls it.
     pub(crate) fn get(&self, kind: KindIndex, key: &Key) -> Option<Stored> {
         let state = self.read();
         let entry = state.objects.get(kind)?.by_key.get(key)?;
@@ -242,6 +220,13 @@ impl Cache {
         state.objects.get(PRIMARY).map(|objects| objects.by_key.keys().cloned().collect()).unwrap_or_default()
     }
 
+    /// The primaries that may own or read objects of a scope.
+    pub(crate) fn primaries_of(&self, scope: &Scope) -> Vec<Key> {
+        let mut primaries = self.primaries();
+        primaries.retain(|primary| scope.concerns(primary));
+        primaries
+    }
+
     /// Texts of up to `at_most` primaries of a namespace.
     pub(crate) fn primaries_in(&self, namespace: &str, at_most: usize) -> Vec<Arc<str>> {
         let state = self.read();
@@ -250,24 +235,13 @@ impl Cache {
         primaries.take(at_most).map(|object| object.text.clone()).collect()
     }
 
-    /// Whether the cache has everything of a list, and nothing that was deleted before it.
-    pub(crate) fn has_caught_up(&self, kind: KindIndex, list: &Listed) -> bool {
+    /// Bytes of text that the cache holds of all objects.
+    #[cfg(test)]
+    fn bytes_held(&self) -> usize {
         let state = self.read();
-        let Some(objects) = state.objects.get(kind) else { return true };
-        let has = |(key, listed): (&Key, &(Box<str>, u64))| {
-            let (uid, revision) = listed;
-            let entry = objects.by_key.get(key);
-            entry.is_some_and(|entry| entry.object.revision() >= *revision) || state.tombstones.contains(uid)
-        };
-        let is_newer = |entry: &Entry| entry.object.revision() > list.revision;
-        !state.absent.contains(&kind)
-            && list.objects.iter().all(has)
-            && objects.by_key.iter().all(|(key, entry)| list.objects.contains_key(key) || is_newer(entry))
-    }
-
-    /// Whether a kind that the API server does not have is known to be absent.
-    pub(crate) fn is_absent(&self, kind: KindIndex) -> bool {
-        self.read().absent.contains(&kind)
+        let entries = state.objects.iter().flat_map(|objects| objects.by_key.values());
+        let managers = |object: &Stored| object.other_managers.as_ref().map_or(0, |text| text.len());
+        entries.map(|entry| entry.object.text.len() + managers(&entry.object)).sum()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -281,21 +255,13 @@ impl Cache {
     }
 }
 
-/// A list of a kind, for comparison with the cache: UIDs and revisions.
-pub(crate) struct Listed {
-    objects: HashMap<Key, (Box<str>, u64)>,
-    revision: u64,
-}
-
-impl Listed {
-    /// `resource_version` is that of the whole list.
-    pub(crate) fn new(resource_version: &str, objects: impl Iterator<Item = (Key, Box<str>, u64)>) -> Self {
-        let objects = objects.map(|(key, uid, revision)| (key, (uid, revision))).collect();
-        Listed { objects, revision: revision(resource_version) }
-    }
-}
-
 impl Objects {
+    /// The number of the last relist of the scope that an object with this key is in.
+    fn relist(&self, key: &Key) -> u64 {
+        let own = self.relists.get(&key.namespace);
+        own.or_else(|| self.relists.get("")).copied().unwrap_or_default()
+    }
+
     fn in_namespace<'o>(&'o self, namespace: &str) -> impl Iterator<Item = &'o Stored> + use<'o> {
         let namespace: Box<str> = namespace.into();
         let from = Key { namespace: namespace.clone(), name: "".into() };

@@ -4,7 +4,7 @@ use crate::active::ActiveReconciler;
 use crate::activity::Activity;
 use crate::cache::Cache;
 use crate::decoded::Ownership;
-use crate::executor::{Executor, MayWrite};
+use crate::executor::Executor;
 use crate::failures::Failures;
 use crate::handle::ReconcilerHandle;
 use crate::informer::{Informer, InformerOptions};
@@ -16,6 +16,7 @@ use crate::queue::Queue;
 use crate::quiescence;
 use crate::reconciler::Reconciler;
 use crate::roles::{Incompatible, Roles};
+use crate::scope::scopes;
 use crate::watches::{InvalidDescription, watches};
 use crate::worker::Shared;
 use arc_swap::ArcSwap;
@@ -25,9 +26,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-
-/// How often a process that may not write checks whether it may now.
-const LEADERSHIP_CHECK: Duration = Duration::from_millis(500);
 
 /// How long a shutdown waits for plans that are being carried out.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -41,6 +39,12 @@ pub enum StartError {
     /// No watches can be made from the reconciler's description.
     #[error(transparent)]
     Description(#[from] InvalidDescription),
+    /// A listed namespace cannot be one.
+    #[error(
+        "{0:?} is no name of a namespace: write lower-case letters, digits and hyphens, at most 63 \
+         characters, with a letter or digit at both ends"
+    )]
+    Namespace(String),
     /// The roles of a description do not fit its own watches, which is a defect of this crate.
     #[error(transparent)]
     Roles(#[from] Incompatible),
@@ -51,7 +55,6 @@ pub struct Controller {
     shared: Arc<Shared>,
     activity: Activity,
     primaries: Primaries,
-    namespace: Option<String>,
     tasks: JoinSet<()>,
     synced: watch::Receiver<bool>,
     /// The settings that primaries were last queued for.
@@ -59,14 +62,15 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Starts watching and working. Kinds that the API server does not have yet are waited for, unless
-    /// they are optional.
+    /// Starts watching and working. Kinds that the API server does not have yet are waited for,
+    /// unless they are optional.
     ///
     /// The client should not retry by itself (`kube::Config::default_retry` set to false): a worker
-    /// would wait for minutes while the API server is overloaded, and reconcilers would not be told.
+    /// would wait for minutes while the API server is overloaded, and no plan would report it.
     ///
     /// # Errors
-    /// When the API server cannot be reached, or the description cannot be used.
+    /// When the API server cannot be reached, or the description or a listed namespace cannot be
+    /// used.
     pub async fn start(
         client: Client,
         reconciler: Arc<dyn Reconciler>,
@@ -76,14 +80,15 @@ impl Controller {
         let description = reconciler.describe();
         let watches = watches(&description)?;
         let roles = Roles::of(&description, &watches)?;
+        let scopes = scopes(&watches, &options.namespaces).map_err(StartError::Namespace)?;
         let version = client.apiserver_version().await.map_err(StartError::Unreachable)?;
         let activity = Activity::default();
         let ownership = Ownership {
             field_manager: description.field_manager.clone(),
             primary: description.primary.clone(),
         };
-        let cache = Arc::new(Cache::new(watches, ownership, roles.clone()));
-        let may_write: MayWrite = options.may_write.into();
+        let cache = Arc::new(Cache::new(watches, scopes, ownership, roles.clone()));
+        let may_write = options.may_write;
         let executor =
             Executor::new(client.clone(), cache.field_manager(), options.instance, may_write.clone());
         let metrics = Metrics::new(&description.primary.kind.to_lowercase(), registry);
@@ -98,6 +103,7 @@ impl Controller {
             settings: options.settings.clone(),
             metrics,
             may_write,
+            held_back: watch::Sender::default(),
         });
 
         let mut tasks = JoinSet::new();
@@ -106,29 +112,29 @@ impl Controller {
             client: client.clone(),
             cache: cache.clone(),
             activity: activity.clone(),
-            namespace: options.namespace.clone(),
             streaming_lists: has_streaming_lists(&version.major, &version.minor),
             backoff: options.backoff,
             listed: listed.clone(),
         };
-        for (index, watch) in cache.watches().iter().enumerate() {
+        for scope in cache.scopes() {
+            let Some(watch) = cache.watches().get(scope.kind) else { continue };
             let shared = shared.clone();
             let enqueue = move |keys| shared.enqueue(keys);
-            tasks.spawn(Informer::new(informers.clone(), index, watch.clone(), enqueue).run());
+            tasks.spawn(Informer::new(informers.clone(), scope.clone(), watch.clone(), enqueue).run());
         }
         let (done, synced) = watch::channel(false);
-        tasks.spawn(follow_leadership(shared.clone()));
+        tasks.spawn(shared.clone().resume(activity.clone()));
         let (seen, settings_seen) = watch::channel(options.settings.borrow().clone());
         tasks.spawn(follow_settings(shared.clone(), options.settings, seen));
         for _ in 0..options.workers.max(1) {
             tasks.spawn(work(shared.clone(), listed.subscribe(), done.clone()));
         }
         let primaries = Primaries { cache, client };
-        let namespace = options.namespace;
-        Ok(Self { shared, activity, primaries, namespace, tasks, synced, settings_seen })
+        Ok(Self { shared, activity, primaries, tasks, synced, settings_seen })
     }
 
-    /// Waits until every kind was listed and every primary was worked on once.
+    /// Waits until every kind was listed, in every listed namespace, and every primary was worked on
+    /// once. A primary that is held back counts as worked on.
     pub async fn synced(&self) {
         let mut synced = self.synced.clone();
         // An error means that all workers ended: there is nothing to wait for.
@@ -141,19 +147,20 @@ impl Controller {
     }
 
     /// Waits until the controller is quiescent: everything that the API server had when this was
-    /// called, and everything that was written since, was delivered to the cache; no primary is queued
-    /// or being worked on; no question is being answered; and the current settings were taken up.
-    /// Primaries that are queued for later (retries after a failure, `requeue_after`) do not count.
+    /// called, and everything that was written since, was delivered to the cache; no primary is
+    /// queued or being worked on; no question is being answered; and the current settings were
+    /// taken up. Primaries that are queued for later (retries after a failure, `requeue_after`) do
+    /// not count, nor do primaries that are held back because this process may not write.
     ///
-    /// For tests: it lists every watched kind with `client`. With a client of its own a test can tell
-    /// these requests from the controller's. While a watch delivers nothing, it does not return.
+    /// For tests: it lists every watched kind with `client`. With a client of its own a test can
+    /// tell these requests from the controller's. While a watch delivers nothing, it does not
+    /// return.
     ///
     /// # Errors
     /// When the API server does not answer `client`.
     pub async fn quiescent(&self, client: &Client) -> Result<(), kube::Error> {
         self.synced().await;
-        let (namespace, settings) = (self.namespace.as_deref(), &self.settings_seen);
-        quiescence::wait(&self.shared, &self.activity, settings, namespace, client).await
+        quiescence::wait(&self.shared, &self.activity, &self.settings_seen, client).await
     }
 
     /// A view of the primaries, for decisions about other objects.
@@ -166,8 +173,8 @@ impl Controller {
         ReconcilerHandle { shared: self.shared.clone() }
     }
 
-    /// Stops. Plans that are being carried out are finished, within five seconds; primaries that are
-    /// queued are not worked on any more.
+    /// Stops. Plans that are being carried out are finished, within five seconds; primaries that
+    /// are queued are not worked on any more.
     pub async fn shutdown(mut self) {
         self.shared.queue.close();
         // After this time, plans are cut off.
@@ -191,8 +198,8 @@ fn has_streaming_lists(major: &str, minor: &str) -> bool {
 }
 
 async fn work(shared: Arc<Shared>, mut listed: watch::Receiver<usize>, synced: watch::Sender<bool>) {
-    let kinds = shared.cache.watches().len();
-    if listed.wait_for(|listed| *listed >= kinds).await.is_err() {
+    let scopes = shared.cache.scopes().len();
+    if listed.wait_for(|listed| *listed >= scopes).await.is_err() {
         return;
     }
     if shared.cache.primaries().is_empty() {
@@ -205,19 +212,6 @@ async fn work(shared: Arc<Shared>, mut listed: watch::Receiver<usize>, synced: w
         if !*synced.borrow() && shared.queue.is_idle() {
             synced.send_replace(true);
         }
-    }
-}
-
-/// Queues every primary when this process becomes one that may write.
-async fn follow_leadership(shared: Arc<Shared>) {
-    let mut may_before = true;
-    loop {
-        let may = (shared.may_write)();
-        if may && !may_before {
-            shared.enqueue_all();
-        }
-        may_before = may;
-        tokio::time::sleep(LEADERSHIP_CHECK).await;
     }
 }
 

@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// An object as it comes from the API server. Any JSON is accepted, so that one malformed object does
-/// not break the stream of the others.
+/// An object as it comes from the API server. Any JSON is accepted, so that one malformed object
+/// does not break the stream of the others.
 #[derive(Clone)]
 pub(crate) struct Decoded {
     metadata: ObjectMeta,
@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for Decoded {
     }
 }
 
-/// Whose objects are told apart from those of others.
+/// By what our fields and our children are recognised.
 #[derive(Clone, Debug)]
 pub(crate) struct Ownership {
     /// Field manager of our applies.
@@ -71,11 +71,12 @@ impl Decoded {
         object.insert("kind".to_owned(), watch.kind.kind.as_ref().into());
         let metadata = object.get_mut("metadata")?.as_object_mut()?;
         let managed = metadata.remove("managedFields");
-        // Objects that are stored in part are never applied.
-        let managed = managed.filter(|_| watch.retention == Retention::Whole);
-        let other_managers = managed.and_then(|managed| other_managers(managed, &ownership.field_manager));
         let controller = controller(metadata.get("ownerReferences"), &ownership.primary);
-        let text = serde_json::to_string(&watch.retention.reduce(value)).ok()?.into();
+        let retention = if controller.is_some() { &watch.kept.children } else { &watch.kept.others };
+        // Objects that are stored in part are never applied.
+        let managed = managed.filter(|_| *retention == Retention::Whole);
+        let other_managers = managed.and_then(|managed| other_managers(managed, &ownership.field_manager));
+        let text = serde_json::to_string(&retention.reduce(value)).ok()?.into();
         Some(Stored { key, uid, resource_version, controller, text, other_managers })
     }
 
@@ -177,21 +178,21 @@ mod tests {
     use crate::object::Stored;
     use crate::retention::Retention;
     use crate::testing::kind;
-    use crate::watches::Watch;
+    use crate::watches::{Kept, Watch};
     use orascache_contract::Kind;
     use serde_json::{Value, json};
 
-    fn store_as(kind: Kind, retention: Retention, value: Value) -> Option<Stored> {
+    fn store_as(kind: Kind, kept: Kept, value: Value) -> Option<Stored> {
         let ownership = Ownership {
             field_manager: "us".to_owned(),
             primary: Kind::namespaced("example.org/v1", "P", "ps"),
         };
-        let watch = Watch { kind, optional: false, label_selector: String::new(), retention };
+        let watch = Watch { kind, optional: false, label_selector: String::new(), kept };
         serde_json::from_value::<Decoded>(value).expect("any JSON").store(&watch, &ownership)
     }
 
     fn store(value: Value) -> Option<Stored> {
-        store_as(kind("Service"), Retention::Whole, value)
+        store_as(kind("Service"), Kept::of_all(Retention::Whole), value)
     }
 
     fn named(members: Value) -> Value {
@@ -245,10 +246,28 @@ mod tests {
         let mut secret = named(json!({"annotations": {"a": "b"}, "labels": {"c": "d"}}));
         secret["data"] = json!({"password": "cGFzc3dvcmQ="});
         let kind = || Kind::namespaced("v1", "Secret", "secrets");
-        let whole = store_as(kind(), Retention::Whole, secret.clone()).expect("stored");
+        let whole = store_as(kind(), Kept::of_all(Retention::Whole), secret.clone()).expect("stored");
         assert!(!whole.text.contains("cGFzc3dvcmQ") && whole.text.contains("annotations"));
-        let reduced = store_as(kind(), Retention::fields(&[]).expect("no pointers"), secret).expect("stored");
+        let identity = Retention::fields(&[]).expect("no pointers");
+        let reduced = store_as(kind(), Kept::of_all(identity), secret).expect("stored");
         assert!(!reduced.text.contains("annotations") && reduced.text.contains("labels"));
+    }
+
+    #[test]
+    fn security_only_children_are_stored_whole_where_others_are_reduced() {
+        let kept = Kept { children: Retention::Whole, others: Retention::fields(&[]).expect("no pointers") };
+        let managed = json!([{"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {}}]);
+        let stored = |owner: &str| {
+            let owner =
+                json!([{"apiVersion": "example.org/v1", "kind": owner, "uid": "u", "controller": true}]);
+            let object = named(json!({
+                "annotations": {"a": "b"}, "ownerReferences": owner, "managedFields": managed,
+            }));
+            store_as(kind("Service"), kept.clone(), object).expect("stored")
+        };
+        let (child, other) = (stored("P"), stored("Q"));
+        assert!(child.text.contains("annotations") && child.other_managers.is_some());
+        assert!(!other.text.contains("annotations") && other.other_managers.is_none());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod status;
 
 use crate::cache::{Cache, Source, View};
 use crate::decoded::Decoded;
+use crate::may_write::MayWrite;
 use crate::object::Key;
 use crate::permit::{Permit, Planned, PlannedPatch};
 use crate::requests::{api, api_resource, failure, has_code, target};
@@ -16,16 +17,13 @@ use events::Events;
 use kube::api::{DeleteParams, Preconditions};
 use kube::{Client, Resource};
 use orascache_contract::{Event, Failure, ObjectPatch, ObjectRef, Plan, Verb};
-use std::sync::Arc;
-
-/// Whether this process may write just now.
-pub(crate) type MayWrite = Arc<dyn Fn() -> bool + Send + Sync>;
+use tokio::sync::watch;
 
 pub(crate) struct Executor {
     client: Client,
     applier: Applier,
     events: Events,
-    may_write: MayWrite,
+    may_write: watch::Receiver<MayWrite>,
 }
 
 /// The primary that a plan is for, with everything that the plan was made from.
@@ -61,9 +59,14 @@ impl Outcome {
 struct NotLeader;
 
 impl Executor {
-    pub(crate) fn new(client: Client, field_manager: &str, instance: String, may_write: MayWrite) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        field_manager: &str,
+        instance: String,
+        may_write: watch::Receiver<MayWrite>,
+    ) -> Self {
         Self {
-            applier: Applier::new(client.clone()),
+            applier: Applier::new(client.clone(), may_write.clone()),
             events: Events::new(&client, field_manager, instance),
             client,
             may_write,
@@ -82,9 +85,12 @@ impl Executor {
         outcome
     }
 
-    /// Records an event about the primary. One that cannot be recorded is logged.
+    /// Records an event about the primary. One that cannot be recorded is logged; one that this
+    /// process may not write is left to the process that may.
     pub(crate) async fn record(&self, context: &Context<'_>, event: &Event) {
-        self.events.record(context, event).await;
+        if self.check_leadership().is_ok() {
+            self.events.record(context, event).await;
+        }
     }
 
     async fn write(
@@ -137,7 +143,7 @@ impl Executor {
     }
 
     fn check_leadership(&self) -> Result<(), NotLeader> {
-        if (self.may_write)() { Ok(()) } else { Err(NotLeader) }
+        if self.may_write.borrow().is_in_force() { Ok(()) } else { Err(NotLeader) }
     }
 
     async fn apply(&self, context: &Context<'_>, planned: &Planned) -> Result<bool, Vec<Failure>> {

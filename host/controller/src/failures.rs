@@ -19,10 +19,11 @@ impl Failures {
         all.get(key).filter(|(of, _)| **of == *uid).map(|(_, failures)| failures.clone()).unwrap_or_default()
     }
 
-    /// Stores the failures of a plan in place of those of the last one; returns whether they differ.
+    /// Stores the failures of a plan in place of those of the last one; returns whether they
+    /// differ.
     ///
-    /// A failure that lasts keeps its first message: some messages change with every attempt (times,
-    /// ports), and the primary's status must not change with them.
+    /// A failure that lasts keeps its first message: some messages change with every attempt
+    /// (times, ports), and the primary's status must not change with them.
     pub(crate) fn replace(&self, key: &Key, uid: &str, mut failures: Vec<Failure>) -> bool {
         let old = self.of(key, uid);
         for failure in &mut failures {

@@ -22,8 +22,9 @@ impl ReconcilerHandle {
         self.roles(description).map(|_| ())
     }
 
-    /// Makes another reconciler the active one and queues every primary. Plans that are being carried
-    /// out are not interrupted, and no watch is restarted. Returns how many primaries there are.
+    /// Makes another reconciler the active one and queues every primary. Plans that are being
+    /// carried out are not interrupted, and no watch is restarted. Returns how many primaries there
+    /// are.
     ///
     /// # Errors
     /// When its description does not fit. The old reconciler stays active then.

@@ -1,4 +1,4 @@
-//! Watches one kind and keeps the cache current.
+//! Watches one scope and keeps the cache current.
 //!
 //! Objects are removed by a relist only when it ended: a page that fails does not look like
 //! deletions.
@@ -9,7 +9,8 @@ use crate::cache::{Cache, Source};
 use crate::decoded::{Decoded, DecodedMetadata};
 use crate::object::{Key, Stored};
 use crate::requests::api_resource;
-use crate::watches::{KindIndex, Watch, is_metadata_only};
+use crate::scope::Scope;
+use crate::watches::{Watch, is_metadata_only};
 use futures::{Stream, StreamExt, pin_mut};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Config, Event, InitialListStrategy, watcher as watch};
@@ -33,29 +34,27 @@ pub(crate) struct InformerOptions {
     pub(crate) client: Client,
     pub(crate) cache: Arc<Cache>,
     pub(crate) activity: Activity,
-    /// Only this namespace.
-    pub(crate) namespace: Option<String>,
     /// Whether the API server can send its lists through watches.
     pub(crate) streaming_lists: bool,
     /// Between two attempts to watch an absent kind.
     pub(crate) backoff: Backoff,
-    /// Counts kinds that were listed once, or that are absent.
+    /// Counts scopes that were listed once, or that are absent.
     pub(crate) listed: Sender<usize>,
 }
 
 pub(crate) struct Informer<E> {
     options: InformerOptions,
-    index: KindIndex,
+    scope: Scope,
     watch: Watch,
     /// Gets the primaries that a change concerns.
     enqueue: E,
-    /// Whether this kind was counted as listed.
+    /// Whether this scope was counted as listed.
     counted: bool,
 }
 
 impl<E: Fn(Vec<Key>) + Send> Informer<E> {
-    pub(crate) fn new(options: InformerOptions, index: KindIndex, watch: Watch, enqueue: E) -> Self {
-        Self { options, index, watch, enqueue, counted: false }
+    pub(crate) fn new(options: InformerOptions, scope: Scope, watch: Watch, enqueue: E) -> Self {
+        Self { options, scope, watch, enqueue, counted: false }
     }
 
     /// Watches until the task is aborted.
@@ -84,7 +83,7 @@ impl<E: Fn(Vec<Key>) + Send> Informer<E> {
         loop {
             let resource = api_resource(&self.watch.kind);
             let client = self.options.client.clone();
-            let api: Api<K> = match self.options.namespace.as_deref().filter(|_| self.watch.kind.namespaced) {
+            let api: Api<K> = match self.scope.namespace.as_deref() {
                 Some(namespace) => Api::namespaced_with(client, namespace, &resource),
                 None => Api::all_with(client, &resource),
             };
@@ -105,8 +104,8 @@ impl<E: Fn(Vec<Key>) + Send> Informer<E> {
         config
     }
 
-    /// Takes events in. Ends when an optional kind turns out to be absent, and returns whether it was
-    /// listed before.
+    /// Takes events in. Ends when an optional kind turns out to be absent, and returns whether it
+    /// was listed before.
     async fn consume<K: Into<Decoded>>(
         &mut self,
         events: impl Stream<Item = Result<Event<K>, watcher::Error>>,
@@ -115,41 +114,47 @@ impl<E: Fn(Vec<Key>) + Send> Informer<E> {
         let mut was_listed = false;
         while let Some(event) = events.next().await {
             let _work = self.options.activity.begin();
-            let (cache, index) = (&self.options.cache, self.index);
+            let (cache, scope) = (&self.options.cache, &self.scope);
             match event {
-                Ok(Event::Init) => cache.begin_relist(index),
+                Ok(Event::Init) => cache.begin_relist(scope),
                 Ok(Event::InitApply(object) | Event::Apply(object)) => {
                     if let Some(object) = self.decode(object.into()) {
-                        (self.enqueue)(cache.store(index, object, Source::Watch));
+                        (self.enqueue)(cache.store(scope.kind, object, Source::Watch));
                     }
                 }
                 Ok(Event::Delete(object)) => {
                     if let Some(object) = self.decode(object.into()) {
-                        (self.enqueue)(cache.remove(index, &object));
+                        (self.enqueue)(cache.remove(scope.kind, &object));
                     }
                 }
                 Ok(Event::InitDone) => {
                     was_listed = true;
-                    (self.enqueue)(cache.end_relist(index));
-                    if cache.mark_present(index) {
-                        tracing::info!(kind = %self.watch.kind.kind, "an optional kind can be watched now");
-                        (self.enqueue)(cache.primaries());
+                    (self.enqueue)(cache.end_relist(scope));
+                    if cache.mark_present(scope) {
+                        tracing::info!(
+                            kind = %self.watch.kind.kind, namespace = scope.namespace.as_deref(),
+                            "an optional kind can be watched now"
+                        );
+                        (self.enqueue)(cache.primaries_of(scope));
                     }
                     self.count();
                 }
                 Err(error) if self.watch.optional && is_absence(&error) => {
-                    if cache.mark_absent(index) {
+                    if cache.mark_absent(scope) {
                         tracing::info!(
-                            kind = %self.watch.kind.kind, %error,
+                            kind = %self.watch.kind.kind, namespace = scope.namespace.as_deref(), %error,
                             "an optional kind cannot be watched; it is tried again"
                         );
-                        (self.enqueue)(cache.primaries());
+                        (self.enqueue)(cache.primaries_of(scope));
                     }
                     self.count();
                     return was_listed;
                 }
                 Err(error) => {
-                    tracing::warn!(kind = %self.watch.kind.kind, %error, "a watch failed; it is repeated");
+                    tracing::warn!(
+                        kind = %self.watch.kind.kind, namespace = scope.namespace.as_deref(), %error,
+                        "a watch failed; it is repeated"
+                    );
                 }
             }
         }
@@ -164,7 +169,7 @@ impl<E: Fn(Vec<Key>) + Send> Informer<E> {
 
     fn decode(&self, object: Decoded) -> Option<Stored> {
         let name = object.describe();
-        let stored = self.options.cache.decode(self.index, object);
+        let stored = self.options.cache.decode(self.scope.kind, object);
         if stored.is_none() {
             tracing::error!(
                 kind = %self.watch.kind.kind,

@@ -11,8 +11,8 @@ pub(crate) enum Unusable {
     ChangesOwner(String),
 }
 
-/// The patch with a test for the object's UID at its beginning: nothing happens to a later object of
-/// the same name.
+/// The patch with a test for the object's UID at its beginning: nothing happens to a later object
+/// of the same name.
 ///
 /// # Errors
 /// When it is no JSON Patch, or reaches the owner references.
@@ -42,7 +42,8 @@ pub(crate) fn with_uid_test(patch: &str, uid: &str) -> Result<Vec<u8>, Unusable>
 /// Whether a change at this JSON pointer can change the owner references.
 fn reaches_owners(path: &str) -> bool {
     const OWNERS: &str = "/metadata/ownerReferences";
-    // No member of this path has a character that pointers escape, so that it has no other spelling.
+    // No member of this path has a character that pointers escape, so that it has no other
+    // spelling.
     matches!(path, "" | "/metadata" | OWNERS)
         || path.strip_prefix(OWNERS).is_some_and(|rest| rest.starts_with('/'))
 }

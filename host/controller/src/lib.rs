@@ -2,15 +2,15 @@
 //! describes the kinds and plans, and the controller watches, caches, queues and writes.
 //!
 //! How a change becomes a write: `informer` receives it; `cache` stores it as JSON text and tells
-//! which primaries it concerns; `queue` gives each primary to one worker at a time; `worker` shows the
-//! reconciler what is observed; `permit` refuses writes that reach too far; `executor` carries out the
-//! rest of the plan.
+//! which primaries it concerns; `queue` gives each primary to one worker at a time; `worker` shows
+//! the reconciler what is observed; `permit` refuses writes that reach too far; `executor` carries
+//! out the rest of the plan.
 //!
 //! ```
 //! use futures::FutureExt;
 //! use futures::future::BoxFuture;
 //! use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
-//! use kube::{Api, Client};
+//! use kube::Api;
 //! use orascache_contract::{Description, GuestError, Kind, Observed, Plan, WatchedKind};
 //! use orascache_controller::{Controller, Options, Reconciler};
 //! use serde_json::{Value, json};
@@ -56,13 +56,12 @@
 //! }
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
-//! # let _ = rustls::crypto::ring::default_provider().install_default();
 //! // A Kubernetes API server in this process, for tests.
-//! let server = fake_kube_server::ApiServer::start(Default::default()).await?;
-//! let client = Client::try_from(kube::Config::new(server.url().parse()?))?;
+//! let cluster = fake_kube::FakeKube::start().await?;
+//! let client = cluster.client();
 //! let mut metrics = Default::default();
-//! let controller =
-//!     Controller::start(client.clone(), Arc::new(Greeter), Options::default(), &mut metrics).await?;
+//! let (greeter, options) = (Arc::new(Greeter), Options::default());
+//! let controller = Controller::start(client.clone(), greeter, options, &mut metrics).await?;
 //!
 //! let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
 //! let ada = serde_json::from_value(json!({"metadata": {"name": "ada"}}))?;
@@ -92,6 +91,7 @@ mod handle;
 mod hex;
 mod informer;
 mod json_patch;
+mod may_write;
 mod metrics;
 mod note;
 mod object;
@@ -108,6 +108,7 @@ mod reconciler;
 mod requests;
 mod retention;
 mod roles;
+mod scope;
 #[cfg(test)]
 mod testing;
 mod watches;
@@ -117,9 +118,10 @@ pub use artifacts::{Artifacts, NoArtifacts};
 pub use backoff::Backoff;
 pub use controller::{Controller, StartError};
 pub use handle::ReconcilerHandle;
+pub use may_write::MayWrite;
 pub use metrics::register_metric;
 pub use note::{MAX_NOTE_BYTES, event_note};
-pub use options::{Options, always_allowed};
+pub use options::Options;
 pub use primaries::Primaries;
 pub use reconciler::Reconciler;
 pub use roles::Incompatible;

@@ -1,4 +1,5 @@
-//! Objects as the cache stores them: JSON text, and beside it the few facts that the controller needs.
+//! Objects as the cache stores them: JSON text, and beside it the few facts that the controller
+//! needs.
 
 use std::sync::Arc;
 
@@ -51,8 +52,8 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// The resourceVersion as a number: newer states have a higher one (KEP-5504). A text that is no
-    /// number counts as newer than all.
+    /// The resourceVersion as a number: newer states have a higher one (KEP-5504). A text that is
+    /// no number counts as newer than all.
     pub(crate) fn revision(&self) -> u64 {
         revision(&self.resource_version)
     }

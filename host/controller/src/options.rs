@@ -2,43 +2,42 @@
 
 use crate::artifacts::{Artifacts, NoArtifacts};
 use crate::backoff::Backoff;
+use crate::may_write::MayWrite;
 use std::sync::Arc;
 use tokio::sync::watch;
 
 /// How a controller runs.
 pub struct Options {
-    /// Only this namespace; all by default.
-    pub namespace: Option<String>,
+    /// Objects outside of these namespaces are not watched. Empty by default, which means all
+    /// namespaces. Kinds without namespaces are watched either way.
+    pub namespaces: Vec<String>,
     /// How many primaries are worked on at the same time.
     pub workers: usize,
     /// Backoff of a primary that fails, and of attempts to watch an absent kind.
     pub backoff: Backoff,
     /// Names this process in events.
     pub instance: String,
-    /// Called before every write: whether this process may write just now (it is the leader).
-    pub may_write: Box<dyn Fn() -> bool + Send + Sync>,
-    /// Answers the questions of plans. By default nobody looks into registries.
+    /// Whether this process may write: with several replicas only the leader may. Always by
+    /// default. Primaries whose turn comes while it may not are held back, and queued at once when
+    /// it may.
+    pub may_write: watch::Receiver<MayWrite>,
+    /// Answers the questions of plans. By default every answer is unknown.
     pub artifacts: Arc<dyn Artifacts>,
-    /// The administrator's settings, JSON text; empty, and never changing, by default. A change queues
-    /// every primary.
+    /// The administrator's settings, JSON text; empty, and never changing, by default. A change
+    /// queues every primary.
     pub settings: watch::Receiver<Arc<str>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            namespace: None,
+            namespaces: Vec::new(),
             workers: 4,
             backoff: Backoff::default(),
             instance: String::new(),
-            may_write: Box::new(always_allowed),
+            may_write: watch::channel(MayWrite::Always).1,
             artifacts: Arc::new(NoArtifacts),
             settings: watch::channel(Arc::from("")).1,
         }
     }
-}
-
-/// For a controller that is the only one.
-pub fn always_allowed() -> bool {
-    true
 }

@@ -20,8 +20,8 @@ pub(crate) struct Judgement {
 
 /// Judges every desired field that differs from the live object and has another manager.
 ///
-/// `other_managers` are managedFields entries as JSON text. `may_take_back` is false for a path that
-/// was taken back too often.
+/// `other_managers` are managedFields entries as JSON text. `may_take_back` is false for a path
+/// that was taken back too often.
 pub(crate) fn judge(
     desired: &Value,
     live: &Value,
@@ -68,8 +68,8 @@ enum Step {
     Item(Map<String, Value>),
 }
 
-/// Follows managed fields that both the desired and the live object have; collects the paths of those
-/// that differ.
+/// Follows managed fields that both the desired and the live object have; collects the paths of
+/// those that differ.
 fn walk(
     fields: &Map<String, Value>,
     desired: &Value,

@@ -1,16 +1,18 @@
-//! What a plan may write. A guest's rights end at its description and at its primary: the operator's
-//! own rights reach further, and a faulty or hostile guest must not use them.
+//! What a plan may write. A guest's rights end at its description and at its primary: the
+//! operator's own rights reach further, and a faulty or hostile guest must not use them.
 //!
 //! - A plan applies, generates and deletes objects of owned kinds, and patches objects of related
 //!   kinds that are patchable.
-//! - Where primaries live in namespaces, these objects are in the primary's namespace.
-//! - What it applies or generates has the primary as its controller. What it deletes is controlled by
-//!   the primary according to the cache. A patch does not change who owns the object.
+//! - Where primaries live in namespaces, these objects are in the primary's namespace. They are
+//!   never in a namespace that is not watched.
+//! - What it applies or generates has the primary as its controller. What it deletes is controlled
+//!   by the primary according to the cache. A patch does not change who owns the object.
 //! - Roles, webhook configurations and CustomResourceDefinitions are never written, whatever the
 //!   description says.
 //!
 //! An object that is to outlive its primary cannot name it as its controller. No such exception
-//! exists so far; it would need a label with the primary's UID, whose key comes from the description.
+//! exists so far; it would need a label with the primary's UID, whose key comes from the
+//! description.
 
 use crate::cache::{Cache, View};
 use crate::json_patch::{self, Unusable};
@@ -179,6 +181,12 @@ impl Permit<'_> {
             }
         } else if kind.namespaced != is_name(namespace) {
             return refused(format!("{target} is not in a namespace as its kind demands."));
+        }
+        let key = Key::new(namespace, &target.name);
+        if !self.cache.index_of(kind).is_some_and(|index| self.cache.is_watched(index, &key)) {
+            return refused(format!(
+                "{target} is in a namespace that this process does not watch: add it to the listed namespaces."
+            ));
         }
         Ok(())
     }

@@ -8,8 +8,8 @@ use kube::Client;
 use orascache_contract::Kind;
 use std::sync::Arc;
 
-/// A view of the controller's primaries. It may outlive the controller; the cache is not kept current
-/// then.
+/// A view of the controller's primaries. It may outlive the controller; the cache is not kept
+/// current then.
 #[derive(Clone)]
 pub struct Primaries {
     pub(crate) cache: Arc<Cache>,
@@ -22,7 +22,8 @@ impl Primaries {
         self.cache.primary_kind()
     }
 
-    /// All primaries of a namespace in the cache, JSON text; `None` when there are more than `at_most`.
+    /// All primaries of a namespace in the cache, JSON text; `None` when there are more than
+    /// `at_most`.
     pub fn in_namespace(&self, namespace: &str, at_most: usize) -> Option<Vec<Arc<str>>> {
         let found = self.cache.primaries_in(namespace, at_most.saturating_add(1));
         (found.len() <= at_most).then_some(found)
@@ -33,8 +34,8 @@ impl Primaries {
         self.cache.get(PRIMARY, &Key::new(namespace, name)).map(|stored| stored.text)
     }
 
-    /// One primary as the API server has it now, JSON text; `None` when there is none. The cache may
-    /// lag behind.
+    /// One primary as the API server has it now, JSON text; `None` when there is none. The cache
+    /// may lag behind.
     ///
     /// # Errors
     /// When the API server does not answer, or refuses.

@@ -1,7 +1,8 @@
 //! Questions of plans to registries, and their answers.
 //!
-//! Questions are answered beside the reconciliation, which does not wait for registries. When answers
-//! arrive that differ from the last ones, the primary is queued again and its next plan gets them.
+//! Questions are answered beside the reconciliation, which does not wait for registries. When
+//! answers arrive that differ from the last ones, the primary is queued again and its next plan
+//! gets them.
 
 use crate::activity::Activity;
 use crate::artifacts::{Artifacts, unknown};
@@ -62,8 +63,8 @@ impl Questions {
         asked.map(|asked| asked.answers.clone()).unwrap_or_default()
     }
 
-    /// Asks the questions of a plan. Answers to questions that it does not ask any more are dropped.
-    /// A round of the same questions that is under way goes on.
+    /// Asks the questions of a plan. Answers to questions that it does not ask any more are
+    /// dropped. A round of the same questions that is under way goes on.
     pub(crate) fn ask(&self, key: &Key, uid: &str, questions: &[ArtifactQuestion], on_answer: OnAnswer) {
         if questions.is_empty() {
             return self.forget(key);

@@ -83,7 +83,8 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         self.changed.notify_one();
     }
 
-    /// Queues a key that failed after its backoff, and returns that. `at_least` is the shortest wait.
+    /// Queues a key that failed after its backoff, and returns that. `at_least` is the shortest
+    /// wait.
     pub(crate) fn add_failed(&self, key: K, at_least: Option<Duration>) -> Duration {
         let failures = {
             let mut state = self.lock();

@@ -4,7 +4,8 @@ use crate::cache::Listed;
 use crate::decoded::DecodedMetadata;
 use crate::object::{Key, revision};
 use crate::requests::{api_resource, has_code};
-use crate::watches::{KindIndex, Watch};
+use crate::scope::Scope;
+use crate::watches::Watch;
 use crate::worker::Shared;
 use kube::api::ListParams;
 use kube::{Api, Client, Resource, ResourceExt};
@@ -13,13 +14,12 @@ use tokio::sync::watch;
 
 use crate::activity::Activity;
 
-/// Lists every watched kind, waits until the cache has what was listed and nothing is queued or
-/// running, and does so again until no primary was worked on meanwhile.
+/// Lists every scope, waits until the cache has what was listed and nothing is queued or running,
+/// and does so again until no primary was worked on meanwhile.
 pub(crate) async fn wait(
     shared: &Shared,
     activity: &Activity,
     settings_seen: &watch::Receiver<Arc<str>>,
-    namespace: Option<&str>,
     client: &Client,
 ) -> Result<(), kube::Error> {
     let mut ends = activity.subscribe();
@@ -27,16 +27,17 @@ pub(crate) async fn wait(
     loop {
         let taken = shared.queue.taken();
         let mut lists = Vec::new();
-        for (index, watch) in shared.cache.watches().iter().enumerate() {
-            lists.push((index, list(watch, namespace, client).await?));
+        for scope in shared.cache.scopes() {
+            let Some(watch) = shared.cache.watches().get(scope.kind) else { continue };
+            lists.push((scope, list(watch, scope, client).await?));
         }
         // An error means that the settings cannot change any more.
         let _ = settings_seen.wait_for(|seen| Arc::ptr_eq(seen, &shared.settings.borrow())).await;
         loop {
             ends.mark_unchanged();
-            let caught_up = lists.iter().all(|(index, list)| has_caught_up(shared, *index, list.as_ref()));
+            let caught_up = lists.iter().all(|(scope, list)| has_caught_up(shared, scope, list.as_ref()));
             // In this order: what ends here may have queued a primary before.
-            if caught_up && !activity.is_running() && shared.queue.is_idle() {
+            if caught_up && !shared.is_resuming() && !activity.is_running() && shared.queue.is_idle() {
                 break;
             }
             // The controller keeps the sender, so that waiting cannot fail.
@@ -48,24 +49,20 @@ pub(crate) async fn wait(
     }
 }
 
-fn has_caught_up(shared: &Shared, index: KindIndex, list: Option<&Listed>) -> bool {
+fn has_caught_up(shared: &Shared, scope: &Scope, list: Option<&Listed>) -> bool {
     match list {
-        Some(list) => shared.cache.has_caught_up(index, list),
+        Some(list) => shared.cache.has_caught_up(scope, list),
         None => {
-            let is_optional = shared.cache.watches().get(index).is_some_and(|watch| watch.optional);
-            !is_optional || shared.cache.is_absent(index)
+            let is_optional = shared.cache.watches().get(scope.kind).is_some_and(|watch| watch.optional);
+            !is_optional || shared.cache.is_absent(scope)
         }
     }
 }
 
-/// The objects of a kind; `None` when the API server does not have the kind, or refuses to list it.
-async fn list(
-    watch: &Watch,
-    namespace: Option<&str>,
-    client: &Client,
-) -> Result<Option<Listed>, kube::Error> {
+/// The objects of a scope; `None` when the API server does not have the kind, or refuses to list it.
+async fn list(watch: &Watch, scope: &Scope, client: &Client) -> Result<Option<Listed>, kube::Error> {
     let resource = api_resource(&watch.kind);
-    let api: Api<DecodedMetadata> = match namespace.filter(|_| watch.kind.namespaced) {
+    let api: Api<DecodedMetadata> = match scope.namespace.as_deref() {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
     };

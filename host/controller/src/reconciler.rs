@@ -5,8 +5,8 @@ use orascache_contract::{Description, GuestError, Observed, Plan};
 
 /// Decides what should exist for a primary. Called by several workers at once.
 ///
-/// Calls are level-triggered: whatever event led to a call, it gets everything that a plan may depend
-/// on, and a primary whose children and status are as they should be gets an empty plan.
+/// Calls are level-triggered: whatever event led to a call, it gets everything that a plan may
+/// depend on, and a primary whose children and status are as they should be gets an empty plan.
 pub trait Reconciler: Send + Sync + 'static {
     /// What is managed. The controller watches these kinds.
     fn describe(&self) -> Description;

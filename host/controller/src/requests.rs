@@ -48,8 +48,8 @@ pub(crate) fn failure(target: ObjectRef, verb: Verb, error: &kube::Error) -> Fai
     Failure { target, verb, code, reason, message }
 }
 
-/// The reason of a Status. Answers that are no Status (of proxies, or for paths that the API server
-/// does not serve) have none; their HTTP status tells instead.
+/// The reason of a Status. Answers without one (of proxies, or for paths that the API server does
+/// not serve) get a reason by their HTTP status.
 fn reason(code: u16, reason: &str) -> FailureReason {
     let is_word = !reason.is_empty() && reason.chars().all(char::is_alphanumeric);
     match (is_word, code) {

@@ -122,7 +122,8 @@ impl Fields {
                 });
                 Some(Value::Object(kept.collect()))
             }
-            // A pointer into an array keeps all of it: positions would have another meaning otherwise.
+            // A pointer into an array keeps all of it: positions would have another meaning
+            // otherwise.
             (Fields::Members(_), value @ Value::Array(_)) => Some(value),
             (Fields::Members(_), _) => None,
         }

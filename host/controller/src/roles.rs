@@ -27,7 +27,8 @@ pub enum Incompatible {
         /// What the new reconciler manages.
         found: Box<Kind>,
     },
-    /// It applies under another name, and would not remove fields that were applied under the first.
+    /// It applies under another name, and would not remove fields that were applied under the
+    /// first.
     #[error(
         "it applies as field manager {found:?}, but what exists was applied as {used:?}: build it with that \
          field manager"
@@ -149,8 +150,9 @@ mod tests {
     fn roles_follow_the_description_and_not_the_watches() {
         let roles = roles(|new| {
             new.owned = vec![WatchedKind::whole(kind("S"))];
-            let patchable = WatchedKind { patchable: true, ..WatchedKind::whole(kind("C")) };
-            new.related = vec![patchable, WatchedKind::whole(kind("D"))];
+            // Of objects of others of an owned kind, the cache has the identity.
+            let patchable = WatchedKind { patchable: true, ..WatchedKind::reduced(kind("C"), &[]) };
+            new.related = vec![patchable, WatchedKind::reduced(kind("D"), &[])];
         })
         .expect("all kinds are watched");
         assert!(roles.is_owned(3) && !roles.is_owned(1) && roles.is_related(1) && !roles.is_related(3));
@@ -165,6 +167,13 @@ mod tests {
         assert!(refused.contains("needs ConfigMap of v1"), "{refused}");
         let refused = roles(|new| new.owned[0].kind.namespaced = false);
         assert!(matches!(refused, Err(Incompatible::NotWatched(_))), "the same name is not the same kind");
+    }
+
+    #[test]
+    fn a_kind_of_which_more_fields_are_wanted_than_are_kept_is_named() {
+        let refused = roles(|new| new.related.push(WatchedKind::whole(kind("C"))));
+        let refused = refused.expect_err("the identity is kept").to_string();
+        assert!(refused.contains("more fields of C of v1"), "{refused}");
     }
 
     #[test]

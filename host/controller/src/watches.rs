@@ -13,11 +13,37 @@ pub(crate) const PRIMARY: KindIndex = 0;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Watch {
     pub(crate) kind: Kind,
-    /// Nobody waits for the kind, and it may be absent.
+    /// The controller does not wait for the kind, which may be absent.
     pub(crate) optional: bool,
     /// Label selector of the API; empty for all objects of the kind.
     pub(crate) label_selector: String,
-    pub(crate) retention: Retention,
+    /// What is kept of each object.
+    pub(crate) kept: Kept,
+}
+
+/// What is kept of the objects of one watch. Anybody may fill objects with text: of objects that no
+/// primary controls, nothing is kept that the guest does not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// Of objects whose controller is of the primary's kind.
+    pub(crate) children: Retention,
+    /// Of all other objects.
+    pub(crate) others: Retention,
+}
+
+impl Kept {
+    /// Keeps the same of all objects.
+    pub(crate) fn of_all(retention: Retention) -> Self {
+        Kept { children: retention.clone(), others: retention }
+    }
+
+    fn join(self, other: Self) -> Self {
+        Kept { children: self.children.join(other.children), others: self.others.join(other.others) }
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        self.children.covers(&other.children) && self.others.covers(&other.others)
+    }
 }
 
 /// A description that no watches can be made from.
@@ -39,10 +65,12 @@ pub(crate) fn watches(description: &Description) -> Result<Vec<Watch>, InvalidDe
         kind: description.primary.clone(),
         optional: false,
         label_selector: String::new(),
-        retention: Retention::Whole,
+        kept: Kept::of_all(Retention::Whole),
     }];
     for owned in &description.owned {
-        add(&mut watches, owned, Retention::Whole, Role::Owned)?;
+        let identity = Retention::fields(&[]).map_err(|problem| invalid(&owned.kind, problem))?;
+        let kept = Kept { children: Retention::Whole, others: identity };
+        add(&mut watches, owned, kept, Role::Owned)?;
     }
     for related in &description.related {
         let retention = match &related.fields {
@@ -51,7 +79,7 @@ pub(crate) fn watches(description: &Description) -> Result<Vec<Watch>, InvalidDe
                 Retention::fields(pointers).map_err(|problem| invalid(&related.kind, problem))?
             }
         };
-        add(&mut watches, related, retention, Role::Related)?;
+        add(&mut watches, related, Kept::of_all(retention), Role::Related)?;
     }
     Ok(watches)
 }
@@ -65,7 +93,7 @@ enum Role {
 fn add(
     watches: &mut Vec<Watch>,
     wanted: &WatchedKind,
-    retention: Retention,
+    kept: Kept,
     role: Role,
 ) -> Result<(), InvalidDescription> {
     let Some(watch) = watches.iter_mut().find(|watch| watch.kind == wanted.kind) else {
@@ -73,7 +101,7 @@ fn add(
             kind: wanted.kind.clone(),
             optional: wanted.optional,
             label_selector: wanted.label_selector.clone(),
-            retention,
+            kept,
         });
         return Ok(());
     };
@@ -89,12 +117,11 @@ fn add(
                 ),
             ));
         }
-        // Owned objects are told by their controller, so that more may be watched.
+        // Owned objects are recognised by their controller, so that more of the kind may be watched.
         watch.label_selector.clear();
     }
     watch.optional &= wanted.optional;
-    let before = std::mem::replace(&mut watch.retention, Retention::Whole);
-    watch.retention = before.join(retention);
+    watch.kept = watch.kept.clone().join(kept);
     Ok(())
 }
 
@@ -117,7 +144,7 @@ impl Watch {
                 wanted.label_selector, self.label_selector
             ));
         }
-        if !self.retention.covers(&wanted.retention) {
+        if !self.kept.covers(&wanted.kept) {
             return Some(format!("more fields of {kind}"));
         }
         (self.optional && !wanted.optional).then(|| format!("{kind} at all times"))
@@ -142,14 +169,25 @@ mod tests {
     use orascache_contract::WatchedKind;
 
     #[test]
-    fn a_kind_in_two_roles_is_watched_once_and_stored_whole() {
+    fn a_kind_in_two_roles_is_watched_once() {
         let mut both = description(&["C"], &[]);
         both.owned[0] = WatchedKind::whole(kind("C")).with_labels("managed-by=us").or_absent();
         both.related = vec![WatchedKind::reduced(kind("C"), &["/spec"])];
         let found = watches(&both).expect("watches");
         assert_eq!(found.len(), 2);
         assert_eq!((found[1].label_selector.as_str(), found[1].optional), ("", false));
-        assert_eq!(found[1].retention, Retention::Whole);
+        assert_eq!(found[1].kept.children, Retention::Whole);
+        let read = Retention::fields(&["/spec".to_owned()]).expect("a pointer");
+        assert_eq!(found[1].kept.others, read, "of objects of others, what the guest reads");
+    }
+
+    #[test]
+    fn only_the_identity_is_kept_of_objects_of_others_of_a_kind_that_is_owned_only() {
+        let found = watches(&description(&["C"], &[])).expect("watches");
+        assert_eq!(found[1].kept.children, Retention::Whole);
+        assert_eq!(found[1].kept.others, Retention::fields(&[]).expect("no pointers"));
+        let primary = found[0].kept.clone();
+        assert_eq!((primary.children, primary.others), (Retention::Whole, Retention::Whole));
     }
 
     #[test]

@@ -1,19 +1,25 @@
-//! Works on primaries: shows the reconciler what is observed, carries out its plan, and decides when
-//! the primary is worked on again.
+//! Works on primaries: shows the reconciler what is observed, carries out its plan, and decides
+//! when the primary is worked on again.
 
 use crate::active::ActiveReconciler;
+use crate::activity::Activity;
 use crate::cache::{Cache, View};
-use crate::executor::{Context, Executor, MayWrite, Outcome};
+use crate::executor::{Context, Executor, Outcome};
 use crate::failures::{Failures, is_same};
 use crate::force_limiter;
+use crate::may_write::MayWrite;
 use crate::metrics::{Metrics, ReconcileResult};
 use crate::object::Key;
 use crate::questions::Questions;
 use crate::queue::Queue;
 use arc_swap::ArcSwap;
+use futures::FutureExt;
 use orascache_contract::{
     Description, Event, Failure, FailureReason, GuestError, Observed, Plan, Severity, Verb,
 };
+use std::any::Any;
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
@@ -33,7 +39,9 @@ pub(crate) struct Shared {
     pub(crate) active: ArcSwap<ActiveReconciler>,
     pub(crate) settings: watch::Receiver<Arc<str>>,
     pub(crate) metrics: Metrics,
-    pub(crate) may_write: MayWrite,
+    pub(crate) may_write: watch::Receiver<MayWrite>,
+    /// Primaries whose turn came while this process was not allowed to write.
+    pub(crate) held_back: watch::Sender<HashSet<Key>>,
 }
 
 impl Shared {
@@ -75,21 +83,28 @@ impl Shared {
     /// Works on one primary.
     pub(crate) async fn reconcile(self: &Arc<Self>, key: &Key) {
         let started = Instant::now();
-        // One reconciler makes the plan and has its roles apply to it, whichever is active afterwards.
+        // One reconciler makes the plan and has its roles apply to it, whichever is active
+        // afterwards.
         let active = self.active.load_full();
         let Some(view) = self.cache.view(key, &active.roles) else {
             // Nothing is remembered for a later primary of the same name.
             self.queue.remove(key);
             self.failures.forget(key);
             self.questions.forget(key);
+            self.held_back.send_if_modified(|keys| keys.remove(key));
             return;
         };
-        if !(self.may_write)() {
-            // The leader works on it. All primaries are queued when this process becomes the leader.
+        if !self.may_write.borrow().is_in_force() {
+            // The leader works on it. It is queued again once this process may write.
+            self.held_back.send_if_modified(|keys| keys.insert(key.clone()));
             return;
         }
         let observed = self.observe(key, &view);
-        let result = match active.reconciler.reconcile(observed).await {
+        // A panic is a failure of this primary alone: the worker goes on with others.
+        let planning = AssertUnwindSafe(async { active.reconciler.reconcile(observed).await });
+        let planned = planning.catch_unwind().await;
+        let planned = planned.unwrap_or_else(|panic| Err(GuestError::Stopped(describe(&*panic))));
+        let result = match planned {
             Ok(plan) => {
                 let context = Context { cache: &self.cache, roles: &active.roles, key, view: &view };
                 let outcome = self.executor.execute(&context, &plan).await;
@@ -100,6 +115,29 @@ impl Shared {
             Err(error) => self.back_off(key, &error),
         };
         self.metrics.reconciled(result, started.elapsed());
+    }
+
+    /// Whether primaries that were held back are about to be queued.
+    pub(crate) fn is_resuming(&self) -> bool {
+        !self.held_back.borrow().is_empty() && self.may_write.borrow().is_in_force()
+    }
+
+    /// Queues primaries that were held back, whenever this process may write.
+    pub(crate) async fn resume(self: Arc<Self>, activity: Activity) {
+        let (mut held_back, mut may_write) = (self.held_back.subscribe(), self.may_write.clone());
+        loop {
+            // No change is missed, since both waits look at the current value first. The first one
+            // cannot fail: `self` has the sender. An error of the second one means that nobody is
+            // left who could permit writes.
+            let _ = held_back.wait_for(|keys| !keys.is_empty()).await;
+            if may_write.wait_for(|may| may.is_in_force()).await.is_err() {
+                return;
+            }
+            // While it runs, the controller is not quiescent.
+            let _work = activity.begin();
+            let keys = self.held_back.send_replace(HashSet::new());
+            self.enqueue(keys.into_iter().collect());
+        }
     }
 
     /// Counts writes that reached too far, and records an event for each that is new.
@@ -173,10 +211,17 @@ impl Shared {
     }
 }
 
-/// Whether a failure may go away by trying again. A refusal does not, nor do fields that are left to
-/// another manager.
+/// Whether a failure may go away by trying again. A refusal does not, nor do fields that are left
+/// to another manager.
 fn is_retried(failure: &Failure) -> bool {
     !matches!(failure.reason, FailureReason::FieldOwnedByOther | FailureReason::NotPermitted)
+}
+
+/// The message of a panic.
+fn describe(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let message = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the reconciler panicked: {}", message.unwrap_or("without a message"))
 }
 
 fn refusal_event(failure: &Failure) -> Event {

@@ -19,6 +19,7 @@ pub(crate) fn owned_kind(group: &str, plural: &str) -> OwnedKindRight {
         ("", "services") => (OWNED_VERBS, SERVICES),
         ("", "persistentvolumeclaims") => (KEPT_VERBS, VOLUME_CLAIMS),
         ("", "secrets") => (OWNED_VERBS, SECRETS),
+        ("networking.k8s.io", "networkpolicies") => (OWNED_VERBS, NETWORK_POLICIES),
         _ => (OWNED_VERBS, OWNED_KIND),
     };
     OwnedKindRight { verbs, reason }
@@ -34,6 +35,7 @@ const SERVICES: &str =
     "They give registries their names. The operator deletes one when its cache sets deploy to false.";
 const VOLUME_CLAIMS: &str =
     "They are the storage of registries, and caches refer to existing ones. The operator never deletes any.";
+const NETWORK_POLICIES: &str = "They say which pods reach a registry. The operator deletes one when its cache sets deploy or networkPolicy.enabled to false.";
 const SECRETS: &str = "The operator generates HTTP secrets of registries or moves them out of a cache's spec, and deletes them when the spec needs none. It reads one before it writes it, so that it never changes a foreign Secret of that name. All other Secrets it lists and watches as metadata only (PartialObjectMetadata), to tell whether those that caches refer to exist; RBAC has no right for metadata alone.";
 pub(crate) const OWNED_KIND: &str =
     "The guest owns objects of this kind: the operator watches, applies and deletes them.";

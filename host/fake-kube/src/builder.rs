@@ -118,6 +118,15 @@ impl Builder {
         self
     }
 
+    /// Serves plain HTTP and asks for no token. The default is HTTPS with a token that the
+    /// kubeconfig contains. For clients that can do neither: every program on this machine, and
+    /// every web page that knows the port, can then use the API.
+    #[must_use]
+    pub fn without_token(mut self) -> Self {
+        self.options.token = None;
+        self
+    }
+
     /// Starts the server, installs the definitions, starts the simulators and injects the faults.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client};
-use std::sync::{Arc, Mutex, PoisonError};
+use orascache_controller::MayWrite;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -25,7 +25,7 @@ pub struct Leadership {
     client: Client,
     namespace: String,
     holder: String,
-    valid_until: Arc<Mutex<Option<Instant>>>,
+    claim: watch::Sender<MayWrite>,
     lost: watch::Receiver<bool>,
     task: JoinHandle<()>,
 }
@@ -33,23 +33,17 @@ pub struct Leadership {
 impl Leadership {
     /// Starts to ask for the Lease.
     pub fn start(client: Client, namespace: &str, holder: &str) -> Self {
-        let valid_until = Arc::new(Mutex::new(None));
+        let claim = watch::Sender::new(MayWrite::No);
         let (lose, lost) = watch::channel(false);
         let api: Api<Lease> = Api::namespaced(client.clone(), namespace);
-        let task = tokio::spawn(contend(api, holder.to_owned(), valid_until.clone(), lose));
-        Self { client, namespace: namespace.to_owned(), holder: holder.to_owned(), valid_until, lost, task }
+        let task = tokio::spawn(contend(api, holder.to_owned(), claim.clone(), lose));
+        Self { client, namespace: namespace.to_owned(), holder: holder.to_owned(), claim, lost, task }
     }
 
-    /// A function that says whether this process leads just now, to be called before every write. A
-    /// process that was paused finds its claim expired.
-    pub fn claim(&self) -> impl Fn() -> bool + Send + Sync + use<> {
-        let valid_until = self.valid_until.clone();
-        move || {
-            valid_until
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .is_some_and(|until| Instant::now() < until)
-        }
+    /// Whether this process may write, to be checked before every write. The claim of a process
+    /// that was paused has expired.
+    pub fn claim(&self) -> watch::Receiver<MayWrite> {
+        self.claim.subscribe()
     }
 
     /// Ends when this process has led and does not any more.
@@ -64,9 +58,8 @@ impl Leadership {
     /// Gives the Lease up, so that another process need not wait until it expires.
     pub async fn release(self) {
         self.task.abort();
-        let led = self.claim()();
-        *self.valid_until.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        if !led {
+        let claim = self.claim.send_replace(MayWrite::No);
+        if !claim.is_in_force() {
             return;
         }
         let api: Api<Lease> = Api::namespaced(self.client, &self.namespace);
@@ -84,12 +77,7 @@ impl Leadership {
     }
 }
 
-async fn contend(
-    api: Api<Lease>,
-    holder: String,
-    valid_until: Arc<Mutex<Option<Instant>>>,
-    lose: watch::Sender<bool>,
-) {
+async fn contend(api: Api<Lease>, holder: String, claim: watch::Sender<MayWrite>, lose: watch::Sender<bool>) {
     let mut seen = Seen::default();
     let mut leads = false;
     loop {
@@ -101,23 +89,19 @@ async fn contend(
                     tracing::info!(holder, "this process leads");
                 }
                 leads = true;
-                *valid_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked + RENEW_DEADLINE);
+                claim.send_replace(MayWrite::Until(asked + RENEW_DEADLINE));
             }
             Ok(Ok(false)) if leads => break,
             Ok(Ok(false)) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the Lease cannot be renewed just now"),
             Err(_) => tracing::warn!("the API server does not answer requests for the Lease"),
         }
-        let expired = valid_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some_and(|until| Instant::now() >= until);
-        if leads && expired {
+        if leads && !claim.borrow().is_in_force() {
             break;
         }
         tokio::time::sleep(RETRY).await;
     }
-    *valid_until.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    claim.send_replace(MayWrite::No);
     lose.send_replace(true);
 }
 

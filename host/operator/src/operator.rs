@@ -22,8 +22,8 @@ use tokio::task::JoinHandle;
 /// How the operator runs.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Only this namespace; all by default.
-    pub namespace: Option<String>,
+    /// Only these namespaces; all when empty.
+    pub namespaces: Vec<String>,
     /// How many primaries are reconciled at the same time; 0 for the controller's default.
     pub workers: usize,
     /// Where /metrics, /healthz and /readyz are served, if anywhere.
@@ -83,10 +83,6 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
     let lease_namespace = options.lease_namespace;
     let leadership =
         lease_namespace.as_deref().map(|namespace| Leadership::start(client.clone(), namespace, &instance));
-    let may_write: Box<dyn Fn() -> bool + Send + Sync> = match &leadership {
-        Some(leadership) => Box::new(leadership.claim()),
-        None => Box::new(orascache_controller::always_allowed),
-    };
     let mut registry = Registry::default();
     let recorder = match options.record {
         Some(options) => {
@@ -105,15 +101,18 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
     let settings =
         Settings::start(client.clone(), active.clone(), source.clone(), reader.clone(), metrics).await?;
 
-    let controller_options = orascache_controller::Options {
-        namespace: options.namespace,
+    let mut controller_options = orascache_controller::Options {
+        namespaces: options.namespaces,
         instance: instance.clone(),
-        may_write,
         settings: settings.last_usable(),
         ..orascache_controller::Options::default()
     };
-    let workers = if options.workers == 0 { controller_options.workers } else { options.workers };
-    let controller_options = orascache_controller::Options { workers, ..controller_options };
+    if options.workers > 0 {
+        controller_options.workers = options.workers;
+    }
+    if let Some(leadership) = &leadership {
+        controller_options.may_write = leadership.claim();
+    }
     let reconciler = Arc::new(VersionReconciler(version));
     let controller = Controller::start(client.clone(), reconciler, controller_options, &mut registry).await?;
     let controller = Arc::new(controller);

@@ -8,7 +8,7 @@ use kube::Client;
 use orascache_contract::Description;
 use orascache_webhook::{
     CaBundleTarget, CertificateFiles, CertificateFilesOptions, CertificateManager, CertificateManagerOptions,
-    CertificateMetrics, CertificateResolver, Server, ServerOptions,
+    CertificateMetrics, CertificateResolver, ClientAuthority, Server, ServerOptions,
 };
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
@@ -24,6 +24,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Which certificate is used.
     pub certificate: Certificate,
+    /// Only clients with a certificate of these CAs are answered; everybody when there are none.
+    pub client_authority: Option<ClientAuthority>,
 }
 
 /// Which certificate is used.
@@ -101,8 +103,9 @@ impl Webhooks {
                 (resolver, CertificateTask::Files(files))
             }
         };
-        let server =
-            Server::start(listener, Arc::new(admission), resolver, ServerOptions::default(), registry)?;
+        let serving =
+            ServerOptions { client_authority: options.client_authority, ..ServerOptions::default() };
+        let server = Server::start(listener, Arc::new(admission), resolver, serving, registry)?;
         tracing::info!(address = %server.local_addr(), "admission reviews are answered");
         Ok(Self { server, certificate })
     }

@@ -64,7 +64,7 @@ async fn records_have_the_input_and_the_output_and_replay_byte_for_byte() {
     assert_eq!(metric(&registry, "records_written_total"), 2);
 }
 
-/// The description of the test guest says that `/spec/pin` is secret.
+/// The description of the test guest says that `/spec/box` is secret.
 #[tokio::test]
 async fn sensitive_fields_are_recorded_nowhere_and_the_record_replays() {
     const PIN: &str = "7Zq1n0dQv8s2";
@@ -73,7 +73,7 @@ async fn sensitive_fields_are_recorded_nowhere_and_the_record_replays() {
     let (recorder, registry) = recorder(record::Options::new(&directory));
     let guest = stateless();
     let version = Version::trusted(guest.clone(), Some(recorder.clone()));
-    let note = format!(r#"{{"apiVersion":"lab.example.com/v1","kind":"Note","spec":{{"pin":"{PIN}"}}}}"#);
+    let note = format!(r#"{{"apiVersion":"lab.example.com/v1","kind":"Note","spec":{{"box":"{PIN}"}}}}"#);
     let plan = version.reconcile(&observed(&note)).await.expect("a plan");
     assert_eq!(plan.apply, [note.as_str()], "the decision itself has the secret");
     let others = Context { objects: vec![note.as_str().into()], ..Context::default() };

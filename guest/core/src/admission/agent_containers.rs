@@ -5,12 +5,22 @@ use super::injection::Injection;
 use super::pod::{Container, Pod};
 use crate::json::Json;
 use orascache_api::steps::{
-    AGENT_DIRECTORY, AGENT_PATH, AGENT_PROGRAM, AGENT_VOLUME, INSTALL_CONTAINER, PROXY_CONTAINER,
-    PROXY_SOCKET, env,
+    AGENT_DIRECTORY, AGENT_PATH, AGENT_PROGRAM, AGENT_VOLUME, CREDENTIALS_DIRECTORY, CREDENTIALS_VOLUME,
+    INSTALL_CONTAINER, PROXY_CONTAINER, PROXY_SOCKET, env,
 };
 
 /// User of the added containers where the pod's own user would be root: any that is not root.
 const USER: i64 = 65532;
+
+/// User of the credential proxy where the pod does not prescribe one: a user of its own, so that
+/// the kernel keeps processes of the step away from it.
+const PROXY_USER: i64 = 65531;
+
+/// Mode of the files with credentials: 0444. They belong to root, and a pod need not have an
+/// `fsGroup`, so that the user of the proxy can read them only if everybody can. Only the proxy
+/// mounts them: other containers have no path to them, and on the node the kubelet's directories of
+/// pods are closed to all but root.
+const CREDENTIALS_MODE: i64 = 0o444;
 
 /// The default of `terminationMessagePath` (core/v1 Container).
 const DEFAULT_TERMINATION_MESSAGE: &str = "/dev/termination-log";
@@ -35,8 +45,8 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The wrapped command: the agent, its flags, and the original words behind `--`.
-pub(crate) fn exec_command<'a>(container: &Container<'a>, injection: &Injection<'_>) -> Json<'a> {
+/// The agent and its flags, as far as they do not depend on the container.
+pub(crate) fn exec_words<'a>(injection: &Injection<'_>) -> Vec<Json<'a>> {
     let step = injection.step;
     let mut words = Words::new(&[AGENT_PATH, "exec"]);
     words.flag("registry", &injection.endpoint.to_string());
@@ -50,6 +60,12 @@ pub(crate) fn exec_command<'a>(container: &Container<'a>, injection: &Injection<
     words.flag_if("output-pipe", step.output_pipe);
     words.flag_if("unpack", (!step.unpack).then_some("false"));
     words.flag_if("debug", step.debug.then_some("true"));
+    words.0
+}
+
+/// The wrapped command: the agent, its flags, and the original words behind `--`.
+pub(crate) fn exec_command<'a>(container: &Container<'a>, injection: &Injection<'_>) -> Json<'a> {
+    let mut words = Words(exec_words(injection));
     let message = container.tree.member("terminationMessagePath").and_then(Json::as_str);
     words.flag_if("termination-message", message.filter(|path| *path != DEFAULT_TERMINATION_MESSAGE));
     words.0.push("--".into());
@@ -65,8 +81,31 @@ pub(crate) fn install_container<'a>(
 ) -> Json<'a> {
     let words = Words::new(&[AGENT_PROGRAM, "install", AGENT_DIRECTORY]);
     let resources = agent_resources::of_install(pod, container);
-    Added { name: INSTALL_CONTAINER, words, restart_policy: None, env: None, resources }
-        .into_json(pod, container, injection)
+    let is_foreign_image = injection.step.image.is_some();
+    Added {
+        name: INSTALL_CONTAINER,
+        words: words.0,
+        restart_policy: None,
+        env: None,
+        resources,
+        user: user(pod, container).or(is_foreign_image.then_some(USER)),
+        mounts: vec![agent_mount()],
+    }
+    .into_json(injection)
+}
+
+/// The credential proxy with its flags.
+pub(crate) fn proxy_words<'a>(injection: &Injection<'_>) -> Vec<Json<'a>> {
+    let step = injection.step;
+    let mut words = Words::new(&[AGENT_PROGRAM, "proxy"]);
+    words.flag("registry", &injection.endpoint.to_string());
+    words.flag("socket", PROXY_SOCKET);
+    words.flag("credentials", CREDENTIALS_DIRECTORY);
+    for input in &step.inputs {
+        words.flag("pull", input.text());
+    }
+    words.flag_if("push", step.output.map(|output| output.text()));
+    words.0
 }
 
 /// The credential proxy: it adds credentials to requests for the declared repositories, as long as
@@ -75,80 +114,91 @@ pub(crate) fn proxy_container<'a>(
     pod: &Pod<'a>,
     container: &Container<'a>,
     injection: &Injection<'a>,
-    secret: &'a str,
     variables: &[Json<'a>],
 ) -> Json<'a> {
-    let step = injection.step;
-    let mut words = Words::new(&[AGENT_PROGRAM, "proxy"]);
-    words.flag("registry", &injection.endpoint.to_string());
-    words.flag("socket", PROXY_SOCKET);
-    for input in &step.inputs {
-        words.flag("pull", input.text());
-    }
-    words.flag_if("push", step.output.map(|output| output.text()));
-    let mut variables = variables.to_vec();
-    // A missing key stops the pod before the command runs. Artifacts can often be pulled without a
-    // password.
-    let keys = [
-        (env::USER, true, false),
-        (env::PULL_PASSWORD, !step.inputs.is_empty(), true),
-        (env::PUSH_PASSWORD, step.output.is_some(), false),
-    ];
-    for (key, _, is_optional) in keys.into_iter().filter(|(_, is_wanted, _)| *is_wanted) {
-        let reference = Json::object([
-            ("name", Some(secret.into())),
-            ("key", Some(key.into())),
-            ("optional", is_optional.then_some(true.into())),
-        ]);
-        variables.push(Json::object([
-            ("name", Some(key.into())),
-            ("valueFrom", Some(Json::object([("secretKeyRef", Some(reference))]))),
-        ]));
-    }
+    let credentials = Json::object([
+        ("name", Some(CREDENTIALS_VOLUME.into())),
+        ("mountPath", Some(CREDENTIALS_DIRECTORY.into())),
+        ("readOnly", Some(true.into())),
+    ]);
     Added {
         name: PROXY_CONTAINER,
-        words,
+        words: proxy_words(injection),
         restart_policy: Some("Always"),
-        env: Some(variables),
+        env: (!variables.is_empty()).then(|| variables.to_vec()),
         resources: agent_resources::of_proxy(pod, container, &injection.proxy),
+        user: Some(proxy_user(pod)),
+        mounts: vec![agent_mount(), credentials],
     }
-    .into_json(pod, container, injection)
+    .into_json(injection)
+}
+
+/// The volume with those credentials that the step needs, as files. Files and not variables: the
+/// environment of a process can be read by others of the same user.
+pub(crate) fn credentials_volume<'a>(injection: &Injection<'a>, secret: &'a str) -> Json<'a> {
+    let step = injection.step;
+    // A missing key stops the pod before the command runs. Artifacts can often be pulled without a
+    // password.
+    let required = [(env::USER, true), (env::PUSH_PASSWORD, step.output.is_some())];
+    let optional = [(env::PULL_PASSWORD, !step.inputs.is_empty())];
+    let sources = [source(secret, &required, false), source(secret, &optional, true)];
+    let projected = Json::object([
+        ("defaultMode", Some(CREDENTIALS_MODE.into())),
+        ("sources", Some(Json::Array(sources.into_iter().flatten().collect()))),
+    ]);
+    Json::object([("name", Some(CREDENTIALS_VOLUME.into())), ("projected", Some(projected))])
+}
+
+/// A source of a projected volume: the wanted keys of a Secret; `None` where none is wanted.
+fn source<'a>(secret: &'a str, keys: &[(&'static str, bool)], is_optional: bool) -> Option<Json<'a>> {
+    let file = |key: &'static str| Json::object([("key", Some(key.into())), ("path", Some(key.into()))]);
+    let items: Vec<Json<'a>> =
+        keys.iter().filter(|(_, is_wanted)| *is_wanted).map(|(key, _)| file(key)).collect();
+    let secret = Json::object([
+        ("name", Some(secret.into())),
+        ("items", (!items.is_empty()).then_some(Json::Array(items))),
+        ("optional", is_optional.then_some(true.into())),
+    ]);
+    secret.get("items").is_some().then(|| Json::object([("secret", Some(secret))]))
+}
+
+/// The volume with the agent and the socket of the proxy.
+fn agent_mount<'a>() -> Json<'a> {
+    Json::object([("name", Some(AGENT_VOLUME.into())), ("mountPath", Some(AGENT_DIRECTORY.into()))])
 }
 
 /// An added container.
 struct Added<'a> {
     name: &'static str,
-    words: Words<'a>,
+    words: Vec<Json<'a>>,
     restart_policy: Option<&'static str>,
     env: Option<Vec<Json<'a>>>,
     resources: Option<Json<'a>>,
+    user: Option<i64>,
+    mounts: Vec<Json<'a>>,
 }
 
 impl<'a> Added<'a> {
     /// The container with everything that Pod Security `restricted` asks of every container
     /// (kubernetes.io/docs/concepts/security/pod-security-standards).
-    fn into_json(self, pod: &Pod<'_>, container: &Container<'_>, injection: &Injection<'a>) -> Json<'a> {
-        let is_foreign_image = injection.step.image.is_some();
-        let user = user(pod, container).or(is_foreign_image.then_some(USER));
+    fn into_json(self, injection: &Injection<'a>) -> Json<'a> {
         let security = Json::object([
             ("allowPrivilegeEscalation", Some(false.into())),
             ("capabilities", Some(Json::object([("drop", Some(Json::Array(vec!["ALL".into()])))]))),
             ("readOnlyRootFilesystem", Some(true.into())),
             ("runAsNonRoot", Some(true.into())),
-            ("runAsUser", user.map(Json::from)),
+            ("runAsUser", self.user.map(Json::from)),
             ("seccompProfile", Some(Json::object([("type", Some("RuntimeDefault".into()))]))),
         ]);
-        let mount =
-            Json::object([("name", Some(AGENT_VOLUME.into())), ("mountPath", Some(AGENT_DIRECTORY.into()))]);
         Json::object([
             ("name", Some(self.name.into())),
             ("image", Some(injection.image.into())),
-            ("command", Some(Json::Array(self.words.0))),
+            ("command", Some(Json::Array(self.words))),
             ("restartPolicy", self.restart_policy.map(Json::from)),
             ("env", self.env.map(Json::Array)),
             ("resources", self.resources),
             ("securityContext", Some(security)),
-            ("volumeMounts", Some(Json::Array(vec![mount]))),
+            ("volumeMounts", Some(Json::Array(self.mounts))),
         ])
     }
 }
@@ -156,11 +206,23 @@ impl<'a> Added<'a> {
 /// The pod's own user unless it is root; `None` where the pod names none, so that the image's user
 /// counts.
 fn user(pod: &Pod<'_>, container: &Container<'_>) -> Option<i64> {
-    let of_pod = pod.spec.member_of("securityContext", "runAsUser");
-    match (of_pod, container.security("runAsUser")) {
+    match (pod_user(pod), container.security("runAsUser")) {
         (Some(Json::Int(user)), _) if *user != 0 => Some(*user),
         (_, Some(Json::Int(user))) if *user != 0 => Some(*user),
         (None, None) => None,
         _ => Some(USER),
     }
+}
+
+/// The user that the pod prescribes for all its containers, unless it is root: policies of a
+/// cluster may allow no other. Else a user of the proxy's own.
+fn proxy_user(pod: &Pod<'_>) -> i64 {
+    match pod_user(pod) {
+        Some(Json::Int(user)) if *user != 0 => *user,
+        _ => PROXY_USER,
+    }
+}
+
+fn pod_user<'a>(pod: &Pod<'a>) -> Option<&'a Json<'a>> {
+    pod.spec.member_of("securityContext", "runAsUser")
 }

@@ -2,9 +2,12 @@
 
 use super::policy;
 use super::request::Request;
+use crate::desired;
 use crate::findings::Findings;
+use crate::json::Json;
 use crate::primary::Primary;
 use crate::settings::Settings;
+use crate::status;
 use crate::validate;
 
 pub(crate) fn check(request: &Request<'_>, settings: &Settings<'_>, findings: &mut Findings) {
@@ -30,17 +33,48 @@ pub(crate) fn check(request: &Request<'_>, settings: &Settings<'_>, findings: &m
         findings.refuse(format!("{}: {}", problem.field, problem.message));
     }
     policy::check_cache(settings, &new.spec, old.as_ref().map(|old| &old.spec), findings);
+    check_image(settings, &new, old.as_ref(), findings);
+    policy::warn_of_credentials(&new.spec, findings);
     if new.spec.registry_http.is_some() {
         findings.warn("spec.secrets.registryHttp is deprecated: put the value into a Secret under the key http-secret and name that in spec.secret".to_owned());
     }
     if let Some(old) = &old
         && old.spec.deploy()
         && old.spec.storage.is_none()
-        && (!new.spec.deploy() || new.spec.image() != old.spec.image() || new.spec.storage.is_some())
+        && (!new.spec.deploy() || restarts_registry(old, &new, request))
     {
         findings.warn(
             "this cache has no storage, so that the change restarts its registry without the artifacts it holds"
                 .to_owned(),
         );
     }
+}
+
+/// Refuses an image that is not allowed. One that runs already may stay, so that other fields can
+/// be edited: the reconciler leaves everything of such a cache as it is.
+fn check_image(
+    settings: &Settings<'_>,
+    new: &Primary<'_>,
+    old: Option<&Primary<'_>>,
+    findings: &mut Findings,
+) {
+    let runs_already = old.is_some_and(|old| old.spec.deploy() && old.spec.image() == new.spec.image());
+    if new.spec.deploy()
+        && !runs_already
+        && let Some(refusal) = settings.refuse_image(new.spec.image())
+    {
+        findings.refuse(format!("spec.image {refusal}"));
+    }
+}
+
+/// Whether the change restarts the registry: by what it says, or since defaults wait for any edit
+/// of the spec.
+fn restarts_registry(old: &Primary<'_>, new: &Primary<'_>, request: &Request<'_>) -> bool {
+    let edits_spec = spec_of(request.old_object) != spec_of(request.object);
+    desired::restarts_registry(old, new)
+        || (edits_spec && old.status.is_some_and(status::says_that_defaults_wait))
+}
+
+fn spec_of<'o>(object: Option<&'o Json<'o>>) -> Option<&'o Json<'o>> {
+    object?.get("spec")
 }

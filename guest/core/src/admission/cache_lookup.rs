@@ -2,17 +2,17 @@
 
 use super::known::Known;
 use super::pod::Pod;
+use super::policy;
 use super::step::Step;
 use super::step_container;
-use crate::fields;
 use crate::findings::Findings;
 use crate::json::Json;
 use crate::kinds::{NAMESPACE, ORAS_CACHE};
 use crate::primary::Primary;
-use orascache_api::endpoint::Endpoint;
+use crate::settings::Settings;
 use orascache_api::names::KIND;
-use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, PROXY_CONTAINER, annotation};
-use orascache_contract::{Error, ObjectRef};
+use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, annotation};
+use orascache_contract::ObjectRef;
 
 /// What a step needs to know about its cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(crate) struct Cache<'a> {
     pub(crate) deploys: bool,
     /// Its Secret for steps that use a remote registry.
     pub(crate) credentials: Option<&'a str>,
+    /// The registry that this Secret is for.
+    pub(crate) credentials_registry: Option<&'a str>,
 }
 
 /// What came of looking for a cache.
@@ -32,17 +34,6 @@ pub(crate) enum Found<'a> {
     Unusable(String),
     /// The host must look it up first.
     Need,
-}
-
-/// Parsed objects that may have this name. Parsing is skipped for texts in which the name does not
-/// occur.
-pub(crate) fn candidates<'a>(known: &Known<'a>, name: &str) -> Result<Vec<Json<'a>>, Error> {
-    known
-        .objects
-        .iter()
-        .filter(|text| text.contains(name))
-        .map(|text| fields::parse(text, "an object of the context"))
-        .collect()
 }
 
 /// Looks for the cache among the candidates.
@@ -59,8 +50,10 @@ pub(crate) fn find<'a>(
             continue;
         }
         match Primary::read(tree) {
-            Err(error) => {
-                unusable = Some(format!("{KIND} {name} cannot be read: {error}. Correct it first"));
+            // The sentence does not say what is wrong: whoever reviews a pod need not be somebody
+            // who may read caches.
+            Err(_) => {
+                unusable = Some(format!("{KIND} {name} has fields of wrong types: correct it first"));
             }
             Ok(primary) if primary.metadata.is_being_deleted => {
                 unusable = Some(format!(
@@ -72,6 +65,7 @@ pub(crate) fn find<'a>(
                 return Found::Cache(Cache {
                     deploys: primary.spec.deploy(),
                     credentials: primary.spec.oras_env,
+                    credentials_registry: primary.spec.oras_env_registry,
                 });
             }
         }
@@ -96,30 +90,42 @@ pub(crate) fn namespace_reference(name: &str) -> ObjectRef {
     ObjectRef { kind: NAMESPACE.clone(), namespace: None, name: name.to_owned(), uid: None }
 }
 
-/// Refuses a cache without a registry where the step names none. Returns the Secret with the
-/// credentials of the step: the one that it names, or the cache's for remote registries. The
-/// cache's own registry never gets these.
+/// Checks what a step wants of its cache. Returns the Secret with the credentials of the step: the
+/// one that it names, or the cache's, if the step uses the registry that this one is for. The
+/// cache's own registry never gets it. Messages name no Secret.
 pub(crate) fn check<'a>(
     pod: &Pod<'_>,
     step: &Step<'a>,
     cache: Cache<'a>,
+    settings: &Settings<'_>,
     findings: &mut Findings,
 ) -> Option<&'a str> {
     let key = annotation::REGISTRY;
-    if !cache.deploys && step.registry.is_none() {
-        findings.refuse(format!(
-            "{PREFIX}{key} is missing: {KIND} {} has no registry of its own (spec.deploy is false), so name one like ghcr.io",
-            step.cache
-        ));
-    }
-    let credentials = step.credentials.or_else(|| cache.credentials.filter(|_| step.registry.is_some()));
-    if credentials.is_some() {
-        step_container::check_container_name(pod, PROXY_CONTAINER, findings);
-        if step.registry.as_ref().is_some_and(Endpoint::is_plain_http) {
-            findings.warn(format!(
-                "{PREFIX}{key} begins with http://, so that credentials travel in clear text: remove http:// where the registry has TLS"
+    let Some(registry) = &step.registry else {
+        if !cache.deploys {
+            findings.refuse(format!(
+                "{PREFIX}{key} is missing: {KIND} {} has no registry of its own (spec.deploy is false), so name one like ghcr.io",
+                step.cache
             ));
         }
+        if step.credentials.is_some() {
+            step_container::check_shared_processes(pod, findings);
+        }
+        return step.credentials;
+    };
+    let wanted = step.credentials.or(cache.credentials)?;
+    // This also holds where the cache's Secret is for another registry: otherwise the same pod
+    // would be refused later, when somebody corrects the cache.
+    step_container::check_shared_processes(pod, findings);
+    let is_bound = cache.credentials_registry.is_some_and(|bound| policy::is_bound_to(registry, bound));
+    if step.credentials.is_none() && !is_bound {
+        findings.warn(format!(
+            "{PREFIX}{key} is {registry}, which spec.secrets.orasEnvRegistry of {KIND} {} does not name, so that no credentials are sent there: name a Secret in {PREFIX}{}, or correct the cache",
+            step.cache,
+            annotation::ORAS_ENV
+        ));
+        return None;
     }
-    credentials
+    policy::check_plain_http(settings, step, findings);
+    Some(wanted)
 }

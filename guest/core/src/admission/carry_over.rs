@@ -9,7 +9,8 @@ use crate::findings::Findings;
 use crate::json::Json;
 use crate::step_annotations;
 use orascache_api::steps::{
-    AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, INJECTED_ANNOTATION, INSTALL_CONTAINER, PROXY_CONTAINER, env,
+    AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, CREDENTIALS_VOLUME, INJECTED_ANNOTATION, INSTALL_CONTAINER,
+    PROXY_CONTAINER, env,
 };
 
 /// The operations that give the new pod the injected parts of the old one.
@@ -21,11 +22,13 @@ pub(crate) fn patch<'a>(new: &Pod<'a>, old: &Pod<'a>, findings: &mut Findings) -
         let has_annotations = new.annotations().is_some();
         patch.set("/metadata/annotations", has_annotations, INJECTED_ANNOTATION, marker.into());
     }
-    restore("/spec", (old.spec, new.spec), "volumes", &|name| name == AGENT_VOLUME, &mut patch);
+    let is_our_volume = |name: &str| name == AGENT_VOLUME || name == CREDENTIALS_VOLUME;
+    restore("/spec", (old.spec, new.spec), "volumes", &is_our_volume, &mut patch);
     let is_added = |name: &str| name == INSTALL_CONTAINER || name == PROXY_CONTAINER;
     restore("/spec", (old.spec, new.spec), "initContainers", &is_added, &mut patch);
+    let new_containers = new.containers_by_name();
     for old in old.containers.iter().filter(|container| step_container::is_wrapped(container)) {
-        if let Some(new) = new.container(old.name) {
+        if let Some(new) = new_containers.get(old.name) {
             carry_container(new, old, &mut patch);
         }
     }
@@ -51,7 +54,8 @@ fn carry_container<'a>(new: &Container<'a>, old: &Container<'a>, patch: &mut Pat
     }
 }
 
-/// Inserts the injected items of a list that are missing, where they were.
+/// Inserts the injected items of a list that are missing, where they were. `is_injected` accepts a
+/// few names only.
 fn restore<'a>(
     path: &str,
     (old, new): (&Json<'a>, &Json<'a>),
@@ -59,13 +63,21 @@ fn restore<'a>(
     is_injected: &dyn Fn(&str) -> bool,
     patch: &mut Patch<'a>,
 ) {
-    let mut length = new.items(list).len();
+    let (old_items, new_items) = (old.items(list), new.items(list));
+    let mut present: Vec<&str> = Vec::new();
+    for name in new_items.iter().filter_map(Json::name).filter(|name| is_injected(name)) {
+        if !present.contains(&name) {
+            present.push(name);
+        }
+    }
+    let mut length = new_items.len();
     let mut exists = new.member(list).is_some();
     let path = format!("{path}/{list}");
-    for (index, item) in old.items(list).iter().enumerate() {
+    for (index, item) in old_items.iter().enumerate() {
         let Some(name) = item.name() else { continue };
-        if is_injected(name) && !new.items(list).iter().any(|other| other.name() == Some(name)) {
+        if is_injected(name) && !present.contains(&name) {
             patch.insert(&path, exists, index.min(length), vec![item.clone()]);
+            present.push(name);
             length += 1;
             exists = true;
         }

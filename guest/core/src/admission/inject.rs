@@ -1,8 +1,8 @@
 //! Rewrites a pod so that the agent runs its step: a volume with the agent, an init container that
-//! copies it there, a sidecar for credentials where there are any, and the agent in front of the
-//! command.
+//! copies it there, a sidecar with a volume of credentials where there are any, and the agent in
+//! front of the command.
 
-use super::agent_containers::{exec_command, install_container, proxy_container};
+use super::agent_containers::{credentials_volume, exec_command, install_container, proxy_container};
 use super::injection::Injection;
 use super::patch::Patch;
 use super::pod::{Container, Pod};
@@ -12,28 +12,23 @@ use crate::json::Json;
 use orascache_api::steps::{AGENT_DIRECTORY, AGENT_VOLUME, INJECTED_ANNOTATION, INJECTED_VERSION};
 use orascache_api::template::Placeholder;
 
-/// Whether a pod was injected before. Both signs must be there: an annotation is easily copied, and
-/// a command may come from a pod that somebody took as an example.
-pub(crate) fn is_injected(pod: &Pod<'_>) -> bool {
-    pod.annotation(INJECTED_ANNOTATION).is_some() && pod.containers.iter().any(step_container::is_wrapped)
-}
-
 /// The operations that rewrite the pod. They touch nothing else.
 pub(crate) fn patch<'a>(pod: &Pod<'a>, container: &Container<'a>, injection: &Injection<'a>) -> Patch<'a> {
     let mut patch = Patch::default();
     let has_annotations = pod.annotations().is_some();
     patch.set("/metadata/annotations", has_annotations, INJECTED_ANNOTATION, INJECTED_VERSION.into());
-    let volume = Json::object([
+    let mut volumes = vec![Json::object([
         ("name", Some(AGENT_VOLUME.into())),
         ("emptyDir", Some(Json::object([("sizeLimit", Some("64Mi".into()))]))),
-    ]);
+    ])];
+    volumes.extend(injection.credentials.map(|secret| credentials_volume(injection, secret)));
     let has_volumes = pod.spec.member("volumes").is_some();
-    patch.insert("/spec/volumes", has_volumes, pod.spec.items("volumes").len(), vec![volume]);
+    patch.insert("/spec/volumes", has_volumes, pod.spec.items("volumes").len(), volumes);
 
     let variables = variables(pod, injection.step);
     let mut first = vec![install_container(pod, container, injection)];
-    if let Some(secret) = injection.credentials {
-        first.push(proxy_container(pod, container, injection, secret, &variables));
+    if injection.credentials.is_some() {
+        first.push(proxy_container(pod, container, injection, &variables));
     }
     patch.insert("/spec/initContainers", pod.spec.member("initContainers").is_some(), 0, first);
 

@@ -5,7 +5,7 @@ use super::patch::Patch;
 use super::step::{self, Step};
 use crate::findings::Findings;
 use crate::json::Json;
-use crate::step_annotations;
+use crate::step_annotations::{self, MAX_ANNOTATIONS, Sorted};
 use orascache_api::steps::ANNOTATION_PREFIX as PREFIX;
 use orascache_api::template::Placeholder;
 use std::borrow::Cow;
@@ -23,21 +23,30 @@ pub(crate) fn of_template<'a>(job: &'a Json<'a>) -> Option<&'a Json<'a>> {
     job.member_of("spec", "template")?.member_of("metadata", "annotations")
 }
 
+/// Whether a Job has more step annotations than can be of any use. They are counted before anything
+/// else is done with them.
+fn has_too_many(job: &Json<'_>) -> bool {
+    let number = step_annotations::of(of_template(job)).count() + step_annotations::of(of_job(job)).count();
+    number > 2 * MAX_ANNOTATIONS
+}
+
 /// The step annotations that the Job's pods will have: the template's and the Job's.
 pub(crate) fn of_pods<'a>(job: &'a Json<'a>, findings: &mut Findings) -> Json<'a> {
     let (template, own) = (of_template(job), of_job(job));
-    let number = step_annotations::of(template).count() + step_annotations::of(own).count();
-    if number > 2 * step_annotations::MAX_ANNOTATIONS {
-        // They are refused for their number. Comparing all of them would take long.
-        return template.or(own).cloned().unwrap_or(Json::Null);
+    if has_too_many(job) {
+        // They are refused for their number: one of the two maps has too many.
+        let number = |annotations| step_annotations::of(annotations).count();
+        let longer = if number(own) > number(template) { own } else { template };
+        return longer.cloned().unwrap_or(Json::Null);
     }
     let mut all: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
     let mut keep = |name: &str, value: &Json<'a>| all.push((full_key(name).into(), value.clone()));
     for (name, value) in step_annotations::of(template) {
         keep(name, value);
     }
+    let template = Sorted::of(template);
     for (name, value) in step_annotations::of(own) {
-        match step_annotations::find(template, name) {
+        match template.get(name) {
             None => keep(name, value),
             Some(same) if same == value => {}
             Some(_) => findings.refuse(format!(
@@ -64,8 +73,9 @@ fn add_missing<'a>(
 ) -> Patch<'a> {
     let mut patch = Patch::default();
     let template = of_template(job);
+    let present = Sorted::of(template);
     let missing: Vec<(String, Json<'a>)> = annotations
-        .filter(|(name, _)| step_annotations::find(template, name).is_none())
+        .filter(|(name, _)| present.get(name).is_none())
         .map(|(name, value)| (full_key(name), value.clone()))
         .collect();
     if template.is_some() {
@@ -84,6 +94,14 @@ fn add_missing<'a>(
 /// What an update of a Job changes in its template. The template of a Job that has started keeps
 /// its annotations, since it is immutable. The template of a suspended one follows the Job.
 pub(crate) fn carry_over<'a>(job: &'a Json<'a>, old: &'a Json<'a>, findings: &mut Findings) -> Patch<'a> {
+    if has_too_many(job) {
+        findings.warn(format!(
+            "there are more than {} annotations under {PREFIX} on the Job and its template, so that they are not handed to its pods: pull one artifact with all files instead of many",
+            2 * MAX_ANNOTATIONS
+        ));
+        return Patch::default();
+    }
+    let before = Sorted::of(of_job(old));
     if may_change_template(old) {
         // Nothing is refused on an update. Warnings tell for what the Job's pods will be refused.
         let mut later = Findings::default();
@@ -93,39 +111,40 @@ pub(crate) fn carry_over<'a>(job: &'a Json<'a>, old: &'a Json<'a>, findings: &mu
         }
         findings.warnings.extend(later.problems);
         findings.warnings.extend(later.warnings);
-        return follow(job, old);
+        return follow(job, &before);
     }
-    let is_within = |all: Option<&Json<'_>>, other: Option<&Json<'_>>| {
-        step_annotations::of(all).all(|pair| step_annotations::of(other).any(|candidate| candidate == pair))
+    let (now, in_template) = (Sorted::of(of_job(job)), Sorted::of(of_template(old)));
+    let is_within = |all: Option<&Json<'_>>, other: &Sorted<'_>| {
+        step_annotations::of(all).all(|(name, value)| other.get(name) == Some(value))
     };
-    let is_same = is_within(of_job(job), of_job(old)) && is_within(of_job(old), of_job(job));
+    let is_same = is_within(of_job(job), &before) && is_within(of_job(old), &now);
     // Annotations that came after the template was made have no effect either.
-    if !is_same || !is_within(of_job(job), of_template(old)) {
+    if !is_same || !is_within(of_job(job), &in_template) {
         findings.warn(format!(
             "the annotations under {PREFIX} are handed to a Job's pods when it is created: delete the Job and create it again for the new ones to count"
         ));
     }
     // Annotations that the template got from the Job stay. Its own are between the user and the API
     // server.
-    add_missing(job, copied(old, of_template(old)))
+    add_missing(job, copied(&before, of_template(old)))
 }
 
-/// Those annotations of a template that have the values of the old Job's own: they were copied from
-/// there.
+/// Those annotations of a template that have the values which the Job had before: they were copied
+/// from there.
 fn copied<'a>(
-    old: &'a Json<'a>,
+    before: &Sorted<'a>,
     template: Option<&'a Json<'a>>,
 ) -> impl Iterator<Item = (&'a str, &'a Json<'a>)> {
-    step_annotations::of(template).filter(|pair| step_annotations::of(of_job(old)).any(|own| own == *pair))
+    step_annotations::of(template).filter(|(name, value)| before.get(name) == Some(*value))
 }
 
 /// The annotations that were copied to the template follow the Job's. The template's own stay.
-fn follow<'a>(job: &'a Json<'a>, old: &'a Json<'a>) -> Patch<'a> {
-    let annotations = of_job(job);
+fn follow<'a>(job: &'a Json<'a>, before: &Sorted<'a>) -> Patch<'a> {
+    let now = Sorted::of(of_job(job));
     let mut patch = copy(job);
-    for (name, value) in copied(old, of_template(job)) {
+    for (name, value) in copied(before, of_template(job)) {
         let key = full_key(name);
-        match step_annotations::find(annotations, name) {
+        match now.get(name) {
             Some(new) if new != value => patch.set(TEMPLATE_ANNOTATIONS, true, &key, new.clone()),
             Some(_) => {}
             None => patch.remove(TEMPLATE_ANNOTATIONS, &key),

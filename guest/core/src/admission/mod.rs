@@ -7,7 +7,9 @@ mod artifact;
 mod cache;
 mod cache_lookup;
 mod carry_over;
+mod foreign_caches;
 mod inject;
+mod injected;
 mod injection;
 mod job;
 mod known;
@@ -16,6 +18,8 @@ mod pod;
 mod policy;
 mod request;
 mod rules;
+#[cfg(test)]
+mod security_cost;
 mod step;
 mod step_container;
 
@@ -24,6 +28,7 @@ use crate::findings::Findings;
 use crate::settings::Settings;
 use crate::step_annotations;
 use cache_lookup::Found;
+use injected::Injected;
 use injection::Injection;
 use known::Known;
 use orascache_api::endpoint::Endpoint;
@@ -157,24 +162,28 @@ fn create_pod(
         return Ok(Decision::default());
     }
     let Some(pod) = Pod::read(object, PodSource::Pod, findings) else { return Ok(Decision::default()) };
-    if inject::is_injected(&pod) {
-        return Ok(Decision::default());
-    }
+    let injected = Injected::of(&pod);
     let step = step::read(annotations, findings);
-    if step.is_idle() && findings.problems.is_empty() {
-        warn_idle(findings);
-        return Ok(Decision::default());
-    }
-    let container = step_container::prepare(&pod, &step, findings);
+    let container = if injected == Injected::No {
+        if step.is_idle() && findings.problems.is_empty() {
+            warn_idle(findings);
+            return Ok(Decision::default());
+        }
+        step_container::prepare(&pod, &step, findings)
+    } else {
+        None
+    };
     let namespace = request.namespace;
     policy::check_step(settings, &step, findings);
+    foreign_caches::check(settings, &step, &pod, namespace, findings);
     let needs_namespace = policy::check_required(settings, &[annotations], known, namespace, findings)?;
-    if step.cache.is_empty() {
+    if step.cache.is_empty() || !findings.problems.is_empty() {
+        // What is refused anyway says nothing about caches.
         return Ok(Decision::default());
     }
-    let candidates = cache_lookup::candidates(known, step.cache)?;
+    let candidates = known.candidates(step.cache)?;
     let found = cache_lookup::find(&candidates, known, step.cache, namespace);
-    if let Some(needed) = need(&found, &step, namespace, needs_namespace, findings) {
+    if let Some(needed) = need(&found, &step, namespace, needs_namespace) {
         return Ok(needed);
     }
     let cache = match found {
@@ -193,8 +202,7 @@ fn create_pod(
             return Ok(Decision::default());
         }
     };
-    let credentials = cache_lookup::check(&pod, &step, cache, findings);
-    let Some(container) = container else { return Ok(Decision::default()) };
+    let credentials = cache_lookup::check(&pod, &step, cache, settings, findings);
     let injection = Injection {
         step: &step,
         endpoint: match &step.registry {
@@ -207,6 +215,16 @@ fn create_pod(
         image: step.image.unwrap_or(settings.agent_image),
         proxy: settings.proxy,
     };
+    if injected != Injected::No {
+        // Whoever made the copied pod has read the warnings about its annotations.
+        findings.warnings.clear();
+        injected::check(&pod, &injection, settings, injected, findings);
+        return Ok(Decision::default());
+    }
+    if credentials.is_some() {
+        step_container::check_proxy_names(&pod, findings);
+    }
+    let Some(container) = container else { return Ok(Decision::default()) };
     Ok(Decision::patch(inject::patch(&pod, container, &injection), "injected"))
 }
 
@@ -219,7 +237,7 @@ fn update_pod(request: &Request<'_>, findings: &mut Findings) -> Decision {
     else {
         return Decision::default();
     };
-    if !inject::is_injected(&old) {
+    if Injected::of(&old) != Injected::Step {
         return Decision::default();
     }
     Decision::patch(carry_over::patch(&new, &old, findings), "carried over")
@@ -253,21 +271,24 @@ fn create_job(
     job::check(job, &step, findings);
     let namespace = request.namespace;
     policy::check_step(settings, &step, findings);
+    foreign_caches::check(settings, &step, &pod, namespace, findings);
     // Of the Job's own annotations, its pods get the step annotations.
     let of_pods = [Some(&annotations), job::of_template(job)];
     let needs_namespace = policy::check_required(settings, &of_pods, known, namespace, findings)?;
-    if step.cache.is_empty() {
+    if step.cache.is_empty() || !findings.problems.is_empty() {
         return Ok(Decision::default());
     }
-    let candidates = cache_lookup::candidates(known, step.cache)?;
+    let candidates = known.candidates(step.cache)?;
     let found = cache_lookup::find(&candidates, known, step.cache, namespace);
-    if let Some(needed) = need(&found, &step, namespace, needs_namespace, findings) {
+    if let Some(needed) = need(&found, &step, namespace, needs_namespace) {
         return Ok(needed);
     }
     match found {
         Found::Need => return Ok(Decision::default()),
         Found::Cache(cache) => {
-            cache_lookup::check(&pod, &step, cache, findings);
+            if cache_lookup::check(&pod, &step, cache, settings, findings).is_some() {
+                step_container::check_proxy_names(&pod, findings);
+            }
         }
         Found::Unusable(why) => findings.warn(why),
         // The Job's controller tries again and again, so that the cache may come later.
@@ -288,16 +309,9 @@ fn update_job(request: &Request<'_>, findings: &mut Findings) -> Decision {
     }
 }
 
-/// What the host must look up before there is an answer. A request that is refused anyway needs
-/// nothing more.
-fn need(
-    found: &Found<'_>,
-    step: &Step<'_>,
-    namespace: &str,
-    needs_namespace: bool,
-    findings: &Findings,
-) -> Option<Decision> {
-    if !findings.problems.is_empty() || !(needs_namespace || matches!(found, Found::Need)) {
+/// What the host must look up before there is an answer.
+fn need(found: &Found<'_>, step: &Step<'_>, namespace: &str, needs_namespace: bool) -> Option<Decision> {
+    if !needs_namespace && !matches!(found, Found::Need) {
         return None;
     }
     // The next context has what is asked for now, and nothing else: so the cache is asked for in

@@ -1,8 +1,9 @@
 //! A pod, or a Job's template of one, as far as the injection reads it.
 
 use crate::findings::Findings;
-use crate::json::Json;
+use crate::json::{Json, count_steps};
 use orascache_api::steps::well_known;
+use std::collections::BTreeMap;
 
 /// Where a pod comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,11 +88,19 @@ impl<'a> Pod<'a> {
 
     /// Containers and init containers.
     pub(crate) fn all_containers(&self) -> impl Iterator<Item = &Container<'a>> {
-        self.containers.iter().chain(&self.init_containers)
+        self.containers.iter().chain(&self.init_containers).inspect(|_| count_steps(1))
+    }
+
+    /// The containers by their names, to look up many of them.
+    pub(crate) fn containers_by_name(&self) -> BTreeMap<&'a str, &Container<'a>> {
+        self.containers.iter().map(|container| (container.name, container)).collect()
     }
 
     pub(crate) fn container(&self, name: &str) -> Option<&Container<'a>> {
-        self.containers.iter().find(|container| container.name == name)
+        self.containers.iter().find(|container| {
+            count_steps(1);
+            container.name == name
+        })
     }
 }
 

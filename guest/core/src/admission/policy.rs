@@ -1,6 +1,5 @@
 //! Checks steps and caches against the administrator's settings.
 
-use super::cache_lookup;
 use super::known::Known;
 use super::step::Step;
 use crate::findings::Findings;
@@ -8,35 +7,81 @@ use crate::json::Json;
 use crate::kinds::NAMESPACE;
 use crate::primary::Spec;
 use crate::quantity;
-use crate::settings::{RequiredAnnotation, Settings};
+use crate::settings::{ImagePattern, PLAIN_HTTP, RequiredAnnotation, Settings};
 use crate::step_annotations;
+use orascache_api::endpoint::Endpoint;
 use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, annotation};
 use orascache_contract::Error;
 
 /// Refuses registries and images that are not allowed. The cache's own registry is always allowed.
 pub(crate) fn check_step(settings: &Settings<'_>, step: &Step<'_>, findings: &mut Findings) {
-    let registry = step.registry.as_ref().map(|endpoint| endpoint.host());
-    check_allowed(annotation::REGISTRY, registry, &settings.allowed_registries, host_matches, findings);
-    let images = &settings.allowed_agent_images;
-    check_allowed(annotation::ORAS_CONTAINER, step.image, images, image_matches, findings);
+    if let (Some(registry), Some(allowed)) = (&step.registry, &settings.allowed_registries)
+        && !allowed.iter().any(|pattern| host_matches(registry.host(), pattern))
+    {
+        refuse_value(annotation::REGISTRY, registry.host(), allowed, findings);
+    }
+    if let (Some(image), Some(allowed)) = (step.image, &settings.allowed_agent_images)
+        && !allowed.iter().any(|pattern| pattern.matches(image))
+    {
+        let allowed: Vec<&str> = allowed.iter().map(ImagePattern::as_str).collect();
+        refuse_value(annotation::ORAS_CONTAINER, image, &allowed, findings);
+    }
 }
 
-fn check_allowed(
-    name: &str,
-    value: Option<&str>,
-    allowed: &Option<Vec<&str>>,
-    matches: fn(&str, &str) -> bool,
-    findings: &mut Findings,
-) {
-    let (Some(value), Some(allowed)) = (value, allowed) else { return };
-    if !allowed.iter().any(|pattern| matches(value, pattern)) {
-        let remedy = match allowed.as_slice() {
-            [] => "remove it".to_owned(),
-            patterns => format!("write one of {}, or remove it", patterns.join(", ")),
-        };
-        findings
-            .refuse(format!("{PREFIX}{name} is {value}, which the administrator does not allow: {remedy}"));
+/// Refuses or warns of a step whose credentials travel in clear text. Where registries are limited,
+/// the administrator has to allow this expressly.
+pub(crate) fn check_plain_http(settings: &Settings<'_>, step: &Step<'_>, findings: &mut Findings) {
+    let Some(endpoint) = step.registry.as_ref().filter(|endpoint| endpoint.is_plain_http()) else { return };
+    let key = annotation::REGISTRY;
+    let is_expressly_allowed = |pattern: &&str| {
+        pattern.strip_prefix(PLAIN_HTTP).is_some_and(|pattern| is_same_host(endpoint.host(), pattern))
+    };
+    match &settings.allowed_registries {
+        Some(patterns) if !patterns.iter().any(is_expressly_allowed) => findings.refuse(format!(
+            "{PREFIX}{key} is {endpoint}, and the administrator does not allow that credentials travel to it in clear text: remove http:// where the registry has TLS, or ask for {endpoint} in the setting allowedRegistries"
+        )),
+        _ => findings.warn(format!(
+            "{PREFIX}{key} begins with http://, so that credentials travel in clear text: remove http:// where the registry has TLS"
+        )),
     }
+}
+
+/// Whether the credentials of a cache are meant for the registry that a step names. `bound` is the
+/// registry as the cache names it.
+pub(crate) fn is_bound_to(endpoint: &Endpoint<'_>, bound: &str) -> bool {
+    Endpoint::parse(bound).is_ok_and(|bound| {
+        bound.is_plain_http() == endpoint.is_plain_http() && is_same_host(endpoint.host(), bound.host())
+    })
+}
+
+/// Warns of a cache whose credentials no step gets.
+pub(crate) fn warn_of_credentials(spec: &Spec<'_>, findings: &mut Findings) {
+    if spec.oras_env.is_none() {
+        return;
+    }
+    match spec.oras_env_registry {
+        None => findings.warn("spec.secrets.orasEnv has no effect without spec.secrets.orasEnvRegistry: write the host that these credentials are for, like ghcr.io".to_owned()),
+        Some(registry) if Endpoint::parse(registry).is_err() => findings.warn("spec.secrets.orasEnvRegistry is not a host with an optional port, so that no step gets the credentials: write one like ghcr.io".to_owned()),
+        Some(_) => {}
+    }
+}
+
+/// Whether the agent's image is one that a step may have: the operator's, the one that is
+/// annotated, or one that the settings allow.
+pub(crate) fn allows_agent_image(settings: &Settings<'_>, step: &Step<'_>, image: &str) -> bool {
+    image == step.image.unwrap_or(settings.agent_image)
+        || settings
+            .allowed_agent_images
+            .as_ref()
+            .is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(image)))
+}
+
+fn refuse_value(name: &str, value: &str, allowed: &[&str], findings: &mut Findings) {
+    let remedy = match allowed {
+        [] => "remove it".to_owned(),
+        patterns => format!("write one of {}, or remove it", patterns.join(", ")),
+    };
+    findings.refuse(format!("{PREFIX}{name} is {value}, which the administrator does not allow: {remedy}"));
 }
 
 /// Refuses a step that lacks an annotation which the administrator requires in its namespace.
@@ -65,7 +110,7 @@ pub(crate) fn check_required(
     if selective.is_empty() {
         return Ok(false);
     }
-    let candidates = cache_lookup::candidates(known, namespace)?;
+    let candidates = known.candidates(namespace)?;
     let found = candidates.iter().find(|tree| {
         tree.get("kind").and_then(Json::as_str) == Some(&NAMESPACE.kind)
             && tree.member_of("metadata", "name").and_then(Json::as_str) == Some(namespace)
@@ -116,9 +161,14 @@ fn is_in(annotations: Option<&Json<'_>>, key: &str) -> bool {
                 .any(|(name, value)| step_annotations::is_input(name) && is_set(Some(value))))
 }
 
+/// Whether a host is allowed by a pattern of the setting `allowedRegistries`, with or without TLS.
+fn host_matches(host: &str, pattern: &str) -> bool {
+    is_same_host(host, pattern.strip_prefix(PLAIN_HTTP).unwrap_or(pattern))
+}
+
 /// Upper and lower case are the same in host names (RFC 4343). A port must be the same too: another
 /// port is another server.
-fn host_matches(host: &str, pattern: &str) -> bool {
+fn is_same_host(host: &str, pattern: &str) -> bool {
     match pattern.strip_prefix('*') {
         Some(domain) => host
             .len()
@@ -128,12 +178,6 @@ fn host_matches(host: &str, pattern: &str) -> bool {
             .is_some_and(|end| end.eq_ignore_ascii_case(domain)),
         None => host.eq_ignore_ascii_case(pattern),
     }
-}
-
-/// A prefix ends where a part of the name ends, so that `registry.example.org/team/` does not allow
-/// `registry.example.org/teamwork`.
-fn image_matches(image: &str, pattern: &str) -> bool {
-    image == pattern || (pattern.ends_with(['/', ':', '@']) && image.starts_with(pattern))
 }
 
 #[cfg(test)]
@@ -155,25 +199,10 @@ mod tests {
             ("evilexample.org", "*.example.org", false),
             ("a.example.org:5000", "*.example.org", false),
             ("a.example.org:5000", "*.example.org:5000", true),
+            ("ghcr.io", "http://ghcr.io", true),
+            ("a.example.org", "http://*.example.org", true),
         ] {
             assert_eq!(host_matches(host, pattern), wanted, "{host} and {pattern}");
-        }
-    }
-
-    #[test]
-    fn image_prefixes_end_where_a_part_of_the_name_ends() {
-        for (image, pattern, wanted) in [
-            ("lab.example/team/agent:1", "lab.example/team/", true),
-            ("lab.example/team/a/b@sha256:00", "lab.example/team/", true),
-            ("lab.example/teamwork", "lab.example/team", false),
-            ("lab.example/team", "lab.example/team", true),
-            ("lab.example/agent:1", "lab.example/agent:", true),
-            ("lab.example/agent", "lab.example/agent:", false),
-            ("lab.example/agent@sha256:00", "lab.example/agent@", true),
-            ("lab.example/agent:1", "lab.example/agent:1", true),
-            ("lab.example/agent:12", "lab.example/agent:1", false),
-        ] {
-            assert_eq!(image_matches(image, pattern), wanted, "{image} and {pattern}");
         }
     }
 }

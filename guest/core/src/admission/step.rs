@@ -68,9 +68,9 @@ pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Finding
             continue;
         }
         match key {
-            name::CACHE => step.cache = object_name(key, text, KIND, findings).unwrap_or_default(),
+            name::CACHE => step.cache = cache_name(key, text, findings).unwrap_or_default(),
             name::CONTAINER => step.container = Some(text),
-            name::ORAS_ENV => step.credentials = object_name(key, text, "Secret", findings),
+            name::ORAS_ENV => step.credentials = secret_name(key, text, findings),
             name::INPUT_PATH => step.input_path = Some(text),
             name::OUTPUT_PATH => step.output_path = output_path(key, text, findings),
             name::OUTPUT_PIPE => step.output_pipe = Some(text),
@@ -84,14 +84,14 @@ pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Finding
             _ => match input_number(key) {
                 Some(number) => {
                     if let Some(template) = artifact::read(key, text, Direction::Pull, findings) {
-                        let place = inputs.partition_point(|(other, _)| *other < number);
-                        inputs.insert(place, (number, template));
+                        inputs.push((number, template));
                     }
                 }
                 None => findings.refuse(format!("{PREFIX}{key} is unknown: {}", suggestion(key))),
             },
         }
     }
+    inputs.sort_by_key(|(number, _)| *number);
     step.inputs = inputs.into_iter().map(|(_, template)| template).collect();
     check_combinations(&step, annotations, findings);
     step
@@ -182,10 +182,21 @@ fn image<'a>(key: &str, text: &'a str, findings: &mut Findings) -> Option<&'a st
     Some(text)
 }
 
-fn object_name<'a>(key: &str, text: &'a str, kind: &str, findings: &mut Findings) -> Option<&'a str> {
+fn cache_name<'a>(key: &str, text: &'a str, findings: &mut Findings) -> Option<&'a str> {
     if !names::is_subdomain(text) {
         findings.refuse(format!(
-            "{PREFIX}{key} is \"{text}\", which no {kind} can be called: use lower case letters, digits, '-' and '.'"
+            "{PREFIX}{key} is \"{text}\", which no {KIND} can be called: use lower case letters, digits, '-' and '.'"
+        ));
+        return None;
+    }
+    Some(text)
+}
+
+/// Messages do not repeat the text: it may be a password in the wrong place.
+fn secret_name<'a>(key: &str, text: &'a str, findings: &mut Findings) -> Option<&'a str> {
+    if !names::is_subdomain(text) {
+        findings.refuse(format!(
+            "{PREFIX}{key} is not the name of a Secret: use lower case letters, digits, '-' and '.'"
         ));
         return None;
     }

@@ -5,10 +5,13 @@ use super::step::Step;
 use crate::findings::Findings;
 use crate::json::Json;
 use orascache_api::steps::{
-    AGENT_DIRECTORY, AGENT_PATH, AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, INSTALL_CONTAINER, annotation,
-    env, well_known,
+    AGENT_DIRECTORY, AGENT_PATH, AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, CREDENTIALS_VOLUME,
+    INSTALL_CONTAINER, PROXY_CONTAINER, annotation, env, well_known,
 };
 use orascache_api::template::{Placeholder, Placeholders};
+
+/// Containers that a message lists.
+const MAX_LISTED: usize = 10;
 
 /// The container that takes part, checked as far as the cache does not matter.
 pub(crate) fn prepare<'p, 'a>(
@@ -23,10 +26,6 @@ pub(crate) fn prepare<'p, 'a>(
 }
 
 fn choose<'p, 'a>(pod: &'p Pod<'a>, step: &Step<'_>, findings: &mut Findings) -> Option<&'p Container<'a>> {
-    let names = || {
-        let names: Vec<&str> = pod.containers.iter().map(|container| container.name).collect();
-        names.join(", ")
-    };
     let key = annotation::CONTAINER;
     match (step.container, pod.containers.as_slice()) {
         (Some(name), _) => {
@@ -34,7 +33,8 @@ fn choose<'p, 'a>(pod: &'p Pod<'a>, step: &Step<'_>, findings: &mut Findings) ->
             if found.is_none() {
                 let is_init = pod.init_containers.iter().any(|container| container.name == name);
                 let why = if is_init { "is an init container" } else { "is not there" };
-                findings.refuse(format!("{PREFIX}{key} names {name}, which {why}: write one of {}", names()));
+                findings
+                    .refuse(format!("{PREFIX}{key} names {name}, which {why}: write one of {}", names(pod)));
             }
             found
         }
@@ -49,12 +49,24 @@ fn choose<'p, 'a>(pod: &'p Pod<'a>, step: &Step<'_>, findings: &mut Findings) ->
             if found.is_none() {
                 findings.refuse(format!(
                     "{PREFIX}{key} is missing, and there are several containers: write one of {}",
-                    names()
+                    names(pod)
                 ));
             }
             found
         }
     }
+}
+
+/// The names of the containers, for messages. A message is for people, and lists a few.
+fn names(pod: &Pod<'_>) -> String {
+    let names: Vec<&str> = pod.containers.iter().take(MAX_LISTED).map(|container| container.name).collect();
+    let more = if pod.containers.len() > MAX_LISTED { ", ..." } else { "" };
+    format!("{}{more}", names.join(", "))
+}
+
+/// Whether a container is called like one of those that are added.
+pub(crate) fn is_added(name: &str) -> bool {
+    matches!(name, INSTALL_CONTAINER | PROXY_CONTAINER)
 }
 
 /// Whether the agent already wraps the container's command.
@@ -84,11 +96,8 @@ fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &m
         ));
     }
     check_container_name(pod, INSTALL_CONTAINER, findings);
-    if pod.spec.items("volumes").iter().any(|volume| volume.name() == Some(AGENT_VOLUME)) {
-        findings.refuse(format!(
-            "{path}.volumes: the name {AGENT_VOLUME} is needed for the step: rename the volume"
-        ));
-    }
+    check_volume_name(pod, AGENT_VOLUME, findings);
+    check_mounts(pod, findings);
     for mount in container.tree.items("volumeMounts") {
         let mount_path = mount.member("mountPath").and_then(Json::as_str).unwrap_or_default();
         // A mount below the agent's directory would need a folder in a volume that is read-only
@@ -116,6 +125,54 @@ pub(crate) fn check_container_name(pod: &Pod<'_>, name: &str, findings: &mut Fin
         findings.refuse(format!(
             "{path} has a container named {name}, which the step needs for itself: rename it"
         ));
+    }
+}
+
+fn check_volume_name(pod: &Pod<'_>, name: &str, findings: &mut Findings) {
+    if pod.spec.items("volumes").iter().any(|volume| volume.name() == Some(name)) {
+        let path = pod.source.spec_path();
+        findings.refuse(format!("{path}.volumes: the name {name} is needed for the step: rename the volume"));
+    }
+}
+
+/// Refuses a pod that already uses the names which a step with credentials needs.
+pub(crate) fn check_proxy_names(pod: &Pod<'_>, findings: &mut Findings) {
+    check_container_name(pod, PROXY_CONTAINER, findings);
+    check_volume_name(pod, CREDENTIALS_VOLUME, findings);
+}
+
+/// Refuses containers that could replace the agent in its volume, or read the credentials. The
+/// added containers are not among those that are checked.
+pub(crate) fn check_mounts(pod: &Pod<'_>, findings: &mut Findings) {
+    let path = pod.source.spec_path();
+    for container in pod.containers.iter().chain(pod.init_containers.iter().filter(|one| !is_added(one.name)))
+    {
+        let name = container.name;
+        for mount in container.tree.items("volumeMounts") {
+            let is_read_only = mount.member("readOnly") == Some(&Json::Bool(true));
+            match mount.name() {
+                Some(AGENT_VOLUME) if !is_read_only => findings.refuse(format!(
+                    "{path}: {name} mounts volume {AGENT_VOLUME}, from which the step runs the agent: set readOnly to true, or remove the mount"
+                )),
+                Some(CREDENTIALS_VOLUME) => findings.refuse(format!(
+                    "{path}: {name} mounts volume {CREDENTIALS_VOLUME}, which holds credentials for container {PROXY_CONTAINER} only: remove the mount"
+                )),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Refuses pods whose containers see each other's processes. The step could read the credentials in
+/// the memory of the proxy.
+pub(crate) fn check_shared_processes(pod: &Pod<'_>, findings: &mut Findings) {
+    let path = pod.source.spec_path();
+    for field in ["shareProcessNamespace", "hostPID"] {
+        if pod.spec.member(field) == Some(&Json::Bool(true)) {
+            findings.refuse(format!(
+                "{path}.{field} is true, so that the step could read the credentials of container {PROXY_CONTAINER}: set it to false, or use a registry without credentials"
+            ));
+        }
     }
 }
 
@@ -158,6 +215,13 @@ fn warn(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &mu
     let name = container.name;
     if step.registry.is_none() {
         warn_of_dns(pod, findings);
+    }
+    let working_dir = container.tree.member("workingDir").and_then(Json::as_str).unwrap_or_default();
+    if !step.inputs.is_empty() && step.input_path.is_none() && working_dir.is_empty() {
+        findings.warn(format!(
+            "inputs are pulled into the working directory of the image, which may be the root of the file system, where they can replace programs: write {PREFIX}{}, or {path}.containers: {name} workingDir",
+            annotation::INPUT_PATH
+        ));
     }
     let has_probe = |probe| container.tree.member(probe).is_some();
     if !step.inputs.is_empty() && has_probe("livenessProbe") && !has_probe("startupProbe") {

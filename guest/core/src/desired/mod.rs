@@ -1,8 +1,11 @@
 //! The objects that a cache should have.
 
+mod network_policy;
 mod secret;
 mod service;
 mod stateful_set;
+mod template_revision;
+mod upgrade;
 mod volume_claim;
 
 use crate::difference;
@@ -14,11 +17,13 @@ use orascache_api::names::{API_VERSION, APPLIED_HASH_ANNOTATION, KIND, labels};
 use orascache_contract::Kind;
 use std::borrow::Cow;
 
+pub(crate) use network_policy::network_policy;
 pub(crate) use secret::{
     generated_http_secret, http_secret_source, literal_http_secret, literal_http_secret_name,
 };
 pub(crate) use service::service;
-pub(crate) use stateful_set::stateful_set;
+use template_revision::TemplateRevision;
+pub(crate) use upgrade::{Defaults, restarts_registry, stateful_set_beside};
 pub(crate) use volume_claim::{claim_name, volume_claim};
 
 /// One child as it should be.
@@ -37,6 +42,17 @@ impl<'a> Child<'a> {
         name: Cow<'a, str>,
         content: [(&'static str, Json<'a>); N],
     ) -> Self {
+        Self::stamped(primary, kind, name, Vec::new(), content)
+    }
+
+    /// Makes a child with annotations that say how it came about. They are not part of the digest.
+    fn stamped<const N: usize>(
+        primary: &'a Primary<'a>,
+        kind: &'static Kind,
+        name: Cow<'a, str>,
+        stamps: Vec<(Cow<'a, str>, Json<'a>)>,
+        content: [(&'static str, Json<'a>); N],
+    ) -> Self {
         let namespace = primary.metadata.namespace;
         let mut metadata = Json::object([
             ("name", Some(name.clone().into())),
@@ -48,8 +64,9 @@ impl<'a> Child<'a> {
             Json::Object(content.into_iter().map(|(key, value)| (Cow::Borrowed(key), value)).collect());
         let hash = digest::of(&Json::Array(vec![metadata.clone(), content.clone()]));
         if let Json::Object(members) = &mut metadata {
-            members
-                .push(("annotations".into(), Json::object([(APPLIED_HASH_ANNOTATION, Some(hash.into()))])));
+            let mut annotations = vec![(APPLIED_HASH_ANNOTATION.into(), hash.into())];
+            annotations.extend(stamps);
+            members.push(("annotations".into(), Json::Object(annotations)));
         }
         let mut members = vec![
             ("apiVersion".into(), kind.api_version.as_ref().into()),
@@ -62,21 +79,45 @@ impl<'a> Child<'a> {
         Child { kind, name, object: Json::Object(members) }
     }
 
+    /// The digest of what this child says, as its annotation has it.
+    fn applied_hash(&self) -> Option<&str> {
+        self.annotations()?.get(APPLIED_HASH_ANNOTATION).and_then(Json::as_str)
+    }
+
+    fn annotations(&self) -> Option<&Json<'a>> {
+        self.object.get("metadata").and_then(|metadata| metadata.get("annotations"))
+    }
+
     /// Whether the observed object already is what this child should be.
+    pub(crate) fn is_up_to_date(&self, observed: &Object<'_>) -> bool {
+        is_subset(self.annotations(), observed.metadata("annotations")) && self.is_in_effect(observed)
+    }
+
+    /// The same, whatever the stamps say.
     ///
     /// The digest notices fields that left the cache's spec. For content beside `spec` (the data of
     /// Secrets), which is not observed, the digest alone decides.
-    pub(crate) fn is_up_to_date(&self, observed: &Object<'_>) -> bool {
-        let is_subset = |wanted: Option<&Json<'_>>, observed: Option<&Json<'_>>| match (wanted, observed) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(wanted), Some(observed)) => difference::is_subset(wanted, observed),
-        };
+    pub(crate) fn is_in_effect(&self, observed: &Object<'_>) -> bool {
         let Some(metadata) = self.object.get("metadata") else { return false };
-        is_subset(metadata.get("annotations"), observed.metadata("annotations"))
+        let digest = observed.metadata("annotations").and_then(|all| all.get(APPLIED_HASH_ANNOTATION));
+        digest.and_then(Json::as_str) == self.applied_hash()
             && is_subset(metadata.get("labels"), observed.metadata("labels"))
             && difference::is_field_subset("ownerReferences", metadata, observed.metadata("ownerReferences"))
-            && is_subset(self.object.get("spec"), observed.spec)
+            && self.has_spec(observed)
+    }
+
+    /// Whether everything in the `spec` of this child is in the observed object.
+    fn has_spec(&self, observed: &Object<'_>) -> bool {
+        is_subset(self.object.get("spec"), observed.spec)
+    }
+}
+
+/// Whether everything that is wanted is observed.
+fn is_subset(wanted: Option<&Json<'_>>, observed: Option<&Json<'_>>) -> bool {
+    match (wanted, observed) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(wanted), Some(observed)) => difference::is_subset(wanted, observed),
     }
 }
 

@@ -1,22 +1,26 @@
 //! The registry pods.
 
-use super::{Child, claim_name, http_secret_source, object_labels, selector_labels};
+use super::{Child, TemplateRevision, claim_name, http_secret_source, object_labels, selector_labels};
 use crate::json::Json;
 use crate::kinds::STATEFUL_SET;
 use crate::primary::Primary;
-use orascache_api::names::{DATA_PATH, HTTP_SECRET_KEY, REGISTRY_NAME, REGISTRY_PORT};
+use orascache_api::names::{
+    APPLIED_GENERATION_ANNOTATION, DATA_PATH, HTTP_SECRET_KEY, REGISTRY_NAME, REGISTRY_PORT,
+    TEMPLATE_REVISION_ANNOTATION,
+};
 
 /// User and group of the registry: `nonroot` of distroless images. The volume gets the same group.
 const NON_ROOT_ID: i64 = 65_532;
 /// Name of the volume with the blobs.
 const DATA_VOLUME: &str = "data";
 
-/// The StatefulSet of a cache. It satisfies Pod Security `restricted`.
-pub(crate) fn stateful_set<'a>(primary: &'a Primary<'a>) -> Child<'a> {
+/// The StatefulSet of a cache, with the defaults of one revision. It satisfies Pod Security
+/// `restricted`.
+pub(crate) fn stateful_set<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Child<'a> {
     let name = primary.metadata.name;
     let template = Json::object([
         ("metadata", Some(Json::object([("labels", Some(object_labels(primary)))]))),
-        ("spec", Some(pod_spec(primary))),
+        ("spec", Some(pod_spec(primary, revision))),
     ]);
     let spec = Json::object([
         // All pods serve the same storage, so that their order does not matter. A StatefulSet that
@@ -28,10 +32,14 @@ pub(crate) fn stateful_set<'a>(primary: &'a Primary<'a>) -> Child<'a> {
         ("serviceName", Some(name.into())),
         ("template", Some(template)),
     ]);
-    Child::new(primary, &STATEFUL_SET, name.into(), [("spec", spec)])
+    let stamps = vec![
+        (APPLIED_GENERATION_ANNOTATION.into(), primary.metadata.generation.to_string().into()),
+        (TEMPLATE_REVISION_ANNOTATION.into(), revision.number().into()),
+    ];
+    Child::stamped(primary, &STATEFUL_SET, name.into(), stamps, [("spec", spec)])
 }
 
-fn pod_spec<'a>(primary: &'a Primary<'a>) -> Json<'a> {
+fn pod_spec<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a> {
     let spec = &primary.spec;
     let security = Json::object([
         ("fsGroup", Some(NON_ROOT_ID.into())),
@@ -52,7 +60,7 @@ fn pod_spec<'a>(primary: &'a Primary<'a>) -> Json<'a> {
     };
     Json::object([
         ("automountServiceAccountToken", Some(false.into())),
-        ("containers", Some(Json::Array(vec![container(primary)]))),
+        ("containers", Some(Json::Array(vec![container(primary, revision)]))),
         ("enableServiceLinks", Some(false.into())),
         ("imagePullSecrets", not_empty(spec.image_pull_secrets)),
         ("nodeSelector", not_empty(spec.node_selector)),
@@ -62,7 +70,7 @@ fn pod_spec<'a>(primary: &'a Primary<'a>) -> Json<'a> {
     ])
 }
 
-fn container<'a>(primary: &'a Primary<'a>) -> Json<'a> {
+fn container<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a> {
     let spec = &primary.spec;
     let port = Json::object([
         ("containerPort", Some(REGISTRY_PORT.into())),
@@ -76,7 +84,7 @@ fn container<'a>(primary: &'a Primary<'a>) -> Json<'a> {
     ]);
     let mount = Json::object([("mountPath", Some(DATA_PATH.into())), ("name", Some(DATA_VOLUME.into()))]);
     Json::object([
-        ("env", Some(Json::Array(environment(primary)))),
+        ("env", Some(Json::Array(environment(primary, revision)))),
         ("image", Some(spec.image().into())),
         ("imagePullPolicy", spec.image_pull_policy.map(Json::from)),
         ("livenessProbe", Some(probe(10, 6))),
@@ -94,13 +102,15 @@ fn container<'a>(primary: &'a Primary<'a>) -> Json<'a> {
 
 /// Configuration of the distribution registry
 /// (distribution.github.io/distribution/about/configuration).
-fn environment<'a>(primary: &'a Primary<'a>) -> Vec<Json<'a>> {
+fn environment<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Vec<Json<'a>> {
     let literal = |name: &'static str, value: Json<'a>| {
         Json::object([("name", Some(name.into())), ("value", Some(value))])
     };
+    // "false" is written out, since images bring configuration files that allow deletion.
+    let deletes = primary.spec.delete() || revision == TemplateRevision::DeletionOn;
     let mut variables = vec![
         literal("REGISTRY_HTTP_ADDR", format!(":{REGISTRY_PORT}").into()),
-        literal("REGISTRY_STORAGE_DELETE_ENABLED", "true".into()),
+        literal("REGISTRY_STORAGE_DELETE_ENABLED", if deletes { "true" } else { "false" }.into()),
         literal("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", DATA_PATH.into()),
     ];
     if let Some(secret) = http_secret_source(primary) {

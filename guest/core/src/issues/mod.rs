@@ -1,12 +1,14 @@
 //! Finding the issues of a cache: problems of its spec, objects that it names and that are missing,
 //! storage that cannot be as it asks, and writes that failed.
 
+mod image;
 mod references;
 mod storage;
 
 use crate::issue::{Impact, Issue, Reason};
 use crate::kinds::{SERVICE, STATEFUL_SET};
 use crate::validate::Problem;
+pub(crate) use image::of_image;
 use orascache_contract::{Failure, FailureReason, Verb};
 pub(crate) use references::{Related, of_references};
 pub(crate) use storage::of_storage;

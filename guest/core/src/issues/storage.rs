@@ -25,21 +25,23 @@ pub(crate) fn of_storage(primary: &Primary<'_>, owned: &Objects<'_>, maximum: Op
         );
         return Some(Issue::new(Reason::StorageNotAllowed, Impact::Freezing, message));
     };
-    let spec = claim.spec?;
-    let size = spec
-        .get("resources")
+    let size = claim
+        .spec
+        .and_then(|spec| spec.get("resources"))
         .and_then(|resources| resources.get("requests"))
         .and_then(|requests| requests.get("storage"))
         .and_then(Json::as_str);
-    if let (Some(maximum), Some(size)) = (excess, size)
-        && quantity::parse(wanted) > quantity::parse(size)
+    // A claim whose size cannot be read does not grow either.
+    if let Some(maximum) = excess
+        && quantity::parse(wanted) > size.and_then(quantity::parse)
     {
+        let size = size.unwrap_or(maximum);
         let message = format!(
             "spec.storage.size is {wanted}, but the administrator allows at most {maximum}. Claim {name} stays as it is: set the size to {size}."
         );
         return Some(Issue::new(Reason::StorageNotAllowed, Impact::Warning, message));
     }
-    let message = unchangeable(storage, &name, size, spec)?;
+    let message = unchangeable(storage, &name, size, claim.spec?)?;
     Some(Issue::new(Reason::StorageUnchangeable, Impact::Warning, message))
 }
 

@@ -1,6 +1,7 @@
 //! Settings of an administrator, which count for all caches and steps.
 
 mod document;
+mod image_pattern;
 mod proxy_resources;
 mod selector;
 
@@ -11,6 +12,8 @@ use crate::names;
 use crate::quantity;
 use crate::step_annotations;
 use document::Place;
+pub(crate) use image_pattern::ImagePattern;
+use orascache_api::names::OPERATOR_NAMESPACE;
 use orascache_api::reference;
 use orascache_api::steps::{ANNOTATION_PREFIX, DEFAULT_AGENT_IMAGE};
 use orascache_contract::Error;
@@ -23,11 +26,14 @@ use selector::Selector;
 pub(crate) struct Settings<'a> {
     /// Image that carries the agent, where a pod names none.
     pub(crate) agent_image: &'a str,
-    /// Hosts that the annotation `registry` may name. `*.` in front stands for any subdomain.
+    /// Hosts that the annotation `registry` may name. `*.` in front stands for any subdomain, and
+    /// `http://` in front of that allows credentials to travel without TLS.
     pub(crate) allowed_registries: Option<Vec<&'a str>>,
-    /// Images that the annotation `oras-container` may name. Those that end with `/`, `:` or `@`
-    /// are prefixes.
-    pub(crate) allowed_agent_images: Option<Vec<&'a str>>,
+    /// Caches of other namespaces that the annotation `registry` may name, as `namespace/name` or
+    /// `namespace/*`.
+    pub(crate) allowed_caches: Vec<&'a str>,
+    /// Images that the annotation `oras-container` may name.
+    pub(crate) allowed_agent_images: Option<Vec<ImagePattern<'a>>>,
     /// Annotations that a step must have.
     pub(crate) required_annotations: Vec<RequiredAnnotation<'a>>,
     /// Largest `spec.storage.size` of a cache.
@@ -36,6 +42,10 @@ pub(crate) struct Settings<'a> {
     pub(crate) proxy: ProxyResources<'a>,
     /// DNS domain of the cluster, as in `cluster.local`.
     pub(crate) cluster_domain: Option<&'a str>,
+    /// Images that the registries of caches may run.
+    allowed_images: Option<Vec<ImagePattern<'a>>>,
+    /// Namespace of the operator, whose pods reach every cache.
+    pub(crate) operator_namespace: &'a str,
 }
 
 /// An annotation that a step must have, in some namespaces or in all of them.
@@ -47,8 +57,14 @@ pub(crate) struct RequiredAnnotation<'a> {
     pub(crate) namespaces: Option<Selector<'a>>,
 }
 
+/// In front of a host in `allowedRegistries`.
+pub(crate) const PLAIN_HTTP: &str = "http://";
+
+/// What an image pattern is, for messages.
+const IMAGE_PATTERN: &str = "an image or the beginning of one that ends with '/', ':' or '@': write one like registry.example.org/team/";
+
 /// The known settings, for messages.
-const KNOWN: &str = "agentImage, allowedRegistries, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources or clusterDomain";
+const KNOWN: &str = "agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages or operatorNamespace";
 
 impl<'a> Settings<'a> {
     /// Empty text stands for the defaults.
@@ -61,16 +77,35 @@ impl<'a> Settings<'a> {
         let mut settings = Settings {
             agent_image: DEFAULT_AGENT_IMAGE,
             allowed_registries: None,
+            allowed_caches: Vec::new(),
             allowed_agent_images: None,
             required_annotations: Vec::new(),
             maximum_storage: None,
             proxy: ProxyResources::default(),
             cluster_domain: None,
+            allowed_images: None,
+            operator_namespace: OPERATOR_NAMESPACE,
         };
         let Some(tree) = tree else { return Ok(settings) };
         let mut findings = Findings::default();
         settings.read_members(tree, &mut findings);
         if findings.problems.is_empty() { Ok(settings) } else { Err(Error::InvalidInput(findings.message())) }
+    }
+
+    /// Why a registry may not run an image, as the rest of a sentence about it, without its final
+    /// stop. `None` when it may.
+    pub(crate) fn refuse_image(&self, image: &str) -> Option<String> {
+        let allowed = self.allowed_images.as_ref()?;
+        if allowed.iter().any(|pattern| pattern.matches(image)) {
+            return None;
+        }
+        let patterns: Vec<&str> = allowed.iter().map(ImagePattern::as_str).collect();
+        let remedy = if patterns.is_empty() {
+            "set spec.deploy to false, or ask for a setting allowedImages that is not empty".to_owned()
+        } else {
+            format!("write one of {}", patterns.join(", "))
+        };
+        Some(format!("is {image}, which the administrator does not allow: {remedy}"))
     }
 
     fn read_members(&mut self, tree: &'a Json<'a>, findings: &mut Findings) {
@@ -87,14 +122,19 @@ impl<'a> Settings<'a> {
                     self.agent_image = image;
                 }
                 "allowedRegistries" => {
-                    let wanted = "a host with an optional port: write one like ghcr.io or *.example.org";
+                    let wanted = "a host with an optional port: write one like ghcr.io or *.example.org, with http:// in front where credentials may travel without TLS";
                     self.allowed_registries =
                         Some(document::texts(value, &place, is_host_pattern, wanted, findings));
                 }
+                "allowedCaches" => {
+                    let wanted = "a cache of a namespace: write it like team-a/shared, or team-a/* for all of its caches";
+                    self.allowed_caches = document::texts(value, &place, is_cache_pattern, wanted, findings);
+                }
                 "allowedAgentImages" => {
-                    let wanted = "an image or the beginning of one that ends with '/', ':' or '@': write one like registry.example.org/team/";
-                    self.allowed_agent_images =
-                        Some(document::texts(value, &place, is_image_pattern, wanted, findings));
+                    self.allowed_agent_images = Some(image_patterns(value, &place, findings));
+                }
+                "allowedImages" => {
+                    self.allowed_images = Some(image_patterns(value, &place, findings));
                 }
                 "requiredAnnotations" => {
                     for (item, place) in document::items(value, &place, findings) {
@@ -113,6 +153,15 @@ impl<'a> Settings<'a> {
                     if self.cluster_domain.is_some_and(|domain| !names::is_subdomain(domain)) {
                         findings.refuse(format!("{place} is not a DNS domain: write one like cluster.local"));
                     }
+                }
+                "operatorNamespace" => {
+                    let Some(namespace) = document::text(value, &place, findings) else { continue };
+                    if !names::is_label(namespace) {
+                        findings.refuse(format!(
+                            "{place} is not the name of a namespace: write one like {OPERATOR_NAMESPACE}"
+                        ));
+                    }
+                    self.operator_namespace = namespace;
                 }
                 _ => place.refuse_unknown(KNOWN, findings),
             }
@@ -155,12 +204,25 @@ impl<'a> RequiredAnnotation<'a> {
 }
 
 fn is_host_pattern(text: &str) -> bool {
-    reference::is_host(text.strip_prefix("*.").unwrap_or(text))
+    let host = text.strip_prefix(PLAIN_HTTP).unwrap_or(text);
+    reference::is_host(host.strip_prefix("*.").unwrap_or(host))
+}
+
+/// `namespace/name` or `namespace/*`. Namespaces and caches are named like DNS labels.
+fn is_cache_pattern(text: &str) -> bool {
+    text.split_once('/')
+        .is_some_and(|(namespace, name)| names::is_label(namespace) && (name == "*" || names::is_label(name)))
+}
+
+fn image_patterns<'a>(
+    value: &'a Json<'a>,
+    place: &Place<'_>,
+    findings: &mut Findings,
+) -> Vec<ImagePattern<'a>> {
+    let texts = document::texts(value, place, is_image_pattern, IMAGE_PATTERN, findings);
+    texts.into_iter().filter_map(ImagePattern::parse).collect()
 }
 
 fn is_image_pattern(text: &str) -> bool {
-    match text.strip_suffix(['/', ':', '@']) {
-        Some(start) => reference::is_image(start) || (text.ends_with('/') && reference::is_host(start)),
-        None => reference::is_image(text),
-    }
+    ImagePattern::parse(text).is_some()
 }

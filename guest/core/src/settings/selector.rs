@@ -131,8 +131,7 @@ mod tests {
     use super::*;
 
     fn selects(selector: &str, labels: &str) -> Result<bool, Vec<String>> {
-        let (selector, labels): (Json<'_>, Json<'_>) =
-            (serde_json::from_str(selector).unwrap(), serde_json::from_str(labels).unwrap());
+        let (selector, labels) = (Json::parse(selector).unwrap(), Json::parse(labels).unwrap());
         let mut findings = Findings::default();
         let selector = Selector::read(&selector, &Place::root("it"), &mut findings);
         if findings.problems.is_empty() {
@@ -163,7 +162,7 @@ mod tests {
         ] {
             assert_eq!(selects(selector, labels), Ok(wanted), "{selector}");
         }
-        let selector: Json<'_> = serde_json::from_str(r#"{"matchLabels":{"a":""}}"#).unwrap();
+        let selector = Json::parse(r#"{"matchLabels":{"a":""}}"#).unwrap();
         assert!(!Selector::read(&selector, &Place::root("it"), &mut Findings::default()).matches(None));
     }
 

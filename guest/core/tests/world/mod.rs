@@ -65,6 +65,12 @@ impl World {
         }
     }
 
+    /// Puts an object into the cluster, as somebody else wrote it.
+    pub fn put(&mut self, mut object: Value) {
+        add_defaults(&mut object);
+        self.store(object);
+    }
+
     /// Carries the plan out, as a host and an API server would.
     pub fn execute(&mut self, plan: &Plan) {
         for generated in &plan.generate {
@@ -96,8 +102,10 @@ impl World {
         let old = self.children.get(&key);
         object["metadata"]["uid"] =
             old.map_or_else(|| json!(format!("uid-{}", self.counter)), |old| old["metadata"]["uid"].clone());
+        // As the API server does: a change of the metadata alone is no new generation.
         let generation = old.map_or(0, |old| old["metadata"]["generation"].as_i64().unwrap_or(0));
-        object["metadata"]["generation"] = (generation + 1).into();
+        let is_edited = old.is_none_or(|old| old["spec"] != object["spec"]);
+        object["metadata"]["generation"] = (generation + i64::from(is_edited)).into();
         if let Some(status) = old.and_then(|old| old.get("status")) {
             object["status"] = status.clone();
         }
@@ -143,7 +151,7 @@ fn strip_content(object: &mut Value) {
     }
 }
 
-fn add_defaults(object: &mut Value) {
+pub fn add_defaults(object: &mut Value) {
     match object["kind"].as_str().unwrap() {
         "StatefulSet" => {
             let spec = &mut object["spec"];

@@ -1,18 +1,31 @@
 //! What the cache shows, and which primaries a change concerns.
 
 use super::{Cache, Listed, Source, View};
-use crate::decoded::Ownership;
+use crate::decoded::{Decoded, Ownership};
 use crate::object::{Key, Stored};
 use crate::roles::Roles;
+use crate::scope::{Scope, scopes};
 use crate::testing::{description, kind, object};
-use crate::watches::watches;
-use orascache_contract::{Description, WatchedKind};
+use crate::watches::{KindIndex, watches};
+use orascache_contract::{Description, Kind, WatchedKind};
+use serde_json::json;
 
 fn cache_for(description: &Description) -> Cache {
     let watches = watches(description).expect("watches");
     let roles = Roles::of(description, &watches).expect("roles");
     let ownership = Ownership { field_manager: "us".to_owned(), primary: description.primary.clone() };
-    Cache::new(watches, ownership, roles)
+    let scopes = scopes(&watches, &[]).expect("scopes");
+    Cache::new(watches, scopes, ownership, roles)
+}
+
+/// All objects of a kind.
+fn all(kind: KindIndex) -> Scope {
+    Scope { kind, namespace: None }
+}
+
+/// The objects of a kind in one namespace.
+fn within(kind: KindIndex, namespace: &str) -> Scope {
+    Scope { kind, namespace: Some(namespace.into()) }
 }
 
 /// `P` is the primary (0), `C` owned (1), `S` owned and related (2).
@@ -48,7 +61,7 @@ fn children_concern_their_controller_and_related_objects_their_namespace() {
 }
 
 #[test]
-fn an_object_in_another_namespace_is_never_a_child() {
+fn security_an_object_in_another_namespace_is_never_a_child() {
     let cache = cache();
     let p = Key::new("n", "p");
     cache.store(0, object("p", "P", 10, None), Source::Watch);
@@ -91,12 +104,59 @@ fn a_relist_removes_what_it_does_not_have_but_not_what_we_wrote_meanwhile() {
     let cache = cache();
     cache.store(0, object("p", "P", 10, None), Source::Watch);
     cache.store(1, object("old", "O", 11, Some("P")), Source::Watch);
-    cache.begin_relist(1);
+    cache.begin_relist(&all(1));
     cache.store(1, object("new", "N", 30, Some("P")), Source::Write);
-    assert_eq!(cache.end_relist(1), [Key::new("n", "p")]);
+    assert_eq!(cache.end_relist(&all(1)), [Key::new("n", "p")]);
     let view = seen(&cache, &Key::new("n", "p")).expect("a view");
     assert_eq!(view.owned.len(), 1);
     assert!(view.owned[0].starts_with("new"));
+}
+
+#[test]
+fn a_relist_of_one_namespace_removes_nothing_of_another() {
+    let cache = cache();
+    let (here, there) = (within(1, "n"), within(1, "other"));
+    cache.begin_relist(&here);
+    cache.begin_relist(&there);
+    cache.store(0, object("p", "P", 10, None), Source::Watch);
+    cache.store(1, object("c", "C", 11, Some("P")), Source::Watch);
+    cache.store(1, elsewhere("d", "D", None), Source::Watch);
+    assert_eq!((cache.end_relist(&here), cache.end_relist(&there)), (vec![], vec![]));
+    cache.begin_relist(&there);
+    assert_eq!(cache.end_relist(&there), []);
+    assert!(cache.get(1, &Key::new("other", "d")).is_none(), "the list did not have it");
+    assert!(cache.get(1, &Key::new("n", "c")).is_some());
+    for _ in 0..3 {
+        cache.begin_relist(&here);
+        cache.store(1, object("c", "C", 11, Some("P")), Source::Watch);
+        assert_eq!(cache.end_relist(&here), []);
+    }
+    cache.begin_relist(&here);
+    assert_eq!(cache.end_relist(&here), [Key::new("n", "p")]);
+}
+
+#[test]
+fn a_kind_may_be_absent_in_one_namespace() {
+    let mut optional = description(&[], &[]);
+    optional.owned = vec![WatchedKind::whole(kind("C")).or_absent()];
+    let cache = cache_for(&optional);
+    let roles = Roles::of(&optional, cache.watches()).expect("roles");
+    let (p, q) = (Key::new("n", "p"), Key::new("other", "q"));
+    cache.store(0, object("p", "P", 10, None), Source::Watch);
+    cache.store(0, elsewhere("q", "Q", None), Source::Watch);
+    cache.store(1, object("c", "C", 11, Some("P")), Source::Watch);
+    cache.store(1, elsewhere("d", "D", Some("Q")), Source::Watch);
+    assert!(cache.mark_absent(&within(1, "other")));
+    let view = cache.view(&q, &roles).expect("a view");
+    assert_eq!((view.owned.len(), view.absent), (0, vec![kind("C")]));
+    let view = cache.view(&p, &roles).expect("a view");
+    assert_eq!((view.owned.len(), view.absent), (1, vec![]));
+    assert_eq!(cache.primaries_of(&within(1, "other")), [q]);
+    assert!(cache.is_absent(&within(1, "other")) && !cache.is_absent(&within(1, "n")));
+    let nothing = Listed::new("20", std::iter::empty());
+    assert!(!cache.has_caught_up(&within(1, "n"), &nothing), "C is there still");
+    assert!(cache.mark_present(&within(1, "other")));
+    assert!(cache.has_caught_up(&within(1, "other"), &nothing), "objects elsewhere do not count");
 }
 
 #[test]
@@ -132,7 +192,9 @@ fn another_reconciler_gives_other_roles_to_the_same_objects() {
     cache.store(0, object("p", "P", 10, None), Source::Watch);
     cache.store(1, object("c", "C", 11, None), Source::Watch);
     cache.store(2, object("s", "S", 12, Some("P")), Source::Watch);
-    let roles = Roles::of(&description(&["S"], &["C"]), cache.watches()).expect("watched kinds");
+    let mut other = description(&["S"], &[]);
+    other.related = vec![WatchedKind::reduced(kind("C"), &[])];
+    let roles = Roles::of(&other, cache.watches()).expect("watched kinds");
     let seen = cache.view(&p, &roles).expect("a view");
     assert!(seen.owned[0].starts_with('s') && seen.related[0].starts_with('c'));
     assert_eq!((seen.owned.len(), seen.related.len()), (1, 1));
@@ -170,10 +232,10 @@ fn an_absent_kind_is_named_and_has_no_objects() {
     let p = Key::new("n", "p");
     cache.store(0, object("p", "P", 10, None), Source::Watch);
     cache.store(1, object("c", "C", 11, Some("P")), Source::Watch);
-    assert!(cache.mark_absent(1) && !cache.mark_absent(1));
+    assert!(cache.mark_absent(&all(1)) && !cache.mark_absent(&all(1)));
     let view = cache.view(&p, &roles).expect("a view");
     assert_eq!((view.owned.len(), view.absent), (0, vec![kind("C")]));
-    assert!(cache.mark_present(1) && !cache.mark_present(1));
+    assert!(cache.mark_present(&all(1)) && !cache.mark_present(&all(1)));
     assert_eq!(cache.view(&p, &roles).expect("a view").absent, []);
 }
 
@@ -185,12 +247,47 @@ fn the_cache_has_caught_up_when_it_has_the_listed_states_and_no_others() {
         Listed::new(revision, objects)
     };
     cache.store(1, object("a", "a", 10, None), Source::Watch);
-    assert!(cache.has_caught_up(1, &listed(&[("a", 10)], "10")));
-    assert!(!cache.has_caught_up(1, &listed(&[("a", 11)], "11")), "a newer state");
-    assert!(!cache.has_caught_up(1, &listed(&[("a", 10), ("b", 12)], "12")), "a new object");
-    assert!(!cache.has_caught_up(1, &listed(&[], "13")), "a deletion");
+    assert!(cache.has_caught_up(&all(1), &listed(&[("a", 10)], "10")));
+    assert!(!cache.has_caught_up(&all(1), &listed(&[("a", 11)], "11")), "a newer state");
+    assert!(!cache.has_caught_up(&all(1), &listed(&[("a", 10), ("b", 12)], "12")), "a new object");
+    assert!(!cache.has_caught_up(&all(1), &listed(&[], "13")), "a deletion");
     cache.store(1, object("b", "b", 20, None), Source::Write);
-    assert!(cache.has_caught_up(1, &listed(&[("a", 10)], "15")), "one that was made after the list");
+    assert!(cache.has_caught_up(&all(1), &listed(&[("a", 10)], "15")), "one that was made after the list");
     cache.remove(1, &object("a", "a", 21, None));
-    assert!(cache.has_caught_up(1, &listed(&[("a", 10)], "15")), "one that was deleted after the list");
+    assert!(cache.has_caught_up(&all(1), &listed(&[("a", 10)], "15")), "one that was deleted after the list");
+}
+
+/// How many objects with long annotations there are in a namespace.
+const CROWD: usize = 400;
+/// Length of the annotations of each; the API server takes 256 KiB.
+const ANNOTATION_BYTES: usize = 250_000;
+/// What the cache may hold of each object that no primary controls, beside what the guest reads.
+const IDENTITY_BYTES: usize = 512;
+
+#[test]
+fn security_long_annotations_of_others_are_not_held_in_memory() {
+    let secret = || Kind::namespaced("v1", "Secret", "secrets");
+    let service = || Kind::namespaced("v1", "Service", "services");
+    // As with OrasCaches: Secrets are owned and read, Services are owned only.
+    let mut described = description(&[], &[]);
+    described.owned = vec![WatchedKind::whole(secret()), WatchedKind::whole(service())];
+    described.related = vec![WatchedKind::reduced(secret(), &[])];
+    let cache = cache_for(&described);
+    let long = "x".repeat(ANNOTATION_BYTES);
+    for kind in [1, 2] {
+        for number in 0..CROWD {
+            let object = json!({"metadata": {
+                "name": format!("s{number}"), "namespace": "n", "uid": format!("{kind}-{number}"),
+                "resourceVersion": "1", "annotations": {"a": long},
+            }});
+            let decoded: Decoded = serde_json::from_value(object).expect("any JSON");
+            cache.store(kind, cache.decode(kind, decoded).expect("it has an identity"), Source::Watch);
+        }
+    }
+    let held = cache.bytes_held();
+    assert!(held > 0 && held < 2 * CROWD * IDENTITY_BYTES, "{held} bytes");
+    cache.store(0, object("p", "P", 10, None), Source::Watch);
+    let roles = Roles::of(&described, cache.watches()).expect("roles");
+    let view = cache.view(&Key::new("n", "p"), &roles).expect("a view");
+    assert_eq!((view.related.len(), view.omitted), (CROWD, vec![]));
 }

@@ -31,7 +31,7 @@ impl Cache {
                 None => omitted.push(*kind),
             }
         }
-        let absent = roles.optional().iter().filter(|kind| state.absent.contains(kind)).copied().collect();
+        let absent = roles.optional().iter().filter(|kind| state.is_absent(**kind, key)).copied().collect();
         Some(View {
             uid: primary.uid.clone(),
             primary: primary.text.clone(),
@@ -44,6 +44,11 @@ impl Cache {
 }
 
 impl State {
+    /// Whether objects of a kind that this primary may own or read are absent.
+    fn is_absent(&self, kind: KindIndex, primary: &Key) -> bool {
+        self.absent.iter().any(|scope| scope.kind == kind && scope.concerns(primary))
+    }
+
     /// Texts of the objects that the primary controls.
     fn owned(&self, primary: &Key, uid: &str, roles: &Roles) -> Vec<Arc<str>> {
         let children = self.children.get(uid).into_iter().flatten();

@@ -1,11 +1,12 @@
-//! Server-side apply of one child. It never adopts, takes edits back, leaves fields to managers that
-//! apply them, and does not repeat an apply that changes nothing.
+//! Server-side apply of one child. It never adopts, takes edits back, leaves fields to managers
+//! that apply them, and does not repeat an apply that changes nothing.
 
 use super::target_of;
 use crate::cache::{Cache, Source};
 use crate::decoded::Decoded;
 use crate::digest::{self, content};
 use crate::force_limiter::ForceLimiter;
+use crate::may_write::MayWrite;
 use crate::object::Stored;
 use crate::ownership::{self, Judgement};
 use crate::permit::Planned;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+use tokio::sync::watch;
 
 /// How many objects are remembered whose apply changes nothing. Correct guests have none.
 const MAX_SETTLED: usize = 10_000;
@@ -26,14 +28,15 @@ const ATTEMPTS: usize = 4;
 
 pub(super) struct Applier {
     client: Client,
+    may_write: watch::Receiver<MayWrite>,
     limiter: ForceLimiter,
     /// Applies that changed nothing: by UID, digests of the live object and of what was applied.
     settled: Mutex<HashMap<Box<str>, (u64, u64)>>,
 }
 
 impl Applier {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client, limiter: ForceLimiter::default(), settled: Mutex::default() }
+    pub(super) fn new(client: Client, may_write: watch::Receiver<MayWrite>) -> Self {
+        Self { client, may_write, limiter: ForceLimiter::default(), settled: Mutex::default() }
     }
 
     /// Applies one child of the primary with the UID `owner`; returns whether anything changed.
@@ -83,6 +86,10 @@ impl Applier {
                     live = read(&api, cache, planned).await.map_err(|error| failed(&error))?;
                     if let Some(live) = &live {
                         cache.store(planned.kind, live.clone(), Source::Write);
+                    }
+                    // The next attempt is a write of its own.
+                    if !self.may_write.borrow().is_in_force() {
+                        return Err(failed(&error));
                     }
                 }
                 Err(error) => return Err(failed(&error)),

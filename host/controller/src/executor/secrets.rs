@@ -17,7 +17,7 @@ use serde_json::Value;
 const ALREADY_EXISTS: &str = "AlreadyExists";
 
 impl Executor {
-    /// Creates the Secret unless there is one of that name, whoever controls it. Returns whether it
+    /// Creates the Secret unless there is one of that name, whatever controls it. Returns whether it
     /// was created.
     pub(super) async fn generate(
         &self,

@@ -13,8 +13,8 @@ impl Executor {
     /// Writes the status of the planned object, all of it, and nothing else of that object.
     ///
     /// Returns whether the answer has content that the plan was not made from: somebody changed the
-    /// primary meanwhile. The cache has that content now, and the watch's event, which is older than
-    /// the answer, leads to no other plan.
+    /// primary meanwhile. The cache has that content now, and the watch's event, which is older
+    /// than the answer, leads to no other plan.
     ///
     /// # Errors
     /// With a phrase.

@@ -1,10 +1,15 @@
 //! Answers that refuse, conflict, or do not come.
 
-use crate::script::{CONFIG_MAP, Script, description, names};
+use crate::script::{CONFIG_MAP, Script, description, names, text_at};
 use crate::world::{World, config_map};
-use fake_kube_server::{Fault, Matcher};
+use fake_kube::{Fault, Matcher};
 use orascache_contract::{FailureReason, Observed, Plan, Verb, WatchedKind};
+use orascache_controller::Options;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 fn script() -> Arc<Script> {
     Script::new(description(vec![WatchedKind::whole(CONFIG_MAP)], Vec::new()), |observed: &Observed| {
@@ -115,4 +120,34 @@ async fn a_status_that_is_refused_is_written_later() {
     world.settle(&controller).await;
     let widget = world.get(&crate::script::WIDGET, "w").await.expect("a widget");
     assert_eq!(widget["status"]["phase"], "Ready");
+}
+
+#[tokio::test]
+async fn a_reconciler_that_panics_costs_one_primary_a_backoff() {
+    const PANICS: usize = 3;
+    let world = World::start().await;
+    for name in ["bad", "good"] {
+        world.widget(name).await;
+    }
+    let remaining = AtomicUsize::new(PANICS);
+    let none = description(Vec::new(), Vec::new());
+    let script = Script::new(none, move |observed: &Observed| {
+        let is_bad = text_at(&observed.primary, "/metadata/name") == "bad";
+        if is_bad && remaining.try_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
+            panic!("this test makes a reconciler panic");
+        }
+        Plan::default()
+    });
+    let mut registry = Registry::default();
+    let options = Options { workers: 1, ..World::options() };
+    let controller = world.controller_with(script.clone(), options, &mut registry).await;
+    let shown =
+        |name: &'static str| move |observed: &Observed| text_at(&observed.primary, "/metadata/name") == name;
+    script.until("the other primary", shown("good")).await;
+    script.until("a plan for the first, after its backoff", shown("bad")).await;
+    world.settle(&controller).await;
+    let mut metrics = String::new();
+    encode(&mut metrics, &registry).expect("metrics");
+    let errors = "controller_runtime_reconcile_errors_total{controller=\"widget\"}";
+    assert!(metrics.contains(&format!("{errors} {PANICS}\n")), "{metrics}");
 }

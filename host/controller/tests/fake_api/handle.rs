@@ -23,9 +23,10 @@ async fn another_reconciler_takes_over_with_its_own_roles() {
     let first = idle(description(whole(CONFIG_MAP), whole(SECRET)));
     let controller = world.controller(first.clone()).await;
     let calls = first.calls();
-    let second = idle(description(whole(SECRET), whole(CONFIG_MAP)));
+    let reads_names = || vec![WatchedKind::reduced(CONFIG_MAP, &[])];
+    let second = idle(description(whole(SECRET), reads_names()));
     let handle = controller.reconciler_handle();
-    let observations = handle.observations(&description(whole(SECRET), whole(CONFIG_MAP)), 10);
+    let observations = handle.observations(&description(whole(SECRET), reads_names()), 10);
     assert_eq!(names(&observations.expect("it fits")[0].related), ["c"]);
     assert_eq!(handle.replace(second.clone()), Ok(1));
     world.settle(&controller).await;
@@ -50,6 +51,9 @@ async fn a_reconciler_that_does_not_fit_is_refused() {
     let other = Description { related: whole(SECRET), ..fitting() };
     assert!(matches!(refused(other.clone()), Incompatible::NotWatched(_)));
     assert!(handle.replace(idle(other)).is_err());
+    let more = Description { related: whole(CONFIG_MAP), ..fitting() };
+    let message = refused(more).to_string();
+    assert!(message.contains("more fields of ConfigMap of v1"), "{message}");
     let calls = first.calls();
     world.touch("w").await;
     world.settle(&controller).await;

@@ -1,14 +1,17 @@
 //! The controller against an API server in this process.
 
-mod children;
 mod errors;
 mod generate;
 mod handle;
-mod overreach;
+mod leadership;
+mod namespaces;
 mod patch;
 mod questions;
 mod quiescence;
 mod script;
+mod security_children;
+mod security_memory;
+mod security_overreach;
 mod settings;
 mod watches;
 mod world;

@@ -11,7 +11,7 @@ use orascache_controller::{Artifacts, Options};
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Answers with the digest that it is told, once it is told one.
+/// Answers every question with one digest, as soon as that is set.
 struct Registry {
     digest: watch::Sender<Option<&'static str>>,
     asked: watch::Sender<Vec<ArtifactQuestion>>,
@@ -136,7 +136,7 @@ async fn credentials_of_another_namespace_are_not_used() {
 }
 
 #[tokio::test]
-async fn without_anybody_to_ask_every_answer_is_unknown() {
+async fn the_default_answers_every_question_with_unknown() {
     let world = World::start().await;
     world.widget("w").await;
     let script = asks(vec![question("1", None)]);

@@ -2,7 +2,7 @@
 
 use crate::script::{CONFIG_MAP, Script, description, names};
 use crate::world::{World, config_map};
-use fake_kube_server::Matcher;
+use fake_kube::Matcher;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use orascache_contract::{Description, GuestError, Observed, Plan, WatchedKind};
@@ -56,7 +56,8 @@ async fn a_controller_is_not_quiescent_while_a_watch_is_silent() {
             while world.server.requests().count(&lists) == before {
                 tokio::task::yield_now().await;
             }
-            // The list was answered. Only the watch is missing now, however often tasks get their turn.
+            // The list was answered. Only the watch is missing now, however often tasks get their
+            // turn.
             for _ in 0..1_000 {
                 tokio::task::yield_now().await;
             }

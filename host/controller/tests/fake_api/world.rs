@@ -1,7 +1,7 @@
 //! An API server with the kind Widget, and what tests do with it.
 
 use crate::script::{CONFIG_MAP, PATIENCE, WIDGET};
-use fake_kube_server::{ApiServer, Entry, Matcher};
+use fake_kube::{Entry, FakeKube, Matcher};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -9,7 +9,7 @@ use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Pos
 use kube::core::ApiResource;
 use kube::{Api, Client};
 use orascache_contract::Kind;
-use orascache_controller::{Backoff, Controller, Options, Reconciler};
+use orascache_controller::{Backoff, Controller, Options, Reconciler, StartError};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -19,9 +19,11 @@ use std::time::Duration;
 pub const LAB: &str = "lab";
 /// A namespace of somebody else.
 pub const OTHER: &str = "other";
+/// A namespace that is always there.
+pub const DEFAULT: &str = "default";
 
 pub struct World {
-    pub server: ApiServer,
+    pub server: FakeKube,
     /// The test's own client.
     pub client: Client,
 }
@@ -32,10 +34,12 @@ const CONTROLLER: &str = "controller";
 
 impl World {
     pub async fn start() -> Self {
-        // All tests of a process share one provider; a second installation changes nothing.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let server = ApiServer::start(fake_kube_server::Options::default()).await.expect("a server");
-        let client = client(&server, TEST);
+        Self::start_with(FakeKube::builder()).await
+    }
+
+    pub async fn start_with(server: fake_kube::Builder) -> Self {
+        let server = server.start().await.expect("a server");
+        let client = server.client_as(TEST).expect("a client");
         let world = Self { server, client };
         world.define(&WIDGET).await;
         for name in [LAB, OTHER] {
@@ -66,9 +70,8 @@ impl World {
                 }],
             },
         });
-        let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
         let definition = serde_json::from_value(definition).expect("a definition");
-        api.create(&PostParams::default(), &definition).await.expect("a definition");
+        self.server.install(&definition).await.expect("a definition");
     }
 
     /// Removes a CustomResourceDefinition.
@@ -95,11 +98,20 @@ impl World {
         options: Options,
         registry: &mut Registry,
     ) -> Controller {
-        let client = client(&self.server, CONTROLLER);
-        let controller =
-            Controller::start(client, reconciler, options, registry).await.expect("the controller starts");
+        let controller = self.begin(reconciler, options, registry).await.expect("the controller starts");
         self.settle(&controller).await;
         controller
+    }
+
+    /// Starts a controller, and waits for nothing.
+    pub async fn begin(
+        &self,
+        reconciler: Arc<dyn Reconciler>,
+        options: Options,
+        registry: &mut Registry,
+    ) -> Result<Controller, StartError> {
+        let client = self.server.client_as(CONTROLLER).expect("a client");
+        Controller::start(client, reconciler, options, registry).await
     }
 
     /// Waits until the controller has nothing to do.
@@ -109,6 +121,7 @@ impl World {
         waited.expect("the controller becomes quiescent").expect("the API answers");
     }
 
+    /// The API of a kind; the namespace means nothing for kinds that have none.
     pub fn api(&self, kind: &Kind, namespace: &str) -> Api<DynamicObject> {
         let resource = ApiResource {
             group: kind.group().to_owned(),
@@ -117,10 +130,14 @@ impl World {
             kind: kind.kind.to_string(),
             plural: kind.plural.to_string(),
         };
-        Api::namespaced_with(self.client.clone(), namespace, &resource)
+        if kind.namespaced {
+            Api::namespaced_with(self.client.clone(), namespace, &resource)
+        } else {
+            Api::all_with(self.client.clone(), &resource)
+        }
     }
 
-    /// Creates an object in the lab.
+    /// Creates an object in the lab, or one without a namespace.
     pub async fn create(&self, kind: &Kind, name: &str, content: Value) -> Value {
         self.create_in(LAB, kind, name, content).await
     }
@@ -188,14 +205,6 @@ impl World {
             |event: &Event| event.regarding.as_ref().and_then(|object| object.name.as_deref()) == Some(about);
         all.into_iter().filter(is_about).collect()
     }
-}
-
-fn client(server: &ApiServer, agent: &'static str) -> Client {
-    let mut config = kube::Config::new(server.url().parse().expect("an address"));
-    // The controller retries by itself, and tells the reconciler why.
-    config.default_retry = false;
-    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(agent)));
-    Client::try_from(config).expect("a client")
 }
 
 /// A ConfigMap of the lab with one value, as a plan has it.

@@ -2,7 +2,7 @@
 
 use crate::script::{CONFIG_MAP, Script, WIDGET, description, json_of, names, text_at};
 use crate::world::{LAB, World, config_map};
-use fake_kube_server::Matcher;
+use fake_kube::Matcher;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use orascache_contract::{
     Event, FailureReason, Kind, ObjectRef, Observed, Plan, Severity, Verb, WatchedKind,
@@ -226,40 +226,11 @@ async fn notes_of_events_are_cut_to_a_thousand_bytes() {
 }
 
 #[tokio::test]
-async fn a_process_that_may_not_write_calls_no_reconciler() {
-    let world = World::start().await;
-    world.widget("w").await;
-    let script = Script::new(owns_config_maps(), wants("ours"));
-    let leads = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let options = orascache_controller::Options {
-        may_write: Box::new({
-            let leads = leads.clone();
-            move || leads.load(std::sync::atomic::Ordering::Relaxed)
-        }),
-        ..World::options()
-    };
-    let mut registry = Default::default();
-    let controller = world.controller_with(script.clone(), options, &mut registry).await;
-    assert_eq!(script.calls(), 0);
-    leads.store(true, std::sync::atomic::Ordering::Relaxed);
-    script.until("a child", |observed| names(&observed.owned) == ["child"]).await;
-    world.settle(&controller).await;
-}
-
-#[tokio::test]
 async fn primaries_without_a_namespace_own_objects_in_any() {
     let gadget = Kind::cluster_scoped("example.org/v1", "Gadget", "gadgets");
     let world = World::start().await;
     world.define(&gadget).await;
-    let resource = kube::core::ApiResource {
-        group: "example.org".into(),
-        version: "v1".into(),
-        api_version: "example.org/v1".into(),
-        kind: "Gadget".into(),
-        plural: "gadgets".into(),
-    };
-    let api: kube::Api<DynamicObject> = kube::Api::all_with(world.client.clone(), &resource);
-    api.create(&Default::default(), &DynamicObject::new("g", &resource)).await.expect("a gadget");
+    world.create(&gadget, "g", json!({})).await;
     let script =
         Script::new(orascache_contract::Description { primary: gadget, ..owns_config_maps() }, wants("ours"));
     let _controller = world.controller(script.clone()).await;

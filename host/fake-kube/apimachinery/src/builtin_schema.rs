@@ -1,7 +1,7 @@
 //! Schemas of the built-in kinds.
 //!
-//! They are made from the types of `k8s-openapi` and from the list keys that a real API server publishes
-//! (`data/list-map-keys.json`), which the types lack.
+//! They are made from the types of `k8s-openapi` and from the list keys that a real API server
+//! publishes (`data/list-map-keys.json`), which the types lack.
 
 use crate::schema::{self, Schema, TimePrecision};
 use k8s_openapi::api::admissionregistration::v1 as admissionregistration_v1;

@@ -50,7 +50,8 @@ fn cause(schema: &Schema, new: &Value, error: &kube_cel::ValidationError) -> Cau
         ErrorKind::ValidationFailure => error.message.clone(),
         _ => format!("rule {:?} cannot be evaluated: {}", error.rule, error.message),
     };
-    // The API server does not show the values of objects, and a rule with a `fieldPath` is a rule of an object.
+    // The API server does not show the values of objects, and a rule with a `fieldPath` is a rule
+    // of an object.
     let value =
         if rule_has_field_path(schema, &error.rule) { None } else { scalar_at(new, &error.field_path) };
     let message = match value {

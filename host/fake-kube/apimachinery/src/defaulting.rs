@@ -3,9 +3,9 @@
 use crate::schema::Schema;
 use serde_json::Value;
 
-/// Sets absent fields that have a default, and drops nulls where null is no value.
+/// Sets absent fields to their defaults, and drops nulls from fields that are not nullable.
 ///
-/// A null in a field that has a default and is not nullable is treated as absent, as the API server does.
+/// A null in a field that is not nullable counts as absent, as in the API server.
 pub fn apply(schema: &Schema, value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -20,7 +20,8 @@ pub fn apply(schema: &Schema, value: &mut Value) {
                         Some(default) => {
                             members.insert(name.clone(), default.clone());
                         }
-                        // A null where the schema knows no null means "not given".
+                        // The field is not nullable and has no default: null means that it is
+                        // absent.
                         None if !child.preserve_unknown && members.get(name) == Some(&Value::Null) => {
                             members.remove(name);
                         }
@@ -72,7 +73,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn defaults_go_where_the_parent_is() {
+    fn defaults_are_set_in_objects_that_exist() {
         let schema = Schema::from_openapi(&json!({"type": "object", "properties": {
             "spec": {"type": "object", "properties": {
                 "image": {"type": "string", "default": "i"},

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// All values that the path leads to; none when it leads nowhere or is not understood.
+/// All values at the path. None when there are no such fields or the path is not supported.
 pub fn find<'v>(path: &str, value: &'v Value) -> Vec<&'v Value> {
     let path = path.trim();
     let path = path.strip_prefix('{').and_then(|path| path.strip_suffix('}')).unwrap_or(path);
@@ -121,7 +121,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn paths_of_printer_columns() {
+    fn paths_of_printer_columns_are_followed() {
         let object = json!({
             "spec": {"image": "i", "a.b": 1},
             "status": {"conditions": [{"type": "Ready", "status": "True"}, {"type": "Other", "status": "False"}]},

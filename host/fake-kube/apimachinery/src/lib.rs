@@ -1,8 +1,9 @@
-//! What Kubernetes API objects mean, as pure functions: schemas, defaults, validation, patches, server-side apply,
-//! selectors and OpenAPI documents. No input or output, no clock.
+//! What Kubernetes API objects mean, as pure functions: schemas, defaults, validation, patches,
+//! server-side apply, selectors and OpenAPI documents. No input or output, no clock.
 //!
-//! Objects are [`serde_json::Value`]s. [`schema::Schema`] is the type tree that all functions walk. It is made from
-//! the OpenAPI schema of a CRD, or from the published types of the built-in kinds ([`builtin_schema`]).
+//! Objects are [`serde_json::Value`]s. [`schema::Schema`] is the type tree that all functions walk.
+//! It is made from the OpenAPI schema of a CRD, or from the published types of the built-in kinds
+//! ([`builtin_schema`]).
 //!
 //! ```
 //! use fake_kube_apimachinery::{builtin_schema, patch};
@@ -17,8 +18,8 @@
 //! ```
 //!
 //! # What it does not do
-//! - Messages follow a kube-apiserver 1.36 as far as they were recorded or are known from its source. Go's JSON
-//!   decoder and CEL are worded approximately.
+//! - Messages follow a kube-apiserver 1.36 as far as they were recorded or are known from its
+//!   source. Go's JSON decoder and CEL are worded approximately.
 //! - CEL is evaluated by `kube-cel`: there are no cost limits, and rules are not type-checked.
 //! - Managed fields are not converted between versions of a kind.
 

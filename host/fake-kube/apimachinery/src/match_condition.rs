@@ -1,8 +1,8 @@
 //! Match conditions of admission webhooks: CEL expressions about a request.
 //!
-//! The variables are those of `k8s.io/apiserver/pkg/admission/plugin/cel`: `object`, `oldObject` and `request`
-//! as plain JSON (map keys are not escaped, unlike in the rules of CRDs), and `namespaceObject`, which is null
-//! for webhooks. There is no `authorizer`.
+//! The variables are those of `k8s.io/apiserver/pkg/admission/plugin/cel`: `object`, `oldObject`
+//! and `request` as plain JSON (map keys are not escaped, unlike in the rules of CRDs), and
+//! `namespaceObject`, which is null for webhooks. There is no `authorizer`.
 
 use kube_cel::KubeCelExt;
 use kube_cel::cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
@@ -25,7 +25,8 @@ impl MatchCondition {
     /// Compiles an expression that must evaluate to a boolean.
     ///
     /// # Errors
-    /// The API server's detail about the field `expression`, for example `compilation failed: ERROR: ...`.
+    /// The API server's detail about the field `expression`, for example `compilation failed:
+    /// ERROR: ...`.
     pub fn compile(expression: &str) -> Result<Self, String> {
         let program = Program::compile(expression).map_err(|error| format!("compilation failed: {error}"))?;
         if let Some(name) = undeclared(program.expression(), &mut Vec::new()) {
@@ -57,7 +58,7 @@ impl MatchCondition {
     }
 }
 
-/// What conditions can look at.
+/// The variables of conditions.
 pub struct Variables(Context<'static>);
 
 impl std::fmt::Debug for Variables {
@@ -67,7 +68,8 @@ impl std::fmt::Debug for Variables {
 }
 
 impl Variables {
-    /// The objects (null when missing), and the request of an AdmissionReview without them.
+    /// The variables of a request: its objects, which are null when missing, and the `request` of
+    /// its AdmissionReview without UID and objects.
     pub fn new(object: Option<&Value>, old_object: Option<&Value>, request: &Value) -> Self {
         let mut context = Context::default().with_all();
         let optional = |value: Option<&Value>| value.map_or(Cel::Null, to_cel);
@@ -79,7 +81,8 @@ impl Variables {
     }
 }
 
-/// Numbers are integers when they can be, as Go's decoder of unstructured objects has it.
+/// Converts JSON. Numbers are integers when they can be, as in Go's decoder of unstructured
+/// objects.
 fn to_cel(value: &Value) -> Cel {
     match value {
         Value::Null => Cel::Null,
@@ -99,7 +102,7 @@ fn to_cel(value: &Value) -> Cel {
     }
 }
 
-/// The first name that is neither a variable nor bound by a macro around it.
+/// The first name that is neither a variable nor bound by an enclosing macro.
 fn undeclared(expression: &IdedExpr, bound: &mut Vec<String>) -> Option<String> {
     match &expression.expr {
         Expr::Ident(name) => {
@@ -108,13 +111,13 @@ fn undeclared(expression: &IdedExpr, bound: &mut Vec<String>) -> Option<String> 
         }
         Expr::Select(select) => undeclared(&select.operand, bound),
         Expr::Call(call) => {
-            // The target of a namespaced function is the namespace: `sets.contains(a, b)`.
+            // The target of a namespaced function such as `sets.contains(a, b)` is not a variable.
             let target = call.target.as_deref().filter(|target| !is_namespace(target));
             target.into_iter().chain(&call.args).find_map(|part| undeclared(part, bound))
         }
         Expr::List(list) => list.elements.iter().find_map(|part| undeclared(part, bound)),
         Expr::Map(map) => map.entries.iter().find_map(|entry| undeclared_in_entry(&entry.expr, bound)),
-        // There are no messages to construct.
+        // No message types are declared.
         Expr::Struct(made) => Some(made.type_name.clone()),
         Expr::Comprehension(inner) => {
             let outside = [&inner.iter_range, &inner.accu_init];
@@ -142,8 +145,8 @@ fn undeclared_in_entry(entry: &EntryExpr, bound: &mut Vec<String>) -> Option<Str
     }
 }
 
-/// Makes `a.b` mean `a["b"]`: the evaluator takes a field of null (or of any value that has none) for `false`,
-/// where the API server has an error.
+/// Rewrites `a.b` to `a["b"]`. The evaluator returns `false` for a field of a value without fields,
+/// for example of null, where the API server reports an error.
 fn index_instead_of_select(expression: &mut IdedExpr) {
     let id = expression.id;
     match &mut expression.expr {
@@ -182,7 +185,7 @@ fn index_instead_of_select(expression: &mut IdedExpr) {
     }
 }
 
-/// Names of types are values too: `type(object) == map`.
+/// Whether the name is that of a type. Types are values, as in `type(object) == map`.
 fn is_type(name: &str) -> bool {
     matches!(name, "bool" | "int" | "uint" | "double" | "string" | "bytes" | "list" | "map" | "null_type")
 }
@@ -192,7 +195,7 @@ fn is_namespace(target: &IdedExpr) -> bool {
         matches!(name.as_str(), "sets" | "math" | "format" | "base64" | "optional" | "strings" | "ip" | "cidr"))
 }
 
-/// The type of an expression that is obviously no boolean.
+/// The type of an expression that is a literal of another type than bool.
 fn literal_type(expression: &IdedExpr) -> Option<&'static str> {
     match &expression.expr {
         Expr::Literal(LiteralValue::String(_)) => Some("string"),
@@ -212,7 +215,7 @@ mod tests {
     use super::{MatchCondition, Variables};
     use serde_json::{Value, json};
 
-    const OURS: &str = "has(object.metadata.annotations) && object.metadata.annotations.exists(key, \
+    const ANNOTATED: &str = "has(object.metadata.annotations) && object.metadata.annotations.exists(key, \
                         key.startsWith('cache.example.com/'))";
 
     fn evaluate(expression: &str, object: Value, old: Value) -> Result<bool, String> {
@@ -228,19 +231,19 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_annotations_are_as_written() {
+    fn keys_of_annotations_are_not_escaped() {
         let pod = |annotations: Value| json!({"metadata": {"annotations": annotations}});
-        let ours = json!({"cache.example.com/input": "x"});
-        assert_eq!(evaluate(OURS, pod(ours), Value::Null), Ok(true));
-        assert_eq!(evaluate(OURS, pod(json!({"other.io/x": "y"})), Value::Null), Ok(false));
-        assert_eq!(evaluate(OURS, json!({"metadata": {}}), Value::Null), Ok(false));
+        let annotated = json!({"cache.example.com/input": "x"});
+        assert_eq!(evaluate(ANNOTATED, pod(annotated), Value::Null), Ok(true));
+        assert_eq!(evaluate(ANNOTATED, pod(json!({"other.io/x": "y"})), Value::Null), Ok(false));
+        assert_eq!(evaluate(ANNOTATED, json!({"metadata": {}}), Value::Null), Ok(false));
         let by_key =
             "'other.io/x' in object.metadata.annotations && object.metadata.annotations['other.io/x'] == 'y'";
         assert_eq!(evaluate(by_key, pod(json!({"other.io/x": "y"})), Value::Null), Ok(true));
     }
 
     #[test]
-    fn objects_are_compared_whole() {
+    fn objects_are_compared_deeply() {
         let spec = |value: Value| json!({"spec": {"a": [1, {"b": value}]}, "metadata": {}});
         assert_eq!(evaluate("object.spec != oldObject.spec", spec(1.into()), spec(1.into())), Ok(false));
         assert_eq!(evaluate("object.spec != oldObject.spec", spec(1.into()), spec(2.into())), Ok(true));
@@ -276,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_evaluated_is_an_error() {
+    fn evaluation_errors_are_reported() {
         let error =
             evaluate("object.spec.b == 1", json!({"spec": {}}), Value::Null).expect_err("no such key");
         assert_eq!(error, "expression 'object.spec.b == 1' resulted in error: no such key: b");
@@ -286,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_compile_is_refused() {
+    fn expressions_that_do_not_compile_are_refused() {
         for (expression, detail) in [
             ("object.", "compilation failed: ERROR: <input>:1:"),
             ("objekt.spec == 1", "undeclared reference to 'objekt'"),

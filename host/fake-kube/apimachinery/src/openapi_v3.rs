@@ -1,11 +1,11 @@
-//! OpenAPI v3 documents of one group-version, as far as `kubectl explain`, `kubectl apply` and field validation
-//! look at them.
+//! OpenAPI v3 documents of one group-version, with the parts that `kubectl explain`, `kubectl
+//! apply` and field validation use.
 
 use crate::builtin_schema;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
-/// What a document says about one resource.
+/// One resource of a document.
 #[derive(Clone, Debug)]
 pub struct ResourceDescription {
     /// API group, empty for the core group.
@@ -18,9 +18,9 @@ pub struct ResourceDescription {
     pub plural: String,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
-    /// `create`, `update`, `patch`, ...
+    /// The supported verbs, for example `create`.
     pub verbs: Vec<String>,
-    /// The CRD's OpenAPI schema; none for built-in kinds, whose types are known here.
+    /// The OpenAPI schema of a CRD; none for built-in kinds.
     pub schema: Option<Value>,
 }
 
@@ -55,7 +55,8 @@ pub fn document(title: &str, resources: &[ResourceDescription]) -> Value {
     })
 }
 
-/// Name of the definition of a kind: reversed group, version, kind for custom resources.
+/// The name of a kind's definition. For custom resources it is the reversed group, the version and
+/// the kind.
 fn definition_name(resource: &ResourceDescription) -> String {
     let builtin = builtin_schema::definition_name(&resource.group, &resource.version, &resource.kind);
     match (&resource.schema, builtin) {
@@ -115,7 +116,7 @@ fn list_definition(resource: &ResourceDescription, name: &str, list: &str) -> Va
     })
 }
 
-/// Adds a built-in definition with all that it refers to.
+/// Adds a built-in definition, and all definitions that it refers to.
 fn add_builtin(name: &str, schemas: &mut Map<String, Value>) {
     let all = builtin_schema::definitions();
     let mut wanted = vec![name.to_owned()];
@@ -144,7 +145,7 @@ fn references(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// OpenAPI 3.0 ignores what stands beside a `$ref`; real documents wrap it in `allOf`.
+/// Wraps references with siblings in `allOf`, because OpenAPI 3.0 ignores siblings of a `$ref`.
 fn with_wrapped_references(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
@@ -205,7 +206,7 @@ fn path_items(resource: &ResourceDescription, definition: &str) -> Vec<(String, 
     ]
 }
 
-/// Query parameters by which clients find out what the server understands.
+/// Query parameters of writes. Clients look for them to find out what the server supports.
 const WRITE_PARAMETERS: [(&str, &str); 3] =
     [("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string")];
 
@@ -234,7 +235,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_document_explains_and_announces_field_validation() {
+    fn a_document_has_types_and_announces_field_validation() {
         let resource = ResourceDescription {
             group: "apps".into(),
             version: "v1".into(),

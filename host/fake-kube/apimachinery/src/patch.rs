@@ -9,14 +9,14 @@ use std::sync::Arc;
 /// Applies a JSON patch.
 ///
 /// # Errors
-/// 400 when the patch is none, 422 when an operation fails (a test, a missing path).
+/// 400 when the patch is malformed, 422 when an operation fails, for example a test.
 pub fn json_patch(object: &Value, patch: &Value) -> Result<Value, ApiError> {
     let patch: json_patch::Patch = serde_json::from_value(patch.clone())
         .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
     let mut patched = object.clone();
     match json_patch::patch(&mut patched, &patch) {
         Ok(()) => Ok(patched),
-        // The API server keeps the reason to itself.
+        // The API server does not tell the reason.
         Err(_) => Err(ApiError {
             code: 422,
             reason: "Invalid".into(),
@@ -38,11 +38,10 @@ const RETAIN_KEYS: &str = "$retainKeys";
 const DELETE_FROM_LIST: &str = "$deleteFromPrimitiveList/";
 const ELEMENT_ORDER: &str = "$setElementOrder/";
 
-/// Applies a strategic merge patch (sigs.k8s.io/structured-merge-diff's elder:
-/// k8s.io/apimachinery `pkg/util/strategicpatch`).
+/// Applies a strategic merge patch (k8s.io/apimachinery `pkg/util/strategicpatch`).
 ///
 /// # Errors
-/// 400 when a directive is not known or a list item lacks its merge key.
+/// 400 when a directive is unknown or a list item lacks its merge key.
 pub fn strategic_merge(schema: &Schema, object: &Value, patch: &Value) -> Result<Value, ApiError> {
     merge_value(schema, object, patch, true)
 }
@@ -94,7 +93,7 @@ fn merge_value(schema: &Schema, old: &Value, patch: &Value, is_root: bool) -> Re
             merged.insert(name.clone(), result);
         }
     }
-    // A list may be put in order without any of its items being changed.
+    // `$setElementOrder` may come without a patch of the list.
     for (name, order) in patch {
         if let (Some(field), Value::Array(order)) = (name.strip_prefix(ELEMENT_ORDER), order)
             && !patch.contains_key(field)
@@ -130,7 +129,7 @@ fn merge_list(
         return Ok(patch.iter().filter(|item| !is_directive(item)).cloned().collect());
     }
     let Some(key) = strategy.merge_key.as_deref() else {
-        // A set of scalars (finalizers).
+        // A list of scalars, for example finalizers.
         let mut merged = old.to_vec();
         merged.extend(patch.iter().filter(|item| !old.contains(item)).cloned());
         return Ok(order.map_or(merged.clone(), |order| in_order(merged, order, None)));
@@ -159,7 +158,8 @@ fn merge_list(
     })
 }
 
-/// Ports are merged by their number alone, but two protocols may share one.
+/// Whether two items agree in the other keys of the list. The merge key of ports is the number
+/// alone, but two ports with different protocols may share a number.
 fn same_other_keys(schema: &Schema, merge_key: &str, one: &Value, other: &Value) -> bool {
     match &schema.list_type {
         ListType::Map(keys) => keys
@@ -170,7 +170,7 @@ fn same_other_keys(schema: &Schema, merge_key: &str, one: &Value, other: &Value)
     }
 }
 
-/// Items that the order names come in that order; the others keep their places relative to their neighbours.
+/// Sorts items by the given order. An item that the order does not name follows the item before it.
 fn in_order(items: Vec<Value>, order: &[Value], key: Option<&str>) -> Vec<Value> {
     let rank = |item: &Value| {
         order.iter().position(|wanted| match key {
@@ -181,7 +181,7 @@ fn in_order(items: Vec<Value>, order: &[Value], key: Option<&str>) -> Vec<Value>
     let mut ranked: Vec<(usize, Value)> = Vec::with_capacity(items.len());
     let mut last = 0;
     for item in items {
-        // What the order does not know follows what stood before it.
+        // An item that the order does not name gets the rank of the item before it.
         last = rank(&item).map_or(last, |rank| rank);
         ranked.push((last, item));
     }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn directives() {
+    fn directives_are_followed() {
         let schema = builtin_schema::schema("apps", "v1", "StatefulSet").expect("known");
         let old = set(json!([{"name": "c"}, {"name": "d"}]));
         let patch = set(json!([{"name": "c", "$patch": "delete"}]));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_patches() {
+    fn merge_and_json_patches_are_applied() {
         assert_eq!(
             merge_patch(&json!({"a": 1, "b": 2}), &json!({"a": null, "c": 3})),
             json!({"b": 2, "c": 3})

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-/// A quantity: a whole number of nanos, and the family of suffixes that it was written with.
+/// A quantity: a number of nanos (1e-9), and the family of suffixes that it was written with.
 #[derive(Clone, Copy, Debug)]
 pub struct Quantity {
     nanos: i128,
@@ -22,7 +22,7 @@ const DECIMAL: [(&str, i32); 10] =
 const BINARY: [(&str, u32); 6] = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40), ("Pi", 50), ("Ei", 60)];
 
 impl Quantity {
-    /// Reads a quantity; `None` when the text is none. What is finer than a nano is rounded up.
+    /// Parses a quantity; `None` when the text is not one. Fractions of a nano are rounded up.
     pub fn parse(text: &str) -> Option<Quantity> {
         let negative = text.starts_with('-');
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -47,7 +47,8 @@ impl Quantity {
         Some(Quantity { nanos: if negative { -nanos } else { nanos }, format })
     }
 
-    /// The form in which the API server serialises it: `1000m` as `1`, `1024Mi` as `1Gi`, `0.5` as `500m`.
+    /// The canonical form, in which the API server stores it: `1000m` as `1`, `1024Mi` as `1Gi`,
+    /// `0.5` as `500m`.
     pub fn canonical(&self) -> String {
         if self.nanos == 0 {
             return "0".to_owned();
@@ -116,7 +117,7 @@ impl Ord for Quantity {
     }
 }
 
-/// The canonical form of a text, if it is a quantity.
+/// The canonical form of a quantity; `None` when the text is not one.
 pub fn canonical(text: &str) -> Option<String> {
     Quantity::parse(text).map(|quantity| quantity.canonical())
 }
@@ -127,7 +128,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn canonical_forms_of_the_real_server() {
+    fn canonical_forms_are_those_of_a_real_server() {
         for (written, stored) in [
             ("1000m", "1"),
             ("1024Mi", "1Gi"),

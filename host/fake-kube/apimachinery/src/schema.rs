@@ -158,7 +158,7 @@ pub struct Schema {
     pub time: Option<TimePrecision>,
     /// Bounds of the value.
     pub bounds: Bounds,
-    /// CEL rules, as written. [`Validator`](crate::validation::Validator) compiles them.
+    /// CEL rules, as written. A `Validator` compiles them.
     pub rules: Vec<Rule>,
     /// Members of `allOf`, `anyOf`, `oneOf` and `not`: value validations only.
     pub combinators: Combinators,

@@ -22,17 +22,17 @@ enum Requirement {
 }
 
 impl LabelSelector {
-    /// Reads `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1,m<9`.
+    /// Parses a selector such as `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1,m<9`.
     ///
     /// # Errors
-    /// 400 when the text is no selector.
+    /// 400 when the text is not a selector.
     pub fn parse(text: &str) -> Result<Self, ApiError> {
         let parts = split(text);
         let parts = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty());
         Ok(Self(parts.map(requirement).collect::<Result<_, _>>()?))
     }
 
-    /// Reads `{"matchLabels": ..., "matchExpressions": ...}`; what is not understood matches nothing.
+    /// Reads `{"matchLabels": ..., "matchExpressions": ...}`. An unknown operator matches nothing.
     pub fn from_json(selector: &Value) -> Self {
         let mut requirements = Vec::new();
         if let Some(Value::Object(labels)) = selector.get("matchLabels") {
@@ -82,7 +82,7 @@ impl LabelSelector {
         })
     }
 
-    /// Whether it matches everything.
+    /// Whether there are no requirements, so that everything matches.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -155,7 +155,7 @@ fn split(text: &str) -> Vec<String> {
 }
 
 impl FieldSelector {
-    /// Reads `metadata.name=a,status.phase!=b`.
+    /// Parses a selector such as `metadata.name=a,status.phase!=b`.
     ///
     /// # Errors
     /// 400 when the text is no selector.
@@ -192,17 +192,17 @@ impl FieldSelector {
         })
     }
 
-    /// Whether it matches everything.
+    /// Whether there are no requirements, so that everything matches.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The fields that are asked about.
+    /// The fields that have requirements.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(field, _, _)| field.as_str())
     }
 
-    /// The value that a field must have, if the selector demands one.
+    /// The value that a field must have, if there is such a requirement.
     pub fn required_value(&self, field: &str) -> Option<&str> {
         self.0.iter().find(|(name, _, equal)| name == field && *equal).map(|(_, value, _)| value.as_str())
     }
@@ -214,7 +214,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn label_selectors() {
+    fn label_selectors_are_parsed_and_matched() {
         let object = json!({"metadata": {"labels": {"a": "b", "c": "d", "n": "5"}}});
         for (selector, matches) in [
             ("", true),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn field_selectors() {
+    fn field_selectors_are_parsed_and_matched() {
         let object = json!({"metadata": {"name": "n"}, "spec": {"nodeName": "x"}});
         assert!(
             FieldSelector::parse("metadata.name=n,spec.nodeName!=y,status.phase=")

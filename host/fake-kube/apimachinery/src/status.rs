@@ -1,6 +1,6 @@
 //! The API server's error answers: `Status` objects with causes.
 //!
-//! Shapes and sentences follow `k8s.io/apimachinery/pkg/api/errors`, as recorded from a real server.
+//! Shapes and messages follow `k8s.io/apimachinery/pkg/api/errors`, as recorded from a real server.
 
 use std::borrow::Cow;
 
@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 /// One reason why an object was refused, about one field (`StatusCause` of meta/v1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// Machine readable, for example `FieldValueInvalid`, `FieldValueRequired`, `FieldManagerConflict`.
+    /// Machine-readable, for example `FieldValueInvalid`, `FieldValueRequired`,
+    /// `FieldManagerConflict`.
     pub reason: &'static str,
-    /// For people, for example `Required value`.
+    /// Human-readable, for example `Required value`.
     pub message: String,
     /// Path of the field, for example `spec.containers[0].image`.
     pub field: String,
@@ -23,20 +24,20 @@ pub struct Cause {
 pub struct ApiError {
     /// HTTP status code.
     pub code: u16,
-    /// Machine readable reason, for example `NotFound`; empty when there is none.
+    /// Machine-readable reason, for example `NotFound`; empty when there is none.
     pub reason: Cow<'static, str>,
-    /// The sentence.
+    /// The message.
     pub message: String,
     /// `details` of the Status; null when there are none.
     pub details: Value,
 }
 
-/// Names a resource in error messages, for example (`apps`, `statefulsets`).
+/// How error messages name a resource, for example (`apps`, `statefulsets`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResourceName<'a> {
     /// API group, empty for the core group.
     pub group: &'a str,
-    /// Plural resource name, or the kind where the API server says the kind.
+    /// The plural resource name. Some errors of the API server have the kind here.
     pub resource: &'a str,
 }
 
@@ -64,12 +65,12 @@ impl ResourceName<'_> {
 }
 
 impl ApiError {
-    /// 400 with a sentence of the caller's.
+    /// The error 400 with a message.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self { code: 400, reason: "BadRequest".into(), message: message.into(), details: Value::Null }
     }
 
-    /// 404 of a named object.
+    /// The error 404 for an object.
     pub fn not_found(resource: ResourceName<'_>, name: &str) -> Self {
         Self {
             code: 404,
@@ -79,7 +80,7 @@ impl ApiError {
         }
     }
 
-    /// 409 of a create.
+    /// The error 409 for a creation.
     pub fn already_exists(resource: ResourceName<'_>, name: &str) -> Self {
         Self {
             code: 409,
@@ -89,7 +90,8 @@ impl ApiError {
         }
     }
 
-    /// 409 of an optimistic lock or a precondition; `why` follows the colon.
+    /// The error 409 for a resourceVersion or a precondition that does not match. `why` ends the
+    /// message.
     pub fn conflict(resource: ResourceName<'_>, name: &str, why: &str) -> Self {
         Self {
             code: 409,
@@ -99,7 +101,7 @@ impl ApiError {
         }
     }
 
-    /// 403 with the reason after the colon. The name may be empty.
+    /// The error 403. The name may be empty; `why` ends the message.
     pub fn forbidden(resource: ResourceName<'_>, name: &str, why: &str) -> Self {
         let subject = match (resource.qualified(), name) {
             (resource, "") => resource,
@@ -113,7 +115,7 @@ impl ApiError {
         }
     }
 
-    /// 500: the server could not do its part; `why` follows the colon.
+    /// The error 500. `why` ends the message.
     pub fn internal(why: &str) -> Self {
         Self {
             code: 500,
@@ -123,7 +125,7 @@ impl ApiError {
         }
     }
 
-    /// 422 with its causes. `resource.resource` is the kind here, as the API server has it.
+    /// The error 422 with its causes. `resource.resource` is the kind, as in the API server.
     pub fn invalid(resource: ResourceName<'_>, name: &str, causes: &[Cause]) -> Self {
         let sentences: Vec<String> =
             causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
@@ -164,7 +166,7 @@ impl ApiError {
 }
 
 impl Cause {
-    /// An invalid value; `value` is shown as the API server shows it (JSON).
+    /// The cause of an invalid value, which the message shows as JSON.
     pub fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
         Self {
             reason: "FieldValueInvalid",
@@ -173,14 +175,14 @@ impl Cause {
         }
     }
 
-    /// A missing value. `detail` may be empty.
+    /// The cause of a missing value. `detail` may be empty.
     pub fn required(field: impl Into<String>, detail: &str) -> Self {
         let message =
             if detail.is_empty() { "Required value".to_owned() } else { format!("Required value: {detail}") };
         Self { reason: "FieldValueRequired", message, field: field.into() }
     }
 
-    /// A change or a field that is not allowed.
+    /// The cause of a field or change that is not allowed.
     pub fn forbidden(field: impl Into<String>, detail: &str) -> Self {
         Self { reason: "FieldValueForbidden", message: format!("Forbidden: {detail}"), field: field.into() }
     }

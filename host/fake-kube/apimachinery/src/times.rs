@@ -1,7 +1,8 @@
 //! The times of built-in kinds: `Time` and `MicroTime` of meta/v1.
 //!
-//! Go decodes any RFC 3339 time and encodes it in UTC, `Time` in whole seconds and `MicroTime` in microseconds.
-//! An API server therefore stores another text than it was sent. Finer digits are cut off, not rounded.
+//! Go decodes any RFC 3339 time and encodes it in UTC, `Time` in whole seconds and `MicroTime` in
+//! microseconds. An API server therefore stores another text than it was sent. Finer digits are cut
+//! off, not rounded.
 
 use crate::schema::{Schema, TimePrecision};
 use crate::status::ApiError;
@@ -54,8 +55,8 @@ fn canonical(text: &str, precision: TimePrecision) -> Result<String, String> {
     }
 }
 
-/// Whether Go's `time.RFC3339` layout accepts the shape of the text. The parser of `jiff` accepts more, for
-/// example a leap second or a space instead of the `T`.
+/// Whether Go's `time.RFC3339` layout accepts the shape of the text. The parser of `jiff` accepts
+/// more, for example a leap second or a space instead of the `T`.
 fn is_rfc3339(text: &str) -> bool {
     let Some((date, rest)) = text.split_at_checked(19) else { return false };
     let shaped = date.bytes().zip("0000-00-00T00:00:00".bytes()).all(|(byte, shape)| match shape {

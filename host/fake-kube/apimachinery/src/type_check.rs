@@ -1,14 +1,14 @@
-//! Wrong JSON types in built-in kinds: the Go decoder refuses the whole object (400).
+//! Checks the JSON types of fields of built-in kinds, like Go's decoder.
 
 use crate::schema::{Schema, Type};
 use crate::status::ApiError;
 use crate::unknown_fields::join;
 use serde_json::Value;
 
-/// Checks that every known field has its type.
+/// Checks that every known field has the type that its schema says.
 ///
 /// # Errors
-/// 400 with the sentence of the Go decoder for the first field that has not.
+/// 400 with the message of Go's decoder for the first field that has another type.
 pub fn decode(schema: &Schema, kind: &str, version: &str, object: &Value) -> Result<(), ApiError> {
     match first_mismatch(schema, object, "") {
         None => Ok(()),
@@ -59,7 +59,7 @@ fn first_mismatch(schema: &Schema, value: &Value, path: &str) -> Option<(String,
     }
 }
 
-/// How the Go decoder calls the type of a value.
+/// The name of a value's type in messages of Go's decoder.
 pub fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

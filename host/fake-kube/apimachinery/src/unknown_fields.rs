@@ -1,10 +1,11 @@
-//! Fields that a schema does not know: found, reported and dropped.
+//! Finds, reports and drops fields that a schema does not have.
 
 use crate::builtin_schema;
 use crate::schema::{Schema, Type};
 use serde_json::Value;
 
-/// Paths of unknown fields, for example `spec.extra` or `spec.list[0].extra`, in the order of the document.
+/// Paths of unknown fields, for example `spec.extra` or `spec.list[0].extra`, in the order of the
+/// document.
 pub fn find(schema: &Schema, object: &Value) -> Vec<String> {
     prune(schema, &mut object.clone())
 }
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_go_and_are_named() {
+    fn unknown_fields_are_dropped_and_named() {
         let mut object = json!({
             "apiVersion": "v1", "kind": "K", "metadata": {"name": "n", "nonsense": 1},
             "spec": {"image": "i", "extra": 1, "labels": {"x": "y"}, "list": [{"a": "b", "c": 1}], "free": {"z": 1}},
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn managed_fields_are_not_looked_into() {
+    fn managed_fields_are_not_pruned() {
         let object: Value =
             json!({"metadata": {"managedFields": [{"manager": "m", "fieldsV1": {"f:spec": {}}}]}});
         assert_eq!(find(&schema(), &object), Vec::<String>::new());

@@ -26,7 +26,8 @@ use std::sync::{Arc, OnceLock};
 pub struct Validator {
     schema: Arc<Schema>,
     openapi: Value,
-    /// Compiled by the first validation that needs them: most definitions are stored more often than used.
+    /// Compiled by the first validation that needs them: most definitions are stored more often
+    /// than used.
     rules: OnceLock<Rules>,
 }
 
@@ -50,8 +51,8 @@ impl Validator {
         &self.openapi
     }
 
-    /// Returns everything that is wrong with `new`, in the order and the words of the API server. `old` is
-    /// the object that `new` replaces.
+    /// Returns everything that is wrong with `new`, in the order and the words of the API server.
+    /// `old` is the object that `new` replaces.
     pub fn validate(&self, new: &Value, old: Option<&Value>) -> Vec<Cause> {
         let schema = &*self.schema;
         let mut causes = Vec::new();
@@ -78,7 +79,6 @@ impl Validator {
 }
 
 /// Whether the API server skips CEL rules after this cause.
-
 fn is_blocking(cause: &Cause) -> bool {
     matches!(
         cause.reason,

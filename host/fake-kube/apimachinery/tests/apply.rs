@@ -1,5 +1,6 @@
-//! Field ownership and server-side apply through the public API, in the shapes that a real API server
-//! answered with (the numbers in test names are those of the transcripts in `../server/tests/transcripts`).
+//! Field ownership and server-side apply through the public API, in the shapes of a real API
+//! server's answers (the numbers in test names are those of the transcripts in
+//! `../server/tests/transcripts`).
 
 use fake_kube_apimachinery::builtin_schema;
 use fake_kube_apimachinery::managed_fields::{Manager, apply, track_update};
@@ -43,7 +44,7 @@ fn apply_cache(live: Option<&Value>, spec: Value, who: &str, time: &str) -> Resu
     apply(&cache_schema(), live, &cache(spec), &manager(who, CACHE, time), false)
 }
 
-/// The one entry of a manager.
+/// The entry of a manager, of which there must be exactly one.
 fn entry<'v>(object: &'v Value, name: &str, subresource: Option<&str>) -> &'v Value {
     let entries = object["metadata"]["managedFields"].as_array().expect("managedFields");
     let found: Vec<&Value> = entries
@@ -98,7 +99,7 @@ fn apply_creates_shares_and_gives_up_24_to_29() {
     assert_eq!(fields(&created, "one"), &json!({"f:spec": {"f:image": {}, "f:shared": {}}}));
     assert_eq!(entry(&created, "one", None)["operation"], "Apply");
 
-    // The server adds a default, which nobody owns.
+    // The server sets a default, which no manager owns.
     let mut live = created;
     live["spec"]["replicas"] = json!(1);
     let again = apply_cache(Some(&live), json!({"image": "one:1", "shared": true}), "one", LATE);
@@ -218,7 +219,7 @@ fn duplicate_keys_are_refused() {
 }
 
 #[test]
-fn duplicates_that_are_live_already_give_way() {
+fn live_duplicates_are_replaced_by_the_applied_item() {
     let live = cache(json!({"tags": ["x", "y", "x"]}));
     let applied = apply_cache(Some(&live), json!({"tags": ["x"]}), "one", LATE).expect("applied");
     assert_eq!(applied["spec"]["tags"], json!(["x", "y"]));
@@ -276,8 +277,8 @@ mod properties {
     use proptest::prelude::*;
     use serde_json::{Map, Value, json};
 
-    /// Specs of caches: any subset of fields, list items in any order, without duplicates. Associative lists
-    /// have items, as nobody owns an empty one.
+    /// Specs of caches: any subset of fields, list items in any order, without duplicates.
+    /// Associative lists have at least one item, because an empty one has no owner.
     fn spec() -> impl Strategy<Value = Value> {
         let names = || Just(vec!["A", "B", "C", "D"]).prop_shuffle();
         let some = proptest::option::of::<BoxedStrategy<Value>>;
@@ -356,7 +357,7 @@ mod properties {
             let both = apply_cache(Some(&one), spec.clone(), "two", LATE).expect("no conflict");
             prop_assert_eq!(&both["spec"], &one["spec"]);
             prop_assert_eq!(fields(&both, "one"), fields(&both, "two"));
-            // What one gives up stays, as two still has it.
+            // Fields that the first manager gives up stay, because the second one has them.
             let left = apply_cache(Some(&both), json!({}), "one", LATE).expect("applied");
             prop_assert_eq!(&left["spec"], &spec);
         }

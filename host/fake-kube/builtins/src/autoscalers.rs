@@ -1,8 +1,9 @@
 //! HorizontalPodAutoscalers in autoscaling/v1 and autoscaling/v2.
 //!
-//! Version 1 has a target for the CPU utilization only. The other parts of a v2 object travel in annotations
-//! (`k8s.io/api/autoscaling/v1`), so that an object that is read and written in v1 keeps them. A real server
-//! writes the annotations in an older format of the metrics; here they have the format of v2.
+//! Version 1 has a target for the CPU utilization only. The other parts of a v2 object travel in
+//! annotations (`k8s.io/api/autoscaling/v1`), so that an object that is read and written in v1
+//! keeps them. A real server writes the annotations in an older format of the metrics; here they
+//! have the format of v2.
 
 use serde_json::{Map, Value, json};
 

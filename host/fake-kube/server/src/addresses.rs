@@ -1,20 +1,22 @@
-//! Cluster IPs for Services.
+//! Allocates cluster IPs to Services.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-/// 10.96.0.0/12, from .0.10 on, as a default cluster has it.
+/// The first address: the range is 10.96.0.0/12, the default of kubeadm, without its first
+/// addresses.
 const FIRST: u32 = u32::from_be_bytes([10, 96, 0, 10]);
 const RANGE: u32 = 1 << 20;
 
-/// Hands out addresses in turn. They are not given back: the range outlasts a development cluster.
+/// Allocates addresses in turn. Addresses of deleted Services are not reused: the range has a
+/// million.
 #[derive(Debug, Default)]
 pub struct Addresses(AtomicU32);
 
 impl Addresses {
-    /// Gives a new Service its address, unless it is headless, external or has one.
+    /// Sets the cluster IPs of a new Service, unless it is headless, external or has one.
     pub fn assign(&self, service: &mut Value) {
         let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
         if spec.get("type").and_then(Value::as_str) == Some("ExternalName") {

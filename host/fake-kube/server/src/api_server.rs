@@ -33,11 +33,12 @@ pub struct Options {
     pub history: usize,
     /// How often watches that allow bookmarks get one.
     pub bookmark_interval: Duration,
-    /// The token that every request must carry as `Authorization: Bearer TOKEN`. By default a random one, which
-    /// [`ApiServer::kubeconfig`] contains. `None` lets every process of this machine in.
+    /// The token that every request must carry as `Authorization: Bearer TOKEN`. By default a
+    /// random one, which [`ApiServer::kubeconfig`] contains. `None` lets every process of this
+    /// machine in.
     ///
-    /// A server with a token speaks HTTPS, because Kubernetes clients send tokens over TLS only; a server without
-    /// one speaks plain HTTP.
+    /// A server with a token speaks HTTPS, because Kubernetes clients send tokens over TLS only; a
+    /// server without one speaks plain HTTP.
     pub token: Option<Token>,
     /// An admission plugin, called before the webhooks of the stored configurations.
     pub admission: Arc<dyn Admission>,
@@ -118,14 +119,15 @@ impl ApiServer {
         Ok(Self { address, authority, cluster, stop, task: Some(task) })
     }
 
-    /// The address, for example `https://127.0.0.1:34567`; with `http` when the server needs no token.
+    /// The address, for example `https://127.0.0.1:34567`; with `http` when the server needs no
+    /// token.
     pub fn url(&self) -> String {
         let scheme = if self.authority.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 
-    /// The certificate authority that clients must trust, PEM; `None` when the server needs no token and so
-    /// speaks plain HTTP.
+    /// The certificate authority that clients must trust, PEM; `None` when the server needs no
+    /// token and so speaks plain HTTP.
     pub fn certificate_authority(&self) -> Option<&str> {
         self.authority.as_deref()
     }
@@ -189,6 +191,7 @@ impl Drop for ApiServer {
 async fn create_namespace(cluster: &Cluster, namespace: &'static str) -> Result<(), StartError> {
     let refused = |message: String| StartError::Bootstrap { namespace, message };
     let kind = cluster
+        .state
         .catalogue()
         .find("", "v1", "namespaces")
         .ok_or_else(|| refused("the catalogue has no namespaces".to_owned()))?;

@@ -1,15 +1,15 @@
-//! The time, as the API writes it.
+//! The present time in the form of meta/v1 `Time`.
 
 use jiff::{SignedDuration, Timestamp};
 
 const FORMAT: &str = "%Y-%m-%dT%H:%M:%SZ";
 
-/// Now, in whole seconds.
+/// The present time.
 pub fn now() -> String {
     Timestamp::now().strftime(FORMAT).to_string()
 }
 
-/// `seconds` from now.
+/// The time in `seconds` from now.
 pub fn in_seconds(seconds: i64) -> String {
     let then = Timestamp::now().saturating_add(SignedDuration::from_secs(seconds));
     then.unwrap_or_else(|_| Timestamp::now()).strftime(FORMAT).to_string()

@@ -1,23 +1,21 @@
-//! The state that all requests share.
+//! One API server: its state, its settings and everything that its requests share.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::addresses::Addresses;
 use crate::admission::{Admission, Webhooks};
-use crate::catalogue::Catalogue;
 use crate::faults::Faults;
 use crate::requests::RequestLog;
-use crate::store::Store;
+use crate::state::State;
 use crate::token::Token;
 
-/// The state of one API server.
+/// One API server.
 pub struct Cluster {
-    /// The objects.
-    pub store: Arc<Store>,
-    catalogue: RwLock<Arc<Catalogue>>,
+    /// The objects and the served kinds.
+    pub state: State,
     /// The admission plugin of the embedding program.
     pub admission: Arc<dyn Admission>,
     /// The admission webhooks.
@@ -36,7 +34,7 @@ pub struct Cluster {
     pub stop: watch::Receiver<bool>,
 }
 
-/// The numbers and secrets that a cluster is made with.
+/// The settings of an API server.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// How many changes per resource the history keeps.
@@ -48,17 +46,12 @@ pub struct Settings {
 }
 
 impl Cluster {
-    /// A cluster with the built-in kinds and no objects.
+    /// A server with the built-in kinds and no objects.
     pub fn new(settings: Settings, admission: Arc<dyn Admission>, stop: watch::Receiver<bool>) -> Arc<Self> {
-        let store = Arc::new(Store::new(settings.history));
-        let catalogue = Catalogue::builtin();
-        for kind in catalogue.kinds() {
-            store.open(&kind.table);
-        }
+        let state = State::new(settings.history);
         Arc::new(Self {
-            faults: Faults::new(store.clone()),
-            store,
-            catalogue: RwLock::new(Arc::new(catalogue)),
+            faults: Faults::new(state.store.clone()),
+            state,
             admission,
             webhooks: Webhooks::default(),
             requests: RequestLog::default(),
@@ -67,19 +60,6 @@ impl Cluster {
             bookmark_interval: settings.bookmark_interval,
             stop,
         })
-    }
-
-    /// The served kinds as they are now.
-    pub fn catalogue(&self) -> Arc<Catalogue> {
-        self.catalogue.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Changes the served kinds.
-    pub fn change_catalogue(&self, change: impl FnOnce(&mut Catalogue)) {
-        let mut current = self.catalogue.write().unwrap_or_else(PoisonError::into_inner);
-        let mut next = Catalogue::clone(&current);
-        change(&mut next);
-        *current = Arc::new(next);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Faults that tests inject: wrong answers, slow answers, lost answers, broken and silent watches.
+//! Faults that tests inject: wrong, slow and lost answers, cut and silent watches.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,36 +8,36 @@ use tokio::sync::watch;
 use crate::requests::{Matcher, Request};
 use crate::store::Store;
 
-/// What goes wrong with a request.
+/// A fault of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is answered with this HTTP status (409, 410, 429, 500, 503, ...) and changes nothing.
+    /// The request is answered with an error and changes nothing.
     Answer {
-        /// The status.
+        /// The HTTP status, for example 409, 429 or 503.
         code: u16,
-        /// Seconds for `Retry-After`.
+        /// `Retry-After`, in seconds.
         retry_after: Option<u32>,
     },
-    /// It is handled later.
+    /// The request is handled after this time.
     Delay(Duration),
-    /// It is handled, but the connection is cut before the answer.
+    /// The request is handled, but the connection is cut before the answer.
     LoseResponse,
-    /// A watch opens and then stays silent, without bookmarks and without an end.
+    /// The watch opens and then sends nothing: no events, no bookmarks, no end.
     FreezeWatch,
 }
 
 /// The state of an open watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WatchState {
-    /// As it should be.
+    /// It sends events.
     Running,
-    /// Silent.
+    /// It sends nothing.
     Frozen,
-    /// The connection is cut.
+    /// Its connection is cut.
     Dropped,
 }
 
-/// Names an injected fault.
+/// Identifies an injected fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultId(u64);
 
@@ -55,7 +55,7 @@ struct State {
     next_id: u64,
 }
 
-/// Injects faults into the server that it was taken from.
+/// Injects faults into one server.
 pub struct Faults {
     state: Mutex<State>,
     store: Arc<Store>,
@@ -70,7 +70,8 @@ impl Faults {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next `times` requests that match go wrong. Every request meets at most one fault, the oldest.
+    /// Injects a fault into the next `times` requests that match. A request has at most one fault:
+    /// of several that match, the one that was injected first.
     pub fn inject(&self, matcher: Matcher, fault: Fault, times: usize) -> FaultId {
         let mut state = self.state();
         state.next_id += 1;
@@ -79,40 +80,40 @@ impl Faults {
         FaultId(id)
     }
 
-    /// How often the fault will still happen.
+    /// How many more requests the fault will affect.
     pub fn remaining(&self, id: FaultId) -> usize {
         self.state().rules.iter().find(|rule| rule.id == id.0).map_or(0, |rule| rule.left)
     }
 
-    /// Forgets all injected faults and thaws all watches.
+    /// Removes all injected faults and thaws all watches.
     pub fn clear(&self) {
         self.state().rules.clear();
         self.set_watches(&Matcher::any(), WatchState::Running);
     }
 
-    /// Cuts the connections of the matching open watches; returns how many.
+    /// Cuts the connections of the matching open watches, and returns their number.
     pub fn drop_watches(&self, matcher: &Matcher) -> usize {
         self.set_watches(matcher, WatchState::Dropped)
     }
 
-    /// Makes the matching open watches silent; returns how many.
+    /// Makes the matching open watches silent, and returns their number.
     pub fn freeze_watches(&self, matcher: &Matcher) -> usize {
         self.set_watches(matcher, WatchState::Frozen)
     }
 
-    /// Lets silent watches go on where they stopped; returns how many there are.
+    /// Lets the matching watches send again from where they stopped, and returns their number.
     pub fn thaw_watches(&self, matcher: &Matcher) -> usize {
         self.set_watches(matcher, WatchState::Running)
     }
 
-    /// How many watches are open.
+    /// The number of open watches that match.
     pub fn open_watches(&self, matcher: &Matcher) -> usize {
         let mut state = self.state();
         state.watches.retain(|(_, control)| !control.is_closed());
         state.watches.iter().filter(|(request, _)| matcher.matches(request)).count()
     }
 
-    /// Forgets the history of all resources: every watch and every list page from before ends with 410.
+    /// Clears the history of all resources: open watches and later pages of earlier lists get 410.
     pub fn expire_history(&self) {
         self.store.forget_history();
     }
@@ -128,8 +129,8 @@ impl Faults {
         changed
     }
 
-    /// The fault for a request, if one is due.
-    pub(crate) fn meet(&self, request: &Request) -> Option<Fault> {
+    /// Takes the fault for a request, if there is one.
+    pub(crate) fn take(&self, request: &Request) -> Option<Fault> {
         let mut state = self.state();
         let rule = state.rules.iter_mut().find(|rule| {
             rule.left > 0
@@ -158,20 +159,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_happen_as_often_as_asked() {
+    fn a_fault_affects_as_many_requests_as_asked() {
         let faults = Faults::new(Arc::new(Store::new(1)));
         let answer = Fault::Answer { code: 409, retry_after: None };
         let id = faults.inject(Matcher::any().verb("patch"), answer.clone(), 2);
         let patch = Request { verb: "patch".into(), ..Request::default() };
-        assert_eq!(faults.meet(&Request { verb: "get".into(), ..Request::default() }), None);
-        assert_eq!(faults.meet(&patch), Some(answer.clone()));
+        assert_eq!(faults.take(&Request { verb: "get".into(), ..Request::default() }), None);
+        assert_eq!(faults.take(&patch), Some(answer.clone()));
         assert_eq!(faults.remaining(id), 1);
-        assert_eq!(faults.meet(&patch), Some(answer));
-        assert_eq!(faults.meet(&patch), None);
+        assert_eq!(faults.take(&patch), Some(answer));
+        assert_eq!(faults.take(&patch), None);
     }
 
     #[test]
-    fn open_watches_are_dropped_by_what_they_watch() {
+    fn open_watches_are_selected_by_their_resource() {
         let faults = Faults::new(Arc::new(Store::new(1)));
         let watch = Request { verb: "watch".into(), resource: "pods".into(), ..Request::default() };
         let control = faults.control_watch(watch, false);

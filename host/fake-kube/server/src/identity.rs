@@ -1,8 +1,9 @@
-//! Names and UIDs that the server makes up.
+//! Generates names and UIDs.
 
 use rand::Rng;
 
-/// No vowels and no look-alikes, as in `k8s.io/apimachinery/pkg/util/rand`.
+/// The letters of generated names: no vowels and no characters that look alike
+/// (`k8s.io/apimachinery/pkg/util/rand`).
 const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 const SUFFIX: usize = 5;
 const LONGEST_NAME: usize = 63;

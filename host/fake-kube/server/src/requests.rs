@@ -1,12 +1,12 @@
-//! What was asked of the server, for tests such as "a converged cluster is silent".
+//! The log of requests, for tests such as "a client that has converged sends no writes".
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many writes are remembered one by one.
+/// How many writes, and how many different requests, the log keeps.
 const REMEMBERED: usize = 20_000;
 
-/// One request, described.
+/// The description of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`.
@@ -25,20 +25,20 @@ pub struct Request {
     pub field_selector: Option<String>,
     /// The whole `User-Agent`.
     pub user_agent: String,
-    /// A list request that continues another one.
+    /// Whether the request asks for a later page of a list.
     pub continues: bool,
-    /// A write that stores nothing.
+    /// Whether the request is a dry run.
     pub dry_run: bool,
 }
 
 impl Request {
-    /// Whether it changes something.
+    /// Whether the request is a write that can change something.
     pub fn is_write(&self) -> bool {
         !self.dry_run && !matches!(self.verb.as_str(), "get" | "list" | "watch")
     }
 }
 
-/// Selects requests. What is not set matches everything.
+/// Selects requests. A matcher without conditions matches every request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matcher {
     verb: Option<String>,
@@ -63,7 +63,7 @@ impl Matcher {
         self
     }
 
-    /// Only this resource; the group of the core resources is empty.
+    /// Only this resource. The core group is empty.
     pub fn resource(mut self, group: &str, plural: &str) -> Self {
         self.group = Some(group.to_owned());
         self.resource = Some(plural.to_owned());
@@ -94,19 +94,19 @@ impl Matcher {
         self
     }
 
-    /// Only user agents that begin so.
+    /// Only user agents with this prefix.
     pub fn user_agent(mut self, prefix: &str) -> Self {
         self.user_agent = Some(prefix.to_owned());
         self
     }
 
-    /// Only list pages after the first.
+    /// Only later pages of lists.
     pub fn continued(mut self) -> Self {
         self.continues = Some(true);
         self
     }
 
-    /// Whether the request is selected.
+    /// Whether the request matches.
     pub fn matches(&self, request: &Request) -> bool {
         fn equal<T: PartialEq>(wanted: &Option<T>, given: &T) -> bool {
             wanted.as_ref().is_none_or(|wanted| wanted == given)
@@ -123,26 +123,26 @@ impl Matcher {
     }
 }
 
-/// A write with its outcome.
+/// A write and the status of its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Counts all writes; compare with [`RequestLog::mark`].
+    /// The number of the write, counted from 1; see [`RequestLog::mark`].
     pub number: u64,
     /// The request.
     pub request: Request,
-    /// The HTTP status that was answered.
+    /// The HTTP status of the answer.
     pub status: u16,
 }
 
-/// Counts of all requests, and the recent writes one by one. Clones show the same log.
+/// The log of requests. Clones share one log.
 #[derive(Clone, Debug, Default)]
 pub struct RequestLog(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// By the request without its namespace and name.
+    /// How often each request was sent, by the request without namespace, name and field selector.
     counts: BTreeMap<Request, u64>,
-    /// Different requests, the first so many.
+    /// The first different requests.
     distinct: BTreeSet<Request>,
     writes: VecDeque<Entry>,
     numbered: u64,
@@ -170,23 +170,24 @@ impl RequestLog {
         }
     }
 
-    /// How many requests matched so far. Namespace and name are not counted by: leave them out.
+    /// The number of requests that matched so far. Matchers with a namespace or name match nothing
+    /// here, because requests are counted without these.
     pub fn count(&self, matcher: &Matcher) -> u64 {
         let state = self.state();
         state.counts.iter().filter(|(request, _)| matcher.matches(request)).map(|(_, count)| count).sum()
     }
 
-    /// The different requests that matched so far; of very many only the first.
+    /// The different requests that matched, among the first 20,000 different ones.
     pub fn distinct(&self, matcher: &Matcher) -> Vec<Request> {
         self.state().distinct.iter().filter(|request| matcher.matches(request)).cloned().collect()
     }
 
-    /// The number of the latest write, to ask later what came after.
+    /// The number of the latest write, for [`RequestLog::writes_since`].
     pub fn mark(&self) -> u64 {
         self.state().numbered
     }
 
-    /// The writes after a mark that match.
+    /// The matching writes after a mark.
     pub fn writes_since(&self, mark: u64, matcher: &Matcher) -> Vec<Entry> {
         let state = self.state();
         let newer = state.writes.iter().filter(|entry| entry.number > mark);

@@ -19,7 +19,7 @@ async fn with_three() -> fake_kube_server::ApiServer {
 }
 
 #[tokio::test]
-async fn pages_show_one_snapshot() {
+async fn all_pages_show_the_same_snapshot() {
     let server = with_three().await;
     let first = expect(&server, "GET", &format!("{CACHES}?limit=1"), &Value::Null, 200).await;
     assert_eq!(names(&first), ["a"]);
@@ -42,7 +42,7 @@ async fn pages_show_one_snapshot() {
 }
 
 #[tokio::test]
-async fn exact_lists_show_the_past() {
+async fn a_list_at_an_exact_revision_shows_the_past() {
     let server = with_three().await;
     let all = expect(&server, "GET", CACHES, &Value::Null, 200).await;
     expect(&server, "DELETE", &format!("{CACHES}/a"), &Value::Null, 200).await;
@@ -53,7 +53,7 @@ async fn exact_lists_show_the_past() {
 }
 
 #[tokio::test]
-async fn a_watch_tells_when_objects_enter_and_leave_its_selection() {
+async fn a_watch_reports_objects_that_enter_or_leave_its_selection() {
     let server = with_three().await;
     let mut events =
         Events::open(&server, &format!("{CACHES}?watch=1&resourceVersion=0&labelSelector=app%3Dx")).await;
@@ -69,7 +69,7 @@ async fn a_watch_tells_when_objects_enter_and_leave_its_selection() {
 }
 
 #[tokio::test]
-async fn one_object_is_watched_by_its_name() {
+async fn one_object_can_be_watched_by_its_name() {
     let server = with_three().await;
     let mut events =
         Events::open(&server, &format!("{CACHES}?watch=1&fieldSelector=metadata.name%3Db")).await;
@@ -83,7 +83,7 @@ async fn one_object_is_watched_by_its_name() {
 }
 
 #[tokio::test]
-async fn watches_come_in_the_shape_that_is_asked_for() {
+async fn lists_and_watches_have_the_shape_of_the_accept_header() {
     let server = with_three().await;
     let metadata = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
     let answer = send(&server, "GET", CACHES, &[("Accept", metadata)], "").await.json();
@@ -121,7 +121,7 @@ async fn both_groups_show_the_same_events() {
 }
 
 #[tokio::test]
-async fn bookmarks_come_regularly() {
+async fn bookmarks_are_sent_at_every_interval() {
     let interval = std::time::Duration::from_millis(20);
     let server = with_caches(Options { bookmark_interval: interval, ..Options::default() }).await;
     let list = expect(&server, "GET", CACHES, &Value::Null, 200).await;

@@ -1,7 +1,8 @@
 //! Replays the exchanges recorded from a real kube-apiserver 1.36 and compares the answers.
 //!
-//! What must differ is normalised: UIDs, times, ages, generated names. Resource versions must map one
-//! to one, so "unchanged" and "the same as before" are checked too.
+//! UIDs, times, ages and generated names differ and are normalised. Resource versions must
+//! correspond one to one, so that the test also notices a version that changed or stayed by
+//! mistake.
 
 mod common;
 
@@ -69,14 +70,14 @@ fn transcripts() -> Vec<Transcript> {
     paths.iter().map(|path| parse(&name(path), &std::fs::read_to_string(path).unwrap())).collect()
 }
 
-/// Recorded resource versions and ours.
+/// Maps recorded resource versions to those of this run.
 #[derive(Default)]
 struct Versions {
     ours: BTreeMap<String, String>,
 }
 
 impl Versions {
-    /// Replaces what must differ; `recorded` text takes our resource versions.
+    /// Replaces values that differ between two runs.
     fn normalise(&self, value: &mut Value, key: &str) {
         match value {
             Value::Object(map) => {
@@ -109,7 +110,8 @@ impl Versions {
         }
     }
 
-    /// Learns which of our versions stands for which recorded one, and puts ours into the recording.
+    /// Learns which of our versions stands for which recorded one, and puts ours into the
+    /// recording.
     fn translate(&mut self, recorded: &mut Value, ours: &Value, key: &str) {
         match (recorded, ours) {
             (Value::Object(recorded), Value::Object(ours)) => {
@@ -133,7 +135,8 @@ impl Versions {
     }
 }
 
-/// Replaces UIDs, suffixes of generated names and the revision in "too old resource version: 1 (250)".
+/// Replaces UIDs, suffixes of generated names and the revision in "too old resource version: 1
+/// (250)".
 fn without_random_parts(text: &str) -> String {
     let is_uid = |word: &str| word.len() == 36 && word.bytes().filter(|byte| *byte == b'-').count() == 4;
     let mut out = String::new();
@@ -227,7 +230,7 @@ fn difference(wanted: &Value, given: &Value, path: String, out: &mut Vec<String>
     }
 }
 
-/// For recordings that were cut: what is there must be in our longer or shorter document.
+/// Compares a document whose recording was cut: the recorded part must be in the given document.
 fn compare_beginning(transcript: &Transcript, given: &Value) -> Result<(), String> {
     match transcript.name.as_str() {
         "02-discovery-aggregated" => {
@@ -278,7 +281,7 @@ fn compare_beginning(transcript: &Transcript, given: &Value) -> Result<(), Strin
     }
 }
 
-/// Steps that the recording leaves out.
+/// Requests that were sent before a recorded one and are not in the recording.
 async fn steps_before(server: &ApiServer, transcript: &Transcript) {
     if transcript.name == "49-delete-with-finalizer" {
         let patch = json!({"metadata": {"finalizers": ["lab.example.com/f"]}});
@@ -286,7 +289,7 @@ async fn steps_before(server: &ApiServer, transcript: &Transcript) {
     }
 }
 
-/// The recorded watch saw an object come, change and go.
+/// Requests that were sent during the recorded watch.
 async fn steps_during_watch(server: &ApiServer) {
     let object =
         json!({"apiVersion": "lab.example.com/v1", "kind": "Cache", "metadata": {"name": "c"}, "spec": {}});
@@ -296,7 +299,7 @@ async fn steps_during_watch(server: &ApiServer) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_real_servers_answers_are_given() {
+async fn all_recorded_answers_are_given() {
     let server = ApiServer::start(Options::default()).await.unwrap();
     let mut versions = Versions::default();
     let mut failures = Vec::new();

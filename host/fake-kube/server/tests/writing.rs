@@ -1,4 +1,4 @@
-//! Creates, updates, deletions and what holds them up.
+//! Creations, updates and deletions.
 
 mod common;
 
@@ -46,7 +46,7 @@ async fn dry_runs_store_nothing() {
 }
 
 #[tokio::test]
-async fn preconditions_protect_from_deleting_another_state() {
+async fn a_deletion_checks_its_preconditions() {
     let server = with_caches(Options::default()).await;
     let created = expect(&server, "POST", CACHES, &cache("a"), 201).await;
     let path = format!("{CACHES}/a");
@@ -59,7 +59,7 @@ async fn preconditions_protect_from_deleting_another_state() {
 }
 
 #[tokio::test]
-async fn propagation_is_a_finalizer_for_the_garbage_collector() {
+async fn propagation_policies_are_finalizers() {
     let server = with_caches(Options::default()).await;
     for (policy, finalizer) in [("Foreground", "foregroundDeletion"), ("Orphan", "orphan")] {
         expect(&server, "POST", CACHES, &cache("a"), 201).await;
@@ -72,7 +72,7 @@ async fn propagation_is_a_finalizer_for_the_garbage_collector() {
 }
 
 #[tokio::test]
-async fn pods_on_a_node_end_gracefully() {
+async fn pods_on_a_node_have_a_grace_period() {
     let server = ApiServer::start(Options::default()).await.unwrap();
     expect(&server, "POST", PODS, &pod("free"), 201).await;
     expect(&server, "DELETE", &format!("{PODS}/free"), &Value::Null, 200).await;
@@ -95,7 +95,7 @@ async fn pods_on_a_node_end_gracefully() {
 }
 
 #[tokio::test]
-async fn namespaces_end_when_their_content_is_gone() {
+async fn a_namespace_is_removed_when_it_is_finalized() {
     let server = with_caches(Options::default()).await;
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}});
     let created = expect(&server, "POST", "/api/v1/namespaces", &namespace, 201).await;
@@ -113,7 +113,7 @@ async fn namespaces_end_when_their_content_is_gone() {
 }
 
 #[tokio::test]
-async fn a_definition_takes_its_objects_along() {
+async fn the_objects_of_a_deleted_definition_are_deleted() {
     let server = with_caches(Options::default()).await;
     let mut held = cache("held");
     held["metadata"]["finalizers"] = json!(["lab.example.com/f"]);
@@ -160,7 +160,7 @@ async fn a_changed_definition_is_served_at_once() {
 }
 
 #[tokio::test]
-async fn scale_changes_one_number() {
+async fn scale_changes_replicas_only() {
     let server = ApiServer::start(Options::default()).await.unwrap();
     let sets = "/apis/apps/v1/namespaces/default/statefulsets";
     let set = json!({
@@ -182,7 +182,7 @@ async fn scale_changes_one_number() {
 }
 
 #[tokio::test]
-async fn requests_that_make_no_sense_are_refused_with_a_sentence() {
+async fn malformed_requests_are_refused_with_a_message() {
     let server = with_caches(Options::default()).await;
     let mut other = cache("a");
     other["metadata"]["namespace"] = json!("kube-system");

@@ -17,9 +17,15 @@ pub struct RunArgs {
     #[command(flatten)]
     pub record: RecordArgs,
 
-    /// Work in this namespace only; in all of them by default.
-    #[arg(long, env = "ORASCACHE_NAMESPACE")]
-    pub namespace: Option<String>,
+    /// Work in these namespaces only, as in `a,b`; in all of them by default.
+    #[arg(
+        long,
+        visible_alias = "namespace",
+        value_name = "NAMES",
+        value_delimiter = ',',
+        env = "ORASCACHE_NAMESPACES"
+    )]
+    pub namespaces: Vec<String>,
 
     /// Kubeconfig to use instead of $KUBECONFIG, ~/.kube/config or the in-cluster credentials.
     #[arg(long, value_name = "FILE")]
@@ -50,6 +56,12 @@ pub struct RunArgs {
     /// A DNS name or IP address for that certificate beside those of the Service. Can be repeated.
     #[arg(long, value_name = "NAME")]
     pub webhook_name: Vec<String>,
+
+    /// PEM file with CAs: only clients with a certificate that one of them signed may ask for
+    /// reviews. It is read once, at the start. Give the API server such a certificate by its
+    /// `--admission-control-config-file`.
+    #[arg(long, value_name = "FILE", env = "ORASCACHE_WEBHOOK_CLIENT_CA", requires = "webhook_listen")]
+    pub webhook_client_ca: Option<PathBuf>,
 
     /// Folder with tls.crt and tls.key, for example a mounted Secret of cert-manager, instead of a
     /// certificate that the operator issues. Changed files are used without a restart.

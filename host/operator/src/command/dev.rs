@@ -106,6 +106,7 @@ async fn start_operator(
         webhooks: reviews.then(|| webhooks::Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             certificate: Certificate::Managed { namespace: names::NAMESPACE.to_owned(), names: Vec::new() },
+            client_authority: None,
         }),
         settings: Some(Source { namespace: names::NAMESPACE.to_owned(), name: names::SETTINGS.to_owned() }),
         record: args.record.options(),

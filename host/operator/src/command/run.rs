@@ -8,6 +8,8 @@ use crate::webhooks::{self, Certificate};
 use anyhow::{Context, anyhow};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use orascache_webhook::ClientAuthority;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +21,15 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
     let guest = Arc::new(load::load_guest(&args.component)?);
+    let webhooks = webhooks(args)?;
     runtime()?.block_on(async {
         let client = client(args).await?;
         let options = operator::Options {
-            namespace: args.namespace.clone(),
+            namespaces: args.namespaces.clone(),
             workers: args.workers.into(),
             listen: Some(args.listen),
             lease_namespace: args.lease_namespace.clone(),
-            webhooks: webhooks(args),
+            webhooks,
             settings: args.settings_from.clone(),
             agent_image: args.agent_image.clone(),
             record: args.record.options(),
@@ -44,7 +47,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
     })
 }
 
-fn webhooks(args: &RunArgs) -> Option<webhooks::Options> {
+fn webhooks(args: &RunArgs) -> Result<Option<webhooks::Options>, Failed> {
     let certificate = match &args.webhook_cert_dir {
         Some(folder) => Certificate::Files(folder.clone()),
         None => Certificate::Managed {
@@ -52,7 +55,18 @@ fn webhooks(args: &RunArgs) -> Option<webhooks::Options> {
             names: args.webhook_name.clone(),
         },
     };
-    args.webhook_listen.map(|listen| webhooks::Options { listen, certificate })
+    let client_authority = args.webhook_client_ca.as_deref().map(client_authority).transpose()?;
+    Ok(args.webhook_listen.map(|listen| webhooks::Options { listen, certificate, client_authority }))
+}
+
+fn client_authority(file: &Path) -> Result<ClientAuthority, Failed> {
+    let name = file.display();
+    let pem = std::fs::read(file)
+        .with_context(|| format!("--webhook-client-ca {name} cannot be read"))
+        .map_err(Failed::Unusable)?;
+    ClientAuthority::from_pem(&pem)
+        .with_context(|| format!("--webhook-client-ca {name} cannot be used"))
+        .map_err(Failed::Unusable)
 }
 
 async fn client(args: &RunArgs) -> Result<Client, Failed> {

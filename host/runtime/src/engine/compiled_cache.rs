@@ -1,23 +1,46 @@
 //! A directory with compiled components: compiling takes a hundred milliseconds and 17 MiB, mapping
 //! a compiled component next to nothing.
 //!
-//! Compiled code has no integrity check of its own. A file is mapped only if three things hold:
-//! nobody else can write its directory; its name is made of the component's digest and of all that
-//! the code depends on in the engine; and its content has the digest that was written beside it. The
-//! last one finds files that a full disk cut or a failing disk damaged; these are compiled again.
+//! Compiled code has no integrity check of its own, and it runs with all rights of this process. A
+//! file is mapped only if all of this holds:
+//!
+//! - nobody but root and the user of this process can write the directory or the file, as
+//!   `trusted_directory` says;
+//! - its name is made of the component's digest and of all that the code depends on in the engine;
+//! - its content has the digest that was written beside it. This finds files that a full disk cut
+//!   or a failing disk damaged.
+//!
+//! The file is opened once. The descriptor whose owner, mode and content were checked is the one
+//! that is mapped, so that nobody can exchange the file in between. One assumption remains: root
+//! and the user of this process do not change a file in place after the check. This module never
+//! does: it writes another file and renames it, and a mapping keeps the file that it was made from.
+//!
+//! Whatever does not hold costs time only: the component is compiled again. The new code is kept
+//! where the directory is trusted and writable. A directory that is not writable is no error: an
+//! image may bring compiled code that root owns.
 
-use crate::digest::digest;
-use std::fs;
+use super::trusted_directory::{Refusal, TrustedDirectory};
+use crate::digest::{digest, digest_of};
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+/// Extension of a compiled component.
+const CODE: &str = "cwasm";
 /// Extension of the file that holds a compiled component's digest.
 const DIGEST: &str = "sha256";
+/// A digest has 71 bytes. Longer files are not read to their end.
+const DIGEST_BYTES: u64 = 128;
 
 /// Where compiled components are kept, or that none are.
+///
+/// The directory and the files in it must belong to root or to the user of this process, must not
+/// be symbolic links, and nobody else may have the right to write them or to rename a directory
+/// above them. Anything else is not used: a warning says what to change, and the component is
+/// compiled.
 #[derive(Clone, Debug)]
 pub struct CompiledCache {
     directory: Option<PathBuf>,
@@ -29,7 +52,7 @@ impl CompiledCache {
         Self { directory: None }
     }
 
-    /// Keeps compiled components in this directory, which is made when missing.
+    /// Keeps compiled components in this directory, which is made with mode 0700 when missing.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
         Self { directory: Some(directory.into()) }
     }
@@ -46,96 +69,129 @@ impl CompiledCache {
 
     /// Maps the compiled component, or compiles it now and keeps the result for the next start.
     pub(super) fn load(&self, engine: &Engine, bytes: &[u8], digest: &str) -> wasmtime::Result<Component> {
-        let file = self.directory.as_deref().and_then(|directory| match prepare(directory) {
-            Ok(()) => Some(directory.join(file_name(engine, digest))),
-            Err(error) => {
-                tracing::debug!(directory = %directory.display(), %error, "compiled components are not kept");
-                None
-            }
-        });
-        if let Some(file) = &file
-            && let Some(component) = map(engine, file)
+        let directory = self.directory.as_deref().and_then(open);
+        let name = file_name(engine, digest);
+        if let Some(directory) = &directory
+            && let Some(component) = map_checked(engine, directory, &name)
         {
             return Ok(component);
         }
         let component = Component::new(engine, bytes)?;
-        if let Some(file) = &file
-            && let Err(error) = keep(&component, file)
+        if let Some(directory) = &directory
+            && let Err(error) = keep(&component, directory, &name)
         {
-            tracing::debug!(file = %file.display(), %error, "the compiled component was not kept");
+            let path = directory.path().display();
+            tracing::debug!(directory = %path, %error, "the compiled component was not kept");
         }
         Ok(component)
     }
 }
 
+/// The name of a compiled component without its extension.
 fn file_name(engine: &Engine, digest: &str) -> String {
     // DefaultHasher gives the same value as long as the binary is the same; another binary compiles
     // again.
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
-    format!("{}-{:016x}.cwasm", digest.trim_start_matches("sha256:"), hasher.finish())
+    format!("{}-{:016x}", digest.trim_start_matches("sha256:"), hasher.finish())
 }
 
-/// Makes the directory, and makes sure that nobody else can put files there.
-fn prepare(directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{MetadataExt, PermissionsExt};
-        let metadata = fs::metadata(directory)?;
-        // The user of this process owns the files that it makes.
-        let own = tempfile::tempfile_in(directory)?.metadata()?.uid();
-        if metadata.uid() != own {
-            return Err(io::Error::other("the directory belongs to another user"));
+fn open(path: &Path) -> Option<TrustedDirectory> {
+    match TrustedDirectory::open_or_create(path) {
+        Ok(directory) => Some(directory),
+        Err(Refusal::Io(error)) => {
+            tracing::debug!(directory = %path.display(), %error, "compiled components are not kept");
+            None
         }
-        if metadata.mode() & 0o022 != 0 {
-            fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
-        }
-    }
-    Ok(())
-}
-
-#[allow(
-    unsafe_code,
-    reason = "mapping compiled code is only as safe as the file that it comes from: see the module"
-)]
-fn map(engine: &Engine, file: &Path) -> Option<Component> {
-    if !file.is_file() {
-        return None;
-    }
-    if !is_whole(file) {
-        tracing::warn!(file = %file.display(), "a compiled component is damaged; compiling it again");
-        return None;
-    }
-    // SAFETY: only this user can write the directory (`prepare`), files in it are whole (`keep` writes
-    // them elsewhere and renames), the name binds the content to this component, this engine and this
-    // version of the crate, and the content has not changed since (`is_whole`).
-    match unsafe { Component::deserialize_file(engine, file) } {
-        Ok(component) => Some(component),
-        Err(error) => {
-            let error = format!("{error:#}");
-            tracing::warn!(file = %file.display(), error, "a compiled component is not usable; compiling it again");
+        Err(Refusal::Unsafe(reason)) => {
+            tracing::warn!(
+                directory = %path.display(),
+                "compiled components are neither used nor kept: {reason}. \
+                 Correct that, or name a directory that only you can write"
+            );
             None
         }
     }
 }
 
-/// Whether a file has the digest that was written beside it.
-fn is_whole(file: &Path) -> bool {
-    let expected = fs::read_to_string(file.with_extension(DIGEST));
-    let found = fs::read(file).map(|bytes| digest(&bytes));
-    matches!((expected, found), (Ok(expected), Ok(found)) if expected == found)
+/// The compiled component of that name, if there is one that may be used.
+fn map_checked(engine: &Engine, directory: &TrustedDirectory, name: &str) -> Option<Component> {
+    let code_name = format!("{name}.{CODE}");
+    let mut code = read_access(directory, &code_name).ok()??;
+    let path = directory.path().join(&code_name);
+    let expected = read_access(directory, &format!("{name}.{DIGEST}")).ok()?.and_then(|file| {
+        let mut text = String::new();
+        file.take(DIGEST_BYTES).read_to_string(&mut text).ok().map(|_| text)
+    });
+    if expected.is_none() || expected != digest_of(&mut code).ok() {
+        tracing::warn!(
+            file = %path.display(),
+            "a compiled component does not have the digest that was written beside it; compiling it again"
+        );
+        return None;
+    }
+    match map(engine, code) {
+        Ok(component) => Some(component),
+        Err(error) => {
+            let error = format!("{error:#}");
+            tracing::warn!(
+                file = %path.display(), error,
+                "a compiled component is not usable; compiling it again"
+            );
+            None
+        }
+    }
 }
 
-fn keep(component: &Component, file: &Path) -> io::Result<()> {
+/// A file may not be used, and a warning said so.
+struct Refused;
+
+/// Opens a file of the directory; `None` when it is missing.
+fn read_access(directory: &TrustedDirectory, name: &str) -> Result<Option<File>, Refused> {
+    directory.file(name).map_err(|refusal| {
+        let path = directory.path().join(name);
+        tracing::warn!(
+            file = %path.display(),
+            "a compiled component is not used: {refusal}. It is compiled again; delete the file if this \
+             warning comes back"
+        );
+        Refused
+    })
+}
+
+#[allow(
+    unsafe_code,
+    reason = "running compiled code is only as safe as the file that it comes from: see the module"
+)]
+fn map(engine: &Engine, mut code: File) -> wasmtime::Result<Component> {
+    // SAFETY, of both calls: only root and this user can write the file (`TrustedDirectory::file`);
+    // they replace files and do not change them in place (see the module); the name binds the
+    // content to this component, this engine and this version of the crate; and the content has the
+    // digest that was written with it.
+    match descriptor_path(&code) {
+        Some(path) => unsafe { Component::deserialize_file(engine, path) },
+        None => {
+            let mut bytes = Vec::new();
+            code.rewind()?;
+            code.read_to_end(&mut bytes)?;
+            unsafe { Component::deserialize(engine, bytes) }
+        }
+    }
+}
+
+/// A path that leads to the very file of an open descriptor (proc_pid_fd(5)); `None` where the
+/// system has no such paths.
+fn descriptor_path(file: &File) -> Option<PathBuf> {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::MetadataExt;
+    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let (opened, named) = (file.metadata().ok()?, std::fs::metadata(&path).ok()?);
+    ((opened.dev(), opened.ino()) == (named.dev(), named.ino())).then_some(path)
+}
+
+fn keep(component: &Component, directory: &TrustedDirectory, name: &str) -> io::Result<()> {
     let compiled = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
-    let directory = file.parent().ok_or_else(|| io::Error::other("the file has no directory"))?;
-    let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
-    temporary.write_all(&compiled)?;
-    temporary.persist(file)?;
-    let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
-    temporary.write_all(digest(&compiled).as_bytes())?;
-    temporary.persist(file.with_extension(DIGEST))?;
-    Ok(())
+    directory.write(&format!("{name}.{CODE}"), &compiled)?;
+    directory.write(&format!("{name}.{DIGEST}"), digest(&compiled).as_bytes())
 }

@@ -20,5 +20,5 @@ pub use decision::Decision;
 pub use line::Record;
 pub use read::{Damage, Entry, Location, latest, records};
 pub use recorder::{Options, Recorder, StartError};
-pub use redact::Redaction;
+pub use redact::{Redaction, rules};
 pub use ring::{Capacity, OpenError};

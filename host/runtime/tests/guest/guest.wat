@@ -22,7 +22,7 @@
   (data (i32.const 120) "ConfigMap")
   (data (i32.const 136) "configmaps")
   (data (i32.const 152) "tester")
-  (data (i32.const 160) "/spec/pin")
+  (data (i32.const 160) "/spec/box")
   (data (i32.const 176) "commands:lpgreks")
   (data (i32.const 192) "hello")
   ;; The description: primary, owned, related, field manager, admission, sensitive.

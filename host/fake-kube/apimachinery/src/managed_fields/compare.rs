@@ -1,5 +1,5 @@
-//! What an object sets, and what two objects differ in (structured-merge-diff `typed/tofieldset.go` and
-//! `typed/compare.go`).
+//! The fields that an object sets, and the fields in which two objects differ
+//! (structured-merge-diff `typed/tofieldset.go` and `typed/compare.go`).
 
 use super::field_set::FieldSet;
 use super::item;
@@ -20,7 +20,7 @@ pub(super) fn below<'s>(schema: &'s Schema, name: &str, is_root: bool) -> Cow<'s
     }
 }
 
-/// What is taken as one value: scalars, atomic maps and lists, and values of which nothing is known.
+/// Whether a value is owned as a whole: scalars, atomic maps and atomic lists.
 pub(super) fn is_atomic(schema: &Schema, value: &Value) -> bool {
     match value {
         Value::Object(_) => schema.atomic_map,
@@ -29,7 +29,7 @@ pub(super) fn is_atomic(schema: &Schema, value: &Value) -> bool {
     }
 }
 
-/// The fields that an applied configuration sets; [`lists::check`](super::lists::check) has passed it.
+/// The fields that an applied configuration sets. `lists::check` must have accepted it.
 pub(super) fn to_set(schema: &Schema, object: &Value) -> FieldSet {
     let mut set = FieldSet::default();
     fill(schema, object, true, &mut set);
@@ -68,7 +68,7 @@ fn fill(schema: &Schema, value: &Value, is_root: bool, set: &mut FieldSet) {
     set.tidy();
 }
 
-/// What differs between two objects.
+/// The fields in which two objects differ.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     pub(super) added: FieldSet,

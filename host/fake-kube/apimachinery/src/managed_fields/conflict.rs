@@ -1,4 +1,4 @@
-//! The answer to an apply that another manager's fields stand against.
+//! The error for an apply that would change fields of other managers.
 
 use super::entries::{Key, Operation};
 use super::item;

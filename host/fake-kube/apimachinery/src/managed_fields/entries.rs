@@ -1,11 +1,11 @@
 //! `metadata.managedFields`: reading, ordering, writing.
 
-use super::Manager;
 use super::field_set::FieldSet;
+use super::manager::Manager;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// How a manager writes.
+/// The operation of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Operation {
     Apply,
@@ -21,7 +21,7 @@ impl Operation {
     }
 }
 
-/// What tells entries apart.
+/// What identifies an entry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) operation: Operation,
@@ -41,7 +41,7 @@ impl Key {
     }
 }
 
-/// What a manager owns, and since when.
+/// The fields that a manager owns, and the time of their last change.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) fields: FieldSet,
@@ -102,7 +102,8 @@ pub(super) fn check(object: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// Entries that own nothing are left out, but for that of the configuration which is applied just now.
+/// Writes the entries. Those without fields are left out, but for the one of the current apply
+/// (`applied`).
 pub(super) fn write(object: &mut Value, entries: &BTreeMap<Key, Entry>, applied: Option<&Key>) {
     let mut kept: Vec<(&Key, &Entry)> =
         entries.iter().filter(|(key, entry)| applied == Some(*key) || !entry.fields.is_empty()).collect();
@@ -152,7 +153,7 @@ pub(super) fn same_apart_from_times(one: &Value, other: &Value) -> bool {
                     item.remove("time");
                 }
             }
-            // Times decide the order.
+            // The order of entries depends on times, too.
             list.sort_by_key(Value::to_string);
         }
         object

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// Path elements in their serialised form: `f:name`, `k:{...}`, `v:...`, `i:0`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct FieldSet {
-    /// Whether the path that leads here is in the set itself.
+    /// Whether the path to this node is in the set.
     pub(super) member: bool,
     pub(super) children: BTreeMap<String, FieldSet>,
 }
@@ -28,7 +28,7 @@ impl FieldSet {
         });
     }
 
-    /// Takes one path out of the set; what is below stays.
+    /// Removes one path from the set. Paths below it stay.
     pub(super) fn remove_member(&mut self, path: &[&str]) {
         match path {
             [] => self.member = false,
@@ -110,7 +110,7 @@ impl FieldSet {
                     set.member = true;
                 } else {
                     let mut child = FieldSet::from_json(below);
-                    // An element with nothing below stands for itself.
+                    // An element without children is a member itself.
                     child.member |= child.children.is_empty();
                     set.children.insert(element.clone(), child);
                 }

@@ -23,7 +23,7 @@ pub(super) fn list_item(schema: &Schema, item: &Value) -> Option<String> {
     }
 }
 
-/// Keys may have defaults: `protocol` of ports is the one among the built-in kinds.
+/// The default of a key field. Among the built-in kinds only `protocol` of ports has one.
 fn default_of_key(schema: &Schema, name: &str) -> Option<Value> {
     let declared = schema.items.as_ref()?.properties.get(name).and_then(|property| property.default.clone());
     declared.or_else(|| (name == "protocol").then(|| Value::from("TCP")))
@@ -58,7 +58,7 @@ mod tests {
     use super::display;
 
     #[test]
-    fn paths_read_like_the_servers() {
+    fn paths_are_displayed_as_by_the_api_server() {
         let path = ["f:spec", "f:ports", r#"k:{"port":5000,"protocol":"TCP"}"#, "f:name"].map(str::to_owned);
         assert_eq!(display(&path), r#".spec.ports[port=5000,protocol="TCP"].name"#);
         let path = ["f:metadata", "f:finalizers", r#"v:"a/b""#].map(str::to_owned);

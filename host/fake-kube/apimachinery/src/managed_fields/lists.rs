@@ -1,4 +1,4 @@
-//! Associative lists: which are refused, and how an applied one is put over a live one.
+//! Associative lists: checks their keys, and merges an applied list into a live one.
 
 use super::compare::below;
 use super::item;
@@ -7,8 +7,8 @@ use crate::status::ApiError;
 use serde_json::Value;
 use std::collections::HashSet;
 
-/// Refuses an applied configuration whose associative lists have items without or with equal keys, also
-/// inside of atomic values (structured-merge-diff `typed/validate.go`).
+/// Refuses an applied configuration whose associative lists have items without keys or with equal
+/// keys, also inside of atomic values (structured-merge-diff `typed/validate.go`).
 pub(super) fn check(schema: &Schema, applied: &Value) -> Result<(), ApiError> {
     check_at(schema, applied, true, "")
 }
@@ -60,10 +60,11 @@ fn refused(path: &str, why: &str) -> ApiError {
     ApiError::bad_request(format!("failed to create typed patch object: {path}: {why}"))
 }
 
-/// The items of both lists. Applied items come in the applied order; an item that is only live follows the
-/// applied item that it followed, or stays in front when there was none.
+/// Merges two lists. Applied items come in the applied order. An item that only the live list has
+/// follows the applied item that it followed there, or stays in front when there was none.
 ///
-/// `merge` merges a live item with the applied one. Live items that share a key with each other are replaced.
+/// `merge` merges a live item with the applied one. Live items that share a key with each other are
+/// replaced.
 pub(super) fn merge(
     schema: &Schema,
     live: &[Value],

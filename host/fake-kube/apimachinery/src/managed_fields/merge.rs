@@ -1,4 +1,5 @@
-//! Merging an applied configuration into a live object, and removing what its manager gave up.
+//! Merges an applied configuration into a live object, and removes fields that the configuration no
+//! longer has.
 
 use super::compare::{below, is_atomic};
 use super::field_set::FieldSet;
@@ -6,7 +7,7 @@ use super::{item, lists};
 use crate::schema::Schema;
 use serde_json::Value;
 
-/// `applied` wins where both say something.
+/// Merges both objects. Where both have a value, the applied one is taken.
 pub(super) fn merge(schema: &Schema, live: &Value, applied: &Value) -> Value {
     merge_at(schema, live, applied, true)
 }
@@ -37,8 +38,9 @@ fn merge_at(schema: &Schema, live: &Value, applied: &Value, is_root: bool) -> Va
     }
 }
 
-/// Removes what was applied last time (`last`) and is owned by nobody any more (`owned`: what is applied now
-/// and what others own). What lies inside of something removed goes with it.
+/// Removes the fields that were applied last time (`last`) and have no owner now. `owned` are the
+/// fields that are applied now and those of other managers. A removed field is removed with
+/// everything below it.
 pub(super) fn remove_abandoned(schema: &Schema, object: &mut Value, last: &FieldSet, owned: &FieldSet) {
     remove_at(schema, object, last, owned, true);
 }
@@ -84,7 +86,7 @@ fn remove_at(schema: &Schema, value: &mut Value, last: &FieldSet, owned: &FieldS
     }
 }
 
-/// In an applied configuration null says nothing.
+/// Removes nulls, which mean nothing in an applied configuration.
 pub(super) fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(members) => {

@@ -1,7 +1,10 @@
 //! Field ownership and server-side apply, with the semantics of `structured-merge-diff`.
 //!
-//! `field_set` is a set of paths (FieldsV1), `compare` says what two objects differ in, `merge` and `lists` merge
-//! and remove, `entries` reads and writes `metadata.managedFields`.
+//! - `field_set` is a set of field paths (FieldsV1);
+//! - `compare` finds the fields in which two objects differ;
+//! - `merge` and `lists` merge an applied configuration and remove fields that it no longer has;
+//! - `entries` reads and writes `metadata.managedFields`;
+//! - `zero` has the objects that creations of built-in kinds are compared with.
 
 mod compare;
 mod conflict;
@@ -9,6 +12,7 @@ mod entries;
 mod field_set;
 mod item;
 mod lists;
+mod manager;
 mod merge;
 mod zero;
 
@@ -18,23 +22,13 @@ use entries::{Entry, Key, Operation};
 use field_set::FieldSet;
 use serde_json::Value;
 
-/// Who writes, when, and through which resource.
-#[derive(Clone, Copy, Debug)]
-pub struct Manager<'a> {
-    /// Field manager.
-    pub name: &'a str,
-    /// `status`, `scale`, ..., or none for the resource itself.
-    pub subresource: Option<&'a str>,
-    /// Version in which the object was written.
-    pub api_version: &'a str,
-    /// RFC 3339.
-    pub time: &'a str,
-}
+pub use manager::Manager;
 
-/// Computes `metadata.managedFields` of `new`, which was created or updated (not applied) from `old`.
+/// Computes `metadata.managedFields` of `new`, which a create or update made of `old`. For
+/// server-side apply see [`apply`].
 ///
-/// Whatever changed belongs to the writer now. With a `subresource`, only what that subresource can
-/// change should differ between the two.
+/// The manager comes to own every field that differs. Fields that the subresource cannot change
+/// must be equal.
 pub fn track_update(schema: &Schema, old: Option<&Value>, new: &mut Value, manager: &Manager<'_>) {
     let mut entries = entries::read(new);
     let before = match old {
@@ -59,13 +53,14 @@ pub fn track_update(schema: &Schema, old: Option<&Value>, new: &mut Value, manag
     entries::write(new, &entries, None);
 }
 
-/// Server-side apply: merges `applied` into `live` and returns the object with its new managedFields.
+/// Server-side apply: merges `applied` into `live` and returns the object with its new
+/// managedFields.
 ///
 /// An apply that changes nothing returns `live` as it is, times included.
 ///
 /// # Errors
-/// 409 with one cause per field that another manager owns with another value, unless `force`; 400 when items of
-/// an associative list lack their keys or share one.
+/// 409 with one cause per field that another manager owns with another value, unless `force`; 400
+/// when items of an associative list lack their keys or share one.
 pub fn apply(
     schema: &Schema,
     live: Option<&Value>,
@@ -113,7 +108,7 @@ pub fn apply(
         return Err(conflict::error(&conflicts));
     }
     let own = match last {
-        // The time is that of the last change, of values too.
+        // The time of an entry is that of the last change of its fields or their values.
         Some(last) if last.fields == fields && merged == *base => last,
         _ => Entry::new(fields, manager.time),
     };
@@ -125,7 +120,7 @@ pub fn apply(
     }
 }
 
-/// Checks the form of `metadata.managedFields`, which anybody may have written.
+/// Checks the form of `metadata.managedFields`.
 ///
 /// # Errors
 /// What is wrong with the first entry that cannot be read.
@@ -133,7 +128,7 @@ pub fn check(object: &Value) -> Result<(), String> {
     entries::check(object)
 }
 
-/// What nobody owns: the identity of an object and what the server sets.
+/// Fields that no manager owns: the identity of an object, and fields that the server sets.
 const STRIPPED: [&[&str]; 14] = [
     &["f:apiVersion"],
     &["f:kind"],

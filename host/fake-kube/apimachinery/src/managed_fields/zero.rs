@@ -1,12 +1,14 @@
-//! What a created object is compared with: nothing for custom resources, and for built-in kinds the zero
-//! value of the Go type as it serialises. Fields that are there in the zero value are changed by a create,
-//! not added, so that the enclosing structure itself belongs to nobody.
+//! The object that a created object is compared with.
+//!
+//! For custom resources it is empty. For built-in kinds it is the zero value of the Go type, as Go
+//! writes it: fields that the zero value has are changed by the creation and not added, so that
+//! nobody owns the enclosing object itself.
 
 use crate::builtin_schema;
 use crate::schema::{Schema, Type};
 use serde_json::{Map, Value};
 
-/// Structs, not pointers, in the Go types: they serialise even when empty.
+/// Fields whose Go type is a struct and not a pointer. Go writes them even when they are empty.
 const STRUCTS: [&str; 11] = [
     "metadata",
     "spec",
@@ -29,7 +31,8 @@ pub(super) fn of(schema: &Schema, object: &Value) -> Value {
     }
     let mut zero = zero_struct(schema);
     if let Value::Object(members) = &mut zero {
-        // PersistentVolumeClaimSpec.resources is a struct; ResourceRequirements elsewhere too, but inside of list items.
+        // `resources` is a struct in PersistentVolumeClaimSpec. Elsewhere it occurs in list items
+        // only.
         if text("kind") == "PersistentVolumeClaim"
             && let Some(Value::Object(spec)) = members.get_mut("spec")
         {

@@ -4,7 +4,7 @@ use fake_kube_apimachinery::status::Cause;
 use serde_json::Value;
 
 use super::causes::not_found;
-use super::{containers, metadata, pods};
+use super::containers;
 use crate::json::{Fields, is_empty};
 
 /// Fields of containers that ephemeral containers cannot have, in the order of the Go type.
@@ -52,15 +52,8 @@ pub(super) fn all(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-/// What is wrong with a pod that was changed through `pods/ephemeralcontainers`: containers can be added, but
-/// not changed or removed.
-pub fn validate_ephemeral_containers_update(new: &Value, old: &Value) -> Vec<Cause> {
-    let mut causes = metadata::validate_update(new.at("metadata"));
-    pods::spec(new.at("spec"), "spec", &mut causes);
-    if old.at("metadata").at("annotations").has("kubernetes.io/config.mirror") {
-        return vec![Cause::forbidden("<nil>", "static pods do not support ephemeral containers")];
-    }
-    let (new, old) = (new.at("spec"), old.at("spec"));
+/// Validates that containers were only added.
+pub(super) fn additions(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
     for before in old.list("ephemeralContainers") {
         let name = before.text("name");
         let now = new.list("ephemeralContainers").iter().find(|now| now.text("name") == name);
@@ -72,13 +65,11 @@ pub fn validate_ephemeral_containers_update(new: &Value, old: &Value) -> Vec<Cau
         let sentence = format!("existing ephemeral containers {name:?} may not be {what}\n");
         causes.push(Cause::forbidden("spec.ephemeralContainers", &sentence));
     }
-    causes
 }
 
 #[cfg(test)]
 mod tests {
-    use super::validate_ephemeral_containers_update;
-    use crate::find;
+    use crate::{find, validate_ephemeral_containers_update};
     use serde_json::{Value, json};
 
     fn pod(ephemeral: Value) -> Value {

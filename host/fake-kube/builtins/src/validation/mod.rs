@@ -31,7 +31,6 @@ use crate::autoscalers::autoscaler_to_v2;
 use crate::catalogue::Resource;
 use crate::json::Fields;
 
-pub use ephemeral_containers::validate_ephemeral_containers_update;
 pub use metadata::validate_metadata;
 pub(crate) use resources::qos_class;
 
@@ -62,6 +61,19 @@ pub fn validate_update(resource: &Resource, new: &Value, old: &Value) -> Vec<Cau
     if causes.is_empty() && !unchanged {
         content(resource, new, &mut causes);
     }
+    causes
+}
+
+/// What is wrong with a pod that was changed through `pods/ephemeralcontainers`: containers can be
+/// added, but not changed or removed.
+pub fn validate_ephemeral_containers_update(new: &Value, old: &Value) -> Vec<Cause> {
+    let mut causes = metadata::validate_update(new.at("metadata"));
+    pods::spec(new.at("spec"), "spec", &mut causes);
+    // The annotation marks the API object of a static pod (`MirrorPodAnnotationKey`).
+    if old.path(&["metadata", "annotations"]).has("kubernetes.io/config.mirror") {
+        return vec![Cause::forbidden("<nil>", "static pods do not support ephemeral containers")];
+    }
+    ephemeral_containers::additions(new.at("spec"), old.at("spec"), &mut causes);
     causes
 }
 

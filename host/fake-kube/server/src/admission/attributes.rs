@@ -1,4 +1,4 @@
-//! A request on its way through admission, and its objects in the versions that webhooks want.
+//! A request during admission, with its objects in the versions that webhooks ask for.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use super::Request;
 use crate::catalogue::Kind;
 use crate::write;
 
-/// A request with the kind behind it.
+/// A request and the kind that it is about.
 pub struct Attributes {
-    /// What webhooks are told.
+    /// The request as reviews describe it.
     pub request: Request,
     /// The kind of the path.
     pub kind: Arc<Kind>,
-    /// When the request is given up.
+    /// When the request times out.
     pub deadline: Instant,
 }
 
@@ -36,12 +36,13 @@ impl Attributes {
         self.request.old_object.as_ref().map(|object| self.convert(object, &self.kind, kind))
     }
 
-    /// Takes the object over from a webhook that saw it in some version.
+    /// Replaces the object by the one that a webhook has patched, which is in the version of
+    /// `kind`.
     ///
     /// Returns whether the webhook has changed it.
     ///
     /// # Errors
-    /// 500 when it is no object of the kind any more.
+    /// 500 when the patched object cannot be decoded.
     pub fn take_over(&mut self, kind: &Kind, before: &Value, mut patched: Value) -> Result<bool, ApiError> {
         if !self.kind.is_body(self.subresource()) {
             let changed = patched != *before;

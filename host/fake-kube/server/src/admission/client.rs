@@ -21,23 +21,24 @@ use tokio::time::Instant;
 use super::services::Services;
 use super::tls;
 
-/// Nobody answers an AdmissionReview with more; a patch of an object of the largest size fits many times.
+/// The largest answer to an AdmissionReview, in bytes: many times the largest object.
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
-/// How often a webhook that says `Retry-After` is asked again (client-go).
+/// How often a webhook that answers with `Retry-After` is called again (client-go).
 const RETRIES: usize = 10;
-/// How much of an unexpected answer is quoted (client-go).
+/// How many bytes of an unexpected answer an error quotes (client-go).
 const QUOTED: usize = 2048;
 
-/// Where a webhook answers, and which certificates it may have.
+/// The address of a webhook, and the authorities that its certificate may come from.
 #[derive(Debug)]
 pub struct ClientConfig {
-    /// Where.
+    /// The address.
     pub place: Place,
-    /// PEM certificates of trusted authorities; empty trusts nobody, as this cluster has no roots of its own.
+    /// PEM certificates of trusted authorities. An empty bundle trusts nobody: there are no system
+    /// roots.
     pub ca_bundle: Arc<[u8]>,
 }
 
-/// The two ways of saying where a webhook answers.
+/// The address of a webhook.
 #[derive(Debug)]
 pub enum Place {
     /// A service of the cluster.
@@ -55,7 +56,7 @@ pub enum Place {
     Url(String),
 }
 
-/// Whom a pool of connections belongs to.
+/// The key of a pool of connections.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Peer {
     address: String,
@@ -65,7 +66,7 @@ struct Peer {
 
 type Client = Pool<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-/// Connections to webhooks, kept between calls.
+/// Pools of connections to webhooks.
 #[derive(Default)]
 pub struct Clients(Mutex<HashMap<Peer, Client>>);
 
@@ -73,7 +74,7 @@ impl ClientConfig {
     /// The URL without its query.
     ///
     /// # Errors
-    /// A sentence when it is none.
+    /// A sentence when the URL cannot be parsed.
     pub fn url(&self) -> Result<String, String> {
         match &self.place {
             Place::Service { namespace, name, port, path } => {
@@ -101,7 +102,8 @@ impl ClientConfig {
         Ok(Peer { address, server_name, ca_bundle: self.ca_bundle.clone() })
     }
 
-    /// Like kube-apiserver, which wants its calls spread over the endpoints of a service.
+    /// Whether HTTP/2 is offered: for URLs on loopback only, as kube-apiserver does, so that calls
+    /// of services are spread over their endpoints.
     fn allows_http2(&self, peer: &Peer) -> bool {
         let name = peer.server_name.as_str();
         let loopback = name.eq_ignore_ascii_case("localhost")
@@ -114,7 +116,7 @@ impl Clients {
     /// POSTs a body and returns the body of the answer. `timeout` bounds the whole call.
     ///
     /// # Errors
-    /// Why there is no good answer, as kube-apiserver says it.
+    /// Why the call failed, in the words of kube-apiserver.
     pub async fn post(
         &self,
         services: &Services,
@@ -137,7 +139,7 @@ impl Clients {
         }
     }
 
-    /// Closes the connections that none of the webhooks needs.
+    /// Closes the connections that none of these configurations needs.
     pub fn keep<'a>(&self, configs: impl Iterator<Item = &'a ClientConfig>) {
         let needed: Vec<(String, &Arc<[u8]>)> = configs
             .filter_map(|config| {
@@ -180,11 +182,11 @@ impl Clients {
 enum CallError {
     /// There was no answer.
     Transport(String),
-    /// There was one, but not with what was asked for.
+    /// The answer was an error, or unreadable.
     Answer(String),
 }
 
-/// Asks, and asks again later when the webhook wants that.
+/// Calls the webhook, and calls it again later when it answers with `Retry-After`.
 async fn ask(client: &Client, uri: &Uri, peer: &Peer, body: Bytes) -> Result<Bytes, CallError> {
     let mut attempts = 0;
     loop {
@@ -210,7 +212,7 @@ async fn send(client: &Client, uri: &Uri, peer: &Peer, body: Bytes) -> Result<Re
     client.request(request).await.map_err(|error| transport(tls::explain(&error, &peer.address)))
 }
 
-/// How long an overloaded server asks us to wait.
+/// The `Retry-After` of an answer that means "later": 429 or a server error.
 fn retry_after(response: &Response<Incoming>) -> Option<Duration> {
     let status = response.status();
     if status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error() {
@@ -242,7 +244,8 @@ async fn read(response: Response<Incoming>) -> Result<Bytes, CallError> {
     Ok(body)
 }
 
-/// What client-go says about answers that are errors (`apierrors.NewGenericServerResponse`).
+/// The message of client-go about an answer that is an error
+/// (`apierrors.NewGenericServerResponse`).
 fn unexpected(status: StatusCode, content_type: &str, body: &[u8]) -> String {
     if let Ok(Value::Object(answer)) = serde_json::from_slice(body)
         && answer.get("status").and_then(Value::as_str) == Some("Failure")
@@ -315,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_end_with_the_need_for_them() {
+    fn unneeded_connections_are_closed() {
         let (clients, services) = (Clients::default(), Services::default());
         let (first, second) = (by_url("https://127.0.0.1:8/x"), by_url("https://h.example/y"));
         for config in [&first, &second] {

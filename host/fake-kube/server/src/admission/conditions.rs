@@ -3,14 +3,14 @@
 use fake_kube_apimachinery::match_condition::{MatchCondition, Variables};
 use serde::Deserialize;
 
-/// A condition as it is written.
+/// A condition as the configuration contains it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Written {
     #[serde(default)]
     expression: String,
 }
 
-/// Compiled conditions; an expression that does not compile fails when it is evaluated.
+/// Compiled conditions. An expression that does not compile is an error of every evaluation.
 #[derive(Debug, Default)]
 pub struct Conditions(Vec<Result<MatchCondition, String>>);
 
@@ -25,10 +25,10 @@ impl Conditions {
         self.0.is_empty()
     }
 
-    /// Whether all conditions hold. One that does not hold settles it, whatever happens to the others.
+    /// Whether all conditions hold. When one does not hold, errors of others do not matter.
     ///
     /// # Errors
-    /// What could not be evaluated.
+    /// The conditions that could not be evaluated, when no condition is false.
     pub fn hold(&self, variables: &Variables) -> Result<bool, String> {
         let mut errors = Vec::new();
         for condition in &self.0 {

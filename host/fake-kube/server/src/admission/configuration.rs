@@ -1,4 +1,4 @@
-//! The webhooks of the stored configurations, read again when one of these has changed.
+//! Reads the webhooks of the stored configurations, again when a configuration has changed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,12 +17,12 @@ use crate::store::{Store, TableName};
 
 const GROUP: &str = "admissionregistration.k8s.io";
 
-/// When webhooks are asked.
+/// The two phases of admission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// They may change the object.
+    /// Webhooks may change the object.
     Mutating,
-    /// They may not.
+    /// Webhooks may only refuse the object.
     Validating,
 }
 
@@ -36,28 +36,28 @@ impl Phase {
     }
 }
 
-/// One webhook, ready to be asked.
+/// One webhook, decoded and with its defaults.
 #[derive(Debug)]
 pub struct Webhook {
     /// Its name.
     pub name: String,
-    /// Where it answers.
+    /// Its address.
     pub client: ClientConfig,
-    /// What it is about.
+    /// Which requests it is called for.
     pub rules: Vec<Rule>,
     /// `failurePolicy: Ignore`.
     pub ignores_failures: bool,
     /// `matchPolicy: Equivalent`: other versions of a resource count too.
     pub equivalent: bool,
-    /// Which namespaces it is about.
+    /// The namespaces that it is called for.
     pub namespace_selector: LabelSelector,
-    /// Which objects it is about.
+    /// The objects that it is called for.
     pub object_selector: LabelSelector,
-    /// More about which requests it is about.
+    /// CEL conditions on the request.
     pub conditions: Conditions,
-    /// It can be asked in a dry run.
+    /// Whether it can be called in a dry run.
     pub allows_dry_run: bool,
-    /// How long it may take.
+    /// The longest that a call may take.
     pub timeout: Duration,
     /// `reinvocationPolicy: IfNeeded`.
     pub reinvocable: bool,
@@ -65,7 +65,7 @@ pub struct Webhook {
     pub review_version: Option<&'static str>,
 }
 
-/// The webhooks of both phases as of some revisions.
+/// The webhooks of both phases, cached by the revisions of their configurations.
 #[derive(Default)]
 pub struct Configurations {
     mutating: Mutex<Loaded>,
@@ -74,13 +74,13 @@ pub struct Configurations {
 
 #[derive(Default)]
 struct Loaded {
-    /// The revisions of the configurations that were read; unique in the whole store.
+    /// The revisions of the cached configurations. A revision occurs once in the whole store.
     revisions: Vec<u64>,
     webhooks: Arc<[Webhook]>,
 }
 
 impl Configurations {
-    /// The webhooks of a phase in the order in which they are asked, and whether they had to be read anew.
+    /// The webhooks of a phase in the order of their calls, and whether they had to be read again.
     pub fn current(&self, store: &Store, phase: Phase) -> (Arc<[Webhook]>, bool) {
         let objects = store.list(&phase.table(), None).objects;
         let revisions: Vec<u64> = objects.iter().map(|object| object.revision).collect();
@@ -88,7 +88,7 @@ impl Configurations {
         if loaded.revisions == revisions {
             return (loaded.webhooks.clone(), false);
         }
-        // Tables are sorted by name, as the order of configurations is.
+        // Configurations are ordered by name, and so is the table.
         let webhooks = objects.iter().flat_map(|object| read(&object.key.name, &object.value())).collect();
         *loaded = Loaded { revisions, webhooks };
         (loaded.webhooks.clone(), true)
@@ -114,7 +114,7 @@ fn read(configuration: &str, object: &Value) -> Vec<Webhook> {
     for webhook in webhooks {
         match Spec::deserialize(webhook) {
             Ok(spec) => found.push(spec.into_webhook()),
-            // It was validated when it was written.
+            // Cannot happen to a stored configuration: it was validated.
             Err(error) => warn!(configuration, %error, "a webhook cannot be read and is left out"),
         }
     }
@@ -196,7 +196,7 @@ impl ClientConfigSpec {
             },
             (None, url) => Place::Url(url.unwrap_or_default()),
         };
-        // What is no base64 was refused when it was written.
+        // Validation has refused bundles that are not base64.
         let ca_bundle = STANDARD.decode(&self.ca_bundle).unwrap_or_default();
         ClientConfig { place, ca_bundle: ca_bundle.into() }
     }
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_has_the_defaults() {
+    fn absent_fields_have_their_defaults() {
         let store = Store::new(10);
         let table = Phase::Validating.table();
         store.open(&table);

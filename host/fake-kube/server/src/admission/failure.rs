@@ -1,4 +1,4 @@
-//! How asking a webhook can fail, and what the client then hears.
+//! How the call of a webhook can fail, and the answer that the client gets then.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Why a webhook did not admit a request.
 #[derive(Debug)]
 pub enum Failure {
-    /// The webhook could not be asked, or its answer makes no sense: its failure policy decides.
+    /// The call failed, or its answer is invalid. The failure policy decides.
     Call(String),
     /// The request is refused whatever the failure policy says.
     Refused(ApiError),
@@ -34,7 +34,8 @@ pub fn out_of_time() -> ApiError {
     }
 }
 
-/// A webhook's refusal with the status that it gave, made presentable (`webhookerrors.ToStatusErr`).
+/// The error for a webhook's refusal, with the status that the webhook gave
+/// (`webhookerrors.ToStatusErr`).
 pub fn denied(webhook: &str, status: Option<&Value>) -> ApiError {
     let text = |field: &str| status.and_then(|status| status.get(field)).and_then(Value::as_str);
     let by = format!("admission webhook {webhook:?} denied the request");
@@ -61,7 +62,7 @@ mod tests {
     use super::denied;
 
     #[test]
-    fn refusals_explain_themselves() {
+    fn the_message_names_the_webhook_and_its_reason() {
         let sentence = |status: Value| denied("w", Some(&status)).message;
         assert_eq!(
             denied("w", None).message,
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_errors() {
+    fn codes_below_400_become_400() {
         for (given, code) in [(json!(null), 400), (json!(0), 400), (json!(200), 400), (json!(422), 422)] {
             assert_eq!(denied("w", Some(&json!({"code": given}))).code, code);
         }

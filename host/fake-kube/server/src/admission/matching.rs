@@ -1,4 +1,5 @@
-//! Whether a webhook is asked about a request, and about which version of it (`plugin/webhook/generic`).
+//! Whether a webhook is called for a request, and with which version of the object
+//! (`plugin/webhook/generic`).
 
 use std::sync::Arc;
 
@@ -11,10 +12,10 @@ use super::configuration::Webhook;
 use super::rules::Subject;
 use super::{Attributes, Operation, review};
 use crate::catalogue::Kind;
-use crate::cluster::Cluster;
+use crate::state::State;
 use crate::store::{Key, TableName};
 
-/// Kinds that no webhook is asked about: with them a webhook could not be got rid of any more.
+/// The group of kinds for which no webhook is called: a webhook could refuse its own removal.
 const GROUP_OF_CONFIGURATIONS: &str = "admissionregistration.k8s.io";
 
 /// Whether a kind configures admission itself.
@@ -22,37 +23,35 @@ pub fn is_exempt(kind: &Kind) -> bool {
     kind.group == GROUP_OF_CONFIGURATIONS
 }
 
-/// The version of the requested kind that a webhook is to be asked about; `None` when it is not to be asked.
+/// The version of the requested kind with which a webhook is to be called; `None` when it is not to
+/// be called.
 ///
 /// # Errors
-/// The answer to the client when that cannot be found out.
-pub fn asked_about(
-    cluster: &Cluster,
+/// The answer to the client when a selector or condition cannot be evaluated.
+pub fn matching_version(
+    state: &State,
     webhook: &Webhook,
     attributes: &Attributes,
 ) -> Result<Option<Arc<Kind>>, ApiError> {
-    // What keeps a selector from being evaluated counts only when the rules match.
-    let in_namespace = matches_namespace(cluster, webhook, attributes);
+    // An error of the namespace selector counts only when the rules match.
+    let in_namespace = matches_namespace(state, webhook, attributes);
     if matches!(in_namespace, Ok(false)) || !matches_object(webhook, attributes) {
         return Ok(None);
     }
-    let Some(kind) = matching_kind(cluster, webhook, attributes) else { return Ok(None) };
+    let Some(kind) = matching_kind(state, webhook, attributes) else { return Ok(None) };
     in_namespace?;
     Ok(conditions_hold(webhook, attributes, &kind)?.then_some(kind))
 }
 
-fn matches_namespace(
-    cluster: &Cluster,
-    webhook: &Webhook,
-    attributes: &Attributes,
-) -> Result<bool, ApiError> {
+fn matches_namespace(state: &State, webhook: &Webhook, attributes: &Attributes) -> Result<bool, ApiError> {
     let request = &attributes.request;
     let is_namespace = request.resource.name == "namespaces";
     let name = request.namespace.as_deref().unwrap_or_default();
     if (name.is_empty() && !is_namespace) || webhook.namespace_selector.is_empty() {
         return Ok(true);
     }
-    // The store does not have what is about to be written.
+    // The request has the labels that the namespace is about to get. The store does not have them
+    // yet.
     let is_written = is_namespace
         && attributes.subresource().is_none()
         && matches!(request.operation, Operation::Create | Operation::Update);
@@ -61,7 +60,7 @@ fn matches_namespace(
         return Ok(webhook.namespace_selector.matches(request.object.as_ref().unwrap_or(&null)));
     }
     let table = TableName::new("", "namespaces");
-    let namespace = cluster.store.get(&table, &Key::new(None, name));
+    let namespace = state.store.get(&table, &Key::new(None, name));
     let namespace = namespace
         .ok_or_else(|| ApiError::not_found(ResourceName { group: "", resource: "namespaces" }, name))?;
     Ok(webhook.namespace_selector.matches(namespace.head()))
@@ -76,7 +75,7 @@ fn matches_object(webhook: &Webhook, attributes: &Attributes) -> bool {
             .any(|object| webhook.object_selector.matches(object))
 }
 
-fn matching_kind(cluster: &Cluster, webhook: &Webhook, attributes: &Attributes) -> Option<Arc<Kind>> {
+fn matching_kind(state: &State, webhook: &Webhook, attributes: &Attributes) -> Option<Arc<Kind>> {
     let requested = &attributes.kind;
     if webhook.rules.iter().any(|rule| rule.matches(&subject(attributes, requested))) {
         return Some(requested.clone());
@@ -84,7 +83,7 @@ fn matching_kind(cluster: &Cluster, webhook: &Webhook, attributes: &Attributes) 
     if !webhook.equivalent {
         return None;
     }
-    let catalogue = cluster.catalogue();
+    let catalogue = state.catalogue();
     let is_other = |kind: &Kind| (&kind.group, &kind.version) != (&requested.group, &requested.version);
     let equivalents: Vec<&Arc<Kind>> = catalogue
         .kinds()

@@ -1,15 +1,22 @@
-//! Admission: who is asked before a write is stored, and may change, refuse or comment on it.
+//! Admission: plugins and webhooks that change or refuse a write before it is stored.
 //!
-//! The order is that of kube-apiserver, whose `k8s.io/apiserver/pkg/admission/plugin/webhook` this follows:
-//! the plugins that every server has, an [`Admission`] of the embedding program, the mutating webhooks one after
-//! another (and once more those that want to see the changes of later ones); then, after validation by the kind,
-//! the validating webhooks side by side. All of it happens again when a write is retried after a conflict.
+//! The order is that of kube-apiserver, whose `k8s.io/apiserver/pkg/admission/plugin/webhook` this
+//! follows:
+//! 1. the default plugins;
+//! 2. the [`Admission`] plugin of the embedding program;
+//! 3. the mutating webhooks one after another, and once more those with `reinvocationPolicy:
+//!    IfNeeded` when later ones have changed the object;
+//! 4. validation by the kind;
+//! 5. the validating webhooks in parallel.
 //!
-//! The webhooks are those of the stored configurations; `configuration` reads them, `rules`, `matching` and
-//! `conditions` say which are asked, `review` is what they are asked, `client` and `services` how, `mutating`
-//! and `validating` what becomes of the answers.
+//! All of it is repeated when a write is retried after a conflict.
+//!
+//! `configuration` reads the stored configurations; `rules`, `matching` and `conditions` select the
+//! webhooks for a request; `review` has the question and the answer; `caller`, `client`, `services`
+//! and `tls` make the call; `mutating` and `validating` use the answers.
 
 mod attributes;
+mod caller;
 mod client;
 mod conditions;
 mod configuration;
@@ -31,21 +38,21 @@ pub(crate) use attributes::Attributes;
 pub(crate) use configuration::Phase;
 pub(crate) use webhooks::Webhooks;
 
-/// What is done to the object.
+/// The operation of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// It is new.
+    /// The object is created.
     Create,
-    /// It replaces the old one.
+    /// The object is changed.
     Update,
-    /// It goes.
+    /// The object is deleted.
     Delete,
-    /// A subresource that is an action, for example `pods/binding`.
+    /// The request is an action, for example `pods/exec`. This server has none of these.
     Connect,
 }
 
 impl Operation {
-    /// As AdmissionReview spells it.
+    /// The name of the operation in an AdmissionReview.
     pub fn name(self) -> &'static str {
         match self {
             Self::Create => "CREATE",
@@ -67,7 +74,7 @@ pub struct Versioned {
     pub name: String,
 }
 
-/// Who sends the request. The embedded API knows one user.
+/// The user who sends the request. This server knows one user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The user's name.
@@ -88,7 +95,7 @@ impl Default for User {
 /// A write to be admitted.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// What is done.
+    /// The operation.
     pub operation: Operation,
     /// The kind.
     pub kind: Versioned,
@@ -106,27 +113,31 @@ pub struct Request {
     pub old_object: Option<Value>,
     /// The options of the operation, for example a `CreateOptions` of meta.k8s.io/v1.
     pub options: Value,
-    /// Nothing is stored.
+    /// Whether nothing is to be stored.
     pub dry_run: bool,
-    /// Who asks.
+    /// The user who sends the request.
     pub user: User,
 }
 
-/// What admission decided about a request that it does not refuse.
+/// The result of admission for a request that is not refused.
 #[derive(Clone, Debug, Default)]
 pub struct Admitted {
     /// The object to store instead, when it was patched.
     pub object: Option<Value>,
-    /// Sentences for `Warning` headers.
+    /// Texts of `Warning` headers.
     pub warnings: Vec<String>,
 }
 
-/// Decides about writes within the server's process, before webhooks do.
+/// An admission plugin in the server's process, called before the webhooks.
 pub trait Admission: Send + Sync {
-    /// Admits the request, or refuses it with the error that the client gets.
+    /// Admits the request.
+    ///
+    /// # Errors
+    /// The refusal that the client gets.
     fn admit(&self, request: Request) -> BoxFuture<'_, Result<Admitted, ApiError>>;
 
-    /// Whether requests to this resource are looked at; building a [`Request`] costs copies.
+    /// Whether the plugin wants requests to this resource. Other requests need not be copied into a
+    /// [`Request`].
     fn watches(&self, _group: &str, _resource: &str) -> bool {
         true
     }

@@ -1,4 +1,5 @@
-//! Mutating webhooks: one after another, each sees what the earlier ones did (`plugin/webhook/mutating`).
+//! Mutating webhooks, called one after another. Each sees the changes of the earlier ones
+//! (`plugin/webhook/mutating`).
 
 use std::collections::HashSet;
 
@@ -8,19 +9,20 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::caller::Caller;
 use super::configuration::Webhook;
 use super::failure::{self, Failure};
 use super::{Attributes, Operation, Phase, matching};
 use crate::catalogue::Kind;
-use crate::cluster::Cluster;
+use crate::state::State;
 use crate::write;
 
-/// Which webhooks are asked a second time.
+/// Which webhooks are called a second time.
 #[derive(Default)]
 struct Reinvocation {
-    /// Those that were asked and want to see later changes.
+    /// Called webhooks with `reinvocationPolicy: IfNeeded`, with no change since their call.
     asked: HashSet<usize>,
-    /// Those that later changes were made after.
+    /// Called webhooks with `reinvocationPolicy: IfNeeded`, with a change since their call.
     wanted: HashSet<usize>,
 }
 
@@ -30,9 +32,13 @@ impl Reinvocation {
     }
 }
 
-/// Asks the webhooks in order, and once more those that the changes of later ones concern.
+/// Calls the webhooks in order, and then once more those that want to see later changes.
+///
+/// # Errors
+/// The refusal of a webhook.
 pub async fn run(
-    cluster: &Cluster,
+    state: &State,
+    caller: &Caller,
     webhooks: &[Webhook],
     attributes: &mut Attributes,
     warnings: &mut Vec<String>,
@@ -40,18 +46,18 @@ pub async fn run(
     let mut again = Reinvocation::default();
     let mut changed = false;
     for (index, webhook) in webhooks.iter().enumerate() {
-        changed |= visit(cluster, webhook, index, attributes, &mut again, warnings).await?;
+        changed |= visit(state, caller, webhook, index, attributes, &mut again, warnings).await?;
     }
     if !changed {
         return Ok(());
     }
-    // The server's own plugins see the changes first; what they change is news for all webhooks.
+    // The default plugins run again first. Their changes count as later changes for all webhooks.
     if admit_again(attributes) {
         again.object_changed();
     }
     for (index, webhook) in webhooks.iter().enumerate() {
         if again.wanted.contains(&index) {
-            visit(cluster, webhook, index, attributes, &mut again, warnings).await?;
+            visit(state, caller, webhook, index, attributes, &mut again, warnings).await?;
         }
     }
     Ok(())
@@ -67,17 +73,18 @@ fn admit_again(attributes: &mut Attributes) -> bool {
     *object != before
 }
 
-/// Asks one webhook, if it is concerned; whether it has changed the object.
+/// Calls one webhook, if it matches the request. Returns whether it has changed the object.
 async fn visit(
-    cluster: &Cluster,
+    state: &State,
+    caller: &Caller,
     webhook: &Webhook,
     index: usize,
     attributes: &mut Attributes,
     again: &mut Reinvocation,
     warnings: &mut Vec<String>,
 ) -> Result<bool, ApiError> {
-    let Some(kind) = matching::asked_about(cluster, webhook, attributes)? else { return Ok(false) };
-    let result = call(cluster, webhook, attributes, &kind, warnings).await;
+    let Some(kind) = matching::matching_version(state, webhook, attributes)? else { return Ok(false) };
+    let result = call(caller, webhook, attributes, &kind, warnings).await;
     let changed = matches!(result, Ok(true));
     if changed {
         again.object_changed();
@@ -100,14 +107,14 @@ async fn visit(
 }
 
 async fn call(
-    cluster: &Cluster,
+    caller: &Caller,
     webhook: &Webhook,
     attributes: &mut Attributes,
     kind: &Kind,
     warnings: &mut Vec<String>,
 ) -> Result<bool, Failure> {
     let object = attributes.object_as(kind);
-    let answer = cluster.webhooks.ask(Phase::Mutating, webhook, attributes, kind, object.as_ref()).await?;
+    let answer = caller.ask(Phase::Mutating, webhook, attributes, kind, object.as_ref()).await?;
     warnings.extend(answer.warnings);
     if !answer.allowed {
         return Err(Failure::Refused(failure::denied(&webhook.name, answer.status.as_ref())));

@@ -1,4 +1,5 @@
-//! The question to a webhook and its answer: AdmissionReview of admission.k8s.io (`plugin/webhook/request`).
+//! AdmissionReview of admission.k8s.io: the request to a webhook and its response
+//! (`plugin/webhook/request`).
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use crate::catalogue::Kind;
 const V1: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
 
-/// The `request` of a review without what differs between the uses of it: the UID and the objects.
+/// The `request` of a review, without its UID and objects. Match conditions see it like this.
 pub fn request(attributes: &Attributes, kind: &Kind) -> Map<String, Value> {
     let asked = &attributes.request;
     let subresource = attributes.subresource();
@@ -59,7 +60,7 @@ pub fn question(
     json!({"kind": KIND, "apiVersion": version, "request": request})
 }
 
-/// What a webhook decided.
+/// The response of a webhook.
 #[derive(Debug)]
 pub struct Answer {
     /// Whether the request may go on.
@@ -92,16 +93,16 @@ struct Response {
     status: Option<Value>,
     patch: Option<String>,
     patch_type: Option<String>,
-    // Nobody keeps an audit log here; they must be what they should be all the same.
+    // There is no audit log. Decoding them checks their type.
     #[serde(default, rename = "auditAnnotations")]
     _audit_annotations: Option<BTreeMap<String, String>>,
     warnings: Option<Vec<String>>,
 }
 
-/// Reads and checks the body of an answer to the review with the given version and UID.
+/// Reads and checks the response to the review with the given version and UID.
 ///
 /// # Errors
-/// What is wrong with it, as kube-apiserver says it.
+/// What is wrong with it, in the words of kube-apiserver.
 pub fn answer(phase: Phase, version: &str, uid: &str, body: &[u8]) -> Result<Answer, String> {
     let review: Review =
         serde_json::from_slice(body).map_err(|error| format!("failed to call webhook: {error}"))?;
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn good_answers() {
+    fn valid_responses_are_read() {
         let patch = STANDARD.encode(r#"[{"op":"add","path":"/a","value":1}]"#);
         let response = json!({
             "uid": "u", "allowed": true, "patch": patch, "patchType": "JSONPatch", "warnings": ["w"],
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_make_no_sense() {
+    fn invalid_responses_are_refused() {
         let encoded = STANDARD.encode("[]");
         for (phase, response, expected) in [
             (
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_version_is_lenient() {
+    fn version_v1beta1_is_checked_less() {
         let body = br#"{"response": {"allowed": true}}"#;
         assert!(answer(Phase::Mutating, "admission.k8s.io/v1beta1", "u", body).unwrap().allowed);
     }

@@ -1,4 +1,4 @@
-//! Whether a rule of a webhook is about a request (`plugin/webhook/predicates/rules`).
+//! Whether a rule of a webhook matches a request (`plugin/webhook/predicates/rules`).
 
 use serde::Deserialize;
 
@@ -17,10 +17,10 @@ pub struct Rule {
     scope: Option<String>,
 }
 
-/// What a rule is held against.
+/// The parts of a request that rules match.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    /// What is done.
+    /// The operation.
     pub operation: Operation,
     /// API group.
     pub group: &'a str,
@@ -30,12 +30,12 @@ pub struct Subject<'a> {
     pub resource: &'a str,
     /// The subresource, or empty.
     pub subresource: &'a str,
-    /// The namespace, or empty. A namespace is in itself.
+    /// The namespace, or empty. For a request about a namespace it is the namespace itself.
     pub namespace: &'a str,
 }
 
 impl Rule {
-    /// Whether all parts of the rule agree.
+    /// Whether all parts of the rule match.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
         self.in_scope(subject)
             && has(&self.operations, subject.operation.name())
@@ -60,7 +60,8 @@ fn has(items: &[String], wanted: &str) -> bool {
     items.iter().any(|item| item == ANY || item == wanted)
 }
 
-/// An entry without a subresource is about the resource only.
+/// Whether an entry of `resources` matches. An entry without a subresource matches the resource
+/// only.
 fn names(entry: &str, subject: &Subject<'_>) -> bool {
     let (resource, subresource) = entry.split_once('/').unwrap_or((entry, ""));
     (resource == ANY || resource == subject.resource)
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_must_agree() {
+    fn every_part_must_match() {
         assert!(rule(json!({})).matches(&POD));
         for (field, matching, other) in [
             ("operations", "CREATE", "UPDATE"),

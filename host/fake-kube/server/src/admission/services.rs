@@ -1,4 +1,4 @@
-//! Where services answer: a cluster without a network has a table instead.
+//! Addresses of services. They replace the cluster network, which does not exist here.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,19 +9,19 @@ use std::sync::{PoisonError, RwLock};
 pub struct Services(RwLock<HashMap<(String, String, u16), SocketAddr>>);
 
 impl Services {
-    /// Sets where a service answers.
+    /// Sets the address of a service.
     pub fn route(&self, namespace: &str, name: &str, port: u16, address: SocketAddr) {
         let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
         table.insert((namespace.to_owned(), name.to_owned(), port), address);
     }
 
-    /// Forgets where a service answers.
+    /// Removes the address of a service.
     pub fn remove(&self, namespace: &str, name: &str, port: u16) {
         let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
         table.remove(&(namespace.to_owned(), name.to_owned(), port));
     }
 
-    /// Where a service answers.
+    /// The address of a service.
     pub fn find(&self, namespace: &str, name: &str, port: u16) -> Option<SocketAddr> {
         let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
         table.get(&(namespace.to_owned(), name.to_owned(), port)).copied()

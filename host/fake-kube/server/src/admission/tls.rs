@@ -1,4 +1,4 @@
-//! TLS towards webhooks: whom to trust, and what to say about those who are not trusted.
+//! TLS towards webhooks: trusted authorities, and messages about certificates that are not trusted.
 
 use std::error::Error;
 use std::io;
@@ -9,10 +9,10 @@ use rustls::{CertificateError, ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-/// A configuration that trusts the certificates of a PEM bundle and nobody else.
+/// A configuration that trusts the authorities of a PEM bundle and no others.
 ///
 /// # Errors
-/// A sentence when the bundle holds something but no certificate, or TLS cannot be set up.
+/// A sentence when the bundle is not empty but has no certificate, or TLS cannot be set up.
 pub fn trusting(bundle: &[u8]) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     let certificates = CertificateDer::pem_slice_iter(bundle).filter_map(Result::ok);
@@ -37,7 +37,7 @@ pub fn explain(error: &(dyn Error + 'static), address: &str) -> String {
         if inner.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
             return format!("dial tcp {address}: connect: connection refused");
         }
-        // An io::Error passes over the error that it wraps when it is asked for its source.
+        // `io::Error::source` skips the wrapped error itself.
         let wrapped = inner.and_then(io::Error::get_ref).map(|error| error as &(dyn Error + 'static));
         match wrapped.or_else(|| last.source()) {
             Some(next) => last = next,
@@ -49,7 +49,7 @@ pub fn explain(error: &(dyn Error + 'static), address: &str) -> String {
 fn explain_tls(error: &rustls::Error) -> String {
     let rustls::Error::InvalidCertificate(problem) = error else { return format!("tls: {error}") };
     let why = match problem {
-        // An authority of the same name has another key.
+        // `BadSignature`: there is a trusted authority of the same name with another key.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "certificate signed by unknown authority".to_owned()
         }

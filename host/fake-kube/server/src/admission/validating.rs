@@ -1,34 +1,39 @@
-//! Validating webhooks: all at once, and the first refusal counts (`plugin/webhook/validating`).
+//! Validating webhooks, called in parallel. The first refusal counts (`plugin/webhook/validating`).
 
 use fake_kube_apimachinery::status::ApiError;
 use futures::future::join_all;
 use tracing::warn;
 
+use super::caller::Caller;
 use super::configuration::Webhook;
 use super::failure::{self, Failure};
 use super::{Attributes, Phase, matching};
-use crate::cluster::Cluster;
+use crate::state::State;
 
-/// Asks all webhooks that are concerned.
+/// Calls all webhooks that match the request.
+///
+/// # Errors
+/// The refusal of the first webhook, in the order of configurations, that refuses.
 pub async fn run(
-    cluster: &Cluster,
+    state: &State,
+    caller: &Caller,
     webhooks: &[Webhook],
     attributes: &Attributes,
     warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
-    let mut concerned = Vec::new();
+    let mut matching_webhooks = Vec::new();
     for webhook in webhooks {
-        if let Some(kind) = matching::asked_about(cluster, webhook, attributes)? {
-            concerned.push((webhook, kind));
+        if let Some(kind) = matching::matching_version(state, webhook, attributes)? {
+            matching_webhooks.push((webhook, kind));
         }
     }
-    let calls = concerned.iter().map(|(webhook, kind)| async move {
+    let calls = matching_webhooks.iter().map(|(webhook, kind)| async move {
         let object = attributes.object_as(kind);
-        cluster.webhooks.ask(Phase::Validating, webhook, attributes, kind, object.as_ref()).await
+        caller.ask(Phase::Validating, webhook, attributes, kind, object.as_ref()).await
     });
     let answers = join_all(calls).await;
     let mut refusal = Ok(());
-    for ((webhook, _), answer) in concerned.iter().zip(answers) {
+    for ((webhook, _), answer) in matching_webhooks.iter().zip(answers) {
         let decided = match answer {
             Ok(answer) => {
                 warnings.extend(answer.warnings);

@@ -1,105 +1,73 @@
-//! Everything that calling webhooks needs, and one call.
+//! The admission webhooks of the stored configurations.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use fake_kube_apimachinery::status::ApiError;
-use serde_json::Value;
-use tokio::time::Instant;
 
-use super::client::Clients;
+use super::caller::Caller;
 use super::configuration::{Configurations, Webhook};
-use super::failure::{self, Failure};
-use super::review::{self, Answer};
-use super::services::Services;
 use super::{Attributes, Phase, matching, mutating, validating};
 use crate::catalogue::Kind;
-use crate::cluster::Cluster;
-use crate::identity;
+use crate::state::State;
 
-/// The webhooks of a cluster, and the connections to them.
+/// The admission webhooks of the stored configurations.
 #[derive(Default)]
 pub struct Webhooks {
     configurations: Configurations,
-    clients: Clients,
-    services: Services,
+    caller: Caller,
 }
 
 impl Webhooks {
-    /// Sets where a service answers.
+    /// Sets the address of a service.
     pub fn route_service(&self, namespace: &str, name: &str, port: u16, address: SocketAddr) {
-        self.services.route(namespace, name, port, address);
+        self.caller.route_service(namespace, name, port, address);
     }
 
-    /// Forgets where a service answers.
+    /// Removes the address of a service.
     pub fn remove_service_route(&self, namespace: &str, name: &str, port: u16) {
-        self.services.remove(namespace, name, port);
+        self.caller.remove_service_route(namespace, name, port);
     }
 
-    /// The webhooks that requests to a kind may have to pass.
-    pub fn of(&self, cluster: &Cluster, phase: Phase, kind: &Kind) -> Arc<[Webhook]> {
+    /// The webhooks of a phase; none for kinds that configure admission itself.
+    pub fn of(&self, state: &State, phase: Phase, kind: &Kind) -> Arc<[Webhook]> {
         if matching::is_exempt(kind) {
             return Arc::default();
         }
-        let (webhooks, read_anew) = self.configurations.current(&cluster.store, phase);
+        let (webhooks, read_anew) = self.configurations.current(&state.store, phase);
         if read_anew {
             let loaded = self.configurations.loaded();
-            self.clients
-                .keep(loaded.iter().flat_map(|webhooks| webhooks.iter()).map(|webhook| &webhook.client));
+            self.caller.keep_connections(loaded.iter().flat_map(|webhooks| webhooks.iter()));
         }
         webhooks
     }
 
-    /// Lets mutating webhooks change the object. Warnings are added also when the request is refused.
+    /// Calls the mutating webhooks. Warnings are added also when the request is refused.
+    ///
+    /// # Errors
+    /// The refusal of a webhook.
     pub async fn mutate(
         &self,
-        cluster: &Cluster,
+        state: &State,
         attributes: &mut Attributes,
         warnings: &mut Vec<String>,
     ) -> Result<(), ApiError> {
-        let webhooks = self.of(cluster, Phase::Mutating, &attributes.kind);
-        mutating::run(cluster, &webhooks, attributes, warnings).await
+        let webhooks = self.of(state, Phase::Mutating, &attributes.kind);
+        mutating::run(state, &self.caller, &webhooks, attributes, warnings).await
     }
 
-    /// Lets validating webhooks look at the object. Warnings are added also when the request is refused.
+    /// Calls the validating webhooks. Warnings are added also when the request is refused.
+    ///
+    /// # Errors
+    /// The refusal of a webhook.
     pub async fn validate(
         &self,
-        cluster: &Cluster,
+        state: &State,
         attributes: &Attributes,
         warnings: &mut Vec<String>,
     ) -> Result<(), ApiError> {
-        let webhooks = self.of(cluster, Phase::Validating, &attributes.kind);
-        validating::run(cluster, &webhooks, attributes, warnings).await
-    }
-
-    /// Asks one webhook. The objects are those of the attributes in the version of `kind`.
-    pub(super) async fn ask(
-        &self,
-        phase: Phase,
-        webhook: &Webhook,
-        attributes: &Attributes,
-        kind: &Kind,
-        object: Option<&Value>,
-    ) -> Result<Answer, Failure> {
-        if attributes.request.dry_run && !webhook.allows_dry_run {
-            return Err(Failure::Refused(failure::no_dry_run(&webhook.name)));
-        }
-        let Some(version) = webhook.review_version else {
-            return Err(Failure::Call(
-                "could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)"
-                    .to_owned(),
-            ));
-        };
-        let uid = identity::new_uid();
-        let old_object = attributes.old_object_as(kind);
-        let question = review::question(version, &uid, attributes, kind, object, old_object.as_ref());
-        let remaining = attributes.deadline.saturating_duration_since(Instant::now());
-        let timeout = webhook.timeout.min(remaining).max(Duration::from_millis(1));
-        let body = question.to_string().into();
-        let answer = self.clients.post(&self.services, &webhook.client, body, timeout).await;
-        let answer = answer.map_err(Failure::Call)?;
-        review::answer(phase, version, &uid, &answer).map_err(Failure::Call)
+        let webhooks = self.of(state, Phase::Validating, &attributes.kind);
+        validating::run(state, &self.caller, &webhooks, attributes, warnings).await
     }
 }
 
@@ -116,7 +84,8 @@ mod tests {
     use crate::store::{Key, TableName};
     use crate::write::{Write, create};
 
-    /// Creates a namespace as a dry run while a stored webhook (no client could write it any more) has side effects.
+    /// Creates a namespace as a dry run while there is a webhook with side effects. Validation
+    /// refuses such a webhook, so the test puts it into the store.
     async fn dry_run(
         plural: &str,
         side_effects: Value,
@@ -131,8 +100,8 @@ mod tests {
         });
         let table = TableName::new("admissionregistration.k8s.io", plural);
         let configuration = json!({"metadata": {"name": "w"}, "webhooks": [webhook]});
-        cluster.store.create(&table, Key::new(None, "w"), configuration).unwrap();
-        let kind = cluster.catalogue().find("", "v1", "namespaces").unwrap();
+        cluster.state.store.create(&table, Key::new(None, "w"), configuration).unwrap();
+        let kind = cluster.state.catalogue().find("", "v1", "namespaces").unwrap();
         let mut write = Write::internal(kind, None, None);
         (write.exempt, write.dry_run) = (false, true);
         let value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}});

@@ -117,7 +117,8 @@ fn column(column: &Value) -> PrinterColumn {
     }
 }
 
-/// The hash that discovery shows: eight bytes of the SHA-256 of group, version and kind (`discovery.StorageVersionHash`).
+/// The hash that discovery shows: eight bytes of the SHA-256 of group, version and kind
+/// (`discovery.StorageVersionHash`).
 fn storage_version_hash(group: &str, version: &str, kind: &str) -> String {
     use base64::Engine;
     let digest = Sha256::digest(format!("{group}/{version}/{kind}"));

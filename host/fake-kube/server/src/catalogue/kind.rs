@@ -107,7 +107,8 @@ impl Kind {
         self.subresources.iter().any(|subresource| subresource.name == name)
     }
 
-    /// Group, version and kind of bodies that are written through a subresource; without one, of the objects.
+    /// Group, version and kind of bodies that are written through a subresource; without one, of
+    /// the objects.
     pub fn body(&self, subresource: Option<&str>) -> (&str, &str, &str) {
         let found = self.subresources.iter().find(|one| Some(one.name.as_str()) == subresource);
         match found {
@@ -185,7 +186,8 @@ impl Kind {
         bytes.into()
     }
 
-    /// Appends the JSON of an object as an item of a list. Items of built-in kinds lack `apiVersion` and `kind`.
+    /// Appends the JSON of an object as an item of a list. Items of built-in kinds lack
+    /// `apiVersion` and `kind`.
     pub fn write_list_item(&self, object: &Object, out: &mut Vec<u8>) {
         match &self.origin {
             Origin::Custom(_) => self.write_typed(object, out),

@@ -1,8 +1,8 @@
 //! Follows the stored CustomResourceDefinitions.
 //!
-//! A real server has asynchronous controllers for this. Here the status is settled and the kinds are served
-//! before the write of the definition is answered, so that clients need not wait. Only the deletion of a
-//! definition's objects runs in the background.
+//! A real server has asynchronous controllers for this. Here the status is settled and the kinds
+//! are served before the write of the definition is answered, so that clients need not wait. Only
+//! the deletion of a definition's objects runs in the background.
 
 use std::sync::{Arc, Weak};
 
@@ -23,10 +23,11 @@ const GROUP: &str = "apiextensions.k8s.io";
 const VERSION: &str = "v1";
 const PLURAL: &str = "customresourcedefinitions";
 
-/// Subscribes to the stored definitions. Every change is followed up before the write returns that made it.
+/// Subscribes to the stored definitions. Every change is followed up before the write returns that
+/// made it.
 pub fn start(cluster: &Arc<Cluster>) {
     let cluster_of_observer: Weak<Cluster> = Arc::downgrade(cluster);
-    cluster.store.observe(TableName::new(GROUP, PLURAL), move |change| {
+    cluster.state.store.observe(TableName::new(GROUP, PLURAL), move |change| {
         if let Some(cluster) = cluster_of_observer.upgrade() {
             follow_up(&cluster, &change.object.key.name);
         }
@@ -34,16 +35,17 @@ pub fn start(cluster: &Arc<Cluster>) {
 }
 
 fn follow_up(cluster: &Arc<Cluster>, name: &str) {
-    let Some(kind) = cluster.catalogue().find(GROUP, VERSION, PLURAL) else { return };
-    let Some(object) = cluster.store.get(&kind.table, &Key::new(None, name)) else {
+    let Some(kind) = cluster.state.catalogue().find(GROUP, VERSION, PLURAL) else { return };
+    let Some(object) = cluster.state.store.get(&kind.table, &Key::new(None, name)) else {
         stop_serving(cluster, name);
         return;
     };
     let definition = kind.value(&object);
-    let settled = status::settled(&cluster.catalogue(), name, &definition, &clock::now());
+    let settled = status::settled(&cluster.state.catalogue(), name, &definition, &clock::now());
     serve(cluster, name, &settled);
     if settled.get("status") != definition.get("status") {
-        // Storing the status is a change too, and what is left is done when that one is followed up.
+        // Storing the status is a change too, and what is left is done when that one is followed
+        // up.
         store_status(cluster, &kind, object.revision, &definition, settled);
     } else if definition.pointer("/metadata/deletionTimestamp").is_some() {
         spawn_cleanup(cluster, name);
@@ -58,9 +60,9 @@ fn serve(cluster: &Cluster, name: &str, definition: &Value) {
     match kinds_of(definition) {
         Ok(kinds) => {
             for kind in &kinds {
-                cluster.store.open(&kind.table);
+                cluster.state.store.open(&kind.table);
             }
-            cluster.change_catalogue(|catalogue| catalogue.set_custom(name, kinds));
+            cluster.state.change_catalogue(|catalogue| catalogue.set_custom(name, kinds));
         }
         Err(problem) => warn!(definition = name, problem, "a definition cannot be served"),
     }
@@ -68,18 +70,19 @@ fn serve(cluster: &Cluster, name: &str, definition: &Value) {
 
 fn stop_serving(cluster: &Cluster, name: &str) {
     let tables: Vec<TableName> =
-        cluster.catalogue().custom(name).iter().map(|kind| kind.table.clone()).collect();
-    cluster.change_catalogue(|catalogue| catalogue.remove_custom(name));
-    tables.iter().for_each(|table| cluster.store.close(table));
+        cluster.state.catalogue().custom(name).iter().map(|kind| kind.table.clone()).collect();
+    cluster.state.change_catalogue(|catalogue| catalogue.remove_custom(name));
+    tables.iter().for_each(|table| cluster.state.store.close(table));
 }
 
 fn store_status(cluster: &Cluster, kind: &Arc<Kind>, revision: u64, before: &Value, mut settled: Value) {
     let name = before.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     let write = Write::internal(kind.clone(), None, Some("status"));
     write.track(Some(before), &mut settled);
-    // A refusal means that somebody has changed the definition meanwhile. That change is followed up itself.
+    // A refusal means that somebody has changed the definition meanwhile. That change is followed
+    // up itself.
     let stored =
-        cluster.store.replace(&kind.table, &Key::new(None, name), revision, kind.to_storage(&settled));
+        cluster.state.store.replace(&kind.table, &Key::new(None, name), revision, kind.to_storage(&settled));
     debug!(definition = name, stored = stored.is_ok(), "the status of a definition was settled");
 }
 
@@ -96,13 +99,13 @@ fn spawn_cleanup(cluster: &Arc<Cluster>, name: &str) {
 }
 
 async fn clean_up(cluster: &Cluster, name: &str) {
-    let Some(kind) = cluster.catalogue().custom(name).first().cloned() else {
+    let Some(kind) = cluster.state.catalogue().custom(name).first().cloned() else {
         return remove_finalizer(cluster, name).await;
     };
-    if let Some(mut changes) = cluster.store.subscribe(&kind.table) {
+    if let Some(mut changes) = cluster.state.store.subscribe(&kind.table) {
         loop {
             changes.mark_unchanged();
-            let objects = cluster.store.list(&kind.table, None).objects;
+            let objects = cluster.state.store.list(&kind.table, None).objects;
             if objects.is_empty() {
                 break;
             }
@@ -112,7 +115,7 @@ async fn clean_up(cluster: &Cluster, name: &str) {
                 warn!(definition = name, %error, "objects of a deleted definition could not be deleted");
             }
             // Objects with finalizers stay until somebody removes these.
-            if cluster.store.count(&kind.table) > 0 && changes.changed().await.is_err() {
+            if cluster.state.store.count(&kind.table) > 0 && changes.changed().await.is_err() {
                 break;
             }
         }
@@ -121,8 +124,8 @@ async fn clean_up(cluster: &Cluster, name: &str) {
 }
 
 async fn remove_finalizer(cluster: &Cluster, name: &str) {
-    let Some(kind) = cluster.catalogue().find(GROUP, VERSION, PLURAL) else { return };
-    let Some(stored) = cluster.store.get(&kind.table, &Key::new(None, name)) else { return };
+    let Some(kind) = cluster.state.catalogue().find(GROUP, VERSION, PLURAL) else { return };
+    let Some(stored) = cluster.state.store.get(&kind.table, &Key::new(None, name)) else { return };
     let definition = stored.value();
     let finalizers = definition.pointer("/metadata/finalizers").and_then(Value::as_array).cloned();
     let others: Vec<Value> =

@@ -80,7 +80,8 @@ fn set_condition(definition: &mut Value, type_: &str, status: &str, reason: &str
     conditions.push(entry);
 }
 
-/// Adds the storage version to `status.storedVersions`, which lists every version that was ever stored.
+/// Adds the storage version to `status.storedVersions`, which lists every version that was ever
+/// stored.
 fn add_stored_version(definition: &Value, settled: &mut Value) {
     let versions = definition.pointer("/spec/versions").and_then(Value::as_array);
     let stored = versions.map(Vec::as_slice).unwrap_or_default().iter().find_map(|version| {

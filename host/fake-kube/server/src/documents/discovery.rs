@@ -1,4 +1,4 @@
-//! Discovery: which groups, versions and resources there are, one by one or all at once.
+//! Discovery documents: groups, versions and resources, per group or aggregated.
 
 use serde_json::{Map, Value, json};
 
@@ -51,7 +51,7 @@ pub fn resource_list(catalogue: &Catalogue, name: &str, version: &str) -> Option
         "groupVersion": if name.is_empty() { version.to_owned() } else { format!("{name}/{version}") },
         "resources": resources,
     });
-    // The core group's list is older than this field.
+    // The list of the core group has no apiVersion.
     if let Some(map) = list.as_object_mut().filter(|_| !name.is_empty()) {
         map.insert("apiVersion".into(), "v1".into());
     }
@@ -128,7 +128,7 @@ pub fn aggregated(catalogue: &Catalogue, core: bool, version: &str) -> Value {
 
 fn aggregated_resource(kind: &Kind) -> Value {
     let custom = kind.custom().is_some();
-    // Built-in kinds leave out what their place already says.
+    // Built-in kinds leave out group and version when they are those of the enclosing document.
     let place = |group: &str, version: &str| {
         let elsewhere = group != kind.group || version != kind.version;
         if custom || elsewhere {

@@ -5,7 +5,7 @@ pub mod openapi;
 
 use serde_json::{Value, json};
 
-/// What `/version` answers.
+/// The document of `/version`.
 pub fn version() -> Value {
     json!({
         "major": "1",

@@ -41,8 +41,8 @@ pub fn index(catalogue: &Catalogue) -> Value {
     json!({"paths": paths})
 }
 
-/// The hash by which clients cache a document. It covers the kinds and the schemas of custom kinds; the
-/// schemas of built-in kinds change only with the version of this crate.
+/// The hash by which clients cache a document. It covers the kinds and the schemas of custom kinds;
+/// the schemas of built-in kinds change only with the version of this crate.
 fn hash(kinds: &[&Kind]) -> String {
     let mut hasher = Sha512::new();
     hasher.update(env!("CARGO_PKG_VERSION"));
@@ -55,7 +55,8 @@ fn hash(kinds: &[&Kind]) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// `/openapi/v3/api/v1` and `/openapi/v3/apis/GROUP/VERSION`; `path` is what follows `/openapi/v3/`.
+/// `/openapi/v3/api/v1` and `/openapi/v3/apis/GROUP/VERSION`; `path` is what follows
+/// `/openapi/v3/`.
 pub fn document(catalogue: &Catalogue, path: &str) -> Option<Value> {
     let groups = catalogue.groups();
     let (group, kinds) = groups.iter().find_map(|group| find_version(group, path))?;

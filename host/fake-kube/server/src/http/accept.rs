@@ -1,6 +1,6 @@
-//! Content negotiation: which shape of an answer the client asks for.
+//! Content negotiation: the shape of the answer that the client asks for with `Accept`.
 
-/// The representation of objects, as `Accept` asks.
+/// The shape of objects in answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// The objects themselves.
@@ -11,7 +11,7 @@ pub enum Shape {
     Metadata,
 }
 
-/// The representation of discovery documents.
+/// The shape of discovery documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Discovery {
     /// One document per group.
@@ -47,9 +47,10 @@ fn media_types(accept: &str) -> impl Iterator<Item = MediaType<'_>> {
     })
 }
 
-/// The first acceptable shape. Protobuf is skipped: clients that ask for it take JSON too.
+/// The first shape of `Accept` that the server has. Protobuf is skipped, because clients that ask
+/// for it accept JSON too.
 ///
-/// `None` when nothing that the client accepts can be given (406).
+/// `None` when the client accepts nothing that the server has (406).
 pub fn shape(accept: Option<&str>) -> Option<Shape> {
     let Some(accept) = accept.filter(|accept| !accept.trim().is_empty()) else { return Some(Shape::Plain) };
     let mut only_protobuf = true;
@@ -66,11 +67,11 @@ pub fn shape(accept: Option<&str>) -> Option<Shape> {
         }
         only_protobuf &= media.name.contains("protobuf");
     }
-    // A client that names only protobuf decodes by the answer's content type.
+    // A client that accepts only protobuf gets JSON and can tell by the content type.
     (only_protobuf || accept.contains("yaml")).then_some(Shape::Plain)
 }
 
-/// The wanted form of the discovery roots.
+/// The shape of discovery documents that the client asks for.
 pub fn discovery(accept: Option<&str>) -> Discovery {
     for media in media_types(accept.unwrap_or_default()) {
         if media.is_json() {

@@ -1,9 +1,9 @@
 //! Which requests are let in.
 //!
-//! The server listens on loopback, which any page in a browser of this machine can reach. Three checks keep
-//! such pages and other users of the machine out: the `Host` must be loopback, so that a name that an attacker
-//! resolves to 127.0.0.1 does not help (DNS rebinding); the request must not come from a page; and it must
-//! carry the token.
+//! The server listens on loopback, which any page in a browser of this machine can reach. Three
+//! checks keep such pages and other users of the machine out: the `Host` must be loopback, so that
+//! a name that an attacker resolves to 127.0.0.1 does not help (DNS rebinding); the request must
+//! not come from a page; and it must carry the token.
 
 use std::net::IpAddr;
 
@@ -17,8 +17,8 @@ use crate::token::Token;
 /// Refuses a request that may not be answered.
 ///
 /// # Errors
-/// 403 when the host is not loopback or the request was sent by a page of another site; 401 when there is a
-/// token and the request does not carry it.
+/// 403 when the host is not loopback or the request was sent by a page of another site; 401 when
+/// there is a token and the request does not carry it.
 pub fn check(parts: &Parts, token: Option<&Token>) -> Result<(), ApiError> {
     check_host(parts)?;
     check_site(parts)?;
@@ -48,8 +48,8 @@ fn is_loopback(host: &str) -> bool {
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Browsers add `Origin` to requests of pages that can change something, and `Sec-Fetch-Site` to all requests.
-/// Kubernetes clients send neither.
+/// Browsers add `Origin` to requests of pages that can change something, and `Sec-Fetch-Site` to
+/// all requests. Kubernetes clients send neither.
 fn check_site(parts: &Parts) -> Result<(), ApiError> {
     let site = parts.headers.get("sec-fetch-site").map(|site| site.to_str().unwrap_or("unreadable"));
     let sent_by_page = site.is_some_and(|site| !matches!(site, "none" | "same-origin"));

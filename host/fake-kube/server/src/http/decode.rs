@@ -1,4 +1,4 @@
-//! Request bodies: JSON (with duplicate fields noticed) and YAML.
+//! Decodes request bodies: JSON with a check for duplicate fields, YAML, and protobuf.
 
 use std::fmt;
 
@@ -8,16 +8,19 @@ use serde_json::{Map, Number, Value};
 
 use super::protobuf;
 
-/// A decoded body and the paths of fields that were given twice.
+/// A decoded body.
 #[derive(Debug)]
 pub struct Decoded {
     /// The document.
     pub value: Value,
-    /// `duplicate field "spec.image"` for each.
+    /// A message such as `duplicate field "spec.image"` for each field that occurs twice.
     pub duplicates: Vec<String>,
 }
 
-/// Decodes by content type; without one, JSON.
+/// Decodes a body by its content type, which is JSON by default. `kind` is for error messages.
+///
+/// # Errors
+/// 400 when the body is malformed, 415 for another content type.
 pub fn decode(body: &[u8], content_type: Option<&str>, kind: &str) -> Result<Decoded, ApiError> {
     let media = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
     match media {
@@ -35,7 +38,7 @@ pub fn decode(body: &[u8], content_type: Option<&str>, kind: &str) -> Result<Dec
     }
 }
 
-/// 415 with a sentence.
+/// The error 415.
 pub fn unsupported(message: &str) -> ApiError {
     ApiError {
         code: 415,
@@ -55,7 +58,7 @@ fn json(body: &[u8], kind: &str) -> Result<Decoded, ApiError> {
     Ok(Decoded { value, duplicates })
 }
 
-/// JSON or YAML: apply patches come as either under one content type.
+/// Decodes YAML. JSON is tried first: apply patches may be either under one content type.
 fn yaml(body: &[u8]) -> Result<Decoded, ApiError> {
     if body.trim_ascii_start().first() == Some(&b'{')
         && let Ok(decoded) = json(body, "")
@@ -77,7 +80,7 @@ fn malformed(body: &[u8], kind: &str, error: &serde_json::Error) -> ApiError {
     ))
 }
 
-/// The sentence that Go's `encoding/json` has for the same mistake.
+/// The message of Go's `encoding/json` for the same mistake.
 fn go_sentence(body: &[u8], error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "unexpected end of JSON input".to_owned();
@@ -107,7 +110,7 @@ fn go_sentence(body: &[u8], error: &serde_json::Error) -> String {
     format!("invalid character '{at}' {context}")
 }
 
-/// The start of a body for a message: text when it looks like JSON, else hex.
+/// The start of a body for a message: as text when it begins like an object, else in hexadecimal.
 fn summary(body: &[u8]) -> String {
     const LONGEST: usize = 30;
     let (shown, dots) = match body.get(..LONGEST) {
@@ -121,7 +124,7 @@ fn summary(body: &[u8]) -> String {
     }
 }
 
-/// Builds a value and notes duplicate keys; the last one counts, as in the API server.
+/// Builds a value and collects duplicate keys, of which the last one counts, as in the API server.
 struct Node<'a> {
     path: String,
     duplicates: &'a mut Vec<String>,
@@ -196,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn malformed_json_gets_the_sentence_of_go() {
+    fn malformed_json_is_described_in_the_words_of_go() {
         let error = decode(b"{not json", None, "Cache").unwrap_err();
         assert_eq!(
             error.message,
@@ -207,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_are_noticed_and_the_last_one_counts() {
+    fn duplicates_are_reported_and_the_last_one_counts() {
         let decoded = decode(br#"{"spec":{"a":1,"b":[{"c":1,"c":2}],"a":3}}"#, None, "X").unwrap();
         assert_eq!(decoded.value, serde_json::json!({"spec": {"a": 3, "b": [{"c": 2}]}}));
         assert_eq!(decoded.duplicates, ["duplicate field \"spec.b[0].c\"", "duplicate field \"spec.a\""]);

@@ -8,21 +8,21 @@ use super::reply::{Content, Reply};
 use crate::cluster::Cluster;
 use crate::documents::{discovery, openapi, version};
 
-/// What these documents depend on.
+/// The parts of a request that documents depend on.
 pub struct Asked<'a> {
     /// The path.
     pub path: &'a str,
     /// The `Accept` header.
     pub accept: Option<&'a str>,
-    /// The `Host` header: where the client thinks the server is.
+    /// The `Host` header: the address of the server as the client knows it.
     pub host: &'a str,
 }
 
-/// The document of a path, if it has one.
+/// The document of a path, if there is one.
 pub fn answer(cluster: &Cluster, asked: &Asked<'_>) -> Option<Reply> {
     let path = asked.path.trim_end_matches('/');
     let ok = |value: &Value| Some(Reply::json(StatusCode::OK, value));
-    let catalogue = cluster.catalogue();
+    let catalogue = cluster.state.catalogue();
     match path {
         "" => return ok(&roots(cluster)),
         "/version" => return ok(&version()),
@@ -69,7 +69,7 @@ fn roots(cluster: &Cluster) -> Value {
     ]
     .map(str::to_owned)
     .to_vec();
-    for group in cluster.catalogue().groups().iter().filter(|group| !group.name.is_empty()) {
+    for group in cluster.state.catalogue().groups().iter().filter(|group| !group.name.is_empty()) {
         paths.push(format!("/apis/{}", group.name));
         paths.extend(group.versions.iter().map(|(version, _)| format!("/apis/{}/{version}", group.name)));
     }
@@ -78,7 +78,7 @@ fn roots(cluster: &Cluster) -> Value {
 }
 
 fn discovery_root(cluster: &Cluster, asked: &Asked<'_>, core: bool) -> Reply {
-    let catalogue = cluster.catalogue();
+    let catalogue = cluster.state.catalogue();
     let aggregated = |version: &str, content_type: &'static str| {
         let document = discovery::aggregated(&catalogue, core, version);
         Reply { content_type, ..Reply::json(StatusCode::OK, &document) }

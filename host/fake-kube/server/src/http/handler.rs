@@ -53,7 +53,8 @@ fn header<'a>(parts: &'a Parts, name: &HeaderName) -> Option<&'a str> {
     parts.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Whether the answer is indented: when the query asks for it, and for clients that people read from.
+/// Whether the answer is indented: when the query asks for it, and for clients that people read
+/// from.
 fn wants_pretty(query: &Query, user_agent: &str) -> bool {
     let person = ["curl", "Wget", "Mozilla/5.0"].iter().any(|tool| user_agent.starts_with(tool));
     query.flag_if_given("pretty").unwrap_or(person)
@@ -77,7 +78,7 @@ async fn answer(
     }
     let Some(path) = ResourcePath::parse(parts.uri.path()) else { return Ok(Reply::page_not_found()) };
     let summary = summarise(parts, &path, &query);
-    let fault = cluster.faults.meet(&summary);
+    let fault = cluster.faults.take(&summary);
     match &fault {
         Some(Fault::Answer { code, retry_after }) => {
             let reply = injected_error(*code, *retry_after, &summary);

@@ -1,6 +1,6 @@
-//! What a URL path names: a resource (with the parts of its address) or something else.
+//! Parses the paths of resources.
 
-/// The address of a resource, of one of its objects, or of a subresource.
+/// The path of a resource, of one of its objects, or of a subresource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResourcePath {
     /// API group, empty for the core group.
@@ -18,7 +18,7 @@ pub struct ResourcePath {
 }
 
 impl ResourcePath {
-    /// Reads `/api/v1/...` and `/apis/GROUP/VERSION/...`; `None` for every other path.
+    /// Parses `/api/v1/...` and `/apis/GROUP/VERSION/...`. `None` for every other path.
     pub fn parse(path: &str) -> Option<Self> {
         let mut parts = path.trim_matches('/').split('/');
         let (group, version) = match parts.next()? {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_taken_apart() {
+    fn paths_are_parsed() {
         assert_eq!(show("/api/v1/namespaces"), "/v1 - namespaces - -");
         assert_eq!(show("/api/v1/namespaces/x"), "/v1 - namespaces x -");
         assert_eq!(show("/api/v1/namespaces/x/finalize"), "/v1 - namespaces x finalize");

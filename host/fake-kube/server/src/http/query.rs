@@ -1,4 +1,4 @@
-//! Query parameters, and the request options that they carry.
+//! Query parameters and the options in them.
 
 use fake_kube_apimachinery::status::{ApiError, Cause, ResourceName};
 
@@ -6,7 +6,7 @@ use fake_kube_apimachinery::status::{ApiError, Cause, ResourceName};
 #[derive(Clone, Debug, Default)]
 pub struct Query(Vec<(String, String)>);
 
-/// What to do about unknown and duplicate fields.
+/// `fieldValidation`: what to do about unknown and duplicate fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldValidation {
     /// Drop them silently.
@@ -23,7 +23,8 @@ impl Query {
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
-    /// Adds a parameter; conjunctive selectors are joined.
+    /// Adds a selector to a parameter. Several selectors are joined by commas, so that all must
+    /// match.
     pub fn add(&mut self, name: &str, value: &str) {
         match self.0.iter_mut().find(|(key, _)| key == name) {
             Some((_, given)) if !given.is_empty() => *given = format!("{given},{value}"),
@@ -40,17 +41,20 @@ impl Query {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// A boolean parameter as the API server reads it: present and neither `false` nor `0`.
+    /// A boolean parameter, which is true when it is present and neither `false` nor `0`.
     pub fn flag(&self, name: &str) -> bool {
         self.raw(name).is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"))
     }
 
-    /// A boolean parameter, when it is there.
+    /// A boolean parameter; `None` when it is absent.
     pub fn flag_if_given(&self, name: &str) -> Option<bool> {
         self.raw(name).map(|_| self.flag(name))
     }
 
-    /// A number parameter.
+    /// A numeric parameter; `None` when it is absent.
+    ///
+    /// # Errors
+    /// 400 when it is not a number.
     pub fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
         let Some(text) = self.get(name) else { return Ok(None) };
         text.parse()
@@ -58,7 +62,11 @@ impl Query {
             .map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax")))
     }
 
-    /// `dryRun=All`.
+    /// Whether the request is a dry run (`dryRun=All`). `options` is the kind of the options, for
+    /// errors.
+    ///
+    /// # Errors
+    /// 422 for another value than `All`.
     pub fn dry_run(&self, options: &'static str) -> Result<bool, ApiError> {
         match self.get("dryRun") {
             None => Ok(false),
@@ -71,7 +79,10 @@ impl Query {
         }
     }
 
-    /// `fieldValidation`, by default `Warn`.
+    /// `fieldValidation`, by default `Warn`. `options` is the kind of the options, for errors.
+    ///
+    /// # Errors
+    /// 422 for an unknown value.
     pub fn field_validation(&self, options: &'static str) -> Result<FieldValidation, ApiError> {
         match self.get("fieldValidation") {
             None | Some("Warn") => Ok(FieldValidation::Warn),

@@ -1,4 +1,4 @@
-//! Answers, before they become HTTP.
+//! Answers, and their conversion to HTTP responses.
 
 use bytes::Bytes;
 use fake_kube_apimachinery::status::ApiError;
@@ -15,11 +15,11 @@ use std::io;
 /// The body type of all answers.
 pub type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// What to send.
+/// The body of an answer.
 pub enum Content {
     /// A whole document.
     Bytes(Bytes),
-    /// A watch: lines as they come; an error cuts the connection.
+    /// The lines of a watch. An error cuts the connection.
     Stream(BoxStream<'static, io::Result<Bytes>>),
 }
 
@@ -31,11 +31,11 @@ pub struct Reply {
     pub content_type: &'static str,
     /// The body.
     pub content: Content,
-    /// Sentences for `Warning` headers.
+    /// Texts of `Warning` headers.
     pub warnings: Vec<String>,
-    /// Seconds for `Retry-After`.
+    /// `Retry-After`, in seconds.
     pub retry_after: Option<u32>,
-    /// The entity tag, for documents that clients cache.
+    /// `ETag`.
     pub etag: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl Reply {
         Self { content_type: "text/plain; charset=utf-8", ..Self::bytes(status, text.into()) }
     }
 
-    /// What the API server answers on paths that it does not serve.
+    /// The answer of the API server for paths that it does not serve.
     pub fn page_not_found() -> Self {
         Self::text(StatusCode::NOT_FOUND, "404 page not found\n")
     }
@@ -78,7 +78,7 @@ impl Reply {
     pub fn error(error: &ApiError) -> Self {
         let status = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut body = error.to_status();
-        // The token of an expired list page belongs to the list metadata.
+        // The continue token of an expired page is part of the metadata of the Status.
         let token =
             body.get_mut("details").and_then(Value::as_object_mut).and_then(|map| map.remove("continue"));
         if let (Some(token), Some(map)) = (token, body.as_object_mut()) {
@@ -91,7 +91,7 @@ impl Reply {
         Self { retry_after, ..Self::json(status, &body) }
     }
 
-    /// Adds warnings, each once.
+    /// Adds warnings. Each text occurs once.
     pub fn with_warnings(mut self, warnings: Vec<String>) -> Self {
         for warning in warnings {
             if !warning.is_empty() && !self.warnings.contains(&warning) {
@@ -101,7 +101,7 @@ impl Reply {
         self
     }
 
-    /// Reformats a JSON document for people.
+    /// Indents a JSON document.
     pub fn pretty(mut self) -> Self {
         if self.content_type.starts_with(JSON)
             && let Content::Bytes(bytes) = &self.content

@@ -28,7 +28,7 @@ use crate::write::{Change, PatchType, TIME_LIMIT, Write, actions, create, scale,
 /// The refusal that the client gets.
 pub async fn answer(cluster: &Arc<Cluster>, call: Call) -> Result<Reply, ApiError> {
     let path = &call.path;
-    let Some(kind) = cluster.catalogue().find(&path.group, &path.version, &path.resource) else {
+    let Some(kind) = cluster.state.catalogue().find(&path.group, &path.version, &path.resource) else {
         return Ok(Reply::page_not_found());
     };
     if path.namespace.is_some() && !kind.namespaced {
@@ -109,7 +109,7 @@ impl Answer<'_> {
         self.require_verb("get")?;
         let key = Key::new(self.call.path.namespace.as_deref(), name);
         let missing = || ApiError::not_found(self.kind.resource_name(), name);
-        let object = self.cluster.store.get(&self.kind.table, &key).ok_or_else(missing)?;
+        let object = self.cluster.state.store.get(&self.kind.table, &key).ok_or_else(missing)?;
         if self.call.path.subresource.as_deref() == Some("scale") {
             return Ok(Reply::json(StatusCode::OK, &scale::of(&self.kind, &self.kind.value(&object))?));
         }
@@ -220,7 +220,8 @@ impl Answer<'_> {
 
     fn write(&self, options: &'static str, apply: bool) -> Result<Write, ApiError> {
         let query = &self.call.query;
-        // Apply must name its manager. Other writes take the first word of the user agent by default.
+        // Apply must name its manager. Other writes take the first word of the user agent by
+        // default.
         let manager = match query.get("fieldManager") {
             Some(manager) => manager.to_owned(),
             None if apply => String::new(),

@@ -22,7 +22,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Makes an authority and a certificate. The authority's key is dropped, so that it signs nothing else.
+    /// Makes an authority and a certificate. The authority's key is dropped, so that it signs
+    /// nothing else.
     ///
     /// # Errors
     /// A sentence when a key or a certificate cannot be made.

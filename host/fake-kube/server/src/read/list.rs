@@ -1,4 +1,4 @@
-//! Lists: consistent snapshots, in pages when asked.
+//! Lists: consistent snapshots, in pages when the client sets a limit.
 
 use std::sync::Arc;
 
@@ -13,7 +13,11 @@ use crate::cluster::Cluster;
 use crate::http::query::Query;
 use crate::store::{Key, Object, Snapshot};
 
-/// The objects of a list request.
+/// The objects of a list request, and the metadata of the list.
+///
+/// # Errors
+/// 410 when the asked revision is too old, 504 when it is not reached yet, 400 or 422 for wrong
+/// parameters.
 pub fn list(
     cluster: &Cluster,
     kind: &Kind,
@@ -41,7 +45,8 @@ pub fn list(
             }
         }
     }
-    // The server does not look ahead through selectors, so it cannot say how many are left.
+    // With selectors the number of remaining items is unknown: how many of the rest match was not
+    // checked.
     let left = rest.count();
     let next = page
         .last()
@@ -59,15 +64,16 @@ fn page_snapshot(
 ) -> Result<Snapshot, ApiError> {
     let namespace = selection.namespace.as_deref();
     match token.revision() {
-        None => Ok(cluster.store.list(&kind.table, namespace)),
+        None => Ok(cluster.state.store.list(&kind.table, namespace)),
         Some(revision) => cluster
+            .state
             .store
             .list_at(&kind.table, namespace, revision)
             .map_err(|_| page_expired(&token.last(namespace), namespace.is_none())),
     }
 }
 
-/// 410 with a token that goes on with the latest state.
+/// The error 410 with a token that continues with the latest state.
 fn page_expired(last: &Key, all_namespaces: bool) -> ApiError {
     let mut error = expired(
         "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.",
@@ -76,12 +82,12 @@ fn page_expired(last: &Key, all_namespaces: bool) -> ApiError {
     error
 }
 
-/// 410 `Expired`.
+/// The error 410 `Expired`.
 pub fn expired(message: &str) -> ApiError {
     ApiError { code: 410, reason: "Expired".into(), message: message.to_owned(), details: Value::Null }
 }
 
-/// 410 as a watch or an exact list says it.
+/// The error 410 of watches and of lists at an exact revision.
 pub fn too_old(revision: u64, oldest: u64) -> ApiError {
     expired(&format!("too old resource version: {revision} ({oldest})"))
 }
@@ -98,16 +104,17 @@ fn first_snapshot(
         (Some(given), version) => return Err(wrong_match(given, version)),
     };
     let Some(revision) = query.number("resourceVersion")?.filter(|revision| *revision > 0) else {
-        return Ok(cluster.store.list(&kind.table, namespace));
+        return Ok(cluster.state.store.list(&kind.table, namespace));
     };
     require_reached(cluster, revision)?;
     if exact {
         return cluster
+            .state
             .store
             .list_at(&kind.table, namespace, revision)
             .map_err(|oldest| too_old(revision, oldest.0));
     }
-    Ok(cluster.store.list(&kind.table, namespace))
+    Ok(cluster.state.store.list(&kind.table, namespace))
 }
 
 fn wrong_match(given: &str, version: Option<&str>) -> ApiError {
@@ -124,9 +131,12 @@ fn wrong_match(given: &str, version: Option<&str>) -> ApiError {
     ApiError::invalid(ResourceName { group: "meta.k8s.io", resource: "ListOptions" }, "", &[cause])
 }
 
-/// 504 for a revision that this server has not reached; the client comes back.
+/// Checks that the server has reached a revision.
+///
+/// # Errors
+/// 504, after which clients try again.
 pub fn require_reached(cluster: &Cluster, revision: u64) -> Result<(), ApiError> {
-    let current = cluster.store.revision();
+    let current = cluster.state.store.revision();
     if revision <= current {
         return Ok(());
     }

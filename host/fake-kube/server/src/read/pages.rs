@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::Key;
 
-/// Where the next page starts.
+/// A continue token: where the next page starts.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Token {
     v: String,
@@ -20,7 +20,8 @@ pub(super) struct Token {
 const VERSION: &str = "meta.k8s.io/v1";
 
 impl Token {
-    /// Continues after `last`; keys are relative to the namespace of the request, if it has one.
+    /// A token that continues after `last`. Keys are relative to the namespace of the request, if
+    /// it has one.
     pub(super) fn after(last: &Key, all_namespaces: bool, revision: Option<u64>) -> String {
         let start = if all_namespaces && !last.namespace.is_empty() {
             format!("{}/{}\0", last.namespace, last.name)
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_come_back() {
+    fn tokens_are_read_as_written() {
         let key = Key::new(Some("default"), "a");
         let token = Token::parse(&Token::after(&key, true, Some(7))).unwrap();
         assert_eq!((token.revision(), token.last(None)), (Some(7), key.clone()));

@@ -1,4 +1,4 @@
-//! Which objects a list or a watch is about.
+//! The selection of a list or watch: namespace, labels and fields.
 
 use fake_kube_apimachinery::selector::{FieldSelector, LabelSelector};
 use fake_kube_apimachinery::status::ApiError;
@@ -15,12 +15,16 @@ pub struct Selection {
     pub namespace: Option<String>,
     labels: LabelSelector,
     fields: FieldSelector,
-    /// The fields are beyond name and namespace: the body must be parsed.
+    /// Whether fields other than name and namespace are selected, for which the body must be
+    /// parsed.
     needs_body: bool,
 }
 
 impl Selection {
     /// Reads the selectors of a query.
+    ///
+    /// # Errors
+    /// 400 for a malformed selector or a field that cannot be selected.
     pub fn read(kind: &Kind, namespace: Option<String>, query: &Query) -> Result<Self, ApiError> {
         let labels = query.get("labelSelector").map(LabelSelector::parse).transpose()?.unwrap_or_default();
         let fields = query.get("fieldSelector").map(FieldSelector::parse).transpose()?.unwrap_or_default();
@@ -38,12 +42,12 @@ impl Selection {
         Ok(Self { namespace, labels, fields, needs_body })
     }
 
-    /// Whether it leaves out objects by anything but their namespace.
+    /// Whether there is a label or field selector.
     pub fn has_selectors(&self) -> bool {
         !self.labels.is_empty() || !self.fields.is_empty()
     }
 
-    /// Whether the object is one of those.
+    /// Whether the object is selected.
     pub fn matches(&self, kind: &Kind, object: &Object) -> bool {
         if self.namespace.as_ref().is_some_and(|namespace| *namespace != object.key.namespace) {
             return false;
@@ -59,7 +63,7 @@ impl Selection {
     }
 }
 
-/// Event selectors may ask for a `source`, which is the name of its component.
+/// The object with `source` as events are selected by it: the name of the component.
 fn with_derived_fields(mut object: Value) -> Value {
     if let Some(component) = object.pointer("/source/component").cloned()
         && let Some(map) = object.as_object_mut()

@@ -1,7 +1,7 @@
 //! Watches: every change once and in order, with bookmarks, until the timeout.
 //!
-//! A watch reads the table's history and has no queue of its own. When it is so slow that the history does not
-//! reach back to its position any more, it ends with 410, as on a real server.
+//! A watch reads the table's history and has no queue of its own. When it is so slow that the
+//! history does not reach back to its position any more, it ends with 410, as on a real server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,7 +89,7 @@ pub fn watch(
     }
     let timeout =
         query.number("timeoutSeconds")?.filter(|seconds| *seconds > 0).map_or(LONGEST, Duration::from_secs);
-    let Some(changes) = cluster.store.subscribe(&kind.table) else {
+    let Some(changes) = cluster.state.store.subscribe(&kind.table) else {
         return Err(ApiError::not_found(kind.resource_name(), ""));
     };
     let start = Instant::now();
@@ -174,7 +174,7 @@ impl Watch {
                 }
             }
             self.changes.mark_unchanged();
-            match self.cluster.store.changes_since(&self.wanted.kind.table, self.cursor) {
+            match self.cluster.state.store.changes_since(&self.wanted.kind.table, self.cursor) {
                 None => return Step::End,
                 Some(Err(oldest)) => {
                     self.finished = true;
@@ -219,8 +219,11 @@ impl Watch {
     }
 
     fn initial_state(&mut self, initial: &Initial) -> Vec<u8> {
-        let snapshot =
-            self.cluster.store.list(&self.wanted.kind.table, self.wanted.selection.namespace.as_deref());
+        let snapshot = self
+            .cluster
+            .state
+            .store
+            .list(&self.wanted.kind.table, self.wanted.selection.namespace.as_deref());
         self.cursor = snapshot.revision;
         let mut out = Vec::new();
         for object in &snapshot.objects {
@@ -235,7 +238,8 @@ impl Watch {
         out
     }
 
-    /// Writes the event of a change. A changed object may enter or leave the selection of the watch.
+    /// Writes the event of a change. A changed object may enter or leave the selection of the
+    /// watch.
     fn send_change(&mut self, change: &Change, out: &mut Vec<u8>) {
         let (kind, selection) = (&self.wanted.kind, &self.wanted.selection);
         let before = change.previous.as_ref().is_some_and(|previous| selection.matches(kind, previous));

@@ -1,8 +1,9 @@
 //! The objects: one table per resource, one revision counter for all, a window of history.
 //!
-//! Objects are stored as JSON bytes without `apiVersion` and `kind`, because these depend on the version in
-//! which an object is read. Lists and watches can therefore share the bytes.
+//! Objects are stored as JSON bytes without `apiVersion` and `kind`, because these depend on the
+//! version in which an object is read. Lists and watches can therefore share the bytes.
 
+mod error;
 mod object;
 mod table;
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::watch;
 
+pub use error::{TooOld, WriteRefused};
 pub use object::{Key, Object};
 use table::Table;
 pub use table::{Change, ChangeKind};
@@ -27,21 +29,6 @@ impl TableName {
         Self(if group.is_empty() { plural.into() } else { format!("{plural}.{group}").into() })
     }
 }
-
-/// Why a write did not happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteRefused {
-    /// Create: there is an object with this key.
-    Exists,
-    /// Replace or remove: there is no object with this key.
-    Missing,
-    /// Replace or remove: the object has another revision than the expected one.
-    Stale,
-}
-
-/// The asked revision is older than the history. Carries the oldest revision that the history still has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooOld(pub u64);
 
 /// The objects of a table at one revision, in key order.
 pub struct Snapshot {
@@ -73,7 +60,8 @@ impl Store {
         Self { state: RwLock::new(state), observers: RwLock::default(), window: window.max(1) }
     }
 
-    // Code that holds the lock leaves the state consistent at every step, so a poisoned lock is usable.
+    // Code that holds the lock leaves the state consistent at every step, so a poisoned lock is
+    // usable.
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -159,10 +147,11 @@ impl Store {
         Ok(last)
     }
 
-    /// Calls `observer` after every change of the table, before the write returns that made the change.
+    /// Calls `observer` after every change of the table, before the write returns that made the
+    /// change.
     ///
-    /// The observer may write to the store. It should read the object again: with concurrent writers a later
-    /// change can be reported first.
+    /// The observer may write to the store. It should read the object again: with concurrent
+    /// writers a later change can be reported first.
     pub fn observe(&self, name: TableName, observer: impl Fn(&Change) + Send + Sync + 'static) {
         let mut observers = self.observers.write().unwrap_or_else(PoisonError::into_inner);
         observers.push((name, Arc::new(observer)));

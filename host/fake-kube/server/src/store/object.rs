@@ -1,4 +1,5 @@
-//! One stored object: its JSON bytes, and the fields that selectors need, so that these need not parse it.
+//! One stored object: its JSON bytes, and the fields that selectors need, so that these need not
+//! parse it.
 
 use bytes::Bytes;
 use serde::Deserialize;

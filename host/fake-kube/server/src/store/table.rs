@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{Key, Object, TooOld, WriteRefused};
+use super::error::{TooOld, WriteRefused};
+use super::object::{Key, Object};
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,8 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(revision: u64) -> Self {
-        // Before the table was created it had no objects, so it can be listed at every older revision.
+        // Before the table was created it had no objects, so it can be listed at every older
+        // revision.
         Self {
             objects: BTreeMap::new(),
             changes: VecDeque::new(),
@@ -115,7 +117,8 @@ impl Table {
         }
     }
 
-    /// The objects at a revision: the present ones, with the changes since then undone, newest first.
+    /// The objects at a revision: the present ones, with the changes since then undone, newest
+    /// first.
     pub(super) fn list_at(&self, namespace: Option<&str>, revision: u64) -> Result<Vec<Arc<Object>>, TooOld> {
         if revision < self.compacted {
             return Err(TooOld(self.compacted));

@@ -30,7 +30,7 @@ pub async fn bind(
     }
     let key = Key::new(write.namespace.as_deref(), name);
     let missing = || ApiError::not_found(write.kind.resource_name(), name);
-    let pod = cluster.store.get(&write.kind.table, &key).ok_or_else(missing)?.value();
+    let pod = cluster.state.store.get(&write.kind.table, &key).ok_or_else(missing)?.value();
     let bound = pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default();
     if !bound.is_empty() {
         let why = format!("pod {name} is already assigned to node {bound:?}");

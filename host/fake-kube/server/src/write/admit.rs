@@ -22,7 +22,8 @@ pub(super) struct Subject<'a> {
 impl Write {
     /// Mutating admission of the object, or of the body of an action.
     ///
-    /// No manager comes to own the changes: as in the API server, managers are tracked before admission.
+    /// No manager comes to own the changes: as in the API server, managers are tracked before
+    /// admission.
     pub(super) async fn mutate(
         &mut self,
         cluster: &Cluster,
@@ -42,7 +43,7 @@ impl Write {
                 attributes.request.object = admitted.object;
             }
         }
-        cluster.webhooks.mutate(cluster, &mut attributes, &mut self.warnings).await?;
+        cluster.webhooks.mutate(&cluster.state, &mut attributes, &mut self.warnings).await?;
         let mut object = attributes.request.object;
         if let Some(object) = object.as_mut() {
             self.restore_managers(object, managers);
@@ -61,11 +62,11 @@ impl Write {
             return Ok(());
         }
         let attributes = self.attributes(subject, object.cloned());
-        cluster.webhooks.validate(cluster, &attributes, &mut self.warnings).await
+        cluster.webhooks.validate(&cluster.state, &attributes, &mut self.warnings).await
     }
 
     fn has_webhooks(&self, cluster: &Cluster, phase: Phase) -> bool {
-        !cluster.webhooks.of(cluster, phase, &self.kind).is_empty()
+        !cluster.webhooks.of(&cluster.state, phase, &self.kind).is_empty()
     }
 
     fn attributes(&self, subject: &Subject<'_>, object: Option<Value>) -> Attributes {
@@ -99,7 +100,8 @@ impl Write {
         self.namespace.clone()
     }
 
-    /// The options of the operation. Those of a PATCH are shown as `UpdateOptions` or `CreateOptions`.
+    /// The options of the operation. Those of a PATCH are shown as `UpdateOptions` or
+    /// `CreateOptions`.
     fn options_of(&self, operation: Operation) -> Value {
         let kind = match operation {
             Operation::Create | Operation::Connect => "CreateOptions",

@@ -70,10 +70,10 @@ pub(super) async fn insert(
     let key = Key::new(write.namespace.as_deref(), &name);
     let taken = || ApiError::already_exists(kind.resource_name(), &name);
     if write.dry_run {
-        return if cluster.store.get(&kind.table, &key).is_some() { Err(taken()) } else { Ok(object) };
+        return if cluster.state.store.get(&kind.table, &key).is_some() { Err(taken()) } else { Ok(object) };
     }
     let stored =
-        cluster.store.create(&kind.table, key, kind.to_storage(&object)).map_err(|why| match why {
+        cluster.state.store.create(&kind.table, key, kind.to_storage(&object)).map_err(|why| match why {
             WriteRefused::Exists => taken(),
             WriteRefused::Missing | WriteRefused::Stale => ApiError::not_found(kind.resource_name(), &name),
         })?;

@@ -173,7 +173,7 @@ async fn delete_as(
     lifecycle::check_delete(write, name)?;
     for _ in 0..ATTEMPTS {
         let missing = || ApiError::not_found(kind.resource_name(), name);
-        let stored = cluster.store.get(&kind.table, &key).ok_or_else(missing)?;
+        let stored = cluster.state.store.get(&kind.table, &key).ok_or_else(missing)?;
         let old = kind.value(&stored);
         check_preconditions(&kind, name, &old, options)?;
         if !is_pending(&kind, &old, options) {
@@ -192,7 +192,7 @@ async fn delete_as(
             None => (StatusCode::OK, deleted(&kind, old)),
             Some(new) => {
                 let status = if options.not_orphaned { StatusCode::ACCEPTED } else { StatusCode::OK };
-                let now = cluster.store.get(&kind.table, &key).map(|object| kind.value(&object));
+                let now = cluster.state.store.get(&kind.table, &key).map(|object| kind.value(&object));
                 (status, now.unwrap_or(new))
             }
         });
@@ -227,7 +227,7 @@ fn is_pending(kind: &Kind, old: &Value, options: &DeleteOptions) -> bool {
 }
 
 fn removed(cluster: &Cluster, kind: &Kind, stored: &Object) -> Result<bool, ApiError> {
-    match cluster.store.remove(&kind.table, &stored.key, stored.revision) {
+    match cluster.state.store.remove(&kind.table, &stored.key, stored.revision) {
         Ok(_) => Ok(true),
         Err(WriteRefused::Stale) => Ok(false),
         Err(WriteRefused::Missing | WriteRefused::Exists) => {
@@ -237,7 +237,7 @@ fn removed(cluster: &Cluster, kind: &Kind, stored: &Object) -> Result<bool, ApiE
 }
 
 fn replaced(cluster: &Cluster, kind: &Kind, stored: &Object, new: &Value) -> Result<bool, ApiError> {
-    match cluster.store.replace(&kind.table, &stored.key, stored.revision, kind.to_storage(new)) {
+    match cluster.state.store.replace(&kind.table, &stored.key, stored.revision, kind.to_storage(new)) {
         Ok(_) => Ok(true),
         Err(WriteRefused::Stale) => Ok(false),
         Err(WriteRefused::Missing | WriteRefused::Exists) => {

@@ -45,7 +45,8 @@ pub(super) fn identify(kind: &Kind, object: &mut Value) -> Result<(), ApiError> 
     Ok(())
 }
 
-/// Checks the types of fields and drops unknown ones, with warnings or an error as the request asks.
+/// Checks the types of fields and drops unknown ones, with warnings or an error as the request
+/// asks.
 pub(super) fn check(write: &mut Write, object: &mut Value, duplicates: &[String]) -> Result<(), ApiError> {
     let problems = clean(&write.kind, object, duplicates)?;
     if problems.is_empty() {

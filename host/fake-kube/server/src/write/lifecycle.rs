@@ -1,5 +1,5 @@
-//! The admission plugin `NamespaceLifecycle`: a namespace must exist, accepts no new objects while it is being
-//! deleted, and some namespaces cannot be deleted.
+//! The admission plugin `NamespaceLifecycle`: a namespace must exist, accepts no new objects while
+//! it is being deleted, and some namespaces cannot be deleted.
 
 use fake_kube_apimachinery::status::{ApiError, ResourceName};
 use serde_json::{Value, json};
@@ -13,8 +13,8 @@ const NAMESPACES: ResourceName<'static> = ResourceName { group: "", resource: "n
 /// Namespaces that cannot be deleted.
 const PROTECTED: [&str; 3] = ["default", "kube-system", "kube-public"];
 
-/// Refuses a new object when its namespace does not exist or is being deleted, or when the definition of its
-/// kind is being deleted.
+/// Refuses a new object when its namespace does not exist or is being deleted, or when the
+/// definition of its kind is being deleted.
 pub(super) fn check_create(cluster: &Cluster, write: &Write, name: &str) -> Result<(), ApiError> {
     if write.kind.custom().is_some_and(|custom| custom.terminating) {
         return Err(ApiError {
@@ -26,7 +26,7 @@ pub(super) fn check_create(cluster: &Cluster, write: &Write, name: &str) -> Resu
     }
     let Some(namespace) = write.namespace.as_deref() else { return Ok(()) };
     let table = TableName::new("", "namespaces");
-    let Some(object) = cluster.store.get(&table, &Key::new(None, namespace)) else {
+    let Some(object) = cluster.state.store.get(&table, &Key::new(None, namespace)) else {
         return Err(ApiError::not_found(NAMESPACES, namespace));
     };
     let terminating =

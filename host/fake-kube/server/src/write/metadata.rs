@@ -199,7 +199,8 @@ pub(super) fn next_generation(object: &mut Value) {
     metadata.insert("generation".into(), (generation + 1).into());
 }
 
-/// Sets managed fields as the request asks: a single empty entry resets them, no entry keeps the old ones.
+/// Sets managed fields as the request asks: a single empty entry resets them, no entry keeps the
+/// old ones.
 pub(super) fn settle_managed_fields(old: &Value, new: &mut Value, subresource: bool) {
     let before = old.pointer("/metadata/managedFields");
     let Some(metadata) = of(new) else { return };

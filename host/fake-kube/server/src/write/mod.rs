@@ -1,7 +1,7 @@
 //! Writes: from a decoded body to a stored object.
 //!
-//! The order is the API server's: decode, check fields, fill in defaults, track managers, mutating admission,
-//! reset the fields that the client may not set, validate, validating admission, store.
+//! The order is the API server's: decode, check fields, fill in defaults, track managers, mutating
+//! admission, reset the fields that the client may not set, validate, validating admission, store.
 
 pub mod actions;
 mod admit;
@@ -29,7 +29,8 @@ pub(crate) use fields::decode_again;
 pub use propose::{Change, PatchType};
 pub(crate) use strategy::{admit_for_create, default};
 
-/// The longest that a request may take, webhooks included (`requestTimeoutUpperBound` of kube-apiserver).
+/// The longest that a request may take, webhooks included (`requestTimeoutUpperBound` of
+/// kube-apiserver).
 pub const TIME_LIMIT: Duration = Duration::from_secs(34);
 
 /// Everything about a write request but its body.
@@ -48,7 +49,8 @@ pub struct Write {
     pub options: Map<String, Value>,
     /// When the request times out.
     pub deadline: Instant,
-    /// Whether admission is skipped: the write is the server's own, or part of a request that was admitted.
+    /// Whether admission is skipped: the write is the server's own, or part of a request that was
+    /// admitted.
     pub exempt: bool,
     /// What to do about unknown and duplicate fields.
     pub validation: FieldValidation,

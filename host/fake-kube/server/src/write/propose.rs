@@ -1,4 +1,5 @@
-//! The state that a request proposes: computed from the stored state and the body of a PUT or PATCH.
+//! The state that a request proposes: computed from the stored state and the body of a PUT or
+//! PATCH.
 
 use fake_kube_apimachinery::managed_fields::{self, Manager};
 use fake_kube_apimachinery::patch;
@@ -125,8 +126,8 @@ fn identify_applied(write: &Write, object: &mut Value) -> Result<(), ApiError> {
     fields::identify(&write.kind, object)
 }
 
-/// Removes from an applied configuration the fields that cannot be set through its (sub)resource, so that the
-/// manager does not come to own them.
+/// Removes from an applied configuration the fields that cannot be set through its (sub)resource,
+/// so that the manager does not come to own them.
 fn strip_other_parts(write: &Write, object: &mut Value) {
     let Some(map) = object.as_object_mut() else { return };
     match write.subresource.as_deref() {

@@ -40,7 +40,8 @@ pub(crate) fn admit_for_create(kind: &Kind, object: &mut Value) {
     }
 }
 
-/// Adds an empty status, which Go writes for a new object, so that webhooks see it. It is removed afterwards.
+/// Adds an empty status, which Go writes for a new object, so that webhooks see it. It is removed
+/// afterwards.
 pub(super) fn show_status(kind: &Kind, object: &mut Value) {
     if kind.custom().is_none()
         && status_is_apart(kind)
@@ -198,7 +199,8 @@ pub(super) fn validate_update(
     causes
 }
 
-/// What is wrong with the schemas of a CustomResourceDefinition. Causes that were found before take precedence.
+/// What is wrong with the schemas of a CustomResourceDefinition. Causes that were found before take
+/// precedence.
 fn definition_schema(kind: &Kind, object: &Value, found: &[Cause]) -> Option<Cause> {
     if !kind.is("apiextensions.k8s.io", "customresourcedefinitions") || !found.is_empty() {
         return None;

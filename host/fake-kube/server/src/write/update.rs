@@ -12,8 +12,8 @@ use crate::cluster::Cluster;
 use crate::http::decode::Decoded;
 use crate::store::{Key, Object, WriteRefused};
 
-/// How often a write is tried when others change the object meanwhile (`GuaranteedUpdate` of the API server
-/// tries without end, PATCH five times).
+/// How often a write is tried when others change the object meanwhile (`GuaranteedUpdate` of the
+/// API server tries without end, PATCH five times).
 const ATTEMPTS: usize = 5;
 
 /// Changes the named object, and returns it as stored.
@@ -29,7 +29,7 @@ pub async fn update(
 ) -> Result<(StatusCode, Value), ApiError> {
     let key = Key::new(write.namespace.as_deref(), name);
     for _ in 0..ATTEMPTS {
-        let Some(stored) = cluster.store.get(&write.kind.table, &key) else {
+        let Some(stored) = cluster.state.store.get(&write.kind.table, &key) else {
             return create_instead(cluster, write, name, change, body).await;
         };
         let warnings = write.warnings.len();
@@ -128,8 +128,8 @@ fn proposal(
     }
 }
 
-/// Optimistic concurrency: a PUT must name the resourceVersion that it replaces, unless the kind allows
-/// unconditional updates.
+/// Optimistic concurrency: a PUT must name the resourceVersion that it replaces, unless the kind
+/// allows unconditional updates.
 fn require_version(write: &Write, name: &str, new: &mut Value, old: &Value) -> Result<(), ApiError> {
     if !metadata::text(new, "resourceVersion").is_empty() {
         return Ok(());
@@ -145,7 +145,8 @@ fn require_version(write: &Write, name: &str, new: &mut Value, old: &Value) -> R
     Ok(())
 }
 
-/// Checks, completes and stores a proposed state. `None` when the stored object was changed meanwhile.
+/// Checks, completes and stores a proposed state. `None` when the stored object was changed
+/// meanwhile.
 async fn settle(
     cluster: &Cluster,
     write: &mut Write,
@@ -193,13 +194,14 @@ async fn settle(
         return Ok(Some(new));
     }
     if delete::is_finished(&kind, &new) {
-        // The update removed the last finalizer, so the object is deleted. The answer shows the update.
-        return match cluster.store.remove(&kind.table, &stored.key, stored.revision) {
+        // The update removed the last finalizer, so the object is deleted. The answer shows the
+        // update.
+        return match cluster.state.store.remove(&kind.table, &stored.key, stored.revision) {
             Ok(_) => Ok(Some(new)),
             Err(why) => retry_or_missing(write, &name, why),
         };
     }
-    match cluster.store.replace(&kind.table, &stored.key, stored.revision, kind.to_storage(&new)) {
+    match cluster.state.store.replace(&kind.table, &stored.key, stored.revision, kind.to_storage(&new)) {
         Ok(replaced) => {
             if let Some(fields) = metadata::of(&mut new) {
                 fields.insert("resourceVersion".into(), replaced.revision.to_string().into());

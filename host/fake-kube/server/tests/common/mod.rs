@@ -54,8 +54,8 @@ fn trusting(authority: &str) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-/// Sends a request, with the token unless `headers` has an `Authorization`, and returns the response before its
-/// body has been read.
+/// Sends a request, with the token unless `headers` has an `Authorization`, and returns the
+/// response before its body has been read.
 pub async fn open(
     server: &ApiServer,
     method: &str,

@@ -6,10 +6,11 @@ use http::Version;
 use serde_json::{Value, json};
 
 use super::common::{expect, version};
-use super::hook::{Authority, Hook, Said, allow, respond};
+use super::hook::{Authority, Hook, Reply, allow, respond};
 use super::{MUTATING, PODS, VALIDATING, configure, message, pod, server_with, webhook};
 
-/// Creates a pod that a webhook with this client config should look at, and returns the refusal.
+/// Creates a pod while there is a webhook with this client config, and returns the reason of the
+/// refusal.
 async fn refusal(hook: &Hook, client_config: Value, changes: Value) -> String {
     let server = server_with(hook).await;
     configure(&server, VALIDATING, "v", &[webhook("v.hook.test", client_config, changes)]).await;
@@ -37,7 +38,7 @@ async fn a_service_is_called_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_url_is_called_as_it_is() {
+async fn a_url_is_called_without_changes() {
     let hook = Hook::start(allow).await;
     let server = server_with(&hook).await;
     let webhooks = [webhook("m.hook.test", hook.by_url("/a/b"), json!({}))];
@@ -91,7 +92,7 @@ fn encode(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn nobody_answers() {
+async fn connection_errors_are_reported() {
     let hook = Hook::start(allow).await;
     let mut unrouted = hook.by_service("/x");
     unrouted["service"]["port"] = json!(8443);
@@ -117,7 +118,7 @@ async fn nobody_answers() {
 }
 
 #[tokio::test]
-async fn a_route_can_be_taken_away_and_moved() {
+async fn a_route_can_be_moved_and_removed() {
     let (first, second) = (Hook::start(allow).await, Hook::start(allow).await);
     let server = server_with(&first).await;
     let both = [first.authority.bundle(), second.authority.bundle()].map(|bundle| decode(&bundle)).concat();
@@ -134,7 +135,7 @@ async fn a_route_can_be_taken_away_and_moved() {
 }
 
 #[tokio::test]
-async fn the_wrong_certificate() {
+async fn certificates_that_are_not_trusted_are_refused() {
     let hook = Hook::start(allow).await;
     let untrusted = "tls: failed to verify certificate: x509: certificate signed by unknown authority";
     for bundle in [String::new(), Authority::new().bundle()] {
@@ -163,7 +164,7 @@ async fn the_wrong_certificate() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_takes_too_long() {
+async fn a_call_times_out() {
     let hook = Hook::start_async(|_| Box::pin(std::future::pending())).await;
     let changes = json!({"timeoutSeconds": 1});
     assert_eq!(
@@ -173,28 +174,28 @@ async fn a_webhook_that_takes_too_long() {
 }
 
 #[tokio::test]
-async fn answers_that_are_none() {
+async fn invalid_answers_are_refused() {
     let uid = |seen: &super::hook::Seen| {
         let said = respond(seen, json!({"allowed": true})).body;
-        Said::body(said.replace(seen.request()["uid"].as_str().unwrap(), "other"))
+        Reply::body(said.replace(seen.request()["uid"].as_str().unwrap(), "other"))
     };
     let hook = Hook::start(uid).await;
     let refused = refusal(&hook, hook.by_service("/x"), json!({})).await;
     assert!(refused.starts_with("received invalid webhook response: expected response.uid="), "{refused}");
 
-    let html = |_: &super::hook::Seen| Said { status: 200, headers: vec![], body: "<html>".into() };
+    let html = |_: &super::hook::Seen| Reply { status: 200, headers: vec![], body: "<html>".into() };
     let hook = Hook::start(html).await;
     let refused = refusal(&hook, hook.by_service("/x"), json!({})).await;
     assert!(refused.starts_with("failed to call webhook: "), "{refused}");
 
-    let empty = |_: &super::hook::Seen| Said::body("");
+    let empty = |_: &super::hook::Seen| Reply::body("");
     let hook = Hook::start(empty).await;
     assert_eq!(
         refusal(&hook, hook.by_service("/x"), json!({})).await,
         "failed to call webhook: 0-length response with status code: 200 and content type: application/json"
     );
 
-    let broken = |_: &super::hook::Seen| Said {
+    let broken = |_: &super::hook::Seen| Reply {
         status: 500,
         headers: vec![("content-type", "text/plain".into())],
         body: "out of order\n".into(),
@@ -207,8 +208,8 @@ async fn answers_that_are_none() {
 }
 
 #[tokio::test]
-async fn failures_can_be_ignored() {
-    let broken = |_: &super::hook::Seen| Said { status: 503, headers: vec![], body: String::new() };
+async fn failures_are_ignored_when_the_policy_says_so() {
+    let broken = |_: &super::hook::Seen| Reply { status: 503, headers: vec![], body: String::new() };
     let hook = Hook::start(broken).await;
     let server = server_with(&hook).await;
     let ignore = |name: &str| webhook(name, hook.by_service("/x"), json!({"failurePolicy": "Ignore"}));
@@ -219,13 +220,13 @@ async fn failures_can_be_ignored() {
 }
 
 #[tokio::test]
-async fn an_overloaded_webhook_is_asked_again_when_it_says_so() {
+async fn a_webhook_that_answers_retry_after_is_called_again() {
     let asked = AtomicUsize::new(0);
     let overloaded = move |seen: &super::hook::Seen| match asked.fetch_add(1, Ordering::SeqCst) {
-        0 => Said { status: 429, headers: vec![("retry-after", "0".into())], body: String::new() },
-        1 => Said { status: 503, headers: vec![("retry-after", "0".into())], body: String::new() },
+        0 => Reply { status: 429, headers: vec![("retry-after", "0".into())], body: String::new() },
+        1 => Reply { status: 503, headers: vec![("retry-after", "0".into())], body: String::new() },
         2 => allow(seen),
-        _ => Said { status: 429, headers: vec![], body: String::new() },
+        _ => Reply { status: 429, headers: vec![], body: String::new() },
     };
     let hook = Hook::start(overloaded).await;
     let server = server_with(&hook).await;
@@ -238,8 +239,8 @@ async fn an_overloaded_webhook_is_asked_again_when_it_says_so() {
 }
 
 #[tokio::test]
-async fn the_old_review_version_is_spoken() {
-    let hook = Hook::start(|_| Said::body(json!({"response": {"allowed": true}}).to_string())).await;
+async fn version_v1beta1_of_reviews_is_supported() {
+    let hook = Hook::start(|_| Reply::body(json!({"response": {"allowed": true}}).to_string())).await;
     let server = server_with(&hook).await;
     let changes = json!({"admissionReviewVersions": ["v9", "v1beta1", "v1"]});
     configure(&server, VALIDATING, "v", &[webhook("v.hook.test", hook.by_service("/x"), changes)]).await;

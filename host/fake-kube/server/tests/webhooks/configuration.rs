@@ -15,7 +15,7 @@ async fn server() -> ApiServer {
 }
 
 #[tokio::test]
-async fn defaults_and_complaints() {
+async fn configurations_get_defaults_and_are_validated() {
     let server = server().await;
     let stored = configure(&server, MUTATING, "m", &[webhook("a.hook.test", service(), json!({}))]).await;
     let defaulted = &stored["webhooks"][0];
@@ -38,13 +38,13 @@ async fn defaults_and_complaints() {
     );
 }
 
-/// The configuration without what differs between two writers.
+/// The webhooks of a configuration.
 fn webhooks(configuration: &Value) -> Vec<Value> {
     configuration["webhooks"].as_array().unwrap().clone()
 }
 
 #[tokio::test]
-async fn a_bundle_can_be_put_into_one_webhook_by_any_patch() {
+async fn any_patch_format_can_set_the_bundle_of_one_webhook() {
     for path in [MUTATING, VALIDATING] {
         let server = server().await;
         let two =

@@ -1,4 +1,4 @@
-//! A webhook that a test can program: TLS, HTTP/1.1 and HTTP/2, one function for the answers.
+//! A webhook for tests: TLS, HTTP/1.1 and HTTP/2, and a function that computes the answers.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// What the server was asked.
+/// A call that the webhook received.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub path_and_query: String,
@@ -37,21 +37,21 @@ impl Seen {
 }
 
 /// The answer to a review: HTTP status, headers, and a body.
-pub struct Said {
+pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: String,
 }
 
-impl Said {
+impl Reply {
     pub fn body(body: impl Into<String>) -> Self {
         Self { status: 200, headers: vec![("content-type", "application/json".into())], body: body.into() }
     }
 }
 
-type Answer = dyn Fn(Seen) -> BoxFuture<'static, Said> + Send + Sync;
+type Answer = dyn Fn(Seen) -> BoxFuture<'static, Reply> + Send + Sync;
 
-/// A certificate authority that trusts itself.
+/// A certificate authority.
 pub struct Authority {
     key: KeyPair,
     params: CertificateParams,
@@ -67,7 +67,7 @@ impl Authority {
         Self { key, params, pem }
     }
 
-    /// As `caBundle` wants it.
+    /// The certificate in the form of `caBundle`.
     pub fn bundle(&self) -> String {
         STANDARD.encode(&self.pem)
     }
@@ -108,8 +108,8 @@ impl Drop for Hook {
 }
 
 impl Hook {
-    /// A server whose answers are computed at once.
-    pub async fn start(answer: impl Fn(&Seen) -> Said + Send + Sync + 'static) -> Self {
+    /// A server with a function that computes its answers.
+    pub async fn start(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         Self::start_async(move |seen| {
             let said = answer(&seen);
             Box::pin(std::future::ready(said))
@@ -117,9 +117,9 @@ impl Hook {
         .await
     }
 
-    /// A server that may take its time.
+    /// A server with an asynchronous function that computes its answers.
     pub async fn start_async(
-        answer: impl Fn(Seen) -> BoxFuture<'static, Said> + Send + Sync + 'static,
+        answer: impl Fn(Seen) -> BoxFuture<'static, Reply> + Send + Sync + 'static,
     ) -> Self {
         let authority = Authority::new();
         let tls = authority.server_config(&["hook.hooks.svc", "localhost", "127.0.0.1"]);
@@ -136,7 +136,7 @@ impl Hook {
                 let (acceptor, log, answer, count) =
                     (acceptor.clone(), log.clone(), answer.clone(), count.clone());
                 open.spawn(async move {
-                    // A client that does not trust us goes away here.
+                    // The handshake fails when the client does not trust the certificate.
                     let Ok(stream) = acceptor.accept(stream).await else { return };
                     count.fetch_add(1, Ordering::SeqCst);
                     let service = service_fn(|request| serve(request, log.clone(), answer.clone()));
@@ -148,19 +148,19 @@ impl Hook {
         Self { address, authority, seen, connections, task }
     }
 
-    /// Everything that was asked so far.
+    /// All calls so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
-    /// The only review so far.
+    /// The review of the only call so far.
     pub fn only(&self) -> Value {
         let seen = self.seen();
         assert_eq!(seen.len(), 1, "{seen:#?}");
         seen[0].request().clone()
     }
 
-    /// Forgets what was asked.
+    /// Forgets all calls.
     pub fn forget(&self) {
         self.seen.lock().unwrap().clear();
     }
@@ -206,27 +206,27 @@ async fn serve(
     Ok(response.body(Full::new(said.body.into())).unwrap())
 }
 
-/// The answer with a response of its own.
-pub fn respond(seen: &Seen, mut response: Value) -> Said {
+/// An answer with the given `response` of the review.
+pub fn respond(seen: &Seen, mut response: Value) -> Reply {
     response["uid"] = seen.request()["uid"].clone();
-    Said::body(
+    Reply::body(
         json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response})
             .to_string(),
     )
 }
 
-/// Allowed as it is.
-pub fn allow(seen: &Seen) -> Said {
+/// Allows the request.
+pub fn allow(seen: &Seen) -> Reply {
     respond(seen, json!({"allowed": true}))
 }
 
-/// Allowed with a JSON patch.
-pub fn patch(seen: &Seen, operations: &Value) -> Said {
+/// Allows the request with a JSON patch.
+pub fn patch(seen: &Seen, operations: &Value) -> Reply {
     let patch = STANDARD.encode(operations.to_string());
     respond(seen, json!({"allowed": true, "patchType": "JSONPatch", "patch": patch}))
 }
 
-/// Refused with a status.
-pub fn deny(seen: &Seen, status: Value) -> Said {
+/// Refuses the request with a status.
+pub fn deny(seen: &Seen, status: Value) -> Reply {
     respond(seen, json!({"allowed": false, "status": status}))
 }

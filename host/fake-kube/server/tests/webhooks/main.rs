@@ -25,7 +25,7 @@ fn pod(name: &str) -> Value {
     })
 }
 
-/// A server that knows the hook as the service `hook` in namespace `hooks`.
+/// A server that routes the service `hook` in namespace `hooks` to the webhook.
 async fn server_with(hook: &Hook) -> ApiServer {
     let server = ApiServer::start(Options::default()).await.unwrap();
     server.route_service("hooks", "hook", 443, hook.address);
@@ -36,7 +36,7 @@ fn rule(operations: &[&str], group: &str, resources: &[&str]) -> Value {
     json!({"operations": operations, "apiGroups": [group], "apiVersions": ["*"], "resources": resources})
 }
 
-/// A webhook that is asked about new pods, with changes merged over it.
+/// A webhook for new pods; `changes` replace its fields.
 fn webhook(name: &str, client_config: Value, changes: Value) -> Value {
     let mut webhook = json!({
         "name": name, "clientConfig": client_config, "rules": [rule(&["CREATE"], "", &["pods"])],

@@ -1,4 +1,4 @@
-//! Which requests reach a webhook.
+//! Which requests a webhook is called for.
 
 use serde_json::{Value, json};
 
@@ -89,7 +89,7 @@ async fn objects_are_selected_by_their_new_or_old_labels() {
 }
 
 #[tokio::test]
-async fn conditions_look_into_the_request() {
+async fn conditions_see_the_objects_and_the_request() {
     let hook = Hook::start(allow).await;
     let server = server_with(&hook).await;
     let ours = "has(object.metadata.annotations) && object.metadata.annotations.exists(key, \
@@ -148,7 +148,7 @@ async fn conditions_that_cannot_be_evaluated_follow_the_failure_policy() {
 }
 
 #[tokio::test]
-async fn other_versions_of_a_resource_count_when_they_are_equivalent() {
+async fn equivalent_versions_of_a_resource_match() {
     let hook = Hook::start(|seen| {
         patch(
             seen,
@@ -191,7 +191,7 @@ async fn other_versions_of_a_resource_count_when_they_are_equivalent() {
 }
 
 #[tokio::test]
-async fn subresources_are_requests_of_their_own() {
+async fn subresources_match_by_their_own_name() {
     let hook = Hook::start(|seen| match seen.request()["subResource"].as_str() {
         Some("scale") => patch(seen, &json!([{"op": "replace", "path": "/spec/replicas", "value": 4}])),
         _ => allow(seen),
@@ -259,7 +259,7 @@ async fn subresources_are_requests_of_their_own() {
 }
 
 #[tokio::test]
-async fn webhook_configurations_cannot_be_locked_in() {
+async fn no_webhook_is_called_for_webhook_configurations() {
     let hook = Hook::start(|seen| super::hook::deny(seen, json!({}))).await;
     let server = server_with(&hook).await;
     let changes = json!({"rules": [rule(&["*"], "*", &["*/*"])]});

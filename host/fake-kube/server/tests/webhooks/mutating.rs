@@ -1,4 +1,4 @@
-//! What mutating webhooks see and change.
+//! Mutating webhooks: what they see, and what they can change.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use super::hook::{Hook, Seen, allow, patch};
 use super::{MUTATING, PODS, VALIDATING, configure, message, pod, rule, server_with, webhook};
 
 /// Appends the path of the call to the annotation `order`.
-fn append(seen: &Seen) -> super::hook::Said {
+fn append(seen: &Seen) -> super::hook::Reply {
     let step = seen.path_and_query.split('?').next().unwrap().trim_start_matches('/').to_owned();
     let object = &seen.request()["object"];
     let before = object["metadata"]["annotations"]["order"].as_str().map(str::to_owned);
@@ -33,7 +33,7 @@ fn order(object: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn webhooks_are_asked_in_order_and_see_earlier_patches() {
+async fn webhooks_are_called_in_order_and_see_earlier_patches() {
     let hook = Hook::start(append).await;
     let server = server_with(&hook).await;
     let step =
@@ -46,7 +46,7 @@ async fn webhooks_are_asked_in_order_and_see_earlier_patches() {
 }
 
 #[tokio::test]
-async fn earlier_webhooks_are_asked_once_more_if_they_want() {
+async fn earlier_webhooks_are_reinvoked_when_they_ask_for_it() {
     let hook = Hook::start(append).await;
     let server = server_with(&hook).await;
     let step = |name: &str, policy: &str| {
@@ -77,7 +77,7 @@ async fn webhooks_that_change_nothing_cause_no_second_round() {
 }
 
 #[tokio::test]
-async fn a_new_object_is_seen_before_it_has_an_identity() {
+async fn a_new_object_is_reviewed_before_it_has_a_uid() {
     let hook = Hook::start(allow).await;
     let server = server_with(&hook).await;
     configure(&server, MUTATING, "m", &[webhook("m.hook.test", hook.by_service("/x"), json!({}))]).await;
@@ -122,7 +122,7 @@ async fn a_new_object_is_seen_before_it_has_an_identity() {
 }
 
 #[tokio::test]
-async fn what_a_webhook_adds_gets_defaults() {
+async fn fields_that_a_webhook_adds_get_defaults() {
     let hook = Hook::start(|seen| {
         if seen.path_and_query.starts_with("/second") {
             return allow(seen);
@@ -176,7 +176,7 @@ async fn custom_resources_are_pruned_and_defaulted_again() {
 }
 
 #[tokio::test]
-async fn nobody_owns_what_a_webhook_changes() {
+async fn fields_that_a_webhook_changes_have_no_owner() {
     let hook = Hook::start(append).await;
     let server = server_with(&hook).await;
     let changes = json!({"rules": [rule(&["CREATE", "UPDATE"], "", &["pods"])]});
@@ -211,7 +211,7 @@ async fn broken_managed_fields_are_restored() {
 }
 
 #[tokio::test]
-async fn every_way_of_changing_an_object_is_an_update() {
+async fn all_kinds_of_updates_are_reviewed() {
     let hook = Hook::start(allow).await;
     let server = server_with(&hook).await;
     let changes = json!({"rules": [rule(&["*"], "", &["pods"])]});
@@ -271,7 +271,7 @@ async fn every_way_of_changing_an_object_is_an_update() {
 }
 
 #[tokio::test]
-async fn a_webhook_cannot_change_what_an_update_may_not() {
+async fn a_webhook_cannot_change_immutable_fields() {
     let hook = Hook::start(|seen| {
         patch(
             seen,
@@ -295,7 +295,7 @@ async fn a_webhook_cannot_change_what_an_update_may_not() {
 }
 
 #[tokio::test]
-async fn patches_that_do_not_apply_are_errors_of_the_server() {
+async fn a_patch_that_cannot_be_applied_is_a_server_error() {
     let hook = Hook::start(|seen| match seen.path_and_query.split('?').next() {
         Some("/missing") => patch(seen, &json!([{"op": "remove", "path": "/spec/nothing"}])),
         Some("/type") => {
@@ -315,7 +315,7 @@ async fn patches_that_do_not_apply_are_errors_of_the_server() {
 }
 
 #[tokio::test]
-async fn the_store_validates_what_webhooks_made() {
+async fn objects_are_validated_after_mutating_webhooks() {
     let hook = Hook::start(|seen| {
         patch(seen, &json!([{"op": "add", "path": "/metadata/labels", "value": {"-": "x"}}]))
     })
@@ -330,7 +330,7 @@ async fn the_store_validates_what_webhooks_made() {
 }
 
 #[tokio::test]
-async fn a_retried_update_asks_again() {
+async fn a_retried_update_is_reviewed_again() {
     let server_of_hook: Arc<std::sync::OnceLock<Arc<ApiServer>>> = Arc::default();
     let (server, asked) = (server_of_hook.clone(), Arc::new(AtomicUsize::new(0)));
     let hook = Hook::start_async(move |seen| {

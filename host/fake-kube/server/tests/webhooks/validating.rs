@@ -1,4 +1,4 @@
-//! What validating webhooks see and refuse.
+//! Validating webhooks: what they see, and how they refuse.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::hook::{Hook, allow, deny, respond};
 use super::{MUTATING, PODS, VALIDATING, configure, message, pod, rule, server_with, webhook};
 
 #[tokio::test]
-async fn webhooks_are_asked_side_by_side() {
+async fn webhooks_are_called_in_parallel() {
     let barrier = Arc::new(Barrier::new(2));
     let hook = Hook::start_async(move |seen| {
         let barrier = barrier.clone();
@@ -61,7 +61,7 @@ async fn refusals_reach_the_client() {
 }
 
 #[tokio::test]
-async fn warnings_are_passed_on_once_also_with_a_refusal() {
+async fn warnings_reach_the_client_once_also_with_a_refusal() {
     let hook = Hook::start(|seen| {
         let allowed = seen.request()["name"] != "bad";
         respond(seen, json!({
@@ -83,7 +83,7 @@ async fn warnings_are_passed_on_once_also_with_a_refusal() {
 }
 
 #[tokio::test]
-async fn deletions_show_the_old_object() {
+async fn reviews_of_deletions_have_the_old_object() {
     let hook = Hook::start(|seen| {
         if seen.request()["oldObject"]["metadata"]["name"] == "kept" {
             deny(seen, json!({"message": "it stays", "code": 403}))
@@ -124,7 +124,7 @@ async fn deletions_show_the_old_object() {
 }
 
 #[tokio::test]
-async fn a_pod_that_is_ending_already_is_not_asked_about_again() {
+async fn a_second_deletion_of_a_terminating_pod_is_not_reviewed() {
     let hook = Hook::start(allow).await;
     let server = server_with(&hook).await;
     let mut running = pod("p");
@@ -142,7 +142,7 @@ async fn a_pod_that_is_ending_already_is_not_asked_about_again() {
 }
 
 #[tokio::test]
-async fn a_dry_run_is_told() {
+async fn reviews_tell_whether_the_request_is_a_dry_run() {
     let hook = Hook::start(allow).await;
     let server = server_with(&hook).await;
     let changes = json!({"rules": [rule(&["*"], "", &["pods"])], "sideEffects": "NoneOnDryRun"});
@@ -162,7 +162,7 @@ async fn a_dry_run_is_told() {
 }
 
 #[tokio::test]
-async fn an_invalid_object_is_not_shown() {
+async fn invalid_objects_are_not_reviewed_by_validating_webhooks() {
     let hook = Hook::start(allow).await;
     let server = server_with(&hook).await;
     configure(&server, VALIDATING, "v", &[webhook("v.hook.test", hook.by_service("/x"), json!({}))]).await;
@@ -173,7 +173,7 @@ async fn an_invalid_object_is_not_shown() {
 }
 
 #[tokio::test]
-async fn a_patch_of_a_validating_webhook_is_no_answer() {
+async fn a_patch_of_a_validating_webhook_is_an_error() {
     let hook =
         Hook::start(|seen| super::hook::patch(seen, &json!([{"op": "add", "path": "/a", "value": 1}]))).await;
     let server = server_with(&hook).await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const PRIMARY: Kind = Kind::namespaced("lab.example.com/v1", "Vault", "vaults");
 
-/// A guest whose primaries have a secret at `/spec/pin`.
+/// A guest whose primaries have a secret at `/spec/code`.
 fn description() -> Description {
     Description {
         primary: PRIMARY,
@@ -16,7 +16,7 @@ fn description() -> Description {
         related: Vec::new(),
         field_manager: "us".into(),
         admission: Vec::new(),
-        sensitive: vec!["/spec/pin".into(), "/spec/keys/0".into()],
+        sensitive: vec!["/spec/code".into(), "/spec/keys/0".into()],
     }
 }
 
@@ -65,7 +65,7 @@ fn is_unchanged(decision: &Decision) -> bool {
 #[test]
 fn inputs_without_secrets_stay_byte_for_byte() {
     let plain = observed(
-        &json!({"kind": "P", "metadata": {"annotations": {"a": "b"}, "labels": {"app": "x"}}, "spec": {"secret": "name", "pin": "of another kind"}}),
+        &json!({"kind": "P", "metadata": {"annotations": {"a": "b"}, "labels": {"app": "x"}}, "spec": {"secretName": "name", "code": "of another kind"}}),
         &[json!({"kind": "StatefulSet", "spec": {"template": {"spec": {"containers": [{"env": [
             {"name": "REGISTRY_HTTP_ADDR", "value": ":5000"},
             {"name": "REGISTRY_HTTP_SECRET", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
@@ -88,9 +88,9 @@ fn a_secret_remains_nowhere_in_the_input() {
         "apiVersion": "lab.example.com/v2", "kind": "Vault",
         "metadata": {"annotations": {
             "example.com/api-token": SECRET,
-            "kubectl.kubernetes.io/last-applied-configuration": format!("{{\"pin\":\"{SECRET}\"}}"),
+            "kubectl.kubernetes.io/last-applied-configuration": format!("{{\"code\":\"{SECRET}\"}}"),
         }, "labels": {"vault-password": "hunter2"}},
-        "spec": {"pin": SECRET, "image": format!("registry/{SECRET}:1")},
+        "spec": {"code": SECRET, "image": format!("registry/{SECRET}:1")},
     });
     let owned = [
         json!({"kind": "Secret", "data": {"k": "aHVudGVyMmh1bnRlcjI="}, "metadata": {"annotations": {"applied-hash": "432873a001408fd8"}}}),
@@ -104,7 +104,7 @@ fn a_secret_remains_nowhere_in_the_input() {
     assert!(text.contains("fast") && !text.contains("last-applied"), "{text}");
     let Decision::Reconcile { observed, .. } = redacted else { panic!("another call") };
     let primary: Value = serde_json::from_str(&observed.primary).expect("JSON");
-    let replacement = primary["spec"]["pin"].as_str().expect("a text");
+    let replacement = primary["spec"]["code"].as_str().expect("a text");
     assert_eq!(
         primary["metadata"]["annotations"]["example.com/api-token"], replacement,
         "equal texts stay equal"
@@ -113,20 +113,122 @@ fn a_secret_remains_nowhere_in_the_input() {
     assert_eq!(observed.failures[0].message, format!("Invalid value: {replacement}"));
 }
 
+#[test]
+fn references_stay() {
+    let pod = json!({"spec": {
+        "imagePullSecrets": [{"name": "pull"}],
+        "automountServiceAccountToken": false,
+        "tokenExpirationSeconds": 3600,
+        "containers": [{"envFrom": [{"secretRef": {"name": "all", "optional": true}}], "env": [
+            {"name": "API_TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+        ]}],
+        "volumes": [
+            {"secret": {"secretName": "tls", "defaultMode": 256, "items": [{"key": "k", "path": "p"}]}},
+            {"projected": {"sources": [
+                {"secret": {"name": "tls"}},
+                {"serviceAccountToken": {"audience": "api", "expirationSeconds": 600, "path": "token"}},
+            ]}},
+            {"csi": {"driver": "d", "nodePublishSecretRef": {"name": "csi"}}},
+        ],
+    }});
+    assert!(is_unchanged(&observed(&pod, &[], "no")));
+    assert!(is_unchanged(&review(&json!({"request": {"object": pod}}))));
+}
+
+/// A field such as `spec.secret` may name a Secret. Where the Secret is, its name tells nothing
+/// new.
+#[test]
+fn a_text_that_names_an_object_of_the_input_stays() {
+    let cache = |name: &str| json!({"kind": "Cache", "metadata": {"name": "demo"}, "spec": {"secret": name}});
+    let secret = json!({"kind": "Secret", "metadata": {"name": "demo-http"}});
+    assert!(is_unchanged(&observed(&cache("demo-http"), std::slice::from_ref(&secret), "")));
+    let other = text(&redacted(&observed(&cache("hunter2"), &[secret], ""), &[]));
+    assert!(!other.contains("hunter2"), "{other}");
+}
+
+#[test]
+fn secrets_are_found_in_lists_and_in_reviews_without_a_kind() {
+    let list = json!({"kind": "SecretList", "items": [{"data": {"k": "aHVudGVyMg=="}}]});
+    assert!(!text(&redacted(&observed(&list, &[], ""), &[])).contains("aHVudGVyMg"));
+    let asked = json!({"request": {"kind": {"group": "", "version": "v1", "kind": "Secret"},
+        "object": {"metadata": {"annotations": {"hash": "432873a001408fd8"}}, "stringData": {"k": "hunter2"}},
+        "oldObject": {"data": {"k": "aHVudGVyMg=="}}}});
+    let shown = text(&redacted(&review(&asked), &[]));
+    for gone in ["432873a001408fd8", "hunter2", "aHVudGVyMg"] {
+        assert!(!shown.contains(gone), "{gone} in {shown}");
+    }
+}
+
+#[test]
+fn json_within_texts_is_redacted_and_stays_json() {
+    let inner = json!({"password": "hunter2", "user": "u"}).to_string();
+    let outer = json!([{ "config": inner }]).to_string();
+    let object = json!({"metadata": {"annotations": {"config": outer, "list": "[ 1,2 ]", "no": "{x"}}});
+    let Decision::Reconcile { observed, .. } = redacted(&observed(&object, &[], ""), &[]) else {
+        panic!("a review")
+    };
+    let left: Value = serde_json::from_str(&observed.primary).expect("JSON");
+    let annotations = &left["metadata"]["annotations"];
+    assert_eq!((&annotations["list"], &annotations["no"]), (&"[ 1,2 ]".into(), &"{x".into()), "unchanged");
+    let outer: Value = serde_json::from_str(annotations["config"].as_str().expect("text")).expect("JSON");
+    let inner: Value = serde_json::from_str(outer[0]["config"].as_str().expect("text")).expect("JSON");
+    assert_eq!(inner["user"], "u");
+    assert!(inner["password"].as_str().is_some_and(|text| text.starts_with("redacted-")), "{inner}");
+}
+
+#[test]
+fn json_that_is_nested_too_deep_is_left_out_whole() {
+    let mut nested = json!({"password": "hunter2"}).to_string();
+    for _ in 0..6 {
+        nested = json!({ "config": nested }).to_string();
+    }
+    let shown = text(&redacted(&observed(&json!({ "note": nested }), &[], ""), &[]));
+    assert!(!shown.contains("hunter2") && shown.contains("redacted-"), "{shown}");
+}
+
+#[test]
+fn a_secret_with_quotes_is_found_within_texts_of_json() {
+    let secret = "hunter\"2\"hunter";
+    let object = json!({"password": secret, "config": json!({"motd": secret}).to_string()});
+    let shown = text(&redacted(&observed(&object, &[], secret), &[]));
+    assert!(!shown.contains("hunter"), "{shown}");
+}
+
+#[test]
+fn settings_are_redacted() {
+    let observed = Observed {
+        primary: "{}".into(),
+        settings: r#"{"mirror":"https://u:hunter2@h","limit":1}"#.into(),
+        ..Observed::default()
+    };
+    let decision = Decision::Reconcile { observed, output: Ok(Plan::default()) };
+    let shown = text(&redacted(&decision, &[]));
+    assert!(!shown.contains("hunter2") && shown.contains("limit"), "{shown}");
+}
+
+#[test]
+fn an_input_with_more_secrets_than_can_be_searched_for_is_not_kept() {
+    let annotations: serde_json::Map<String, Value> =
+        (0..5_000).map(|number| (format!("token-{number}"), format!("hunter2-{number}").into())).collect();
+    let decision = observed(&json!({"metadata": {"annotations": annotations}}), &[], "");
+    let redacted = Redaction::new(Vec::new()).apply(&description(), &decision);
+    assert!(matches!(redacted, Redacted::Unreadable));
+}
+
 /// The guest's pointers count wherever one of its primaries is, and nowhere else.
 #[test]
 fn sensitive_fields_of_primaries_are_left_out_in_reviews_and_contexts_too() {
-    let vault = |pin: &str| json!({"apiVersion": "lab.example.com/v1", "kind": "Vault", "spec": {"pin": pin, "keys": ["first-key", "other-key"]}});
+    let vault = |pin: &str| json!({"apiVersion": "lab.example.com/v1", "kind": "Vault", "spec": {"code": pin, "keys": ["first-key", "other-key"]}});
     let asked = json!({"request": {
         "kind": {"group": "lab.example.com", "version": "v1", "kind": "Vault"},
         "object": vault("pin-number-one"), "oldObject": vault("pin-number-two"),
-        "options": {"spec": {"pin": "stays-as-it-is"}},
+        "options": {"spec": {"code": "stays-as-it-is"}},
     }});
     let context =
         Context { objects: vec![vault("pin-number-three").to_string().into()], ..Context::default() };
     let output = Ok(Outcome::Need(Needs::default()));
     let decision = Decision::Review { review: asked.to_string().into(), context, output };
-    let Decision::Review { review, context, .. } = redacted(&decision, &["pin"]) else {
+    let Decision::Review { review, context, .. } = redacted(&decision, &["code"]) else {
         panic!("a reconcile")
     };
     let shown = format!("{review} {context:?}");
@@ -141,12 +243,12 @@ fn sensitive_fields_of_primaries_are_left_out_in_reviews_and_contexts_too() {
 #[test]
 fn two_rules_for_one_text_replace_it_once() {
     let vault = json!({"kind": "Vault", "metadata": {"annotations": {"password": "hunter2hunter2"}},
-        "spec": {"pin": "hunter2hunter2"}});
-    let Decision::Reconcile { observed, .. } = redacted(&observed(&vault, &[], ""), &["pin"]) else {
+        "spec": {"code": "hunter2hunter2"}});
+    let Decision::Reconcile { observed, .. } = redacted(&observed(&vault, &[], ""), &["code"]) else {
         panic!("a review")
     };
     let vault: Value = serde_json::from_str(&observed.primary).expect("JSON");
-    assert_eq!(vault["spec"]["pin"], vault["metadata"]["annotations"]["password"]);
+    assert_eq!(vault["spec"]["code"], vault["metadata"]["annotations"]["password"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The table of messages and their field numbers.
+//! The messages and their field numbers, parsed from `messages.txt`.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 pub(super) enum Shape {
     Single,
     Repeated,
-    /// From texts.
+    /// A map with texts as keys.
     Map,
 }
 
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_of_the_table_is_understood() {
+    fn every_word_of_the_table_is_parsed() {
         for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
             let (_, fields) = parse(line).unwrap();
             let words = line.split(' ').skip(1).filter(|word| !word.is_empty()).count();

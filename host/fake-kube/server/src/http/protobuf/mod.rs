@@ -1,7 +1,8 @@
-//! Kubernetes' protobuf encoding of request bodies, as `kubectl create` sends them for built-in kinds.
+//! Decodes request bodies in Kubernetes' protobuf encoding, which for example `kubectl create`
+//! sends.
 //!
-//! Answers are always JSON, which all clients take; so there is only a decoder. It is driven by a table
-//! of field numbers (`messages.txt`) and produces the JSON that the same client would have sent.
+//! There is no encoder, because all clients accept answers in JSON. The decoder uses a table of
+//! field numbers (`messages.txt`) and produces the JSON of the same object.
 
 mod messages;
 mod wire;
@@ -16,7 +17,8 @@ use wire::{Reader, Wire};
 
 const MAGIC: &[u8] = b"k8s\0";
 
-/// Fields whose zero means "not set" (Go's `omitempty` on a plain number or boolean).
+/// Fields that are absent in JSON when they are zero or false (Go's `omitempty` on a plain number
+/// or boolean).
 const ZERO_IS_ABSENT: [&str; 28] = [
     "active",
     "availableReplicas",
@@ -48,7 +50,7 @@ const ZERO_IS_ABSENT: [&str; 28] = [
     "tty",
 ];
 
-/// Messages that JSON shows as part of the one around them.
+/// Fields whose message is inlined into the enclosing object in JSON.
 const INLINE: [&str; 7] = [
     "ephemeralContainerCommon",
     "handler",
@@ -59,7 +61,10 @@ const INLINE: [&str; 7] = [
     "volumeSource",
 ];
 
-/// Decodes an object in its envelope. The error says what is wrong with it.
+/// Decodes an object in its envelope.
+///
+/// # Errors
+/// A sentence about what is wrong with the body.
 pub fn decode(body: &[u8]) -> Result<Value, String> {
     let envelope =
         body.strip_prefix(MAGIC).ok_or("it does not start with the bytes of the Kubernetes envelope")?;
@@ -82,9 +87,8 @@ pub fn decode(body: &[u8]) -> Result<Value, String> {
         }
     }
     let name = message_name(&api_version, &kind);
-    let fields = messages::find(&name).ok_or_else(|| {
-        format!("the embedded API knows no protobuf encoding of {api_version} {kind}; send JSON")
-    })?;
+    let fields = messages::find(&name)
+        .ok_or_else(|| format!("the server knows no protobuf encoding of {api_version} {kind}; send JSON"))?;
     let mut object = message(fields, raw)?;
     object.insert("apiVersion".into(), api_version.into());
     object.insert("kind".into(), kind.into());
@@ -141,7 +145,7 @@ fn single(field: &Field, wire: &Wire<'_>, object: &mut Map<String, Value>) -> Re
     }
     let absent = match &item {
         Value::Null => true,
-        // An empty class name is a choice; all other empty texts are unset.
+        // An empty `storageClassName` differs from an absent one; other empty texts are absent.
         Value::String(text) => text.is_empty() && field.name != "storageClassName",
         Value::Bool(false) => ZERO_IS_ABSENT.contains(&field.name),
         Value::Number(number) => number.as_i64() == Some(0) && ZERO_IS_ABSENT.contains(&field.name),
@@ -179,7 +183,7 @@ fn value(type_: &Type, wire: &Wire<'_>, field: &str) -> Result<Value, String> {
         (Type::Text, Wire::Bytes(bytes)) => Ok(utf8(bytes)?.into()),
         (Type::Bytes, Wire::Bytes(bytes)) => Ok(STANDARD.encode(bytes).into()),
         (Type::Bool, Wire::Varint(number)) => Ok((*number != 0).into()),
-        // Negative numbers are their two's complement.
+        // Negative numbers are encoded as their two's complement.
         (Type::Integer, Wire::Varint(number)) => Ok(number.cast_signed().into()),
         (Type::Double, Wire::Fixed64(bits)) => Ok(f64::from_bits(*bits).into()),
         (Type::Message(name), Wire::Bytes(bytes)) => special_or_message(name, bytes),
@@ -187,7 +191,7 @@ fn value(type_: &Type, wire: &Wire<'_>, field: &str) -> Result<Value, String> {
     }
 }
 
-/// Types with a JSON form of their own, and all other messages.
+/// Decodes a message. Some types have a JSON form of their own.
 fn special_or_message(name: &str, bytes: &[u8]) -> Result<Value, String> {
     let numbers = |bytes| -> Result<(i64, i64), String> {
         let (mut seconds, mut nanos) = (0, 0);
@@ -230,7 +234,7 @@ fn special_or_message(name: &str, bytes: &[u8]) -> Result<Value, String> {
         }
         _ => match messages::find(name) {
             Some(fields) => message(fields, bytes).map(Value::Object),
-            None => Err(format!("the embedded API knows no protobuf message {name}")),
+            None => Err(format!("the server knows no protobuf message {name}")),
         },
     }
 }
@@ -288,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn volumes_show_their_source_inline() {
+    fn the_source_of_a_volume_is_inlined() {
         let volume = [field(1, b"v"), field(2, &field(2, b""))].concat();
         let raw = field(2, &field(1, &volume));
         let pod = decode(&object("v1", "Pod", &raw)).unwrap();
@@ -296,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_unknown_is_said() {
+    fn truncated_and_unknown_messages_are_refused() {
         let whole = object("v1", "Secret", &field(1, &field(1, b"s")));
         for length in 0..whole.len() {
             // Never a panic; a cut between two fields is a shorter object.

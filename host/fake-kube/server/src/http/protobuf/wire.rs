@@ -1,4 +1,4 @@
-//! The wire format: numbered fields, one after the other.
+//! The protobuf wire format: a message is a sequence of numbered fields.
 
 /// One encoded value.
 #[derive(Clone, Copy, Debug)]

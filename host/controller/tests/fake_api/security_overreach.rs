@@ -52,8 +52,8 @@ fn patch(target: ObjectRef, path: &str) -> Plan {
     Plan { patch: vec![ObjectPatch { target, patch }], ..Plan::default() }
 }
 
-/// Everything a plan may not do, by the name of the widget whose plan does it. `uid` is of an object
-/// that exists in the lab, as a Pod's, a ConfigMap's and a Service's.
+/// Everything a plan may not do, by the name of the widget whose plan does it. `uid` is of an
+/// object that exists in the lab, as a Pod's, a ConfigMap's and a Service's.
 fn overreach(uid: &dyn Fn(&str) -> String) -> Vec<(&'static str, Verb, Plan)> {
     let mut stolen = config_map("stolen", "v");
     stolen["metadata"]["ownerReferences"] = json!([{

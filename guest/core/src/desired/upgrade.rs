@@ -1,0 +1,79 @@
+//! Which defaults a StatefulSet gets when it exists already.
+//!
+//! A registry without storage loses its artifacts when its pod restarts. So an upgrade of the
+//! operator must not change its pod template: new defaults wait until the spec is edited. The
+//! StatefulSet carries the generation of the cache for which it was applied, and the revision of its
+//! defaults. While the generation is the same, the older revision stays what is desired. Hand edits
+//! are therefore taken back as ever, to what that revision says.
+
+use super::stateful_set::stateful_set;
+use super::{Child, TemplateRevision};
+use crate::json::Json;
+use crate::observed::Object;
+use crate::primary::Primary;
+use orascache_api::names::{
+    APPLIED_GENERATION_ANNOTATION, APPLIED_HASH_ANNOTATION, TEMPLATE_REVISION_ANNOTATION,
+};
+
+/// Which defaults the desired StatefulSet has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Defaults {
+    /// Those of this version.
+    Current,
+    /// Those of an older version. The ones of this version wait for the next edit of the spec.
+    Older,
+    /// Those of a version that this one does not know. The StatefulSet stays exactly as it is until
+    /// the next edit of the spec.
+    Unknown,
+}
+
+/// The StatefulSet that a cache should have, beside the one that it has now.
+pub(crate) fn stateful_set_beside<'a>(
+    primary: &'a Primary<'a>,
+    observed: Option<&Object<'_>>,
+) -> (Child<'a>, Defaults) {
+    let current = stateful_set(primary, TemplateRevision::CURRENT);
+    let Some(observed) = observed.filter(|_| primary.spec.storage.is_none()) else {
+        return (current, Defaults::Current);
+    };
+    let annotation = |name| observed.metadata("annotations").and_then(|all| all.get(name));
+    let generation = annotation(APPLIED_GENERATION_ANNOTATION);
+    if generation.is_some_and(|applied| applied.as_str() != Some(&*primary.metadata.generation.to_string())) {
+        return (current, Defaults::Current);
+    }
+    // What was applied for this spec is known by its digest, or by its content where somebody
+    // removed the digest.
+    let digest = annotation(APPLIED_HASH_ANNOTATION).and_then(Json::as_str);
+    let was_applied = |child: &Child<'_>| match digest {
+        Some(_) => digest == child.applied_hash(),
+        None => child.has_spec(observed),
+    };
+    if was_applied(&current) {
+        return (current, Defaults::Current);
+    }
+    let older = TemplateRevision::OLDER.into_iter().map(|revision| stateful_set(primary, revision));
+    if let Some(child) = older.into_iter().find(was_applied) {
+        return (child, Defaults::Older);
+    }
+    match (generation, digest) {
+        // Without a stamp, something else means that the spec was edited since.
+        (None, _) => (current, Defaults::Current),
+        // Another version applied other defaults for the same spec.
+        (Some(_), Some(_)) => (current, Defaults::Unknown),
+        // Somebody removed the digest and edited more.
+        (Some(_), None) => {
+            let stamped = annotation(TEMPLATE_REVISION_ANNOTATION).and_then(TemplateRevision::of_number);
+            match stamped {
+                Some(TemplateRevision::CURRENT) => (current, Defaults::Current),
+                Some(revision) => (stateful_set(primary, revision), Defaults::Older),
+                None => (current, Defaults::Unknown),
+            }
+        }
+    }
+}
+
+/// Whether an edit of a spec changes the pod template, so that the registry restarts.
+pub(crate) fn restarts_registry(old: &Primary<'_>, new: &Primary<'_>) -> bool {
+    let [old, new] = [old, new].map(|primary| stateful_set(primary, TemplateRevision::CURRENT).object);
+    old.member_of("spec", "template") != new.member_of("spec", "template")
+}

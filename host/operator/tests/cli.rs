@@ -41,11 +41,11 @@ fn render_prints_the_objects_of_a_cache() {
     let list: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let kinds: Vec<&str> =
         list["items"].as_array().expect("a list").iter().filter_map(|item| item["kind"].as_str()).collect();
-    assert_eq!(kinds, ["Service", "StatefulSet"]);
+    assert_eq!(kinds, ["NetworkPolicy", "Service", "StatefulSet"]);
     assert_eq!(list["items"][0]["metadata"]["namespace"], "lab");
     assert!(list["items"][0]["metadata"].get("ownerReferences").is_none(), "the cache has no UID to name");
     let yaml = out(&run(&["render", "-f", "-"], CACHE));
-    assert_eq!(yaml.matches("\n---\n").count(), 1, "{yaml}");
+    assert_eq!(yaml.matches("\n---\n").count(), 2, "{yaml}");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn run_without_a_cluster_says_what_to_do() {
     assert!(err(&output).contains("orascache dev"), "{}", err(&output));
 }
 
-const STEP: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: step\n  annotations:\n    oras.converged-computing.github.io/oras-cache: demo\n    oras.converged-computing.github.io/input-uri: flow/words:1\nspec:\n  restartPolicy: Never\n  containers: [{name: app, image: busybox, command: [cat, list.txt]}]\n";
+const STEP: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: step\n  annotations:\n    oras.converged-computing.github.io/oras-cache: demo\n    oras.converged-computing.github.io/input-uri: flow/words:1\n    oras.converged-computing.github.io/input-path: /data\nspec:\n  restartPolicy: Never\n  containers: [{name: app, image: busybox, command: [cat, list.txt]}]\n";
 
 #[test]
 fn review_finds_caches_in_the_same_file_and_in_the_context() {

@@ -1,8 +1,7 @@
-//! Answers as JSON in one notation for all languages: names as in the WIT package, a variant as an
-//! object with its case and payload, and no member for an absent value.
+//! Answers as JSON in one notation for all languages. Names are as in the WIT package. A variant is
+//! an object with its case and payload, or only the name of its case. An absent value has no member.
 
-use orascache_controller::contract::{DecideError, Description, Kind, ObjectRef, Plan, Severity};
-use orascache_operator::engine::Outcome;
+use orascache_contract::GuestError;
 use serde_json::{Map, Value, json};
 
 /// Reads what a program printed, and converts it to this notation.
@@ -11,25 +10,50 @@ pub fn parsed(text: &str) -> Value {
     uniform(value)
 }
 
-fn uniform(value: Value) -> Value {
+/// Converts an answer of our host to this notation: `{"ok": ...}` or `{"err": ...}`.
+pub fn answered(answer: Result<Value, GuestError>) -> Value {
+    uniform(match answer {
+        Ok(value) => json!({"ok": value}),
+        Err(error) => json!({"err": error}),
+    })
+}
+
+/// Converts a value to this notation. It may come from the contract's types, from bindings for
+/// JavaScript or Python, or from [WAVE](crate::wave).
+pub fn uniform(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(uniform).collect(),
         Value::Object(mut members) => {
-            // The JavaScript bindings call the payload of a variant `val`, the Python bindings
-            // `payload`.
-            let payload = members.remove("val").or_else(|| members.remove("payload"));
-            if let (Some(payload), Some(Value::String(tag))) = (payload, members.get("tag")) {
-                return json!({tag: uniform(payload)});
+            // No record of the contract has a field `tag`.
+            if let Some(Value::String(case)) = members.remove("tag") {
+                // The JavaScript bindings call the payload `val`, the Python bindings `payload`.
+                let payload = members.remove("val").or_else(|| members.remove("payload"));
+                members = Map::from_iter([(case, payload.unwrap_or_default())]);
+            }
+            // A case without payload, or with an absent one: no record of the contract has a single
+            // field.
+            if members.len() == 1
+                && let Some((case, Value::Null)) = members.iter().next()
+            {
+                return kebab(case).into();
             }
             let present = members.into_iter().filter(|(_, value)| !value.is_null());
-            present.map(|(name, value)| (kebab(&name), uniform(value))).collect::<Map<_, _>>().into()
+            present.map(|(name, value)| (kebab(&name), member(&name, value))).collect::<Map<_, _>>().into()
         }
         other => other,
     }
 }
 
+/// The value of a member. All strings are kept, except for one that names a case.
+fn member(name: &str, value: Value) -> Value {
+    match value {
+        Value::String(case) if name == "aspect" => kebab(&case).into(),
+        other => uniform(other),
+    }
+}
+
 /// Converts `requeueAfter` and `requeue_after` to the form in WIT, `requeue-after`.
-fn kebab(name: &str) -> String {
+pub fn kebab(name: &str) -> String {
     let mut kebab = String::new();
     for character in name.chars() {
         if character == '_' {
@@ -42,74 +66,4 @@ fn kebab(name: &str) -> String {
         }
     }
     kebab
-}
-
-/// The answer of our host to `describe`.
-pub fn described(description: &Description) -> Value {
-    json!({"ok": {
-        "primary": kind(&description.primary),
-        "owned": description.owned.iter().map(kind).collect::<Vec<_>>(),
-        "related": description.related.iter().map(kind).collect::<Vec<_>>(),
-        "field-manager": description.field_manager,
-    }})
-}
-
-/// The answer of our host to `reconcile`.
-pub fn planned(plan: Result<Plan, DecideError>) -> Value {
-    result(plan, |plan| {
-        let events = plan.events.iter().map(|event| {
-            let severity = match event.severity {
-                Severity::Normal => "normal",
-                Severity::Warning => "warning",
-            };
-            json!({"severity": severity, "reason": event.reason, "action": event.action, "note": event.note})
-        });
-        let generate = plan.generate.iter();
-        let generate = generate.map(|one| json!({"secret": one.secret, "key": one.key, "bytes": one.bytes}));
-        uniform(json!({
-            "generate": generate.collect::<Vec<_>>(),
-            "apply": plan.apply,
-            "delete": plan.delete.iter().map(reference).collect::<Vec<_>>(),
-            "status": plan.status,
-            "events": events.collect::<Vec<_>>(),
-            "requeue-after": plan.requeue_after,
-        }))
-    })
-}
-
-/// The answer of our host to `review`.
-pub fn reviewed(outcome: Result<Outcome, DecideError>) -> Value {
-    result(outcome, |outcome| match outcome {
-        Outcome::Need(references) => json!({"need": references.iter().map(reference).collect::<Vec<_>>()}),
-        Outcome::Decided(verdict) => uniform(json!({"decided": {
-            "uid": verdict.uid,
-            "allowed": verdict.allowed,
-            "code": verdict.code,
-            "message": verdict.message,
-            "warnings": verdict.warnings,
-            "patch": verdict.patch,
-            "audit": verdict.audit,
-        }})),
-    })
-}
-
-fn result<T>(result: Result<T, DecideError>, to_json: impl FnOnce(T) -> Value) -> Value {
-    match result {
-        Ok(value) => json!({"ok": to_json(value)}),
-        Err(DecideError::InvalidInput(sentence)) => json!({"err": {"invalid-input": sentence}}),
-        Err(DecideError::Internal(sentence)) => json!({"err": {"internal": sentence}}),
-        Err(DecideError::Stopped(sentence)) => json!({"err": {"stopped": sentence}}),
-    }
-}
-
-fn kind(kind: &Kind) -> Value {
-    json!({
-        "api-version": kind.api_version, "kind": kind.kind, "plural": kind.plural, "namespaced": kind.namespaced,
-    })
-}
-
-fn reference(reference: &ObjectRef) -> Value {
-    uniform(json!({
-        "kind": kind(&reference.kind), "namespace": reference.namespace, "name": reference.name, "uid": reference.uid,
-    }))
 }

@@ -1,8 +1,11 @@
 //! Calls of the component: as our host makes them, and as JSON for programs in other languages.
 
-use crate::answers;
-use orascache_controller::contract::{Failure, Kind, ObjectRef, Observed, Reconciler};
-use orascache_operator::engine::{Guest, ReviewContext};
+use crate::{answers, arguments};
+use orascache_contract::{
+    ArtifactAnswer, ArtifactAspect, ArtifactFinding, ArtifactQuestion, Context, Failure, FailureReason, Kind,
+    ObjectRef, Observed, Verb,
+};
+use orascache_runtime::Guest;
 use orascache_tests::{fixtures, pods};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -18,84 +21,57 @@ pub enum Call {
     /// `reconciler.reconcile`.
     Reconcile(Observed),
     /// `admission.review`.
-    Review(String, ReviewContext),
+    Review(String, Context),
 }
 
 impl Call {
-    /// Reconciles a cache that has no children, no related objects and no failures.
+    /// Reconciles a cache. Nothing else is observed.
     pub fn reconcile(primary: &str, now: u64) -> Self {
-        Call::Reconcile(Observed {
-            primary: primary.into(),
-            owned: Vec::new(),
-            related: Vec::new(),
-            failures: Vec::new(),
-            now,
-        })
+        Call::Reconcile(Observed { primary: primary.into(), now, ..Observed::default() })
     }
 
     /// Reviews a request. The context has all caches of the namespace.
     pub fn review(request: &str, caches: &[String], now: u64) -> Self {
         let objects = caches.iter().map(|cache| Arc::from(cache.as_str())).collect();
-        Call::Review(request.to_owned(), ReviewContext { objects, complete: true, settings: "".into(), now })
+        Call::Review(request.to_owned(), Context { objects, complete: true, now, ..Context::default() })
     }
 
     /// Makes the call in our host and returns its answer.
     pub fn ask(&self, guest: &Guest) -> Value {
-        match self {
-            Call::Describe => answers::described(&guest.describe()),
-            Call::Reconcile(observed) => answers::planned(guest.reconcile(observed)),
-            Call::Review(request, context) => answers::reviewed(guest.review(request, context)),
-        }
+        let blocking = guest.blocking();
+        answers::answered(match self {
+            Call::Describe => Ok(json!(guest.describe())),
+            Call::Reconcile(observed) => blocking.reconcile(observed).map(|plan| json!(plan)),
+            Call::Review(request, context) => blocking.review(request, context).map(|outcome| json!(outcome)),
+        })
     }
 
     /// The call in the form that the programs in `guest/packages/*/tests` read.
     pub fn to_json(&self) -> Value {
-        let texts = |texts: &[Arc<str>]| texts.iter().map(|text| json!(text.as_ref())).collect::<Vec<_>>();
         match self {
             Call::Describe => json!({"function": "describe"}),
-            Call::Reconcile(observed) => json!({"function": "reconcile", "observed": {
-                "primary": observed.primary.as_ref(),
-                "owned": texts(&observed.owned),
-                "related": texts(&observed.related),
-                "failures": observed.failures.iter().map(failure_to_json).collect::<Vec<_>>(),
-                "now": observed.now,
-            }}),
-            Call::Review(request, context) => json!({"function": "review", "request": request, "context": {
-                "objects": texts(&context.objects),
-                "complete": context.complete,
-                "settings": context.settings.as_ref(),
-                "now": context.now,
-            }}),
+            Call::Reconcile(observed) => {
+                json!({"function": "reconcile", "observed": arguments::observed(observed)})
+            }
+            Call::Review(request, context) => {
+                json!({"function": "review", "request": request, "context": arguments::context(context)})
+            }
         }
     }
 }
 
-fn failure_to_json(failure: &Failure) -> Value {
-    let (target, kind) = (&failure.target, &failure.target.kind);
-    let mut reference = json!({
-        "kind": {
-            "apiVersion": kind.api_version, "kind": kind.kind, "plural": kind.plural, "namespaced": kind.namespaced,
-        },
-        "name": target.name,
-    });
-    // Absent values are left out, as in the types for TypeScript.
-    for (name, value) in [("namespace", &target.namespace), ("uid", &target.uid)] {
-        if let Some(value) = value {
-            reference[name] = json!(value);
-        }
-    }
-    json!({
-        "target": reference, "verb": failure.verb, "code": failure.code, "reason": failure.reason,
-        "message": failure.message,
-    })
-}
-
-/// All reviews and caches of the core's tests, generated pods, and texts that are no objects.
+/// All reviews and caches of the core's tests, generated pods, settings that cannot be used, and
+/// texts that are no objects.
 pub fn corpus() -> Vec<Call> {
     let mut calls = vec![Call::Describe];
     calls.extend(reviews());
     calls.extend(generated(100));
     calls.extend(caches());
+    calls.push(Call::Reconcile(Observed {
+        primary: pods::cache().into(),
+        settings: r#"{"clusterDomain": 3}"#.into(),
+        ..Observed::default()
+    }));
     for garbage in ["", "{}", "[]", "\"é漢🦀\u{1}\"", "{\"kind\": \"OrasCache\"", "null"] {
         calls.push(Call::reconcile(garbage, 0));
         calls.push(Call::review(garbage, &[], 0));
@@ -131,9 +107,10 @@ fn reviews() -> Vec<Call> {
         }
         let caches = input["caches"].as_array().into_iter().flatten();
         let settings = &input["settings"];
-        let context = ReviewContext {
+        let context = Context {
             objects: caches.map(|cache| Arc::from(cache.to_string())).collect(),
             complete: input["complete"] == true,
+            answers: found(),
             settings: if settings.is_null() { "".into() } else { settings.to_string().into() },
             now: 0,
         };
@@ -153,8 +130,8 @@ fn generated(count: usize) -> Vec<Call> {
     (0..count).map(call).collect()
 }
 
-/// For each cache: a call without children; one with two of its children and a failure; and one
-/// with `deploy: false`.
+/// For each cache: a call with the cache alone; one in which every list of the input has something;
+/// one with `deploy: false`; and one whose related kinds were left out.
 fn caches() -> Vec<Call> {
     let mut calls = Vec::new();
     for path in files("caches", "json") {
@@ -162,49 +139,107 @@ fn caches() -> Vec<Call> {
         let mut primary = fixtures::cache("demo", spec);
         primary["metadata"] = json!({"name": "demo", "namespace": "lab", "uid": "u-1", "generation": 2});
         calls.push(Call::reconcile(&primary.to_string(), 1));
-        let child = |kind: &str, api_version: &str, name: &str| {
-            Arc::from(
-                json!({
-                    "apiVersion": api_version, "kind": kind,
-                    "metadata": {
-                        "name": name, "namespace": "lab", "uid": format!("c-{kind}"), "generation": 1,
-                        "ownerReferences": [{
-                            "apiVersion": primary["apiVersion"], "kind": "OrasCache", "name": "demo", "uid": "u-1",
-                            "controller": true,
-                        }],
-                    },
-                })
-                .to_string(),
-            )
-        };
-        let owned = vec![child("Service", "v1", "demo"), child("StatefulSet", "apps/v1", "demo")];
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mysecret", "namespace": "lab"}});
-        let kind = Kind {
-            api_version: "apps/v1".into(),
-            kind: "StatefulSet".into(),
-            plural: "statefulsets".into(),
-            namespaced: true,
-        };
-        let target = ObjectRef { kind, namespace: Some("lab".into()), name: "demo".into(), uid: None };
-        let failure = Failure {
-            target,
-            verb: "apply".into(),
-            code: 403,
-            reason: "Forbidden".into(),
-            message: "\"é漢🦀\" is not allowed\n".into(),
-        };
-        let mut observed = Observed {
+        let everything = Observed {
             primary: primary.to_string().into(),
-            owned,
+            owned: [SERVICE, STATEFUL_SET].iter().map(|kind| child(&primary, kind)).collect(),
             related: vec![secret.to_string().into()],
-            failures: vec![failure],
+            absent: vec![Kind::namespaced("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "volumesnapshots")],
+            omitted: vec![VOLUME_CLAIM],
+            failures: failures(),
+            answers: found(),
+            settings: r#"{"clusterDomain": "cluster.example"}"#.into(),
             now: u64::from(u32::MAX),
         };
-        calls.push(Call::Reconcile(observed.clone()));
+        calls.push(Call::Reconcile(everything.clone()));
+        calls.push(Call::Reconcile(Observed {
+            related: Vec::new(),
+            omitted: vec![SECRET, VOLUME_CLAIM],
+            failures: Vec::new(),
+            ..everything.clone()
+        }));
         primary["spec"]["deploy"] = json!(false);
-        observed.primary = primary.to_string().into();
-        observed.failures = Vec::new();
-        calls.push(Call::Reconcile(observed));
+        calls.push(Call::Reconcile(Observed {
+            primary: primary.to_string().into(),
+            failures: Vec::new(),
+            ..everything
+        }));
     }
     calls
+}
+
+const SERVICE: Kind = Kind::namespaced("v1", "Service", "services");
+const SECRET: Kind = Kind::namespaced("v1", "Secret", "secrets");
+const STATEFUL_SET: Kind = Kind::namespaced("apps/v1", "StatefulSet", "statefulsets");
+const VOLUME_CLAIM: Kind = Kind::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims");
+
+/// An object that a cache controls and that has its name.
+fn child(primary: &Value, kind: &Kind) -> Arc<str> {
+    let metadata = &primary["metadata"];
+    let object = json!({
+        "apiVersion": kind.api_version, "kind": kind.kind,
+        "metadata": {
+            "name": metadata["name"], "namespace": metadata["namespace"], "uid": format!("c-{}", kind.kind),
+            "generation": 1,
+            "ownerReferences": [{
+                "apiVersion": primary["apiVersion"], "kind": primary["kind"], "name": metadata["name"],
+                "uid": metadata["uid"], "controller": true,
+            }],
+        },
+    });
+    object.to_string().into()
+}
+
+fn reference(kind: Kind, uid: Option<&str>) -> ObjectRef {
+    ObjectRef { kind, namespace: Some("lab".into()), name: "demo".into(), uid: uid.map(str::to_owned) }
+}
+
+/// A failure for each sort of reason: one that the contract names, and one in the server's word.
+fn failures() -> Vec<Failure> {
+    vec![
+        Failure {
+            target: reference(STATEFUL_SET, None),
+            verb: Verb::Apply,
+            code: 403,
+            reason: FailureReason::Forbidden,
+            message: "\"é漢🦀\" is not allowed\n".into(),
+        },
+        Failure {
+            target: reference(SERVICE, Some("c-Service")),
+            verb: Verb::Delete,
+            code: 410,
+            reason: FailureReason::Other("Gone 漢".into()),
+            message: String::new(),
+        },
+        Failure {
+            target: reference(SECRET, None),
+            verb: Verb::Create,
+            code: 429,
+            reason: FailureReason::TooManyRequests,
+            message: "slow down".into(),
+        },
+    ]
+}
+
+/// An answer for each finding. The component asks no questions, but a host may answer some.
+fn found() -> Vec<ArtifactAnswer> {
+    let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    let findings = [
+        (ArtifactAspect::Digest, ArtifactFinding::Digest(digest)),
+        (ArtifactAspect::ImageConfig, ArtifactFinding::ImageConfig(r#"{"config":{"User":"é"}}"#.into())),
+        (ArtifactAspect::Digest, ArtifactFinding::Missing),
+        (ArtifactAspect::ImageConfig, ArtifactFinding::Unknown("nobody answers".into())),
+    ];
+    let answer = |(index, (aspect, finding)): (usize, (ArtifactAspect, ArtifactFinding))| {
+        let question = ArtifactQuestion {
+            registry: "registry.lab:5000".into(),
+            plain_http: index == 0,
+            repository: "flow/words".into(),
+            reference: "run-1".into(),
+            credentials: (index > 1).then(|| reference(SECRET, None)),
+            aspect,
+        };
+        ArtifactAnswer { question, finding }
+    };
+    findings.into_iter().enumerate().map(answer).collect()
 }

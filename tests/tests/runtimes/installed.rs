@@ -2,7 +2,7 @@
 
 use crate::answers;
 use crate::calls::Call;
-use orascache_operator::engine::EMBEDDED;
+use orascache_operator::EMBEDDED;
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
@@ -64,7 +64,7 @@ pub fn run(command: &mut Command) -> String {
 /// A package around a component, installed as users install it.
 pub struct Package {
     name: &'static str,
-    /// Makes the command that runs the calls of a file, but for its last argument: that file.
+    /// Makes the command that runs the calls of a file. The file is still missing as last argument.
     runner: Box<dyn Fn() -> Command>,
 }
 

@@ -2,13 +2,16 @@
 //! host, byte for byte. Where a runtime cannot be installed, its tests are skipped and print why.
 
 mod answers;
+mod arguments;
 mod calls;
 mod installed;
 mod wave;
 
 use calls::Call;
 use installed::{NODE, PYTHON, Package, WASMTIME, repository, run};
-use orascache_operator::engine::{EMBEDDED, Guest};
+use orascache_contract::{ArtifactAspect, ArtifactQuestion, Context, Needs, Outcome, Response};
+use orascache_operator::EMBEDDED;
+use orascache_runtime::Guest;
 use orascache_tests::cluster::guest;
 use orascache_tests::{GREETER, pods, reviews};
 use serde_json::{Value, json};
@@ -54,7 +57,7 @@ impl Example {
             fs::read_to_string(repository().join("guest/examples/inputs").join(name)).expect("a file")
         };
         let example = Self::new(&read("review.json"), &read("orascache.json"));
-        assert!(example.outcome["ok"]["decided"]["patch"].is_string(), "{}", example.outcome);
+        assert!(example.outcome["ok"]["decided"]["verdict"]["allowed"].is_string(), "{}", example.outcome);
         assert_eq!(example.plan["ok"]["apply"].as_array().map(Vec::len), Some(3), "{}", example.plan);
         example
     }
@@ -72,7 +75,7 @@ impl Example {
         cache["metadata"]["namespace"] = json!(pods::NAMESPACE);
         let pretty = serde_json::to_string_pretty(&cache).expect("JSON").replace('\n', "\r\n\t");
         let example = Self::new(&reviews::review(&pod), &pretty);
-        assert!(example.outcome["ok"]["decided"]["patch"].is_string(), "{}", example.outcome);
+        assert!(example.outcome["ok"]["decided"]["verdict"]["allowed"].is_string(), "{}", example.outcome);
         assert_eq!(example.plan["ok"]["apply"].as_array().map(Vec::len), Some(2), "{}", example.plan);
         example
     }
@@ -92,6 +95,49 @@ impl Example {
             .args([&self.review, &self.cache])
             .current_dir(self.path()))
     }
+}
+
+/// Covers what no answer of the component has, such as questions.
+#[test]
+fn a_value_has_the_same_notation_whatever_program_prints_it() {
+    let question = ArtifactQuestion {
+        registry: "registry.lab".into(),
+        plain_http: true,
+        repository: "flow/words".into(),
+        reference: "imageConfig".into(),
+        credentials: None,
+        aspect: ArtifactAspect::ImageConfig,
+    };
+    let needs = Outcome::Need(Needs { objects: Vec::new(), questions: vec![question] });
+    let from_host = answers::answered(Ok(json!(needs)));
+    let expected = json!({"ok": {"need": {"objects": [], "questions": [{
+        "registry": "registry.lab", "plain-http": true, "repository": "flow/words",
+        "reference": "imageConfig", "aspect": "image-config",
+    }]}}});
+    assert_eq!(from_host, expected);
+    let from_node = r#"{"ok": {"tag": "need", "val": {"objects": [], "questions": [{"registry": "registry.lab",
+        "plainHttp": true, "repository": "flow/words", "reference": "imageConfig", "aspect": "image-config"}]}}}"#;
+    assert_eq!(answers::parsed(from_node), expected);
+    let from_python = r#"{"ok": {"tag": "need", "payload": {"objects": [], "questions": [{"registry": "registry.lab",
+        "plain_http": true, "repository": "flow/words", "reference": "imageConfig", "credentials": null,
+        "aspect": "image-config"}]}}}"#;
+    assert_eq!(answers::parsed(from_python), expected);
+    let from_wasmtime = r#"ok(need({objects: [], questions: [{registry: "registry.lab", plain-http: true,
+        repository: "flow/words", reference: "imageConfig", credentials: none, aspect: image-config}]}))"#;
+    assert_eq!(wave::parsed(from_wasmtime), expected);
+
+    let unchanged =
+        json!({"ok": {"decided": {"uid": "u", "verdict": "allowed", "warnings": [], "audit": []}}});
+    assert_eq!(answers::answered(Ok(json!(Outcome::Decided(Response::allowed("u"))))), unchanged);
+    for printed in [
+        r#"{"ok": {"tag": "decided", "val": {"uid": "u", "verdict": {"tag": "allowed"}, "warnings": [], "audit": []}}}"#,
+        r#"{"ok": {"tag": "decided", "payload": {"uid": "u", "verdict": {"tag": "allowed", "payload": null},
+            "warnings": [], "audit": []}}}"#,
+    ] {
+        assert_eq!(answers::parsed(printed), unchanged);
+    }
+    let printed = r#"ok(decided({uid: "u", verdict: allowed(none), warnings: [], audit: []}))"#;
+    assert_eq!(wave::parsed(printed), unchanged);
 }
 
 #[test]
@@ -117,8 +163,10 @@ fn the_python_example_answers_like_our_host() {
     for example in [Example::shipped(), Example::intricate()] {
         let script = repository().join("guest/examples/python/run.py");
         let printed = example.printed(tools.join("bin/python"), &[&script, &example.component()]);
+        let mut expected = json!({"outcome": example.outcome["ok"], "plan": example.plan["ok"]});
         // The Python bindings leave out the name of a case where its type in Python identifies it.
-        let expected = json!({"outcome": example.outcome["ok"]["decided"], "plan": example.plan["ok"]});
+        let verdict = &mut expected["outcome"]["decided"]["verdict"];
+        *verdict = verdict["allowed"].take();
         assert_eq!(answers::parsed(&printed), expected);
     }
 }
@@ -145,21 +193,25 @@ fn compare(package: &Package) {
     assert!(calls.len() > 200, "{} calls", calls.len());
     let answers = package.answers(&calls);
     assert_eq!(answers.len(), calls.len());
-    let mut kinds = [0_usize; 4];
+    let mut kinds = [0_usize; 7];
     for (call, answer) in calls.iter().zip(answers) {
         let expected = call.ask(&GUEST);
         assert_eq!(answer, expected, "{}", call.to_json());
+        let ok = &expected["ok"];
         let found = [
-            !expected["ok"]["decided"]["patch"].is_null(),
-            !expected["ok"]["need"].is_null(),
-            !expected["ok"]["status"].is_null(),
-            !expected["err"].is_null(),
+            ok["decided"]["verdict"]["allowed"].is_string(),
+            ok["decided"]["verdict"]["refused"].is_object(),
+            ok["need"].is_object(),
+            ok["status"].is_string(),
+            ok["generate"][0]["recipe"]["random"].is_object(),
+            ok["delete"][0].is_object(),
+            expected["err"].is_object(),
         ];
         for (count, found) in kinds.iter_mut().zip(found) {
             *count += usize::from(found);
         }
     }
-    // The calls have to cover patches, needs, plans and errors.
+    // The calls have to cover patches, refusals, needs, plans of several sorts and errors.
     assert!(kinds.iter().all(|count| *count > 0), "{kinds:?}");
 }
 
@@ -233,12 +285,17 @@ fn packages_examples_and_host_have_matching_versions() {
         text.lines().find(|line| line.starts_with("wasmtime==")).expect("a version").to_owned()
     };
     assert_eq!(wasmtime("examples/python/requirements.txt"), wasmtime("packages/python/requirements.txt"));
-    // The component exports the version of the WIT package that the examples use.
+    // The component, the wheel and the examples use the version of the WIT package.
+    let package = fs::read_to_string(repository().join("wit/world.wit")).expect("a file of the repository");
+    let package = package.lines().find_map(|line| line.strip_prefix("package ")?.strip_suffix(';'));
+    let (name, version) = package.and_then(|package| package.split_once('@')).expect("a version");
     let interface = GUEST.interface();
     for export in ["reconciler", "admission"] {
-        let name = format!("orascache:operator/{export}@0.2.0");
-        assert!(interface.exports.contains(&name), "{:?}", interface.exports);
+        let export = format!("{name}/{export}@{version}");
+        assert!(interface.exports.contains(&export), "{export}: {:?}", interface.exports);
     }
+    assert!(read("examples/python/run.py").contains(&format!("{name}/{{interface}}@{version}\"")));
+    assert!(read("packages/python/orascache/_module.py").contains(&format!("\n_VERSION = \"{version}\"\n")));
 }
 
 /// Prints the measurements of docs/runtimes.md. It asserts nothing and takes long: run it with
@@ -257,15 +314,11 @@ fn how_long_a_review_takes() {
         });
         times.min().unwrap_or_default().as_secs_f64() * 1e6
     };
-    let context = orascache_operator::engine::ReviewContext {
-        objects: vec![Arc::from(pods::cache())],
-        complete: true,
-        settings: "".into(),
-        now: NOW,
-    };
+    let context: Context =
+        Context { objects: vec![Arc::from(pods::cache())], complete: true, now: NOW, ..Context::default() };
     let request = reviews::review(&reviews::pod());
     let host = fastest(100, 30, &|| {
-        GUEST.review(&request, &context).expect("an outcome");
+        GUEST.blocking().review(&request, &context).expect("an outcome");
     });
     println!("our host: {host:.1} us");
     for package in [Package::npm("orascache", EMBEDDED), Package::wheel(None)].into_iter().flatten() {

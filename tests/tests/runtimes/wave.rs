@@ -1,7 +1,8 @@
-//! Converts WAVE to JSON. WAVE is the notation of values in the command line of wasmtime
-//! (github.com/bytecodealliance/wasm-tools/tree/main/crates/wasm-wave).
+//! Converts WAVE to the notation of [`answers`]. WAVE is the notation of values in the command line
+//! of wasmtime (github.com/bytecodealliance/wasm-tools/tree/main/crates/wasm-wave).
 
-use serde_json::{Map, Value, json};
+use crate::answers;
+use serde_json::{Value, json};
 use wasm_wave::ast::{Node, NodeType};
 use wasm_wave::parser::ParserError;
 use wasm_wave::untyped::UntypedValue;
@@ -9,7 +10,7 @@ use wasm_wave::untyped::UntypedValue;
 /// Reads a printed value.
 pub fn parsed(text: &str) -> Value {
     let value = UntypedValue::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    to_json(value.node(), text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    answers::uniform(to_json(value.node(), text).unwrap_or_else(|error| panic!("{error}: {text}")))
 }
 
 fn to_json(node: &Node, text: &str) -> Result<Value, ParserError> {
@@ -23,14 +24,8 @@ fn to_json(node: &Node, text: &str) -> Result<Value, ParserError> {
         NodeType::Tuple => node.as_tuple()?.map(|item| to_json(item, text)).collect::<Result<_, _>>()?,
         NodeType::List => node.as_list()?.map(|item| to_json(item, text)).collect::<Result<_, _>>()?,
         NodeType::Record => {
-            let mut members = Map::new();
-            for (name, value) in node.as_record(text)? {
-                let value = to_json(value, text)?;
-                if !value.is_null() {
-                    members.insert(name.to_owned(), value);
-                }
-            }
-            members.into()
+            let member = |(name, value): (&str, &Node)| Ok((name.to_owned(), to_json(value, text)?));
+            Value::Object(node.as_record(text)?.map(member).collect::<Result<_, ParserError>>()?)
         }
         NodeType::VariantWithPayload => {
             let (case, payload) = node.as_variant(text)?;

@@ -19,12 +19,17 @@ from typing import Any
 
 from orascache import (
     Allowed,
+    ArtifactAnswer,
+    ArtifactQuestion,
     Certificate,
     Credentials,
+    Digest,
     Failure,
+    ImageConfig,
     InternalError,
     InvalidInput,
     Kind,
+    Missing,
     Module,
     Needs,
     ObjectRef,
@@ -33,6 +38,7 @@ from orascache import (
     Refused,
     Response,
     Stopped,
+    Unknown,
 )
 
 REASONS = {InvalidInput: "invalid-input", InternalError: "internal", Stopped: "stopped"}
@@ -44,6 +50,7 @@ CASES = {
     Credentials: "credentials",
     Certificate: "certificate",
 }
+FINDINGS = {"digest": Digest, "image-config": ImageConfig, "unknown": Unknown}
 
 
 def plain(value: Any) -> Any:
@@ -61,22 +68,45 @@ def kind(value: dict[str, Any]) -> Kind:
     return Kind(value["apiVersion"], value["kind"], value["plural"], value["namespaced"])
 
 
+def reference(value: dict[str, Any]) -> ObjectRef:
+    return ObjectRef(kind(value["kind"]), value.get("namespace"), value["name"], value.get("uid"))
+
+
 def failure(value: dict[str, Any]) -> Failure:
-    target, reason = value["target"], value["reason"]
-    reference = ObjectRef(kind(target["kind"]), target.get("namespace"), target["name"], target.get("uid"))
+    reason = value["reason"]
     named = Other(reason["val"]) if reason["tag"] == "other" else reason["tag"]
-    return Failure(reference, value["verb"], value["code"], named, value["message"])
+    return Failure(reference(value["target"]), value["verb"], value["code"], named, value["message"])
+
+
+def finding(value: dict[str, Any]) -> ArtifactAnswer:
+    asked, found = value["question"], value["finding"]
+    question = ArtifactQuestion(
+        registry=asked["registry"],
+        plain_http=asked["plainHttp"],
+        repository=asked["repository"],
+        reference=asked["reference"],
+        credentials=reference(asked["credentials"]) if "credentials" in asked else None,
+        aspect=asked["aspect"],
+    )
+    return ArtifactAnswer(question, FINDINGS[found["tag"]](found["val"]) if "val" in found else Missing())
+
+
+#: How to convert the items of these lists.
+ITEMS = {"absent": kind, "omitted": kind, "failures": failure, "answers": finding}
+
+
+def arguments(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: [ITEMS[name](one) for one in value] if name in ITEMS else value for name, value in values.items()
+    }
 
 
 def make(module: Module, call: dict[str, Any]) -> Any:
     if call["function"] == "describe":
         return module.describe()
     if call["function"] == "reconcile":
-        observed = dict(call["observed"])
-        observed["omitted"] = [kind(one) for one in observed.get("omitted", [])]
-        observed["failures"] = [failure(one) for one in observed.get("failures", [])]
-        return module.reconcile(**observed)
-    return module.review(call["request"], **call["context"])
+        return module.reconcile(**arguments(call["observed"]))
+    return module.review(call["request"], **arguments(call["context"]))
 
 
 def answer(module: Module, call: dict[str, Any]) -> Any:

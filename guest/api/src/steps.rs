@@ -77,6 +77,10 @@ pub mod env {
     pub const PULL_PASSWORD: &str = "ORAS_PULL_PASS";
     /// Password or token for pushing.
     pub const PUSH_PASSWORD: &str = "ORAS_PUSH_PASS";
+    /// File with certificates, in PEM, of authorities that the agent trusts besides others.
+    pub const CA_FILE: &str = "ORASCACHE_CA_FILE";
+    /// The text of such a file.
+    pub const CA_PEM: &str = "ORASCACHE_CA_PEM";
     /// Name of the pod, for `{pod}`.
     pub const POD: &str = "ORASCACHE_POD";
     /// Namespace of the pod, for `{namespace}`.

@@ -156,16 +156,68 @@ impl<'a> Template<'a> {
     ///
     /// # Errors
     /// The first error of `value`.
-    pub fn expand<E>(&self, mut value: impl FnMut(Placeholder) -> Result<String, E>) -> Result<String, E> {
-        let mut expanded = String::with_capacity(self.text.len());
-        for part in parts(self.text) {
+    pub fn expand<E>(&self, value: impl FnMut(Placeholder) -> Result<String, E>) -> Result<String, E> {
+        expand(self.text, value)
+    }
+}
+
+/// A path with placeholders, checked: `/data/{pod}`.
+///
+/// ```
+/// use orascache_api::template::{PathTemplate, Placeholder};
+///
+/// let template = PathTemplate::parse("/data/{index}/out").unwrap();
+/// assert!(template.placeholders().contains(Placeholder::Index));
+/// let expanded = template.expand(|_| Ok::<_, ()>("7".to_owned()));
+/// assert_eq!(expanded.as_deref(), Ok("/data/7/out"));
+/// assert!(PathTemplate::parse("/data/{rank}").is_err());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathTemplate<'a> {
+    text: &'a str,
+    placeholders: Placeholders,
+}
+
+impl<'a> PathTemplate<'a> {
+    /// Reads a path with placeholders in any place.
+    ///
+    /// # Errors
+    /// [`TemplateError::UnknownPlaceholder`].
+    pub fn parse(text: &'a str) -> Result<Self, TemplateError<'a>> {
+        let mut placeholders = Placeholders::default();
+        for part in parts(text) {
             match part {
-                Part::Text(text) | Part::Unknown(text) => expanded.push_str(text),
-                Part::Placeholder(placeholder) => expanded.push_str(&value(placeholder)?),
+                Part::Text(_) => {}
+                Part::Placeholder(placeholder) => placeholders.insert(placeholder),
+                Part::Unknown(text) => return Err(TemplateError::UnknownPlaceholder(text)),
             }
         }
-        Ok(expanded)
+        Ok(PathTemplate { text, placeholders })
     }
+
+    /// The placeholders in it.
+    pub fn placeholders(&self) -> Placeholders {
+        self.placeholders
+    }
+
+    /// The text with values in place of the placeholders. Values are not expanded again.
+    ///
+    /// # Errors
+    /// The first error of `value`.
+    pub fn expand<E>(&self, value: impl FnMut(Placeholder) -> Result<String, E>) -> Result<String, E> {
+        expand(self.text, value)
+    }
+}
+
+fn expand<E>(text: &str, mut value: impl FnMut(Placeholder) -> Result<String, E>) -> Result<String, E> {
+    let mut expanded = String::with_capacity(text.len());
+    for part in parts(text) {
+        match part {
+            Part::Text(text) | Part::Unknown(text) => expanded.push_str(text),
+            Part::Placeholder(placeholder) => expanded.push_str(&value(placeholder)?),
+        }
+    }
+    Ok(expanded)
 }
 
 enum Part<'a> {

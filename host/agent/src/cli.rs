@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::network::NetworkArgs;
 use crate::{commands, proxy};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use oci_archive::SamePath;
@@ -55,11 +56,14 @@ pub struct StepArgs {
     /// Unix socket of the credential proxy.
     #[arg(long, value_name = "SOCKET", require_equals = true)]
     pub proxy: Option<PathBuf>,
+    #[command(flatten)]
+    pub network: NetworkArgs,
     /// Artifact to pull, as repository[:tag][@digest]; may be repeated. {pod}, {namespace}, {job}
     /// and {index} are replaced.
     #[arg(long = "input", value_name = "URI", require_equals = true)]
     pub inputs: Vec<String>,
-    /// Directory that inputs are pulled into; by default the working directory.
+    /// Directory that inputs are pulled into; by default the working directory. Placeholders are
+    /// replaced, as in the other paths of a step.
     #[arg(long, value_name = "PATH", require_equals = true)]
     pub input_path: Option<PathBuf>,
     /// What to do when two inputs hold the same file with different content.

@@ -4,7 +4,7 @@ use crate::cli::{self, Cli, Command, StepArgs};
 use crate::exit;
 use crate::log::Log;
 use crate::output;
-use crate::placeholders::{Direction, expand};
+use crate::placeholders::{Direction, expand, expand_path};
 use crate::proxy::keep_alive;
 use crate::signals::{self, Cancelled, Signals};
 use crate::supervise::{self, CommandFailure};
@@ -16,7 +16,7 @@ use oci_registry_client::{ArtifactReference, Endpoint};
 use std::env::var_os;
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Why a step failed other than by its command: the exit code, and a sentence.
@@ -42,7 +42,10 @@ struct CheckedStep<'a> {
     args: &'a StepArgs,
     registry: RegistryAccess,
     inputs: Vec<ArtifactReference>,
-    output: Option<(ArtifactReference, &'a Path)>,
+    /// Where inputs are pulled to.
+    input_path: PathBuf,
+    output: Option<(ArtifactReference, PathBuf)>,
+    output_pipe: Option<PathBuf>,
 }
 
 /// Runs the step that the arguments of this program describe. Returns the exit code.
@@ -50,6 +53,7 @@ pub fn execute(arguments: &[OsString]) -> u8 {
     // This comes first: the kernel drops signals to the first process of a container that nobody
     // has blocked or handles.
     let blocked = signals::block();
+    signals::keep_children();
     let step = match Cli::try_parse_from(arguments) {
         Ok(Cli { command: Command::Exec(step) }) => step,
         Ok(_) => return exit::BAD_REQUEST,
@@ -89,14 +93,19 @@ fn end(ended: Result<u8, StepFailure>, termination_message: &Path, log: &Log) ->
 fn check(args: &StepArgs) -> Result<CheckedStep<'_>, String> {
     let inputs: Result<_, _> =
         args.inputs.iter().map(|uri| expand(uri, Direction::Pull, |name| var_os(name))).collect();
-    let output = match (&args.output, &args.output_path) {
-        (Some(_), Some(path)) if output::is_root(path) => {
+    let path = |flag, path: &Option<PathBuf>| {
+        path.as_ref().map(|path| expand_path(flag, path, |name| var_os(name))).transpose()
+    };
+    let input_path = path("--input-path", &args.input_path)?.unwrap_or_else(|| PathBuf::from("."));
+    let output_pipe = path("--output-pipe", &args.output_pipe)?;
+    let output = match (&args.output, path("--output-path", &args.output_path)?) {
+        (Some(_), Some(path)) if output::is_root(&path) => {
             return Err(format!(
                 "--output-path is \"{}\": name a file or directory below the root of the file system",
                 path.display()
             ));
         }
-        (Some(uri), Some(path)) => Some((expand(uri, Direction::Push, |name| var_os(name))?, path.as_path())),
+        (Some(uri), Some(path)) => Some((expand(uri, Direction::Push, |name| var_os(name))?, path)),
         _ => None,
     };
     let inputs = inputs?;
@@ -104,14 +113,16 @@ fn check(args: &StepArgs) -> Result<CheckedStep<'_>, String> {
     if let Some(socket) = &args.proxy {
         endpoint = endpoint.through(socket.clone());
     }
-    let registry = RegistryAccess { endpoint, patience: Duration::from_secs(args.patience.into()) };
-    Ok(CheckedStep { args, registry, inputs, output })
+    let network = args.network.network(|name| var_os(name))?;
+    let patience = Duration::from_secs(args.patience.into());
+    let registry = RegistryAccess { endpoint, network, patience };
+    Ok(CheckedStep { args, registry, inputs, input_path, output, output_pipe })
 }
 
 fn run(step: &CheckedStep<'_>, signals: &Signals, log: &Log) -> Result<u8, StepFailure> {
     keep_proxy_alive(step, signals)?;
     let inputs = pull(step, signals, log)?;
-    let ended = supervise::run(&step.args.words, step.args.output_pipe.as_deref(), signals, log);
+    let ended = supervise::run(&step.args.words, step.output_pipe.as_deref(), signals, log);
     let ended = ended.map_err(|failure| match failure {
         CommandFailure::Cancelled(cancelled) => StepFailure::cancelled(cancelled),
         CommandFailure::Failed(code, sentence) => StepFailure::new(code, sentence),
@@ -148,7 +159,7 @@ fn pull(step: &CheckedStep<'_>, signals: &Signals, log: &Log) -> Result<Vec<Pull
     if step.inputs.is_empty() {
         return Ok(Vec::new());
     }
-    let into = step.args.input_path.as_deref().unwrap_or(Path::new("."));
+    let into = step.input_path.as_path();
     if is_root_directory(into) {
         log.info(
             "warning: the inputs are unpacked into the root of the file system, where they can replace programs: \
@@ -183,7 +194,7 @@ fn push(step: &CheckedStep<'_>, inputs: &[PulledInput], log: &Log) -> Result<(),
     let Some((reference, path)) = &step.output else { return Ok(()) };
     let title = output::title(path).map_err(|sentence| StepFailure::new(exit::PUSH_FAILED, sentence))?;
     log.debug(format_args!("pushing {} to {reference} at {}", path.display(), step.registry.endpoint));
-    let source = transfer::push::Source { path: path.to_path_buf(), title };
+    let source = transfer::push::Source { path: path.clone(), title };
     let pushed = transfer::push(&step.registry, reference, source, step.args.unpack, inputs, log);
     let digest = pushed.map_err(|failure| match failure {
         TransferFailure::BadRequest(sentence) => StepFailure::new(exit::BAD_REQUEST, sentence),

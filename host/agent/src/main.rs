@@ -10,6 +10,7 @@
 //!   pull;
 //! - `proxy` adds credentials to the requests of a step, in a container of its own;
 //! - `commands` has `pull` and `push` for people and scripts;
+//! - `network` reads how registries are reached;
 //! - `log` and `termination` write sentences for people;
 //! - `install` copies the program into the volume of a pod.
 
@@ -20,6 +21,7 @@ mod exec;
 mod exit;
 mod install;
 mod log;
+mod network;
 mod output;
 mod placeholders;
 mod proxy;
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
     if arguments.get(1).is_some_and(|word| word == cli::EXEC) {
         return ExitCode::from(exec::execute(&arguments));
     }
+    signals::keep_children();
     let code = match cli::Cli::parse_from(&arguments).command {
         cli::Command::Exec(_) => exec::execute(&arguments),
         cli::Command::Pull(pull) => commands::pull(&pull),

@@ -1,10 +1,11 @@
-//! URIs of artifacts with placeholders, which stand for values that the downward API gives to the
-//! pod.
+//! URIs of artifacts and paths with placeholders, which stand for values that the downward API
+//! gives to the pod.
 
 use oci_registry_client::ArtifactReference;
 use orascache_api::reference::split_scheme;
-use orascache_api::steps::env;
+use orascache_api::template::{PathTemplate, Placeholder, Template, TemplateError};
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 /// Whether an artifact is pulled or pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,44 +38,66 @@ pub fn expand(
     let flag = direction.flag();
     // The text before an @ may be a password, which must not be shown.
     let shown = if split_scheme(uri).is_some_and(|(_, rest)| rest.contains('@')) { "..." } else { uri };
-    let expanded = replace(uri, variable).map_err(|why| format!("{flag} is \"{shown}\", but {why}"))?;
+    let wrong = |why: &str| format!("{flag} is \"{shown}\", but {why}");
+    let unusable = |why: &str| wrong(&format!("{why}: {EXAMPLE}"));
+    let template = Template::parse(uri).map_err(|error| match error {
+        TemplateError::HasScheme { .. } => unusable("it begins like an address"),
+        TemplateError::UnknownPlaceholder(text) => wrong(&unknown(text)),
+        TemplateError::NotAReference(why) => unusable(why),
+    })?;
+    let expanded = template.expand(|placeholder| value(placeholder, &variable));
+    let expanded = expanded.map_err(|why| wrong(&why))?;
     let reference = ArtifactReference::parse(&expanded).map_err(|why| {
-        let meant = if expanded == uri { String::new() } else { format!(", which is \"{expanded}\" here") };
-        format!("{flag} is \"{shown}\"{meant}, but {why}: write it like flow/words:run-1, without a host")
+        format!("{flag} is \"{shown}\", which is \"{expanded}\" here, but {why}: {EXAMPLE}")
     })?;
     if direction == Direction::Push && reference.digest.is_some() {
-        return Err(format!("{flag} is \"{shown}\", but an output has no digest yet: name a tag only"));
+        return Err(wrong("an output has no digest yet: name a tag only"));
     }
     Ok(reference)
 }
 
-fn replace(uri: &str, variable: impl Fn(&str) -> Option<OsString>) -> Result<String, String> {
-    let mut expanded = String::with_capacity(uri.len());
-    let mut rest = uri;
-    while let Some((before, after)) = rest.split_once('{') {
-        let unknown = |text: &str| {
-            format!("{{{text} is no placeholder: write {{index}}, {{pod}}, {{job}} or {{namespace}}")
-        };
-        let (name, behind) = after.split_once('}').ok_or_else(|| unknown(after))?;
-        let key = match name {
-            "pod" => env::POD,
-            "namespace" => env::NAMESPACE,
-            "job" => env::JOB,
-            "index" => env::INDEX,
-            _ => return Err(unknown(&format!("{name}}}"))),
-        };
-        let value = variable(key).filter(|value| !value.is_empty()).ok_or_else(|| {
-            format!(
-                "{{{name}}} is not known here, since {key} is not set: it is set in pods that have one, so write something else"
-            )
-        })?;
-        let value = value.to_str().ok_or_else(|| format!("{key} is not UTF-8"))?;
-        expanded.push_str(before);
-        expanded.push_str(value);
-        rest = behind;
-    }
-    expanded.push_str(rest);
-    Ok(expanded)
+/// Replaces the placeholders of a path. `flag` is the flag that it was given with.
+///
+/// # Errors
+/// A sentence that says what is wrong and what to write.
+pub fn expand_path(
+    flag: &str,
+    path: &Path,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<PathBuf, String> {
+    let wrong = |why: String| format!("{flag} is \"{}\", but {why}", path.display());
+    let Some(text) = path.to_str() else {
+        if path.as_os_str().as_encoded_bytes().contains(&b'{') {
+            return Err(wrong("it is not UTF-8, so that its placeholders cannot be replaced".to_owned()));
+        }
+        return Ok(path.to_owned());
+    };
+    let template = PathTemplate::parse(text).map_err(|error| match error {
+        TemplateError::UnknownPlaceholder(text) => wrong(unknown(text)),
+        // A path is not checked as a reference.
+        TemplateError::HasScheme { .. } | TemplateError::NotAReference(_) => {
+            wrong("it is no path".to_owned())
+        }
+    })?;
+    template.expand(|placeholder| value(placeholder, &variable)).map(PathBuf::from).map_err(wrong)
+}
+
+/// What a URI looks like.
+const EXAMPLE: &str = "write it like flow/words:run-1, without a host";
+
+fn unknown(text: &str) -> String {
+    format!("{text} is no placeholder: write {{index}}, {{pod}}, {{job}} or {{namespace}}")
+}
+
+/// The value of a placeholder in this pod.
+fn value(placeholder: Placeholder, variable: &impl Fn(&str) -> Option<OsString>) -> Result<String, String> {
+    let (name, key) = (placeholder.name(), placeholder.variable());
+    let value = variable(key).filter(|value| !value.is_empty()).ok_or_else(|| {
+        format!(
+            "{{{name}}} is not known here, since {key} is not set: it is set in pods that have one, so write something else"
+        )
+    })?;
+    value.into_string().map_err(|_| format!("{key} is not UTF-8"))
 }
 
 #[cfg(test)]
@@ -116,7 +139,7 @@ mod tests {
             ("a:{}", "{} is no placeholder"),
             ("a:{job}", "{job} is not known here, since ORASCACHE_JOB is not set"),
             ("Words", "\"Words\", but its repository may hold"),
-            ("{pod}:-1", "\"words-3-x7k:-1\" here, but its tag may hold"),
+            ("{pod}:-1", "\"{pod}:-1\", but its tag may hold"),
             ("a:}", "but its tag may hold"),
             ("", "but its repository may hold"),
             ("https://host/a", "without a host"),
@@ -126,6 +149,23 @@ mod tests {
         }
         let bytes = expand("a:{pod}", Direction::Pull, |_| Some(OsString::from_vec(vec![b'a', 0xff])));
         assert!(bytes.unwrap_err().contains("ORASCACHE_POD is not UTF-8"));
+    }
+
+    #[test]
+    fn placeholders_in_paths_are_replaced() {
+        let path = |text: &str| expand_path("--output-path", Path::new(text), variable);
+        assert_eq!(path("/x/{pod}/{index}"), Ok(PathBuf::from("/x/words-3-x7k/3")));
+        assert_eq!(path("/x/A B:y"), Ok(PathBuf::from("/x/A B:y")));
+        for (text, why) in [
+            ("/x/{rank}", "--output-path is \"/x/{rank}\", but {rank} is no placeholder: write {index}"),
+            ("/x/{job}", "{job} is not known here, since ORASCACHE_JOB is not set"),
+        ] {
+            let sentence = path(text).unwrap_err();
+            assert!(sentence.contains(why), "{sentence}");
+        }
+        let odd = PathBuf::from(OsString::from_vec(b"/x/\xff".to_vec()));
+        assert_eq!(expand_path("--input-path", &odd, variable), Ok(odd.clone()));
+        assert!(expand_path("--input-path", &odd.join("{pod}"), variable).is_err());
     }
 
     #[test]

@@ -62,6 +62,32 @@ pub fn block() -> io::Result<SigSet> {
     Ok(set)
 }
 
+/// Ends the ignoring of SIGCHLD, which a process inherits from the one that starts it. While the
+/// signal is ignored, the kernel forgets the exit codes of children (waitpid(2), "Notes").
+///
+/// A handler does the same as the default action and needs no `unsafe`. It never runs in a step,
+/// where the signal is blocked. Commands get the default action.
+pub fn keep_children() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if !ignores(&status, Signal::SIGCHLD) {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    // Where this fails, the end of the command is reported as unknown.
+    let _ = runtime.map(|runtime| {
+        let _entered = runtime.enter();
+        let _ = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child());
+    });
+}
+
+/// Whether a process ignores a signal, according to its /proc/PID/status (proc_pid_status(5),
+/// "SigIgn").
+fn ignores(status: &str, signal: Signal) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask >> (signal as i32 - 1) & 1 == 1
+}
+
 impl Signals {
     /// Starts the thread that fetches the blocked signals.
     pub fn start(blocked: SigSet, log: Log) -> io::Result<Self> {
@@ -199,6 +225,13 @@ mod tests {
         assert!(signals.cancel().is_cancelled());
         let begun = signals.begin(|| -> Result<Pid, ()> { panic!("started") });
         assert_eq!(begun, Err(Cancelled(Signal::SIGTERM)));
+    }
+
+    #[test]
+    fn ignored_signals_are_read_from_the_status() {
+        let status = "SigBlk:\t0000000000010000\nSigIgn:\t0000000000010001\n";
+        assert!(ignores(status, Signal::SIGCHLD) && ignores(status, Signal::SIGHUP));
+        assert!(!ignores(status, Signal::SIGINT) && !ignores("", Signal::SIGCHLD));
     }
 
     #[test]

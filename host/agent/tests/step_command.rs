@@ -157,6 +157,15 @@ fn standard_streams_are_those_of_the_agent() {
 }
 
 #[test]
+fn the_exit_code_is_known_where_sigchld_was_ignored() {
+    let ignoring = ["--ignore-signal=CHLD"].map(std::ffi::OsString::from);
+    let words = ["exec", "--registry=http://127.0.0.1:9", "--", "sh", "-c", "sh -c 'exit 7'; exit $?"];
+    let arguments = ignoring.into_iter().chain([support::program().into_os_string()]);
+    let outcome = Agent::of("/usr/bin/env", arguments.chain(words.map(Into::into))).run();
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(7), ""));
+}
+
+#[test]
 fn wrong_arguments_end_with_97_and_a_termination_message() {
     let folder = tempfile::tempdir().unwrap();
     let message = folder.path().join("message");
@@ -174,6 +183,8 @@ fn wrong_arguments_end_with_97_and_a_termination_message() {
         (vec![registry, "--input=Upper", "--", "true"], "its repository may hold"),
         (vec![registry, "--input=a:{what}", "--", "true"], "{what} is no placeholder"),
         (vec![registry, "--input=a:{pod}", "--", "true"], "ORASCACHE_POD is not set"),
+        (vec![registry, "--input=a:1", "--input-path=/x/{what}", "--", "true"], "{what} is no placeholder"),
+        (vec![registry, "--ca-file=/no/such", "--", "true"], "--ca-file is \"/no/such\""),
         (vec![registry, "--output=a:1", "--output-path=//", "--", "true"], "below the root"),
     ] {
         fs::write(&message, "old and much longer than what comes ".repeat(200)).unwrap();

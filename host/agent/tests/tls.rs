@@ -105,3 +105,51 @@ fn the_proxy_speaks_tls_for_its_step() {
     proxy.signal(Signal::TERM);
     assert_eq!(proxy.wait().code, Some(0));
 }
+
+#[test]
+fn a_private_authority_is_named_by_a_flag_or_a_variable() {
+    let Some(registry) = DockerRegistry::with_tls() else { return };
+    let url = format!("https://{}", registry.host());
+    let pem = std::fs::read_to_string(registry.certificate()).unwrap();
+    let file = registry.certificate().display().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("out"), "x", 0o640);
+    let push = || {
+        let agent = step(&url, "! env | grep ORASCACHE", folder.path()).env_remove(TRUSTED);
+        agent.flag("--output=a:1").flag("--output-path=out")
+    };
+    for agent in [
+        push().flag(format!("--ca-file={file}")),
+        push().env("ORASCACHE_CA_FILE", &file),
+        push().env("ORASCACHE_CA_PEM", &pem),
+    ] {
+        let pushed = agent.run();
+        assert_eq!(pushed.code, Some(0), "{}", pushed.stderr);
+    }
+}
+
+#[test]
+fn the_reason_of_a_failure_in_the_proxy_reaches_the_step() {
+    let Some(registry) = DockerRegistry::with_tls() else { return };
+    let url = format!("https://{}", registry.host());
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    write(&folder.path().join("out"), "x", 0o640);
+    let proxy =
+        Agent::new(["proxy", &format!("--registry={url}"), &format!("--socket={}", socket.display())])
+            .flag("--pull=a:1")
+            .flag("--push=a:1")
+            .env_remove(TRUSTED)
+            .start();
+    eventually("the socket", || socket.exists());
+    let through = format!("--proxy={}", socket.display());
+    let pushed =
+        step(&url, "true", folder.path()).flag(&through).flag("--output=a:1").flag("--output-path=out").run();
+    assert_failed(&pushed, 99, &["cannot push a:1", "certificate"]);
+    let pulled = step(&url, "true", folder.path()).flag(&through).flag("--input=a:1").run();
+    assert_failed(&pulled, 98, &["cannot pull a:1", "certificate"]);
+    // A HEAD request has no body.
+    let answer = support::http::ask_socket(&socket, "HEAD", "/v2/a/manifests/1");
+    assert!(answer.header("orascache-reason").unwrap().contains("certificate"));
+    drop(proxy);
+}

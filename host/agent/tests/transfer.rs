@@ -236,6 +236,27 @@ fn placeholders_of_inputs_and_outputs_are_replaced() {
 }
 
 #[test]
+fn placeholders_of_paths_are_replaced() {
+    let registry = Embedded::start();
+    put_file(&registry.host(), "in", "file", "seven");
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = Agent::step(&registry.host(), ["sh", "-c", "cat in/7/file"])
+        .directory(folder.path())
+        .flag("--input=in:1")
+        .flag("--input-path=in/{index}")
+        .flag("--output=out:1")
+        .flag("--output-path=out-{pod}")
+        .flag("--output-pipe=out-{pod}")
+        .env("ORASCACHE_INDEX", "7")
+        .env("ORASCACHE_POD", "sim-7")
+        .run();
+    assert_eq!((outcome.code, outcome.stdout().as_str()), (Some(0), "seven"), "{}", outcome.stderr);
+    assert_eq!(fs::read_to_string(folder.path().join("out-sim-7")).unwrap(), "seven");
+    assert!(tagged(&registry.host(), "out", "1").is_some());
+    assert!(!folder.path().join("out-{pod}").exists());
+}
+
+#[test]
 fn a_signal_during_a_pull_leaves_nothing() {
     let registry = Embedded::start();
     put_artifact(&registry.host(), "a", "1", &[Layer::file("data", content(4 << 20, 3))]);

@@ -4,6 +4,11 @@
 //! manager applies, or that is set through the scale subresource, is left alone. So is a field that
 //! was taken back too often. Fields that are left alone are removed from what we apply, so that the
 //! object has no two managers that disagree.
+//!
+//! Server-side apply owns some lists as a whole (they are atomic), and merges others item by item.
+//! managedFields tells them apart: an atomic list has no entries below its own. An edit of an
+//! atomic list is any difference, even a further member of one item: a peer of a NetworkPolicy with
+//! one more selector admits more pods.
 
 use serde_json::{Map, Value};
 
@@ -84,7 +89,7 @@ fn walk(
         match below.as_object().filter(|below| below.keys().any(|name| name != ".")) {
             Some(below) => walk(below, wanted, present, path, found),
             // The entry "." means that the item exists, which both objects agree about.
-            None if matches!(path.last(), Some(Step::Member(_))) && !contains(present, wanted) => {
+            None if matches!(path.last(), Some(Step::Member(_))) && differs(present, wanted) => {
                 found.push(path.clone())
             }
             None => {}
@@ -114,17 +119,15 @@ fn is_item(item: &Value, key: &Map<String, Value>) -> bool {
         && key.keys().any(|name| item.get(name).is_some())
 }
 
-/// Whether `present` has every value of `wanted`.
-fn contains(present: &Value, wanted: &Value) -> bool {
+/// Whether a field without entries below it differs. A list is atomic then, and is compared
+/// exactly. An object may also be one that had no members when its manager wrote it, such as
+/// `resources: {}`, to which the API server and other managers add members.
+fn differs(present: &Value, wanted: &Value) -> bool {
     match (present, wanted) {
         (Value::Object(present), Value::Object(wanted)) => {
-            wanted.iter().all(|(name, value)| present.get(name).is_some_and(|found| contains(found, value)))
+            wanted.iter().any(|(name, value)| present.get(name).is_none_or(|found| differs(found, value)))
         }
-        (Value::Array(present), Value::Array(wanted)) => {
-            present.len() == wanted.len()
-                && present.iter().zip(wanted).all(|(found, value)| contains(found, value))
-        }
-        _ => present == wanted,
+        _ => present != wanted,
     }
 }
 
@@ -205,6 +208,38 @@ mod tests {
         assert_eq!(judgement.taken_back, ["spec.template.spec.containers[name=c].image"]);
         assert_eq!(judgement.desired, set(1, "ours"));
         assert!(judgement.left.is_empty());
+    }
+
+    #[test]
+    fn an_atomic_list_is_compared_exactly() {
+        let policy = |peer: Value| json!({"spec": {"ingress": [{"from": [peer]}]}});
+        let ours = policy(json!({"podSelector": {}}));
+        let fields = json!({"f:spec": {"f:ingress": {}}});
+        let edited = entry("kubectl-edit", "Update", "", fields.clone());
+        let applied = entry("gitops", "Apply", "", fields);
+        let same = judge(&ours, &ours, Some(&edited), &|_| true);
+        assert_eq!((same.taken_back.len(), same.left.len()), (0, 0));
+        let wider = policy(json!({"podSelector": {}, "namespaceSelector": {}}));
+        let judgement = judge(&ours, &wider, Some(&edited), &|_| true);
+        assert_eq!(judgement.taken_back, ["spec.ingress"]);
+        assert_eq!(judgement.desired, ours);
+        let judgement = judge(&ours, &wider, Some(&applied), &|_| true);
+        assert_eq!(judgement.left, [("spec.ingress".to_owned(), "gitops".to_owned())]);
+        assert_eq!(judgement.desired, json!({"spec": {}}));
+    }
+
+    #[test]
+    fn defaults_of_the_server_in_a_keyed_item_are_no_difference() {
+        let others = entry("kubectl-edit", "Update", "", image());
+        let mut live = set(1, "ours");
+        live["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] = json!("Always");
+        let judgement = judge(&set(1, "ours"), &live, Some(&others), &|_| true);
+        assert!(judgement.taken_back.is_empty() && judgement.left.is_empty());
+        let others = entry("kubectl-edit", "Update", "", json!({"f:spec": {"f:resources": {}}}));
+        let wanted = json!({"spec": {"resources": {"limits": {"cpu": "1"}}}});
+        let live = json!({"spec": {"resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "1"}}}});
+        let judgement = judge(&wanted, &live, Some(&others), &|_| true);
+        assert!(judgement.taken_back.is_empty() && judgement.left.is_empty());
     }
 
     #[test]

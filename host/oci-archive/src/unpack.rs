@@ -3,7 +3,9 @@
 mod cursor;
 mod error;
 mod extract;
+mod liveness;
 mod modes;
+mod mount;
 mod place;
 mod remove;
 mod source;

@@ -23,26 +23,66 @@ impl Challenge {
     /// of a challenge is ignored: the caller knows better what it needs.
     pub(crate) fn read_all(headers: &HeaderMap) -> Vec<Self> {
         let values = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| parse(value).unwrap_or_default()).collect()
+        values.flat_map(parse).collect()
     }
 }
 
-fn parse(value: &str) -> Option<Vec<Challenge>> {
-    let challenges = http_auth::parse_challenges(value).ok()?;
-    let known = challenges.iter().filter_map(|challenge| {
-        if challenge.scheme.eq_ignore_ascii_case("basic") {
-            return Some(Challenge::Basic);
-        }
-        if !challenge.scheme.eq_ignore_ascii_case("bearer") {
-            return None;
-        }
-        let parameter = |wanted: &str| {
-            let mut found = challenge.params.iter();
-            found.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.to_unescaped())
-        };
-        Some(Challenge::Bearer { realm: parameter("realm")?, service: parameter("service") })
+/// Names and values of the parameters of a challenge.
+type Parameters = Vec<(String, String)>;
+
+fn parse(value: &str) -> Vec<Challenge> {
+    let challenges: Vec<(String, Parameters)> = match http_auth::parse_challenges(value) {
+        Ok(challenges) => challenges
+            .iter()
+            .map(|challenge| {
+                let parameters = challenge.params.iter();
+                let parameters = parameters.map(|(name, value)| ((*name).to_owned(), value.to_unescaped()));
+                (challenge.scheme.to_owned(), parameters.collect())
+            })
+            .collect(),
+        Err(_) => split_leniently(value),
+    };
+    challenges.iter().filter_map(|(scheme, parameters)| known(scheme, parameters)).collect()
+}
+
+fn known(scheme: &str, parameters: &Parameters) -> Option<Challenge> {
+    if scheme.eq_ignore_ascii_case("basic") {
+        return Some(Challenge::Basic);
+    }
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    let parameter = |wanted: &str| {
+        let mut found = parameters.iter();
+        found.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.clone())
+    };
+    Some(Challenge::Bearer { realm: parameter("realm")?, service: parameter("service") })
+}
+
+/// Splits challenges that break the grammar. Some registries write the address of the realm without
+/// quotes, where a value without quotes must have neither `:` nor `/` (RFC 9110, 11.2).
+fn split_leniently(value: &str) -> Vec<(String, Parameters)> {
+    let mut challenges: Vec<(String, Parameters)> = Vec::new();
+    let mut is_quoted = false;
+    let parts = value.split(|character| {
+        is_quoted ^= character == '"';
+        character == ',' && !is_quoted
     });
-    Some(known.collect())
+    for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
+        // A scheme is a word before the first parameter, or alone.
+        let (scheme, parameter) = match part.split_once([' ', '=']) {
+            None => (Some(part), ""),
+            Some((word, rest)) if part.as_bytes().get(word.len()) == Some(&b' ') => (Some(word), rest.trim()),
+            Some(_) => (None, part),
+        };
+        challenges.extend(scheme.map(|scheme| (scheme.to_owned(), Parameters::new())));
+        if let (Some((_, parameters)), Some((name, value))) =
+            (challenges.last_mut(), parameter.split_once('='))
+        {
+            parameters.push((name.trim().to_owned(), value.trim().trim_matches('"').to_owned()));
+        }
+    }
+    challenges
 }
 
 #[cfg(test)]
@@ -69,6 +109,23 @@ mod tests {
         assert_eq!(read(&["Negotiate", bearer]), std::slice::from_ref(&wanted));
         assert_eq!(read(&["Basic realm=\"x\"", bearer]), [Challenge::Basic, wanted.clone()]);
         assert_eq!(read(&[&format!("Basic realm=\"x\", {bearer}")]), [Challenge::Basic, wanted]);
+    }
+
+    #[test]
+    fn realms_without_quotes_are_read() {
+        let wanted = |service: Option<&str>| Challenge::Bearer {
+            realm: "https://auth.example.org/token".to_owned(),
+            service: service.map(str::to_owned),
+        };
+        for (value, service) in [
+            ("Bearer realm=https://auth.example.org/token", None),
+            ("bearer  Realm=https://auth.example.org/token, service=r", Some("r")),
+            (r#"Bearer service="r, of us",realm=https://auth.example.org/token"#, Some("r, of us")),
+        ] {
+            assert_eq!(read(&[value]), [wanted(service)], "{value}");
+        }
+        let both = "Negotiate, Basic realm=a/b, Bearer realm=https://auth.example.org/token";
+        assert_eq!(read(&[both]), [Challenge::Basic, wanted(None)]);
     }
 
     #[test]

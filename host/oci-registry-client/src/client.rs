@@ -18,6 +18,7 @@ use crate::challenge::Challenge;
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::network::Network;
 use crate::policy::TransferPolicy;
 use crate::response::{self, Identity};
 use crate::token::TokenRequest;
@@ -45,10 +46,21 @@ struct Inner {
 }
 
 impl Client {
-    /// A client of the registry at `endpoint`. Nothing is sent yet.
+    /// A client of the registry at `endpoint`, through the forward proxies of the environment.
+    /// Nothing is sent yet.
     pub fn new(endpoint: Endpoint, credentials: Credentials, policy: TransferPolicy) -> Self {
+        Client::with_network(endpoint, credentials, policy, Network::from_environment())
+    }
+
+    /// As [`Client::new`], with another network.
+    pub fn with_network(
+        endpoint: Endpoint,
+        credentials: Credentials,
+        policy: TransferPolicy,
+        network: Network,
+    ) -> Self {
         let inner = Inner {
-            transport: Transport::new(endpoint),
+            transport: Transport::new(endpoint, network),
             authenticator: Authenticator::new(credentials),
             policy,
             probe: OnceCell::new(),
@@ -302,6 +314,9 @@ impl Client {
             return Ok(response);
         }
         let after: Option<Duration> = response::retry_after(&response);
+        // Only the credential proxy may speak in this header.
+        let reason = response.headers().get(response::REASON).filter(|_| self.endpoint().socket().is_some());
+        let reason = reason.map(|reason| String::from_utf8_lossy(reason.as_bytes()).into_owned());
         let body = self.read_body(response, MAX_TEXT).await.unwrap_or_default();
         let identity = if self.endpoint().socket().is_some() {
             Identity::Proxy
@@ -310,7 +325,7 @@ impl Client {
         } else {
             Identity::Anonymous
         };
-        Err(response::failure(what, status, after, &body, &identity))
+        Err(response::failure(what, status, after, &body, reason.as_deref(), &identity))
     }
 }
 

@@ -1,105 +1,205 @@
-//! Connections: TCP with or without TLS, or a Unix socket.
+//! Connections: TCP with or without TLS and with or without a forward proxy, or a Unix socket.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::Name;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 use tower_service::Service;
+
+use crate::forward_proxy::Way;
+use crate::network::Network;
+use crate::resolver::SearchingResolver;
 
 /// Longest time that making a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
-/// The configuration of the resolver (resolv.conf(5)).
-const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 type PendingIo<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
-pub(crate) fn plain() -> HttpConnector<SearchingResolver> {
-    let mut http = HttpConnector::new_with_resolver(SearchingResolver);
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http.set_connect_timeout(Some(CONNECT));
-    http
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Pending<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
+
+/// The configuration of TLS. The certificates of authorities are read when they are needed first,
+/// since reading them takes longer than a small transfer.
+struct Tls {
+    network: Network,
+    config: OnceLock<Arc<ClientConfig>>,
 }
 
-pub(crate) fn encrypted() -> HttpsConnector<HttpConnector<SearchingResolver>> {
-    HttpsConnectorBuilder::new().with_tls_config(tls()).https_only().enable_http1().wrap_connector(plain())
+impl Tls {
+    /// Trusts the authorities that browsers trust, those of the system (`SSL_CERT_FILE` names
+    /// another file), and those of the network. Images of workflows often have no certificates of
+    /// their own, so that the system's alone would not do.
+    fn config(&self) -> Arc<ClientConfig> {
+        let make = || {
+            let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            roots.add_parsable_certificates(self.network.authorities().to_vec());
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let builder = ClientConfig::builder_with_provider(provider)
+                .with_protocol_versions(rustls::DEFAULT_VERSIONS)
+                .unwrap_or_else(|_| ClientConfig::builder());
+            Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+        };
+        Arc::clone(self.config.get_or_init(make))
+    }
 }
 
-/// Trusts the authorities that browsers trust, and those of the system (`SSL_CERT_FILE` names
-/// another file). Images of workflows often have no certificates of their own, so that the system's
-/// alone would not do.
-fn tls() -> ClientConfig {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(rustls::DEFAULT_VERSIONS)
-        .unwrap_or_else(|_| ClientConfig::builder());
-    builder.with_root_certificates(roots).with_no_client_auth()
+/// Connects to hosts by TCP, directly or through a forward proxy. TLS of the destination is not
+/// its task. Clones share everything.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    tcp: HttpConnector<SearchingResolver>,
+    tls: Arc<Tls>,
 }
 
-/// Resolves names as glibc does, whatever the C library is: first as they are, then with the search
-/// domains of `resolv.conf`. The resolver of musl leaves the domains out for names with at least
-/// `ndots` dots, and the name of a cache has three.
-#[derive(Clone, Copy)]
-pub(crate) struct SearchingResolver;
-
-impl Service<Name> for SearchingResolver {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = io::Error;
-    type Future = PendingIo<Self::Response>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+impl Connector {
+    pub(crate) fn new(network: Network) -> Self {
+        let mut tcp = HttpConnector::new_with_resolver(SearchingResolver);
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT));
+        Connector { tcp, tls: Arc::new(Tls { network, config: OnceLock::new() }) }
     }
 
-    fn call(&mut self, name: Name) -> Self::Future {
-        Box::pin(async move {
-            let first = lookup(name.as_str()).await;
-            if first.is_ok() || name.as_str().ends_with('.') {
-                return first;
+    /// The same connections, with TLS.
+    pub(crate) fn encrypted(&self) -> HttpsConnector<Connector> {
+        let config = (*self.tls.config()).clone();
+        HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_only()
+            .enable_http1()
+            .wrap_connector(self.clone())
+    }
+
+    pub(crate) fn network(&self) -> &Network {
+        &self.tls.network
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = Stream;
+    type Error = BoxError;
+    type Future = Pending<Stream>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.tcp.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        match self.tls.network.proxies().way(&to) {
+            Way::Direct => {
+                let connecting = self.tcp.call(to);
+                Box::pin(async move {
+                    Ok(Stream { inner: MaybeHttpsStream::Http(connecting.await?), is_proxied: false })
+                })
             }
-            let config = tokio::fs::read_to_string(RESOLV_CONF).await.unwrap_or_default();
-            for domain in search_domains(&config) {
-                if let Ok(found) = lookup(&format!("{}.{domain}.", name.as_str())).await {
-                    return Ok(found);
+            Way::Unusable(name) => {
+                let why = format!("{name} names no proxy: write it like http://proxy.example.org:3128");
+                Box::pin(async move { Err(io::Error::new(io::ErrorKind::InvalidInput, why).into()) })
+            }
+            Way::Through(proxy) => {
+                let mut to_proxy = ToProxy(self.clone());
+                if to.scheme_str() != Some("https") {
+                    let connecting = to_proxy.call(proxy.uri().clone());
+                    return Box::pin(
+                        async move { Ok(Stream { inner: connecting.await?, is_proxied: true }) },
+                    );
                 }
+                let mut tunnel = Tunnel::new(proxy.uri().clone(), to_proxy);
+                if let Some(authorization) = proxy.basic_auth() {
+                    tunnel = tunnel.with_auth(authorization.clone());
+                }
+                let connecting = tunnel.call(to);
+                // The other end of a tunnel is the destination itself.
+                Box::pin(async move { Ok(Stream { inner: connecting.await?, is_proxied: false }) })
             }
-            first
-        })
-    }
-}
-
-async fn lookup(name: &str) -> io::Result<std::vec::IntoIter<SocketAddr>> {
-    let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
-    if found.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, format!("{name} has no address")));
-    }
-    Ok(found.into_iter())
-}
-
-/// The search domains of a `resolv.conf`, whose last `search` or `domain` line counts.
-fn search_domains(config: &str) -> Vec<&str> {
-    let mut domains = Vec::new();
-    for line in config.lines() {
-        let mut words = line.split_whitespace();
-        if matches!(words.next(), Some("search" | "domain")) {
-            domains =
-                words.map(|domain| domain.trim_matches('.')).filter(|domain| !domain.is_empty()).collect();
         }
     }
-    domains
+}
+
+/// Connects to a forward proxy, with TLS if its address says so.
+struct ToProxy(Connector);
+
+impl Service<Uri> for ToProxy {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = BoxError;
+    type Future = Pending<Self::Response>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.tcp.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, proxy: Uri) -> Self::Future {
+        if proxy.scheme_str() == Some("https") {
+            return HttpsConnector::from((self.0.tcp.clone(), self.0.tls.config())).call(proxy);
+        }
+        let connecting = self.0.tcp.call(proxy);
+        Box::pin(async move { Ok(MaybeHttpsStream::Http(connecting.await?)) })
+    }
+}
+
+/// A connection to a host, or to a forward proxy that passes plain requests on.
+pub(crate) struct Stream {
+    inner: MaybeHttpsStream<TokioIo<TcpStream>>,
+    is_proxied: bool,
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        // A proxy gets the whole address with each request (RFC 9112, 3.2.2).
+        self.inner.connected().proxy(self.is_proxied)
+    }
+}
+
+impl Read for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(context, buffer)
+    }
+}
+
+impl Write for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(context, buffers)
+    }
 }
 
 /// Connects to one Unix socket, whatever the address of the request is.
@@ -118,25 +218,5 @@ impl Service<Uri> for SocketConnector {
     fn call(&mut self, _: Uri) -> Self::Future {
         let path = Arc::clone(&self.0);
         Box::pin(async move { UnixStream::connect(path.as_path()).await.map(TokioIo::new) })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_search_line_counts() {
-        let config = "nameserver 10.0.0.10\nsearch a.\nsearch lab.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:2\n";
-        assert_eq!(search_domains(config), ["lab.svc.cluster.local", "svc.cluster.local", "cluster.local"]);
-        assert!(search_domains("# search x\nsearch .\n").is_empty());
-    }
-
-    #[tokio::test]
-    async fn names_without_an_address_are_errors() {
-        let name = "no-such-host.invalid.".parse().unwrap();
-        assert!(SearchingResolver.call(name).await.is_err());
-        let found = SearchingResolver.call("localhost".parse().unwrap()).await.unwrap();
-        assert!(found.into_iter().all(|address| address.ip().is_loopback()));
     }
 }

@@ -39,7 +39,8 @@
 //! # Layout
 //! - `endpoint`, `reference` and `remote_artifact` are addresses;
 //! - `client` authorizes and redirects requests, with the help of `authenticator`, `challenge` and
-//!   `token`; `transport` sends one of them over `connect`; `response` says what an answer means;
+//!   `token`; `transport` sends one of them over `connect` (which asks the `resolver`), through a `forward_proxy` if the `network` has
+//!   one; `response` says what an answer means;
 //! - `blob_pull`, `blob_push` with `upload_session`, and `manifest_transfer` are what is requested;
 //!   `streams` connects them with blocking readers, and `retry` says when they are repeated;
 //! - `stored_credentials` and `docker_config` find credentials.
@@ -56,11 +57,14 @@ mod digest;
 mod docker_config;
 mod endpoint;
 mod error;
+mod forward_proxy;
 mod manifest;
 mod manifest_transfer;
+mod network;
 mod policy;
 mod reference;
 mod remote_artifact;
+mod resolver;
 mod response;
 mod retry;
 mod stored_credentials;
@@ -78,9 +82,11 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use error::Error;
 pub use manifest::{Descriptor, EMPTY_CONFIG, Manifest, media_type};
 pub use manifest_transfer::FetchedManifest;
+pub use network::Network;
 pub use policy::TransferPolicy;
 pub use reference::ArtifactReference;
 pub use remote_artifact::RemoteArtifact;
+pub use response::REASON;
 pub use streams::{ChannelReader, Sender, channel};
 pub use transport::{Body, empty, full};
 pub use upload_session::Blob;

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::RETRY_AFTER;
+use hyper::header::{HeaderName, RETRY_AFTER};
 use hyper::{HeaderMap, Response};
 use serde::Deserialize;
 
 use crate::error::Error;
+
+/// Header in which the credential proxy repeats the reason of a failure, since answers to HEAD have
+/// no body.
+pub const REASON: HeaderName = HeaderName::from_static("orascache-reason");
 
 /// What somebody who is refused access can do about it.
 pub(crate) enum Identity {
@@ -36,15 +40,22 @@ pub(crate) fn retry_after(response: &Response<Incoming>) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// The error that a status other than a success means. `body` is what the registry says about it.
+/// The error that a status other than a success means. `body` is what the registry says about it,
+/// and `reason` what the credential proxy says in a header.
 pub(crate) fn failure(
     what: &str,
     status: StatusCode,
     after: Option<Duration>,
     body: &[u8],
+    reason: Option<&str>,
     identity: &Identity,
 ) -> Error {
-    let (codes, detail) = read_errors(body);
+    let (codes, mut detail) = read_errors(body);
+    if detail.is_empty()
+        && let Some(reason) = reason
+    {
+        detail = shortened(reason);
+    }
     let what = what.to_owned();
     match status.as_u16() {
         408 | 429 | 500 | 502 | 503 | 504 => Error::Busy { what, status, detail: spaced(&detail), after },
@@ -92,8 +103,12 @@ fn read_errors(body: &[u8]) -> (Vec<String>, String) {
         .map(|texts| texts.collect::<Vec<_>>().join(": "))
         .filter(|text| !text.is_empty())
         .collect();
-    let text = sentences.join("; ").chars().filter(|c| !c.is_control()).take(MAX_DETAIL).collect();
+    let text = shortened(&sentences.join("; "));
     (errors.into_iter().map(|item| item.code).collect(), text)
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_DETAIL).collect()
 }
 
 /// Longest text of a registry that goes into a message, in characters.
@@ -110,7 +125,7 @@ mod tests {
 
     fn sentence(status: u16, body: &[u8]) -> String {
         let status = StatusCode::from_u16(status).unwrap();
-        failure("a:1", status, None, body, &Identity::Anonymous).to_string()
+        failure("a:1", status, None, body, None, &Identity::Anonymous).to_string()
     }
 
     #[test]
@@ -131,6 +146,17 @@ mod tests {
         assert_eq!(sentence(404, b""), "a:1 is not in the registry");
         let body = br#"{"errors":[{"code":"X","message":"moved to b"}]}"#;
         assert_eq!(sentence(404, body), "a:1 is not in the registry (X: moved to b)");
+    }
+
+    #[test]
+    fn the_reason_of_the_proxy_replaces_a_missing_body() {
+        let sentence = |body: &[u8]| {
+            let status = StatusCode::BAD_REQUEST;
+            failure("a:1", status, None, body, Some("the certificate is unknown"), &Identity::Proxy)
+                .to_string()
+        };
+        assert!(sentence(b"").ends_with("400 Bad Request the certificate is unknown"));
+        assert!(sentence(br#"{"errors":[{"code":"X","message":"no"}]}"#).ends_with("X: no"));
     }
 
     #[test]

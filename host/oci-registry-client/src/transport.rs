@@ -10,18 +10,21 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderValue, TRANSFER_ENCODING, USER_AGENT,
+    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderValue, PROXY_AUTHORIZATION,
+    TRANSFER_ENCODING, USER_AGENT,
 };
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Pool;
-use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use url::Url;
 
-use crate::connect::{self, SearchingResolver, SocketConnector};
+use crate::connect::{Connector, SocketConnector};
 use crate::endpoint::Endpoint;
 use crate::error::{self, Error};
+use crate::forward_proxy::{self, Way};
+use crate::network::Network;
 
 /// The body of a request.
 pub type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -41,14 +44,18 @@ const IDLE: Duration = Duration::from_secs(20);
 /// Name and version of this program. Some firewalls refuse requests without it.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("orascache/", env!("CARGO_PKG_VERSION")));
 
-type Plain = Pool<HttpConnector<SearchingResolver>, Body>;
-type Encrypted = Pool<HttpsConnector<HttpConnector<SearchingResolver>>, Body>;
+/// What hyper-util says when a forward proxy answers CONNECT with 407. The type of the error is not
+/// public.
+const PROXY_WANTS_PASSWORD: &str = "proxy authorization required";
+
+type Plain = Pool<Connector, Body>;
+type Encrypted = Pool<HttpsConnector<Connector>, Body>;
 
 enum Connections {
     /// The certificates of authorities are read for the first encrypted connection only, since
     /// reading them takes longer than a small transfer.
-    Tcp(Plain, OnceLock<Box<Encrypted>>),
-    Socket(Pool<SocketConnector, Body>),
+    Tcp(Connector, Box<Plain>, OnceLock<Box<Encrypted>>),
+    Socket(Box<Pool<SocketConnector, Body>>),
 }
 
 fn pool() -> hyper_util::client::legacy::Builder {
@@ -64,10 +71,14 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(endpoint: Endpoint) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, network: Network) -> Self {
         let connections = match endpoint.socket().map(PathBuf::from) {
-            Some(path) => Connections::Socket(pool().build(SocketConnector(Arc::new(path)))),
-            None => Connections::Tcp(pool().build(connect::plain()), OnceLock::new()),
+            Some(path) => Connections::Socket(Box::new(pool().build(SocketConnector(Arc::new(path))))),
+            None => {
+                let connector = Connector::new(network);
+                let plain = Box::new(pool().build(connector.clone()));
+                Connections::Tcp(connector, plain, OnceLock::new())
+            }
         };
         Transport { endpoint, connections }
     }
@@ -90,18 +101,27 @@ impl Transport {
         headers.insert(USER_AGENT, AGENT);
         let mut request = Request::new(body);
         *request.method_mut() = method.clone();
-        *request.uri_mut() = url
+        let uri: Uri = url
             .as_str()
             .parse()
             .map_err(|_| Error::protocol(url.path(), "the address cannot be requested"))?;
+        headers.remove(PROXY_AUTHORIZATION);
+        // In a tunnel, the proxy sees no requests: there it gets the header when it is connected.
+        if url.scheme() == "http"
+            && let Some(Way::Through(proxy)) = self.way(&uri)
+            && let Some(authorization) = proxy.basic_auth()
+        {
+            headers.insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
+        *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         let connection = capture_connection(&mut request);
         let sent = match &self.connections {
-            Connections::Tcp(_, encrypted) if url.scheme() == "https" => {
-                let pool = encrypted.get_or_init(|| Box::new(pool().build(connect::encrypted())));
+            Connections::Tcp(connector, _, encrypted) if url.scheme() == "https" => {
+                let pool = encrypted.get_or_init(|| Box::new(pool().build(connector.encrypted())));
                 pool.request(request).await
             }
-            Connections::Tcp(plain, _) => plain.request(request).await,
+            Connections::Tcp(_, plain, _) => plain.request(request).await,
             Connections::Socket(pool) => pool.request(request).await,
         };
         let response = sent.map_err(|error| self.unreachable(url, &error))?;
@@ -122,6 +142,11 @@ impl Transport {
             )
         });
         let is_parse = error::find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse);
+        let is_setting = error::find::<io::Error>(error).is_some_and(|error| {
+            // Of a variable that names no proxy.
+            error.kind() == io::ErrorKind::InvalidInput
+        });
+        let is_lasting = is_lasting || is_setting || why.contains(PROXY_WANTS_PASSWORD);
         if is_lasting || is_parse {
             Error::Untrusted { endpoint, why }
         } else {
@@ -130,16 +155,29 @@ impl Transport {
     }
 
     /// The address that was tried, for messages: where it is not the registry's own, both are
-    /// named.
+    /// named. So is a proxy on the way.
     pub(crate) fn tried(&self, url: &Url) -> String {
         let registry = &self.endpoint;
-        match registry.socket() {
-            Some(socket) => format!("{registry} (through {})", socket.display()),
-            None if registry.is_own(url) => registry.to_string(),
-            None => {
-                let address = url.origin().ascii_serialization();
-                format!("{address}, which {registry} sends this request to,")
+        let uri = url.as_str().parse::<Uri>().ok();
+        let through = match (registry.socket(), uri.as_ref().and_then(|uri| self.way(uri))) {
+            (Some(socket), _) => format!(" (through {})", socket.display()),
+            (None, Some(Way::Through(proxy))) => {
+                format!(" (through the proxy {})", forward_proxy::address(proxy))
             }
+            _ => String::new(),
+        };
+        if registry.socket().is_some() || registry.is_own(url) {
+            return format!("{registry}{through}");
+        }
+        let address = url.origin().ascii_serialization();
+        format!("{address}{through}, which {registry} sends this request to,")
+    }
+
+    /// The way to an address. None where a Unix socket is the only way.
+    fn way(&self, to: &Uri) -> Option<Way<'_>> {
+        match &self.connections {
+            Connections::Tcp(connector, ..) => Some(connector.network().proxies().way(to)),
+            Connections::Socket(_) => None,
         }
     }
 }

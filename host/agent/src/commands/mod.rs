@@ -6,6 +6,7 @@ mod credentials;
 use crate::cancel::Cancel;
 use crate::exit;
 use crate::log::Log;
+use crate::network::NetworkArgs;
 use crate::transfer::progress::Progress;
 use crate::transfer::{self, TransferFailure, run};
 use clap::{ArgAction, Args};
@@ -27,6 +28,8 @@ pub struct ConnectionArgs {
     /// A transfer is given up when nothing was transferred for this number of seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     patience: u32,
+    #[command(flatten)]
+    network: NetworkArgs,
     #[command(flatten)]
     login: LoginArgs,
 }
@@ -134,7 +137,9 @@ fn try_push(arguments: &PushArgs) -> Result<String, TransferFailure> {
 fn client(connection: &ConnectionArgs, remote: &RemoteArtifact) -> Result<Client, TransferFailure> {
     let credentials = connection.login.credentials(remote).map_err(TransferFailure::BadRequest)?;
     let policy = TransferPolicy::patient(Duration::from_secs(connection.patience.into()));
-    Ok(Client::new(remote.endpoint.clone(), credentials, policy))
+    let network = connection.network.network(|name| std::env::var_os(name));
+    let network = network.map_err(TransferFailure::BadRequest)?;
+    Ok(Client::with_network(remote.endpoint.clone(), credentials, policy, network))
 }
 
 /// The files and directories of an artifact. Two with the same title are an error, since a pull

@@ -11,7 +11,7 @@ use hyper::header::{
     LOCATION, RANGE, RETRY_AFTER,
 };
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
-use oci_registry_client::{Access, Body, Client, Error, Url};
+use oci_registry_client::{Access, Body, Client, Error, REASON, Url};
 use std::sync::Arc;
 
 /// Headers of a GET request that are passed on.
@@ -231,5 +231,12 @@ fn answer_with(status: StatusCode, code: &str, message: &str) -> Response<Body> 
     let mut response = Response::new(body.boxed_unsync());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // The answer to a HEAD request has no body, and the step still has to learn the reason.
+    let reason: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if let Ok(reason) = HeaderValue::from_bytes(reason.trim().as_bytes())
+        && !reason.is_empty()
+    {
+        response.headers_mut().insert(REASON, reason);
+    }
     response
 }

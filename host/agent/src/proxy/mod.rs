@@ -18,6 +18,7 @@ pub mod keep_alive;
 
 use crate::exit;
 use crate::log::Log;
+use crate::network::NetworkArgs;
 use crate::placeholders::{self, Direction};
 use clap::{ArgAction, Args};
 use oci_registry_client::{Client, Credentials, Endpoint, TransferPolicy};
@@ -30,6 +31,8 @@ pub struct ProxyArgs {
     /// The registry, as http://host:port or https://host:port.
     #[arg(long, value_name = "URL", require_equals = true)]
     pub registry: String,
+    #[command(flatten)]
+    pub network: NetworkArgs,
     /// Unix socket to listen on.
     #[arg(long, value_name = "SOCKET", require_equals = true)]
     pub socket: PathBuf,
@@ -87,7 +90,8 @@ fn prepare(
     let push = arguments.push.as_ref().map(|uri| expand(uri, Direction::Push)).transpose()?;
     let rules = rules::Rules::new(pulls?, push, credentials.pull.is_some());
     // The proxy does not repeat requests. The step does: it knows how long it can wait.
-    Ok((Client::new(endpoint, credentials, TransferPolicy::default()), rules))
+    let network = arguments.network.network(variable)?;
+    Ok((Client::with_network(endpoint, credentials, TransferPolicy::default(), network), rules))
 }
 
 #[cfg(test)]
@@ -98,6 +102,7 @@ mod tests {
     fn arguments(registry: &str, pull: &str) -> ProxyArgs {
         ProxyArgs {
             registry: registry.to_owned(),
+            network: NetworkArgs::default(),
             socket: PathBuf::from("/nowhere"),
             credentials: None,
             credentials_stdin: false,

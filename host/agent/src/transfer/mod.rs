@@ -11,7 +11,9 @@ mod run;
 use crate::cancel::Cancel;
 use crate::log::Log;
 use oci_archive::SamePath;
-use oci_registry_client::{ArtifactReference, Client, Credentials, Digest, Endpoint, TransferPolicy};
+use oci_registry_client::{
+    ArtifactReference, Client, Credentials, Digest, Endpoint, Network, TransferPolicy,
+};
 use progress::Progress;
 use push::Source;
 use std::path::Path;
@@ -25,6 +27,8 @@ pub use run::run;
 pub struct RegistryAccess {
     /// Where it is.
     pub endpoint: Endpoint,
+    /// The network on the way to it.
+    pub network: Network,
     /// A transfer is given up when nothing was transferred for this long.
     pub patience: Duration,
 }
@@ -34,7 +38,7 @@ impl RegistryAccess {
     /// run.
     fn client(&self) -> Client {
         let policy = TransferPolicy::patient(self.patience);
-        Client::new(self.endpoint.clone(), Credentials::default(), policy)
+        Client::with_network(self.endpoint.clone(), Credentials::default(), policy, self.network.clone())
     }
 }
 

@@ -1,9 +1,83 @@
-//! Which objects count as children of a primary.
+//! Which objects count as children of a primary, and that they stay as closed as they were made.
 
 use crate::script::{CONFIG_MAP, Script, description, names};
-use crate::world::{OTHER, World, config_map, owned_by};
-use orascache_contract::{Observed, Plan, WatchedKind};
-use serde_json::json;
+use crate::world::{LAB, OTHER, World, config_map, owned_by};
+use kube::api::{DynamicObject, Patch, PatchParams};
+use orascache_contract::{FailureReason, Kind, Observed, Plan, WatchedKind};
+use serde_json::{Value, json};
+
+const NETWORK_POLICY: Kind = Kind::namespaced("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies");
+
+/// A NetworkPolicy `child` that admits one peer.
+fn policy(peer: &Value) -> Value {
+    json!({
+        "apiVersion": NETWORK_POLICY.api_version, "kind": NETWORK_POLICY.kind,
+        "metadata": {"name": "child", "namespace": LAB},
+        "spec": {
+            "podSelector": {"matchLabels": {"app": "cache"}},
+            "ingress": [{"from": [peer], "ports": [{"port": 5000, "protocol": "TCP"}]}],
+        },
+    })
+}
+
+/// The pods of the namespace.
+fn ours() -> Value {
+    json!({"podSelector": {}})
+}
+
+/// The pods of all namespaces.
+fn wider() -> Value {
+    json!({"podSelector": {}, "namespaceSelector": {}})
+}
+
+/// The peers that the NetworkPolicy admits now.
+async fn admitted(world: &World) -> Value {
+    let child = world.get(&NETWORK_POLICY, "child").await.expect("a NetworkPolicy");
+    child["spec"]["ingress"][0]["from"].clone()
+}
+
+/// Always applies the NetworkPolicy.
+fn guards() -> std::sync::Arc<Script> {
+    let owned = vec![WatchedKind::whole(NETWORK_POLICY)];
+    let plan = |_: &Observed| Plan { apply: vec![policy(&ours()).to_string()], ..Plan::default() };
+    Script::new(description(owned, Vec::new()), plan)
+}
+
+#[tokio::test]
+async fn a_network_policy_that_is_widened_by_hand_is_taken_back() {
+    let world = World::start().await;
+    world.widget("w").await;
+    let script = guards();
+    let controller = world.controller(script.clone()).await;
+    for round in 1..=6 {
+        let spec = policy(&wider())["spec"].clone();
+        world.edit(&NETWORK_POLICY, "child", json!({"spec": {"ingress": spec["ingress"]}})).await;
+        world.settle(&controller).await;
+        // An edit that comes back after it was taken back five times is left, as for any field.
+        let expected = if round <= 5 { ours() } else { wider() };
+        assert_eq!(admitted(&world).await, json!([expected]), "round {round}");
+    }
+    let failure = script.last().failures.remove(0);
+    assert_eq!(failure.reason, FailureReason::FieldOwnedByOther);
+    assert!(failure.message.contains("spec.ingress (set by kubectl-edit)"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn a_network_policy_that_another_manager_applies_is_left_and_reported() {
+    let world = World::start().await;
+    world.widget("w").await;
+    let script = guards();
+    let controller = world.controller(script.clone()).await;
+    let theirs: DynamicObject = serde_json::from_value(policy(&wider())).expect("an object");
+    let parameters = PatchParams::apply("gitops").force();
+    let api = world.api(&NETWORK_POLICY, LAB);
+    api.patch("child", &parameters, &Patch::Apply(&theirs)).await.expect("an apply");
+    world.settle(&controller).await;
+    assert_eq!(admitted(&world).await, json!([wider()]));
+    let failure = script.last().failures.remove(0);
+    assert_eq!(failure.reason, FailureReason::FieldOwnedByOther);
+    assert!(failure.message.contains("spec.ingress (set by gitops)"), "{}", failure.message);
+}
 
 /// Wants a ConfigMap `child` to exist.
 fn wants_child(observed: &Observed) -> Plan {

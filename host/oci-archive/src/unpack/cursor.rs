@@ -11,11 +11,18 @@ pub(super) struct Cursor<'a> {
     root: &'a Dir,
     parts: Vec<OsString>,
     dir: Option<Dir>,
+    /// Number of directories that were made.
+    made: u64,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(root: &'a Dir) -> Self {
-        Self { root, parts: Vec::new(), dir: None }
+        Self { root, parts: Vec::new(), dir: None, made: 0 }
+    }
+
+    /// The number of directories that were made.
+    pub(super) fn made(&self) -> u64 {
+        self.made
     }
 
     /// Opens a directory that exists. A link or file on the way fails with `NotADirectory`.
@@ -25,20 +32,26 @@ impl<'a> Cursor<'a> {
 
     /// Opens a directory, and creates directories that are missing on the way, with mode 0755.
     pub(super) fn make<T: AsRef<OsStr>>(&mut self, parts: &[T]) -> io::Result<&Dir> {
-        self.walk(parts, |dir, name| match beneath::directory(dir, name) {
+        let mut made = 0;
+        let walked = self.walk(parts, |dir, name| match beneath::directory(dir, name) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                let made = make(dir, name)?;
-                beneath::set_mode(&made, 0o755)?;
-                Ok(made)
+                let new = make(dir, name)?;
+                made += 1;
+                beneath::set_mode(&new, 0o755)?;
+                Ok(new)
             }
             other => other,
-        })
+        });
+        let walked = walked.map(drop);
+        self.made += made;
+        walked?;
+        Ok(self.dir.as_ref().unwrap_or(self.root))
     }
 
     fn walk<T: AsRef<OsStr>>(
         &mut self,
         parts: &[T],
-        step: impl Fn(&Dir, &OsStr) -> io::Result<Dir>,
+        mut step: impl FnMut(&Dir, &OsStr) -> io::Result<Dir>,
     ) -> io::Result<&Dir> {
         let on_the_way = self.parts.len() <= parts.len()
             && self.parts.iter().zip(parts).all(|(here, there)| here == there.as_ref());

@@ -99,6 +99,17 @@ pub enum UnpackError {
         /// What is in the way, and what to do.
         reason: &'static str,
     },
+    /// Something that was unpacked was gone before it was in its place.
+    #[error(
+        "files for {} disappeared before they were in place: something else removes the hidden directories of \
+             pulls there ({}); keep it from doing so, and pull again", .path.display(), .hidden
+    )]
+    Disappeared {
+        /// The target directory.
+        path: PathBuf,
+        /// Name of the hidden directory.
+        hidden: String,
+    },
     /// The disk, or the quota of the user, is full.
     #[error("no space left on the device for {}; give the volume more room, or pull less", .path.display())]
     NoSpace {

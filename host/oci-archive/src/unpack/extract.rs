@@ -34,6 +34,16 @@ pub(super) struct Extraction<'a> {
     pub(super) limits: &'a Limits,
 }
 
+/// What was made of a layer.
+#[derive(Debug)]
+pub(super) struct Extracted {
+    pub(super) unpacked: Unpacked,
+    /// Modes that are set last.
+    pub(super) modes: Modes,
+    /// Number of files, links and directories that must be there afterwards.
+    pub(super) entries: u64,
+}
+
 /// What is known while entries are read.
 struct State<'a> {
     places: Cursor<'a>,
@@ -41,6 +51,8 @@ struct State<'a> {
     links: Cursor<'a>,
     modes: Modes,
     unpacked: Unpacked,
+    /// Number of files and links that exist.
+    entries: u64,
     /// Bytes of all files, as far as their headers said.
     announced: u64,
     buffer: Vec<u8>,
@@ -48,11 +60,7 @@ struct State<'a> {
 
 impl Extraction<'_> {
     /// Unpacks all of it, and reads `content` to its end.
-    pub(super) fn run(
-        &self,
-        content: impl Read,
-        tar_digest: Option<&str>,
-    ) -> Result<(Unpacked, Modes), UnpackError> {
+    pub(super) fn run(&self, content: impl Read, tar_digest: Option<&str>) -> Result<Extracted, UnpackError> {
         let decoder = Decoder::new(content)
             .map_err(|error| self.damaged(error))?
             .map_err(|found| UnpackError::NotAnArchive { title: self.title.to_owned(), found })?;
@@ -73,6 +81,7 @@ impl Extraction<'_> {
             links: Cursor::new(self.root),
             modes: Modes::default(),
             unpacked: Unpacked::default(),
+            entries: 0,
             announced: 0,
             buffer: vec![0; BUFFER],
         };
@@ -105,7 +114,8 @@ impl Extraction<'_> {
                 return Err(UnpackError::TarDigest { title, expected, actual });
             }
         }
-        Ok((state.unpacked, state.modes))
+        let entries = state.entries + state.places.made();
+        Ok(Extracted { unpacked: state.unpacked, modes: state.modes, entries })
     }
 
     /// An error of the readers: one of our own, or damage.
@@ -207,7 +217,8 @@ impl Extraction<'_> {
                     return Err(UnpackError::Bomb { title, compressed, allowed });
                 }
                 let dir = self.go_to(&mut state.places, &name, above)?;
-                let file = self.replacing(dir, &name, &parts, || beneath::create(dir, last))?;
+                let file =
+                    self.replacing(dir, &mut state.entries, &name, &parts, || beneath::create(dir, last))?;
                 state.unpacked.bytes += self.content(entry, file, &parts, mode, &mut state.buffer)?;
             }
             EntryType::Symlink => {
@@ -219,7 +230,9 @@ impl Extraction<'_> {
                 })?;
                 let dir = self.go_to(&mut state.places, &name, above)?;
                 let target = Path::new(OsStr::from_bytes(&target));
-                self.replacing(dir, &name, &parts, || dir.symlink_contents(target, last))?;
+                self.replacing(dir, &mut state.entries, &name, &parts, || {
+                    dir.symlink_contents(target, last)
+                })?;
             }
             EntryType::Link => {
                 let target = entry.link_name_bytes().unwrap_or_default().into_owned();
@@ -254,22 +267,28 @@ impl Extraction<'_> {
         Ok(())
     }
 
-    /// Creates an entry. One that exists is replaced: the last of several entries with one name
-    /// counts.
+    /// Creates an entry, and counts it. One that exists is replaced: the last of several entries
+    /// with one name counts.
     fn replacing<T>(
         &self,
         dir: &Dir,
+        entries: &mut u64,
         name: &[u8],
         parts: &[&OsStr],
         make: impl Fn() -> io::Result<T>,
     ) -> Result<T, UnpackError> {
+        let mut is_new = true;
         let result = make().or_else(|error| {
             if error.kind() != ErrorKind::AlreadyExists {
                 return Err(error);
             }
             dir.remove_file(parts.last().copied().unwrap_or_default())?;
+            is_new = false;
             make()
         });
+        if is_new && result.is_ok() {
+            *entries += 1;
+        }
         result.map_err(|error| match error.kind() {
             ErrorKind::IsADirectory => {
                 self.refused(name, "the archive holds a directory of this name as well")
@@ -338,7 +357,7 @@ impl Extraction<'_> {
             Err(source) => return Err(self.unwritable(&from, source)),
         }
         let dir = self.go_to(&mut state.places, name, above)?;
-        self.replacing(dir, name, parts, || from_dir.hard_link(from_name, dir, last))
+        self.replacing(dir, &mut state.entries, name, parts, || from_dir.hard_link(from_name, dir, last))
     }
 }
 
@@ -349,7 +368,7 @@ pub(super) fn file(
     root: &Dir,
     path: &Path,
     content: &mut impl Read,
-) -> Result<Unpacked, UnpackError> {
+) -> Result<Extracted, UnpackError> {
     let here = path.join(OsStr::from_bytes(&join(parts)));
     let unwritable = |source| UnpackError::write(&here, source);
     let mut dir = None;
@@ -374,5 +393,6 @@ pub(super) fn file(
         }
     }
     beneath::set_mode(&file, 0o644).map_err(unwritable)?;
-    Ok(Unpacked { files: 1, bytes })
+    let unpacked = Unpacked { files: 1, bytes };
+    Ok(Extracted { unpacked, modes: Modes::default(), entries: parts.len() as u64 })
 }

@@ -3,6 +3,7 @@
 use super::cursor::make;
 use super::error::UnpackError;
 use super::modes::Modes;
+use super::mount;
 use super::remove::{is_directory, some_names};
 use super::source::BUFFER;
 use crate::beneath;
@@ -18,6 +19,9 @@ const DIRECTORY_OVER_FILE: &str =
 const DIFFERENT_CONTENT: &str = "two of the layers hold it with different content";
 const FILE_OVER_DIRECTORY: &str =
     "it is a file or link, and a directory of that name is there; remove that, or pull to another path";
+
+const FILE_IS_MOUNT: &str = "another file is mounted there, as by subPath or from a ConfigMap, and cannot be \
+     replaced; mount it elsewhere, or pull to another path";
 
 /// Whether two trees may hold the same file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,9 +78,10 @@ impl Existing {
 }
 
 /// Looks for entries of `to` that would be in the way of moving `from` there. `path` is the path of
-/// `to`.
-pub(super) fn check(from: &Dir, to: &Dir, path: &Path, same: SamePath) -> Result<(), UnpackError> {
+/// `to`. Returns the number of entries that are in both.
+pub(super) fn check(from: &Dir, to: &Dir, path: &Path, same: SamePath) -> Result<u64, UnpackError> {
     let unwritable = |source| UnpackError::write(path, source);
+    let mut shared = 0;
     for entry in from.entries().map_err(unwritable)? {
         let entry = entry.map_err(unwritable)?;
         let name = entry.file_name();
@@ -90,7 +95,10 @@ pub(super) fn check(from: &Dir, to: &Dir, path: &Path, same: SamePath) -> Result
                 let existing = Existing::open(to, &name, there.mode()).map_err(unwritable)?;
                 let checked = check(&from, &existing.dir, &here, same);
                 existing.close().map_err(unwritable)?;
-                checked?;
+                shared += checked?;
+            }
+            (false, false) if mount::is_mounted_over(to, &name) => {
+                return Err(UnpackError::Clash { path: here, reason: FILE_IS_MOUNT });
             }
             (false, false) if same == SamePath::LastWins => {}
             (false, false) => {
@@ -101,8 +109,23 @@ pub(super) fn check(from: &Dir, to: &Dir, path: &Path, same: SamePath) -> Result
             (true, false) => return Err(UnpackError::Clash { path: here, reason: DIRECTORY_OVER_FILE }),
             (false, true) => return Err(UnpackError::Clash { path: here, reason: FILE_OVER_DIRECTORY }),
         }
+        shared += 1;
     }
-    Ok(())
+    Ok(shared)
+}
+
+/// The number of entries in a directory and in all that are in it.
+pub(super) fn count(dir: &Dir) -> io::Result<u64> {
+    let mut count = 0;
+    for entry in dir.entries()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        count += 1;
+        if is_directory(dir, &name, entry.file_type()?)? {
+            count += self::count(&beneath::directory(dir, &name)?)?;
+        }
+    }
+    Ok(count)
 }
 
 /// Whether two entries that are no directories are links to the same target, or files with equal
@@ -147,6 +170,8 @@ pub(super) struct Mover<'a> {
     /// Modes to be set later. Directories that exist already are removed from it, since they keep
     /// the modes that they have.
     pub(super) modes: Option<&'a mut Modes>,
+    /// Number of entries that have arrived.
+    pub(super) moved: u64,
 }
 
 impl Mover<'_> {
@@ -167,8 +192,12 @@ impl Mover<'_> {
                         ErrorKind::IsADirectory => {
                             UnpackError::Clash { path: here.clone(), reason: FILE_OVER_DIRECTORY }
                         }
+                        ErrorKind::ResourceBusy => {
+                            UnpackError::Clash { path: here.clone(), reason: FILE_IS_MOUNT }
+                        }
                         _ => UnpackError::write(&here, source),
                     })?;
+                    self.moved += 1;
                 }
             }
         }
@@ -178,13 +207,19 @@ impl Mover<'_> {
         let unwritable = |source| UnpackError::write(here, source);
         match look(to, name).map_err(unwritable)? {
             None => match from.rename(name, to, name) {
-                Ok(()) => Ok(()),
+                // Another program may have removed some of it just before.
+                Ok(()) => {
+                    let arrived = beneath::directory(to, name).and_then(|arrived| count(&arrived));
+                    self.moved += 1 + arrived.map_err(unwritable)?;
+                    Ok(())
+                }
                 Err(error) if is_elsewhere(&error) => {
                     let inner = beneath::directory(from, name).map_err(unwritable)?;
                     let mode = inner.dir_metadata().map_err(unwritable)?.mode();
                     let made = make(to, name).map_err(unwritable)?;
                     self.merge(&inner, &made, here)?;
                     beneath::set_mode(&made, mode).map_err(unwritable)?;
+                    self.moved += 1;
                     from.remove_dir(name).map_err(unwritable)
                 }
                 Err(error) => Err(unwritable(error)),
@@ -198,6 +233,7 @@ impl Mover<'_> {
                 let moved = self.merge(&inner, &existing.dir, here);
                 existing.close().map_err(unwritable)?;
                 moved?;
+                self.moved += 1;
                 from.remove_dir(name).map_err(unwritable)
             }
             Some(_) => Err(UnpackError::Clash { path: here.to_owned(), reason: DIRECTORY_OVER_FILE }),

@@ -2,7 +2,8 @@
 
 use super::cursor::make;
 use super::error::UnpackError;
-use super::extract::{self, Extraction};
+use super::extract::{self, Extracted, Extraction};
+use super::liveness::{self, Liveness, Observer};
 use super::modes::Modes;
 use super::place::{self, Mover, SamePath};
 use super::source::Source;
@@ -10,20 +11,15 @@ use super::{Unpacked, remove};
 use crate::beneath;
 use crate::limits::Limits;
 use crate::title::{self, STAGING_PREFIX};
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{Dir, MetadataExt};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, TryLockError};
-use std::hash::{BuildHasher, RandomState};
-use std::io::{self, ErrorKind, Read};
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Name of the file whose lock says that the pull is running.
-const LOCK: &str = "lock";
 
 /// Name of the directory of the layers that have arrived.
 const CONTENT: &str = "content";
@@ -54,8 +50,8 @@ pub struct Staging {
     content: Dir,
     arrived: Mutex<Arrived>,
     keeps_modes: bool,
-    /// The lock lasts as long as this file is open.
-    _lock: File,
+    /// Other pulls see by it that this one still runs.
+    _liveness: Liveness,
 }
 
 /// The layers that have arrived.
@@ -63,13 +59,15 @@ pub struct Staging {
 struct Arrived {
     titles: BTreeSet<Vec<u8>>,
     modes: Modes,
+    /// Number of files, links and directories in the content.
+    entries: u64,
     /// Number of layers so far, for the names of their directories.
     layers: u64,
 }
 
 impl Staging {
     /// Begins a pull into `target`, which is created if it is missing, and may be a symbolic link
-    /// to a directory. Removes the hidden directories of pulls that were killed.
+    /// to a directory. Removes the hidden directories of pulls that were killed a while ago.
     ///
     /// # Errors
     ///
@@ -78,47 +76,49 @@ impl Staging {
         let unwritable = |source| UnpackError::write(target, source);
         std::fs::create_dir_all(target).map_err(unwritable)?;
         let dir = Dir::from_std_file(File::open(target).map_err(unwritable)?);
-        remove_dead_pulls(&dir).map_err(unwritable)?;
-        for _ in 0..100 {
-            // Hashers are seeded with random numbers.
-            let name = OsString::from(format!("{STAGING_PREFIX}{:016x}", RandomState::new().hash_one(0)));
-            let root = match make(&dir, &name) {
-                Ok(root) => root,
-                // Another pull has the name, or took this directory for that of a pull that was
-                // killed.
-                Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {
-                    continue;
-                }
-                Err(source) => return Err(unwritable(source)),
-            };
-            let begun = lock(&root).and_then(|lock| {
-                let Some(lock) = lock else { return Ok(None) };
-                Ok(Some((lock, make(&root, OsStr::new(CONTENT))?)))
-            });
-            match begun {
-                Ok(Some((lock, content))) => {
-                    let arrived = Mutex::default();
-                    let keeps_modes = beneath::set_mode(&content, 0o700).map_err(unwritable)?;
-                    return Ok(Self {
-                        target: dir,
-                        path: target.to_owned(),
-                        name,
-                        root,
-                        content,
-                        arrived,
-                        keeps_modes,
-                        _lock: lock,
-                    });
-                }
-                Ok(None) => {}
-                Err(source) => {
-                    // The disk may be full. The part that had room is removed.
-                    let _ = remove::directory(&dir, &name);
-                    return Err(unwritable(source));
-                }
+        let staging = match Self::begin(&dir, target) {
+            // What other pulls have left over may fill the disk.
+            Err(UnpackError::NoSpace { .. }) => {
+                Observer::of_target(&dir)
+                    .and_then(|observer| observer.remove_left_over(&dir))
+                    .map_err(unwritable)?;
+                Self::begin(&dir, target)?
             }
+            begun => begun?,
+        };
+        Observer::of_new(&staging.content)
+            .and_then(|observer| observer.remove_left_over(&dir))
+            .map_err(unwritable)?;
+        Ok(staging)
+    }
+
+    /// Makes the hidden directory.
+    fn begin(dir: &Dir, target: &Path) -> Result<Self, UnpackError> {
+        let unwritable = |source| UnpackError::write(target, source);
+        let name = liveness::random_name(STAGING_PREFIX);
+        let root = make(dir, &name).map_err(unwritable)?;
+        let begun = || {
+            let liveness = Liveness::begin(&root)?;
+            let content = make(&root, OsStr::new(CONTENT))?;
+            let keeps_modes = beneath::set_mode(&content, 0o700)?;
+            Ok((dir.try_clone()?, liveness, content, keeps_modes))
+        };
+        let begun = begun().map_err(unwritable);
+        if begun.is_err() {
+            // The disk may be full. The part that had room is removed.
+            let _ = remove::directory(dir, &name);
         }
-        Err(unwritable(io::Error::other("no free name was found for a directory to unpack in")))
+        let (dir, liveness, content, keeps_modes) = begun?;
+        Ok(Self {
+            target: dir,
+            path: target.to_owned(),
+            name,
+            root,
+            content,
+            arrived: Mutex::default(),
+            keeps_modes,
+            _liveness: liveness,
+        })
     }
 
     /// Whether the file system takes modes. Where it does not, files have the modes that the file
@@ -134,9 +134,7 @@ impl Staging {
     ///
     /// If the title leads out of the target or is taken, if `content` fails, or if the disk does.
     pub fn file(&self, title: &str, mut content: impl Read) -> Result<Unpacked, UnpackError> {
-        self.layer(title, |parts, root| {
-            extract::file(title, parts, root, &self.path, &mut content).map(|done| (done, Modes::default()))
-        })
+        self.layer(title, |parts, root| extract::file(title, parts, root, &self.path, &mut content))
     }
 
     /// Unpacks a layer that is a directory: an archive, compressed with gzip or not, the names of
@@ -194,7 +192,7 @@ impl Staging {
     fn layer(
         &self,
         title: &str,
-        unpack: impl FnOnce(&[OsString], &Dir) -> Result<(Unpacked, Modes), UnpackError>,
+        unpack: impl FnOnce(&[OsString], &Dir) -> Result<Extracted, UnpackError>,
     ) -> Result<Unpacked, UnpackError> {
         let refused =
             |reason: &str| UnpackError::Title { title: title.to_owned(), reason: reason.to_owned() };
@@ -210,18 +208,23 @@ impl Staging {
         };
         let here = self.path.join(OsStr::from_bytes(&path));
         let root = make(&self.root, &name).map_err(|source| UnpackError::write(&here, source))?;
-        let result = unpack(&parts, &root).and_then(|(unpacked, modes)| {
+        let result = unpack(&parts, &root).and_then(|extracted| {
             let mut arrived = self.arrived();
             if arrived.titles.contains(&path) {
                 return Err(refused("another layer of the artifact has the same title"));
             }
-            place::check(&root, &self.content, &self.path, SamePath::LastWins)?;
-            self.mover(None).merge(&root, &self.content, &self.path)?;
-            if !arrived.modes.extend(modes) {
+            let shared = place::check(&root, &self.content, &self.path, SamePath::LastWins)?;
+            let mut mover = self.mover(None);
+            mover.merge(&root, &self.content, &self.path)?;
+            if mover.moved != extracted.entries {
+                return Err(self.disappeared());
+            }
+            arrived.entries += mover.moved.saturating_sub(shared);
+            if !arrived.modes.extend(extracted.modes) {
                 return Err(refused(TOO_MANY_MODES));
             }
             arrived.titles.insert(path);
-            Ok(unpacked)
+            Ok(extracted.unpacked)
         });
         // Where this fails, the directory is removed with the whole pull.
         let _ = remove::directory(&self.root, &name);
@@ -231,7 +234,28 @@ impl Staging {
     fn mover<'a>(&'a self, modes: Option<&'a mut Modes>) -> Mover<'a> {
         let mut temporary = self.name.clone();
         temporary.push("-file");
-        Mover { temporary, root: &self.path, modes }
+        Mover { temporary, root: &self.path, modes, moved: 0 }
+    }
+
+    fn disappeared(&self) -> UnpackError {
+        let hidden = self.name.to_string_lossy().into_owned();
+        UnpackError::Disappeared { path: self.path.clone(), hidden }
+    }
+
+    /// Checks that the hidden directory still has its name, and all that was unpacked. Another
+    /// program may have removed it: files that are missing must not look like success.
+    ///
+    /// # Errors
+    ///
+    /// If something is missing.
+    fn check_complete(&self, expected: u64) -> Result<(), UnpackError> {
+        let identity = |metadata: cap_std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let named = self.target.symlink_metadata(&self.name).map(identity);
+        let is_there =
+            named.is_ok_and(|named| self.root.dir_metadata().is_ok_and(|own| identity(own) == named));
+        // Parts of the directory may be removed while it is read.
+        let is_complete = is_there && place::count(&self.content).is_ok_and(|count| count >= expected);
+        if is_complete { Ok(()) } else { Err(self.disappeared()) }
     }
 
     /// Looks for paths that an earlier pull into the same target holds too.
@@ -241,7 +265,7 @@ impl Staging {
     /// If one of the two has a directory where the other has a file, or if both hold a file with
     /// different content and `same` refuses that.
     pub fn check_against(&self, earlier: &Self, same: SamePath) -> Result<(), UnpackError> {
-        place::check(&self.content, &earlier.content, &self.path, same)
+        place::check(&self.content, &earlier.content, &self.path, same).map(drop)
     }
 
     /// Moves several pulls into their common target, all or none. Where two hold the same file, the
@@ -252,6 +276,9 @@ impl Staging {
     /// As [`Staging::place`], and if one of the pulls has a directory where another one has a file:
     /// then nothing was moved.
     pub fn place_all(pulls: Vec<Self>) -> Result<(), UnpackError> {
+        for pull in &pulls {
+            pull.check_complete(pull.arrived().entries)?;
+        }
         let mut pulls = pulls.into_iter();
         let Some(first) = pulls.next() else { return Ok(()) };
         for later in pulls {
@@ -262,10 +289,17 @@ impl Staging {
 
     /// Moves everything that has arrived in a later pull to this one.
     fn absorb(&self, later: &Self) -> Result<(), UnpackError> {
-        place::check(&later.content, &self.content, &self.path, SamePath::LastWins)?;
+        let expected = later.arrived().entries;
+        let shared = place::check(&later.content, &self.content, &self.path, SamePath::LastWins)?;
         let mut modes = std::mem::take(&mut later.arrived().modes);
-        self.mover(Some(&mut modes)).merge(&later.content, &self.content, &self.path)?;
-        if !self.arrived().modes.extend(modes) {
+        let mut mover = self.mover(Some(&mut modes));
+        mover.merge(&later.content, &self.content, &self.path)?;
+        if mover.moved < expected {
+            return Err(later.disappeared());
+        }
+        let mut arrived = self.arrived();
+        arrived.entries += mover.moved.saturating_sub(shared);
+        if !arrived.modes.extend(modes) {
             return Err(UnpackError::Clash { path: self.path.clone(), reason: TOO_MANY_MODES });
         }
         Ok(())
@@ -277,12 +311,19 @@ impl Staging {
     ///
     /// # Errors
     ///
-    /// If a directory is where a file should be or the other way round: then nothing was moved. If
-    /// the file system fails: then some entries may have been moved.
+    /// If a directory is where a file should be or the other way round, if a file is mounted where
+    /// one should be replaced, or if something that was unpacked is gone: then nothing was moved.
+    /// If the file system fails: then some entries may have been moved.
     pub fn place(self) -> Result<(), UnpackError> {
-        place::check(&self.content, &self.target, &self.path, SamePath::LastWins)?;
         let mut arrived = self.arrived();
-        self.mover(Some(&mut arrived.modes)).merge(&self.content, &self.target, &self.path)?;
+        self.check_complete(arrived.entries)?;
+        place::check(&self.content, &self.target, &self.path, SamePath::LastWins)?;
+        let expected = arrived.entries;
+        let mut mover = self.mover(Some(&mut arrived.modes));
+        mover.merge(&self.content, &self.target, &self.path)?;
+        if mover.moved < expected {
+            return Err(self.disappeared());
+        }
         arrived.modes.apply(&self.target, &self.path)
     }
 }
@@ -295,45 +336,3 @@ impl Drop for Staging {
 }
 
 const TOO_MANY_MODES: &str = "there are too many directories that their owner cannot write to";
-
-/// Locks a staging directory. `None` if another pull is about to remove it.
-fn lock(root: &Dir) -> io::Result<Option<File>> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true);
-    let lock = match root.open_with(LOCK, &options) {
-        Ok(lock) => lock.into_std(),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    match lock.try_lock() {
-        // Between opening and locking, another pull may have locked, removed and unlocked the file.
-        Ok(()) if lock.metadata()?.nlink() == 0 => Ok(None),
-        Ok(()) => Ok(Some(lock)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        // On a file system without locks, other pulls cannot lock it either, and leave the
-        // directory alone.
-        Err(TryLockError::Error(_)) => Ok(Some(lock)),
-    }
-}
-
-/// Removes the directories of pulls that were killed, as far as that is possible.
-fn remove_dead_pulls(target: &Dir) -> io::Result<()> {
-    let mut names = Vec::new();
-    for entry in target.entries()? {
-        let name = entry?.file_name();
-        if name.as_bytes().starts_with(STAGING_PREFIX.as_bytes()) {
-            names.push(name);
-        }
-    }
-    for name in names {
-        let Ok(root) = beneath::directory(target, &name) else { continue };
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true);
-        let Ok(lock) = root.open_with(LOCK, &options) else { continue };
-        let lock = lock.into_std();
-        if lock.try_lock().is_ok() {
-            let _ = remove::directory(target, &name);
-        }
-    }
-    Ok(())
-}

@@ -1,6 +1,7 @@
 #![allow(clippy::print_stderr)] // Says which tests were skipped.
 
 mod hostile;
+mod left_over;
 mod placing;
 
 use super::*;

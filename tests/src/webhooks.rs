@@ -16,6 +16,7 @@ use orascache_operator::EMBEDDED;
 use orascache_operator::operator::{self, Operator};
 use orascache_operator::settings::Source;
 use orascache_operator::webhooks::{Certificate, Options};
+use orascache_runtime::Guest;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -28,6 +29,15 @@ pub async fn operator(cluster: &Cluster) -> Operator {
 
 /// The same with changed options.
 pub async fn operator_with(cluster: &Cluster, change: impl FnOnce(&mut operator::Options)) -> Operator {
+    operator_of(cluster, Arc::new(guest(EMBEDDED)), change).await
+}
+
+/// The same with another guest, whose own admission is served.
+pub async fn operator_of(
+    cluster: &Cluster,
+    guest: Arc<Guest>,
+    change: impl FnOnce(&mut operator::Options),
+) -> Operator {
     let client = cluster.client();
     let namespace =
         serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names::NAMESPACE}});
@@ -38,7 +48,6 @@ pub async fn operator_with(cluster: &Cluster, change: impl FnOnce(&mut operator:
         .expect("the operator's namespace");
     // The configurations are applied before the operator starts, as with `kubectl apply -k`.
     let address = free_address();
-    let guest = Arc::new(guest(EMBEDDED));
     install(cluster, &client, address, guest.describe()).await;
     // With a Lease, as in an installation.
     let mut options = operator::Options {
@@ -55,9 +64,9 @@ pub async fn operator_with(cluster: &Cluster, change: impl FnOnce(&mut operator:
         ..operator::Options::default()
     };
     change(&mut options);
-    let operator =
-        operator::start(cluster.operator_client().await, guest, options).await.expect("the operator starts");
-    until_ca_is_published(&client).await;
+    let operator = operator::start(cluster.operator_client().await, guest.clone(), options).await;
+    let operator = operator.expect("the operator starts");
+    until_ca_is_published(&client, guest.describe()).await;
     tokio::time::timeout(PATIENCE, operator.synced()).await.expect("the operator syncs");
     operator
 }
@@ -71,39 +80,47 @@ fn free_address() -> SocketAddr {
 /// Services: a real one gets URLs in the configurations, and the fake one a route for the Service.
 async fn install(cluster: &Cluster, client: &Client, address: SocketAddr, description: &Description) {
     let configurations = webhook_configurations(&ManifestOptions::default(), description);
-    let mut mutating = configurations.mutating.expect("mutating webhooks");
-    let mut validating = configurations.validating.expect("validating webhooks");
+    let (mut mutating, mut validating) = (configurations.mutating, configurations.validating);
     if cluster.is_real() {
         let replace_service = |config: &mut WebhookClientConfig| {
             let path = config.service.take().and_then(|service| service.path).unwrap_or_default();
             config.url = Some(format!("https://{address}{path}"));
         };
-        mutating
-            .webhooks
-            .iter_mut()
-            .flatten()
-            .for_each(|webhook| replace_service(&mut webhook.client_config));
-        validating
-            .webhooks
-            .iter_mut()
-            .flatten()
-            .for_each(|webhook| replace_service(&mut webhook.client_config));
+        let webhooks = mutating.iter_mut().flat_map(|found| found.webhooks.iter_mut().flatten());
+        webhooks.for_each(|webhook| replace_service(&mut webhook.client_config));
+        let webhooks = validating.iter_mut().flat_map(|found| found.webhooks.iter_mut().flatten());
+        webhooks.for_each(|webhook| replace_service(&mut webhook.client_config));
     } else {
         cluster.server().route_service(names::NAMESPACE, names::WEBHOOK_SERVICE, 443, address);
     }
     let parameters = PatchParams::apply("test").force();
-    let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
-    api.patch(&mutating.name_any(), &parameters, &Patch::Apply(&mutating)).await.expect("applied");
-    let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
-    api.patch(&validating.name_any(), &parameters, &Patch::Apply(&validating)).await.expect("applied");
+    if let Some(mutating) = mutating {
+        let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+        api.patch(&mutating.name_any(), &parameters, &Patch::Apply(&mutating)).await.expect("applied");
+    }
+    if let Some(validating) = validating {
+        let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+        api.patch(&validating.name_any(), &parameters, &Patch::Apply(&validating)).await.expect("applied");
+    }
 }
 
-/// Waits until the operator has written its CA into the configurations.
-async fn until_ca_is_published(client: &Client) {
-    let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
-    let has_bundle = |found: Option<&MutatingWebhookConfiguration>| {
+/// Waits until the operator has written its CA into the configurations. A guest without rules that
+/// patch has no mutating configuration.
+async fn until_ca_is_published(client: &Client, description: &Description) {
+    let has_ca = |config: &WebhookClientConfig| config.ca_bundle.is_some();
+    if description.admission.iter().any(|rule| rule.mutating) {
+        let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+        let has_bundle = |found: Option<&MutatingWebhookConfiguration>| {
+            let webhooks = found.and_then(|found| found.webhooks.as_ref());
+            webhooks.is_some_and(|all| all.iter().all(|webhook| has_ca(&webhook.client_config)))
+        };
+        let published = wait::await_condition(api, names::OPERATOR, has_bundle);
+        tokio::time::timeout(PATIENCE, published).await.expect("published in time").expect("watched");
+    }
+    let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+    let has_bundle = |found: Option<&ValidatingWebhookConfiguration>| {
         let webhooks = found.and_then(|found| found.webhooks.as_ref());
-        webhooks.is_some_and(|all| all.iter().all(|webhook| webhook.client_config.ca_bundle.is_some()))
+        webhooks.is_some_and(|all| all.iter().all(|webhook| has_ca(&webhook.client_config)))
     };
     let published = wait::await_condition(api, names::OPERATOR, has_bundle);
     tokio::time::timeout(PATIENCE, published).await.expect("published in time").expect("watched");

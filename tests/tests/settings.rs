@@ -138,7 +138,7 @@ async fn changed_settings_take_effect_and_invalid_ones_do_not() {
     let events = events(&cluster).await;
     let event = events.iter().find(|event| event["reason"] == "InvalidSettings").expect("that event");
     let note = event["note"].as_str().unwrap_or_default();
-    assert!(note.contains("settings.allowedRegistry is unknown") && note.contains("stay in force"), "{note}");
+    assert!(note.contains("settings.allowedRegistry is unknown") && note.contains("stay in use"), "{note}");
     assert!(is_refused_for_registry(&tried(&cluster, Some("ghcr.io")).await));
     let admitted = tried(&cluster, Some("quay.io")).await.expect("allowed as before");
     assert_eq!(admitted["spec"]["initContainers"][0]["image"], "mirror.lab/agent:7");

@@ -152,8 +152,8 @@ impl Reviewer for Admission {
     }
 }
 
-/// The fields of a request that the host reads: in which namespace primaries may matter, and whether
-/// the request is about the settings.
+/// The fields of a request that the host reads: in which namespace primaries may matter, and
+/// whether the request is about the settings.
 #[derive(Default, Deserialize)]
 struct Request<'a> {
     #[serde(borrow, default)]

@@ -34,7 +34,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the operator against a cluster: in-cluster credentials or the current kubeconfig.
     Run(Box<RunArgs>),
-    /// Start a Kubernetes API on loopback with the operator in it. Needs no cluster and no containers.
+    /// Start a Kubernetes API on loopback with the operator in it. Needs no cluster and no
+    /// containers.
     Dev(DevArgs),
     /// Print the objects that a cache would get.
     Render(RenderArgs),

@@ -50,8 +50,8 @@ impl Format {
     }
 }
 
-/// Reads the documents of a YAML or JSON file, or of standard input for `-`. Empty documents are left
-/// out, and the items of Lists are returned one by one.
+/// Reads the documents of a YAML or JSON file, or of standard input for `-`. Empty documents are
+/// left out, and the items of Lists are returned one by one.
 ///
 /// # Errors
 /// When the file cannot be read or is neither YAML nor JSON; the message names the place.

@@ -2,8 +2,8 @@
 //!
 //! The settings in use are the last ones that the component accepted. Settings that it refuses
 //! change nothing; the log, an event and a metric say so. Until the component has accepted some, no
-//! review is answered, since a limit must not be lifted because somebody misspelt it; plans are made
-//! with the defaults.
+//! review is answered, since a limit must not be lifted because somebody misspelt it; plans are
+//! made with the defaults.
 
 mod metrics;
 mod reader;
@@ -56,8 +56,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Returns once the ConfigMap was read, or is known to be out of reach for now. Without a source
-    /// the settings are the reader's defaults.
+    /// Returns once the ConfigMap was read, or is known to be out of reach for now. Without a
+    /// source the settings are the reader's defaults.
     ///
     /// # Errors
     /// When the component does not accept the defaults.

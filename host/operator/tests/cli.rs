@@ -109,8 +109,7 @@ fn dev_runs_a_command_and_exits_with_its_code() {
     let folder = tempfile::tempdir().expect("a folder");
     let kubeconfig = folder.path().join("kubeconfig");
     let path = kubeconfig.display().to_string();
-    let script =
-        r#"test "$KUBECONFIG" = "$WANTED" && grep -q 'server: https://127.0.0.1:' "$KUBECONFIG" && exit 7"#;
+    let script = r#"test "$KUBECONFIG" = "$WANTED" && grep -q 'https://127.0.0.1:' "$KUBECONFIG" && exit 7"#;
     let output = orascache()
         .args(["dev", "--kubeconfig", &path, "--exec", script])
         .env("WANTED", &kubeconfig)
@@ -135,7 +134,7 @@ fn run_without_a_cluster_says_what_to_do() {
     assert!(err(&output).contains("orascache dev"), "{}", err(&output));
 }
 
-const STEP: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: step\n  annotations:\n    oras.converged-computing.github.io/oras-cache: demo\n    oras.converged-computing.github.io/input-uri: flow/words:1\nspec:\n  restartPolicy: Never\n  containers: [{name: app, image: busybox, command: [cat, list.txt], workingDir: /data}]\n";
+const STEP: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: step\n  annotations:\n    oras.converged-computing.github.io/oras-cache: demo\n    oras.converged-computing.github.io/input-uri: flow/words:1\n    oras.converged-computing.github.io/input-path: /data\nspec:\n  restartPolicy: Never\n  containers: [{name: app, image: busybox, command: [cat, list.txt]}]\n";
 
 #[test]
 fn review_finds_caches_in_the_same_file_and_in_the_context() {

@@ -1,9 +1,9 @@
 //! Runs any guest of the WIT package: components that decide and import nothing.
 //!
-//! [`Engine`] loads a component as a [`Guest`] and runs its calls with bounded memory and time, fair
-//! to the other tasks of the process. A [`Version`] is a guest at work: its decisions can be recorded
-//! ([`record`]), made again ([`replay`]), and handed over to a new version while the process runs
-//! ([`hot_swap`]), which is a [`Canary`] at first.
+//! [`Engine`] loads a component as a [`Guest`] and runs its calls with bounded memory and time,
+//! fair to the other tasks of the process. A [`Version`] is a guest at work: its decisions can be
+//! recorded ([`record`]), made again ([`replay`]), and handed over to a new version while the
+//! process runs ([`hot_swap`]), which is a [`Canary`] at first.
 //!
 //! This crate knows no API server, no webhooks and no kinds of objects. Who uses it gives a guest
 //! what it has observed, and carries out what it plans.

@@ -1,5 +1,5 @@
-//! A version of the component at work: its decisions are recorded where that is asked for, and while
-//! it is a canary, the version before it answers where it fails.
+//! A version of the component at work: its decisions are recorded where that is asked for, and
+//! while it is a canary, the version before it answers where it fails.
 //!
 //! Decisions have no effect of their own, so that two versions can be asked about the same input.
 //! When a new version fails where the old one does not, the old one's answer is used, and nobody

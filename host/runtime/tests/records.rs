@@ -157,7 +157,8 @@ async fn a_slow_writer_costs_records_and_no_decisions() {
 #[test]
 fn records_of_version_1_are_converted() {
     let records = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures"));
-    let [generates, fails, needs, refuses, patches, warns] = <[Record; 6]>::try_from(records).expect("six");
+    let records = <[Record; 7]>::try_from(records).expect("seven");
+    let [generates, fails, needs, refuses, patches, warns, plans_nothing] = records;
 
     let Decision::Reconcile { observed, output: Ok(plan) } = generates.decision else { panic!("no plan") };
     assert!(observed.primary.starts_with('{') && observed.settings.is_empty() && observed.answers.is_empty());
@@ -188,10 +189,14 @@ fn records_of_version_1_are_converted() {
     let refused: Response = response(refuses);
     let refusal = refused.refusal().expect("refused");
     assert_eq!(refusal.code, 422);
-    assert!(refusal.message.starts_with("OrasCache nowhere does not exist"), "{}", refusal.message);
+    assert!(refusal.message.contains("imput-uri is unknown"), "{}", refusal.message);
     let patched = response(patches);
     assert!(patched.patch().is_some_and(|patch| patch.starts_with('[')));
     assert_eq!(patched.audit, [("decision".to_owned(), "injected".to_owned())]);
     let warned = response(warns);
     assert_eq!((warned.verdict, warned.warnings.len()), (Verdict::Allowed(None), 1));
+    assert!(matches!(
+        plans_nothing.decision,
+        Decision::Reconcile { output: Ok(plan), .. } if plan.apply.is_empty() && plan.status.is_some()
+    ));
 }

@@ -45,8 +45,8 @@ pub struct RegistryArgs {
     #[arg(long, env = "ORASCACHE_ALLOW_UNPINNED")]
     pub allow_unpinned: bool,
 
-    /// Accept only a component that this key signed: PEM, ECDSA P-256, as `cosign generate-key-pair`
-    /// writes it.
+    /// Accept only a component that this key signed: PEM, ECDSA P-256, as `cosign
+    /// generate-key-pair` writes it.
     #[arg(long, value_name = "FILE", env = "ORASCACHE_COMPONENT_KEY")]
     pub component_key: Option<PathBuf>,
 
@@ -58,13 +58,13 @@ pub struct RegistryArgs {
 /// What is recorded, and where.
 #[derive(Args, Clone, Debug)]
 pub struct RecordArgs {
-    /// Record inputs and outputs of the component in this folder, for `orascache replay`. The newest
-    /// records replace the oldest.
+    /// Record inputs and outputs of the component in this folder, for `orascache replay`. The
+    /// newest records replace the oldest.
     #[arg(long, value_name = "DIR", env = "ORASCACHE_RECORD")]
     pub record: Option<PathBuf>,
 
-    /// Leave the text under annotations, labels, environment variables and fields of this name out of
-    /// the records, beside what always is left out. Can be repeated.
+    /// Leave the text under annotations, labels, environment variables and fields of this name out
+    /// of the records, beside what always is left out. Can be repeated.
     #[arg(long, value_name = "KEY", requires = "record")]
     pub redact: Vec<String>,
 

@@ -54,8 +54,8 @@ pub struct ReviewArgs {
     #[arg(long, value_name = "IMAGE", env = "ORASCACHE_AGENT_IMAGE")]
     pub agent_image: Option<String>,
 
-    /// What is printed: the decisions, or the objects after the patch, or what the patch changes. In
-    /// the latter cases decisions go to standard error.
+    /// What is printed: the decisions, or the objects after the patch, or what the patch changes.
+    /// In the latter cases decisions go to standard error.
     #[arg(short, long, value_enum, default_value_t = ReviewFormat::Text)]
     pub output: ReviewFormat,
 }
@@ -96,8 +96,8 @@ pub struct ManifestsArgs {
     #[arg(long, default_value_t = 2)]
     pub replicas: u16,
 
-    /// Namespaces that the operator works in, separated by commas. Its rights are then Roles in these
-    /// namespaces. Without this option it works in all namespaces.
+    /// Namespaces that the operator works in, separated by commas. Its rights are then Roles in
+    /// these namespaces. Without this option it works in all namespaces.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
 

@@ -35,7 +35,8 @@ pub struct RunArgs {
     #[arg(long)]
     pub context: Option<String>,
 
-    /// How many primaries (OrasCaches, with the embedded component) are reconciled at the same time.
+    /// How many primaries (OrasCaches, with the embedded component) are reconciled at the same
+    /// time.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub workers: u16,
 
@@ -93,7 +94,8 @@ pub struct DevArgs {
     #[command(flatten)]
     pub record: RecordArgs,
 
-    /// Where to write the kubeconfig; by default into a temporary folder that is removed at the end.
+    /// Where to write the kubeconfig; by default into a temporary folder that is removed at the
+    /// end.
     #[arg(long, value_name = "PATH")]
     pub kubeconfig: Option<PathBuf>,
 

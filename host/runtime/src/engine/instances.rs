@@ -144,7 +144,8 @@ impl Instances {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Instance>> {
-        // Each change of the stack is a single push or pop: after a panic elsewhere it is still whole.
+        // Each change of the stack is a single push or pop: after a panic elsewhere it is still
+        // whole.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

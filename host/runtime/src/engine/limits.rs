@@ -63,8 +63,8 @@ impl Limits {
     }
 }
 
-/// Instances for threads that call a guest by themselves ([`Guest::blocking`](super::Guest::blocking)),
-/// beside those for asynchronous calls.
+/// Instances for threads that call a guest by themselves
+/// ([`Guest::blocking`](super::Guest::blocking)), beside those for asynchronous calls.
 const BLOCKING_INSTANCES: u32 = 16;
 /// Core modules that a component may consist of, and with them memories and tables. Guests in Rust
 /// are one module; a language that brings its engine along has more (QuickJS with stubs for WASI:

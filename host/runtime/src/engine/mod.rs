@@ -5,9 +5,9 @@
 //! component; a handful of instances, each used by one call at a time and discarded after a fault,
 //! after many calls, or when its memory has grown; one call.
 //!
-//! `load` loads a component after `interface` has checked it, `compiled_cache` keeps it compiled in a
-//! `trusted_directory`, `instances` has the instances, `slots` and `turns` share the machine between
-//! calls, `convert` translates between the generated types and the contract's.
+//! `load` loads a component after `interface` has checked it, `compiled_cache` keeps it compiled in
+//! a `trusted_directory`, `instances` has the instances, `slots` and `turns` share the machine
+//! between calls, `convert` translates between the generated types and the contract's.
 
 mod bindings;
 mod compiled_cache;

@@ -1,10 +1,10 @@
 //! Shares the processors between guests and everything else in the process.
 //!
 //! A guest's call is a future that is pending only when its turn has ended: guests import nothing,
-//! so that there is nothing else to wait for. The first turn of a call lasts one to two ticks, on the
-//! thread that polls the call. Almost every call ends within it, and costs no more than a synchronous
-//! one. A call that does not end is *slow*. It goes on in turns of at most one tick, and four rules
-//! keep slow calls from holding up the process:
+//! so that there is nothing else to wait for. The first turn of a call lasts one to two ticks, on
+//! the thread that polls the call. Almost every call ends within it, and costs no more than a
+//! synchronous one. A call that does not end is *slow*. It goes on in turns of at most one tick,
+//! and four rules keep slow calls from holding up the process:
 //!
 //! - before each turn, the runtime looks after its other tasks, network and timers included;
 //! - during each turn, another thread takes over the other tasks of this one (`block_in_place`), so

@@ -1,6 +1,6 @@
-//! Notices changes of the component's file by its content. It may be written in place, renamed over,
-//! or reached through a symbolic link that is replaced (ConfigMaps, image volumes), and not every
-//! file system reports that.
+//! Notices changes of the component's file by its content. It may be written in place, renamed
+//! over, or reached through a symbolic link that is replaced (ConfigMaps, image volumes), and not
+//! every file system reports that.
 
 use crate::digest::digest;
 use std::io;
@@ -27,8 +27,8 @@ pub(super) enum FileError {
     TooLarge { path: PathBuf },
 }
 
-/// The content of the file when its digest is not `known`, once it stays the same for `pause`: a file
-/// that is written in place is incomplete for a while.
+/// The content of the file when its digest is not `known`, once it stays the same for `pause`: a
+/// file that is written in place is incomplete for a while.
 pub(super) async fn changed(path: &Path, known: &str, pause: Duration) -> Result<Option<Content>, FileError> {
     let mut seen = read(path).await?;
     loop {

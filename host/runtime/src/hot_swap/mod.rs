@@ -55,8 +55,8 @@ pub struct HotSwap {
 }
 
 impl HotSwap {
-    /// Starts to follow the file. `active` has the version that decides about reviews, and `host` the
-    /// same one for primaries; both are exchanged together. Metrics are registered as
+    /// Starts to follow the file. `active` has the version that decides about reviews, and `host`
+    /// the same one for primaries; both are exchanged together. Metrics are registered as
     /// `component_info` and so on: the registry gives them a prefix.
     ///
     /// # Panics
@@ -195,8 +195,8 @@ impl Follower {
         }
     }
 
-    /// Loads a version beside the one at work, and asks it what that one can answer. Runs on a thread
-    /// of its own, since it takes a while.
+    /// Loads a version beside the one at work, and asks it what that one can answer. Runs on a
+    /// thread of its own, since it takes a while.
     async fn examine(&self, content: Content, active: Arc<Guest>) -> Result<(Arc<Guest>, Report), SwapError> {
         let (host, recorder) = (self.host.clone(), self.recorder.clone());
         tokio::task::spawn_blocking(move || {

@@ -22,8 +22,8 @@ pub struct Record {
     pub at: u64,
     /// Digest of the component that decided.
     pub component: String,
-    /// Whether something was left out of the input. The output is then what the component answers to
-    /// what is left.
+    /// Whether something was left out of the input. The output is then what the component answers
+    /// to what is left.
     pub redacted: bool,
     /// Whether the component answered something else to the whole input.
     pub altered: bool,

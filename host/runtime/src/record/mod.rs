@@ -3,9 +3,9 @@
 //!
 //! Decisions are pure functions: input and output are all there is to know about one. `decision` is
 //! one of them; `redact` leaves out what must not be kept; `line` is the text of a record, and
-//! `version1` the text that earlier releases wrote; `ring` has the files; `recorder` the thread that
-//! writes them; `read` reads them again. A decision never waits for its record: what the recorder
-//! cannot take at once is dropped and counted.
+//! `version1` the text that earlier releases wrote; `ring` has the files; `recorder` the thread
+//! that writes them; `read` reads them again. A decision never waits for its record: what the
+//! recorder cannot take at once is dropped and counted.
 
 mod decision;
 mod line;

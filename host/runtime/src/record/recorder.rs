@@ -64,8 +64,8 @@ enum Message {
 }
 
 impl Recorder {
-    /// Opens the folder and starts the thread. Metrics are registered as `records_written` and so on:
-    /// the registry gives them a prefix.
+    /// Opens the folder and starts the thread. Metrics are registered as `records_written` and so
+    /// on: the registry gives them a prefix.
     ///
     /// # Errors
     /// When the folder cannot be used; the sentence says what to do.
@@ -89,8 +89,8 @@ impl Recorder {
         Ok(Self { queue: Some(queue), waiting, metrics, directory, thread: Some(thread) })
     }
 
-    /// Queues what a guest decided. Never waits: when the queue is full, the decision is dropped and
-    /// counted.
+    /// Queues what a guest decided. Never waits: when the queue is full, the decision is dropped
+    /// and counted.
     pub fn record(&self, by: &Arc<Guest>, decision: Decision) {
         let size = decision.size();
         let waiting = self.waiting.fetch_add(size, Ordering::Relaxed);

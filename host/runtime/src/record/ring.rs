@@ -8,7 +8,8 @@ use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Number of files that the capacity is divided into. Each new file removes that part of the records.
+/// Number of files that the capacity is divided into. Each new file removes that part of the
+/// records.
 const SEGMENTS: u64 = 8;
 const PREFIX: &str = "decisions-";
 const SUFFIX: &str = ".jsonl";
@@ -127,8 +128,8 @@ impl Ring {
                 segment
             }
         };
-        // A segment whose write failed is not put back. The next call opens it again, which cuts it to
-        // whole lines.
+        // A segment whose write failed is not put back. The next call opens it again, which cuts it
+        // to whole lines.
         segment.file.write_all(line.as_bytes())?;
         segment.bytes += length;
         segment.records += 1;

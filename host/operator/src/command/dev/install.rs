@@ -66,8 +66,8 @@ pub(super) async fn definition(client: &Client, definition: &CustomResourceDefin
     Ok(())
 }
 
-/// Refuses a component that needs a kind which the API does not have: the operator would wait for it
-/// for ever. Optional kinds may be missing.
+/// Refuses a component that needs a kind which the API does not have: the operator would wait for
+/// it for ever. Optional kinds may be missing.
 pub(super) async fn require_kinds(client: &Client, description: &Description) -> Result<(), Failed> {
     let watched = description.owned.iter().chain(&description.related);
     let required = watched.filter(|watched| !watched.optional).map(|watched| &watched.kind);

@@ -19,10 +19,7 @@ async fn a_ready_cache_causes_no_more_writes() {
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     let ready = cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
-    assert_eq!(
-        ready["status"]["endpoint"],
-        format!("demo-0.demo.{}.svc:5000", cluster.namespace)
-    );
+    assert_eq!(ready["status"]["endpoint"], format!("demo-0.demo.{}.svc:5000", cluster.namespace));
     assert_eq!(ready["status"]["readyReplicas"], 1);
     assert_eq!(condition(&ready, "Degraded").expect("a condition")["status"], "False");
 

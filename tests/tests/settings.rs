@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use orascache_operator::EMBEDDED;
-use orascache_operator::settings::{Settings, SettingsMetrics, SettingsReader, Source};
+use orascache_operator::settings::{SettingsMetrics, SettingsReader, SettingsTask, Source};
 use orascache_runtime::{ActiveVersion, Version};
 use orascache_tests::cluster::{Cluster, PATIENCE, guest};
 use orascache_tests::fixtures::cache;
@@ -236,7 +236,7 @@ async fn a_metric_shows_whether_the_stored_settings_are_in_use() {
     let reader = SettingsReader::new(Some("mirror.lab/agent:7"));
     let active = Arc::new(ActiveVersion::from_pointee(Version::trusted(Arc::new(guest(EMBEDDED)), None)));
     let settings =
-        Settings::start(cluster.operator_client().await, active.clone(), Some(source), reader, metrics)
+        SettingsTask::start(cluster.operator_client().await, active.clone(), Some(source), reader, metrics)
             .await
             .expect("settings");
     let (in_use, mut for_plans) = (settings.watch(), settings.last_usable());
@@ -267,9 +267,14 @@ async fn a_metric_shows_whether_the_stored_settings_are_in_use() {
 
     // An agent image that the component refuses is an error at the start.
     let reader = SettingsReader::new(Some("No Image"));
-    let refused =
-        Settings::start(cluster.operator_client().await, active, None, reader, SettingsMetrics::default())
-            .await;
+    let refused = SettingsTask::start(
+        cluster.operator_client().await,
+        active,
+        None,
+        reader,
+        SettingsMetrics::default(),
+    )
+    .await;
     assert!(refused.is_err_and(|error| format!("{error:#}").contains("settings.agentImage is \"No Image\"")));
     cluster.finish().await;
 }

@@ -37,7 +37,7 @@ pub(crate) struct Context<'a> {
 
 /// What carrying out a plan led to.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct Execution {
     /// Writes that did not succeed.
     pub(crate) failures: Vec<Failure>,
     /// Why the rest of the plan was not carried out, or the status not written.
@@ -46,7 +46,7 @@ pub(crate) struct Outcome {
     pub(crate) changed: bool,
 }
 
-impl Outcome {
+impl Execution {
     fn add(&mut self, result: Result<bool, Vec<Failure>>) {
         match result {
             Ok(changed) => self.changed |= changed,
@@ -73,8 +73,8 @@ impl Executor {
         }
     }
 
-    pub(crate) async fn execute(&self, context: &Context<'_>, plan: &Plan) -> Outcome {
-        let mut outcome = Outcome::default();
+    pub(crate) async fn execute(&self, context: &Context<'_>, plan: &Plan) -> Execution {
+        let mut outcome = Execution::default();
         if self.write(context, plan, &mut outcome).await.is_err() {
             outcome.incomplete = Some("this process may not write any more".to_owned());
             return outcome;
@@ -97,7 +97,7 @@ impl Executor {
         &self,
         context: &Context<'_>,
         plan: &Plan,
-        outcome: &mut Outcome,
+        outcome: &mut Execution,
     ) -> Result<(), NotLeader> {
         let permit =
             Permit { cache: context.cache, roles: context.roles, primary: context.key, view: context.view };

@@ -68,7 +68,7 @@ fn is_kubectl(manager: &str) -> bool {
 
 /// One step of a path into a JSON value.
 #[derive(Clone, Debug, PartialEq)]
-enum Step {
+enum PathStep {
     Member(String),
     Item(Map<String, Value>),
 }
@@ -79,8 +79,8 @@ fn walk(
     fields: &Map<String, Value>,
     desired: &Value,
     live: &Value,
-    path: &mut Vec<Step>,
-    found: &mut Vec<Vec<Step>>,
+    path: &mut Vec<PathStep>,
+    found: &mut Vec<Vec<PathStep>>,
 ) {
     for (element, below) in fields {
         let Some(step) = parse(element) else { continue };
@@ -89,7 +89,7 @@ fn walk(
         match below.as_object().filter(|below| below.keys().any(|name| name != ".")) {
             Some(below) => walk(below, wanted, present, path, found),
             // The entry "." means that the item exists, which both objects agree about.
-            None if matches!(path.last(), Some(Step::Member(_))) && differs(present, wanted) => {
+            None if matches!(path.last(), Some(PathStep::Member(_))) && differs(present, wanted) => {
                 found.push(path.clone())
             }
             None => {}
@@ -98,18 +98,18 @@ fn walk(
     }
 }
 
-fn parse(element: &str) -> Option<Step> {
+fn parse(element: &str) -> Option<PathStep> {
     match element.split_once(':')? {
-        ("f", name) => Some(Step::Member(name.to_owned())),
-        ("k", key) => serde_json::from_str(key).ok().map(Step::Item),
+        ("f", name) => Some(PathStep::Member(name.to_owned())),
+        ("k", key) => serde_json::from_str(key).ok().map(PathStep::Item),
         _ => None,
     }
 }
 
-fn follow<'v>(value: &'v Value, step: &Step) -> Option<&'v Value> {
+fn follow<'v>(value: &'v Value, step: &PathStep) -> Option<&'v Value> {
     match step {
-        Step::Member(name) => value.get(name),
-        Step::Item(key) => value.as_array()?.iter().find(|item| is_item(item, key)),
+        PathStep::Member(name) => value.get(name),
+        PathStep::Item(key) => value.as_array()?.iter().find(|item| is_item(item, key)),
     }
 }
 
@@ -131,20 +131,20 @@ fn differs(present: &Value, wanted: &Value) -> bool {
     }
 }
 
-fn remove(value: &mut Value, path: &[Step]) {
+fn remove(value: &mut Value, path: &[PathStep]) {
     match path {
         [] => {}
-        [Step::Member(name)] => {
+        [PathStep::Member(name)] => {
             if let Value::Object(members) = value {
                 members.remove(name);
             }
         }
-        [Step::Member(name), rest @ ..] => {
+        [PathStep::Member(name), rest @ ..] => {
             if let Some(member) = value.get_mut(name) {
                 remove(member, rest);
             }
         }
-        [Step::Item(key), rest @ ..] => {
+        [PathStep::Item(key), rest @ ..] => {
             let item =
                 value.as_array_mut().and_then(|items| items.iter_mut().find(|item| is_item(item, key)));
             if let Some(item) = item {
@@ -155,17 +155,17 @@ fn remove(value: &mut Value, path: &[Step]) {
 }
 
 /// `spec.template.spec.containers[name=registry].image`
-fn display(path: &[Step]) -> String {
+fn display(path: &[PathStep]) -> String {
     let mut text = String::new();
     for step in path {
         match step {
-            Step::Member(name) => {
+            PathStep::Member(name) => {
                 if !text.is_empty() {
                     text.push('.');
                 }
                 text.push_str(name);
             }
-            Step::Item(key) => {
+            PathStep::Item(key) => {
                 let parts: Vec<String> = key
                     .iter()
                     .map(|(name, value)| {

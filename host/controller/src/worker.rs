@@ -4,7 +4,7 @@
 use crate::active::ActiveReconciler;
 use crate::activity::Activity;
 use crate::cache::{Cache, View};
-use crate::executor::{Context, Executor, Outcome};
+use crate::executor::{Context, Execution, Executor};
 use crate::failures::{Failures, is_same};
 use crate::force_limiter;
 use crate::may_write::MayWrite;
@@ -141,7 +141,7 @@ impl Shared {
     }
 
     /// Counts writes that reached too far, and records an event for each that is new.
-    async fn report_refusals(&self, context: &Context<'_>, outcome: &Outcome) {
+    async fn report_refusals(&self, context: &Context<'_>, outcome: &Execution) {
         let known = self.failures.of(context.key, &context.view.uid);
         for failure in outcome.failures.iter().filter(|one| one.reason == FailureReason::NotPermitted) {
             self.metrics.refused(failure.verb);
@@ -166,10 +166,10 @@ impl Shared {
         &self,
         key: &Key,
         uid: &str,
-        outcome: Outcome,
+        outcome: Execution,
         requeue_after: Option<u32>,
     ) -> ReconcileResult {
-        let Outcome { failures, incomplete, changed } = outcome;
+        let Execution { failures, incomplete, changed } = outcome;
         for failure in &failures {
             tracing::warn!(
                 primary = %key, target = %failure.target, verb = %failure.verb, code = failure.code,

@@ -4,7 +4,7 @@ use crate::admission::Admission;
 use crate::endpoints;
 use crate::leader::Leadership;
 use crate::reconciler::{ControllerHost, VersionReconciler};
-use crate::settings::{Settings, SettingsMetrics, SettingsReader, Source};
+use crate::settings::{SettingsMetrics, SettingsReader, SettingsTask, Source};
 use crate::version_events::VersionEvents;
 use crate::webhooks::{self, Webhooks};
 use anyhow::Context;
@@ -48,7 +48,7 @@ pub struct Operator {
     leadership: Option<Leadership>,
     webhooks: Option<Webhooks>,
     /// Followed as long as the operator runs.
-    settings: Settings,
+    settings: SettingsTask,
     hot_swap: Option<HotSwap>,
     recorder: Option<Arc<Recorder>>,
     endpoints: Option<JoinHandle<()>>,
@@ -99,7 +99,7 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
     let reader = SettingsReader::new(options.agent_image.as_deref());
     let source = options.settings;
     let settings =
-        Settings::start(client.clone(), active.clone(), source.clone(), reader.clone(), metrics).await?;
+        SettingsTask::start(client.clone(), active.clone(), source.clone(), reader.clone(), metrics).await?;
 
     let mut controller_options = orascache_controller::Options {
         namespaces: options.namespaces,

@@ -49,13 +49,13 @@ impl SettingsWatch {
 }
 
 /// Follows the ConfigMap until dropped.
-pub struct Settings {
+pub struct SettingsTask {
     watch: SettingsWatch,
     last_usable: watch::Receiver<Arc<str>>,
     task: Option<JoinHandle<()>>,
 }
 
-impl Settings {
+impl SettingsTask {
     /// Returns once the ConfigMap was read, or is known to be out of reach for now. Without a
     /// source the settings are the reader's defaults.
     ///
@@ -101,7 +101,7 @@ impl Settings {
     }
 }
 
-impl Drop for Settings {
+impl Drop for SettingsTask {
     fn drop(&mut self) {
         if let Some(task) = &self.task {
             task.abort();

@@ -61,14 +61,18 @@ async fn a_closed_queue_is_idle_when_its_workers_are_done() {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum QueueOperation {
     Add(u8),
     Take,
     Finish(usize),
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![(0_u8..4).prop_map(Step::Add), Just(Step::Take), (0_usize..4).prop_map(Step::Finish)]
+fn step() -> impl Strategy<Value = QueueOperation> {
+    prop_oneof![
+        (0_u8..4).prop_map(QueueOperation::Add),
+        Just(QueueOperation::Take),
+        (0_usize..4).prop_map(QueueOperation::Finish)
+    ]
 }
 
 proptest! {
@@ -81,8 +85,8 @@ proptest! {
             let mut queued: HashSet<u8> = HashSet::new();
             for step in steps {
                 match step {
-                    Step::Add(key) => { queue.add(key); queued.insert(key); }
-                    Step::Take => {
+                    QueueOperation::Add(key) => { queue.add(key); queued.insert(key); }
+                    QueueOperation::Take => {
                         if queued.iter().any(|key| !working.contains(key)) {
                             let key = queue.next().await.unwrap();
                             prop_assert!(!working.contains(&key));
@@ -90,7 +94,7 @@ proptest! {
                             working.push(key);
                         }
                     }
-                    Step::Finish(position) => {
+                    QueueOperation::Finish(position) => {
                         if position < working.len() { queue.done(&working.remove(position)); }
                     }
                 }

@@ -17,25 +17,25 @@ pub fn find<'v>(path: &str, value: &'v Value) -> Vec<&'v Value> {
     current
 }
 
-enum Step {
+enum PathSegment {
     Member(String),
     Index(i64),
     All,
     Filter { path: Vec<String>, value: String, equal: bool },
 }
 
-impl Step {
+impl PathSegment {
     fn follow<'v>(&self, value: &'v Value) -> Vec<&'v Value> {
         match (self, value) {
-            (Step::Member(name), Value::Object(members)) => members.get(name).into_iter().collect(),
-            (Step::Index(index), Value::Array(items)) => {
+            (PathSegment::Member(name), Value::Object(members)) => members.get(name).into_iter().collect(),
+            (PathSegment::Index(index), Value::Array(items)) => {
                 let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
                 let position = if *index < 0 { index + length } else { *index };
                 usize::try_from(position).ok().and_then(|position| items.get(position)).into_iter().collect()
             }
-            (Step::All, Value::Array(items)) => items.iter().collect(),
-            (Step::All, Value::Object(members)) => members.values().collect(),
-            (Step::Filter { path, value: wanted, equal }, Value::Array(items)) => items
+            (PathSegment::All, Value::Array(items)) => items.iter().collect(),
+            (PathSegment::All, Value::Object(members)) => members.values().collect(),
+            (PathSegment::Filter { path, value: wanted, equal }, Value::Array(items)) => items
                 .iter()
                 .filter(|item| {
                     let found = path.iter().try_fold(*item, |place, name| place.get(name));
@@ -50,7 +50,7 @@ impl Step {
     }
 }
 
-fn next_step(path: &str) -> Option<(Step, &str)> {
+fn next_step(path: &str) -> Option<(PathSegment, &str)> {
     if let Some(rest) = path.strip_prefix('[') {
         let end = closing_bracket(rest)?;
         let (inside, after) = rest.split_at(end);
@@ -73,8 +73,8 @@ fn next_step(path: &str) -> Option<(Step, &str)> {
     Some((member(name), ""))
 }
 
-fn member(name: String) -> Step {
-    if name == "*" { Step::All } else { Step::Member(name) }
+fn member(name: String) -> PathSegment {
+    if name == "*" { PathSegment::All } else { PathSegment::Member(name) }
 }
 
 fn closing_bracket(text: &str) -> Option<usize> {
@@ -90,12 +90,12 @@ fn closing_bracket(text: &str) -> Option<usize> {
     None
 }
 
-fn bracket(inside: &str) -> Option<Step> {
+fn bracket(inside: &str) -> Option<PathSegment> {
     if inside == "*" {
-        return Some(Step::All);
+        return Some(PathSegment::All);
     }
     if let Some(name) = unquote(inside) {
-        return Some(Step::Member(name.to_owned()));
+        return Some(PathSegment::Member(name.to_owned()));
     }
     if let Some(filter) = inside.strip_prefix("?(").and_then(|filter| filter.strip_suffix(')')) {
         let (left, right, equal) = match (filter.split_once("=="), filter.split_once("!=")) {
@@ -105,9 +105,9 @@ fn bracket(inside: &str) -> Option<Step> {
         };
         let path = left.trim().strip_prefix("@.")?.split('.').map(str::to_owned).collect();
         let right = right.trim();
-        return Some(Step::Filter { path, value: unquote(right).unwrap_or(right).to_owned(), equal });
+        return Some(PathSegment::Filter { path, value: unquote(right).unwrap_or(right).to_owned(), equal });
     }
-    inside.parse().ok().map(Step::Index)
+    inside.parse().ok().map(PathSegment::Index)
 }
 
 fn unquote(text: &str) -> Option<&str> {

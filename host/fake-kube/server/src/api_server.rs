@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::admission::{Admission, AdmitAll};
-use crate::cluster::{Cluster, Settings};
+use crate::cluster::{Cluster, ClusterSettings};
 use crate::definitions::controller;
 use crate::faults::Faults;
 use crate::http::decode::Decoded;
@@ -105,7 +105,7 @@ impl ApiServer {
         };
         let (acceptor, authority) = identity.map(|identity| (identity.acceptor, identity.authority)).unzip();
         let (stop, stopped) = watch::channel(false);
-        let settings = Settings {
+        let settings = ClusterSettings {
             history: options.history,
             bookmark_interval: options.bookmark_interval,
             token: options.token,

@@ -36,7 +36,7 @@ pub struct Cluster {
 
 /// The settings of an API server.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ClusterSettings {
     /// How many changes per resource the history keeps.
     pub history: usize,
     /// How often watches get a bookmark.
@@ -47,7 +47,11 @@ pub struct Settings {
 
 impl Cluster {
     /// A server with the built-in kinds and no objects.
-    pub fn new(settings: Settings, admission: Arc<dyn Admission>, stop: watch::Receiver<bool>) -> Arc<Self> {
+    pub fn new(
+        settings: ClusterSettings,
+        admission: Arc<dyn Admission>,
+        stop: watch::Receiver<bool>,
+    ) -> Arc<Self> {
         let state = State::new(settings.history);
         Arc::new(Self {
             faults: Faults::new(state.store.clone()),

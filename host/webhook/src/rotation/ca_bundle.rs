@@ -121,10 +121,8 @@ fn differing(configuration: &Value, bundle: &str) -> Option<Vec<Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fake_kube_server::ApiServer;
-    use kube::Config;
+    use fake_kube::FakeKube;
     use kube::api::PostParams;
-    use kube::config::{KubeConfigOptions, Kubeconfig};
 
     #[test]
     fn all_webhooks_are_applied_when_one_differs() {
@@ -149,11 +147,9 @@ mod tests {
 
     const NAME: &str = "hook";
 
-    async fn configured() -> (ApiServer, Client, Api<ValidatingWebhookConfiguration>) {
-        let server = ApiServer::start(fake_kube_server::Options::default()).await.unwrap();
-        let kubeconfig = Kubeconfig::from_yaml(&server.kubeconfig()).unwrap();
-        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-        let client = Client::try_from(config).unwrap();
+    async fn configured() -> (FakeKube, Client, Api<ValidatingWebhookConfiguration>) {
+        let server = FakeKube::start().await.unwrap();
+        let client = server.client();
         let api = Api::all(client.clone());
         let configuration = serde_json::from_value(json!({"metadata": {"name": NAME}, "webhooks": [{
             "name": "a.example.com",

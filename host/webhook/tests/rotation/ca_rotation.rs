@@ -2,7 +2,7 @@
 
 use crate::common::until;
 use crate::fixture::*;
-use fake_kube_server::{Fault, Matcher};
+use fake_kube::{Fault, Matcher};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::PostParams;

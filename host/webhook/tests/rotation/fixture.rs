@@ -3,13 +3,12 @@
 use crate::common::{Caller, PATIENCE, Protocol, Script};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fake_kube_server::ApiServer;
+use fake_kube::FakeKube;
 use http::StatusCode;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
+use kube::{Api, Client};
 use orascache_webhook::{
     CaBundleTarget, CertificateManager, CertificateManagerOptions, CertificateMetrics, CertificateResolver,
     Server, ServerOptions,
@@ -30,11 +29,9 @@ pub const SECRET: &str = "hook-certificate";
 pub const NAME: &str = "hook";
 pub const DAY: i64 = 24 * 60 * 60;
 
-pub async fn api() -> (ApiServer, Client) {
-    let api = ApiServer::start(fake_kube_server::Options::default()).await.unwrap();
-    let kubeconfig = Kubeconfig::from_yaml(&api.kubeconfig()).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    let client = Client::try_from(config).unwrap();
+pub async fn api() -> (FakeKube, Client) {
+    let api = FakeKube::start().await.unwrap();
+    let client = api.client();
     (api, client)
 }
 

@@ -6,7 +6,7 @@ mod common;
 mod fixture;
 
 use common::{PATIENCE, until};
-use fake_kube_server::{Fault, Matcher};
+use fake_kube::{Fault, Matcher};
 use fixture::*;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{

@@ -79,7 +79,7 @@ mod tests {
     use tokio::sync::watch;
 
     use crate::admission::AdmitAll;
-    use crate::cluster::{Cluster, Settings};
+    use crate::cluster::{Cluster, ClusterSettings};
     use crate::http::decode::Decoded;
     use crate::store::{Key, TableName};
     use crate::write::{Write, create};
@@ -91,7 +91,8 @@ mod tests {
         side_effects: Value,
     ) -> Result<Value, fake_kube_apimachinery::status::ApiError> {
         let (_running, stop) = watch::channel(false);
-        let settings = Settings { history: 10, bookmark_interval: Duration::from_secs(60), token: None };
+        let settings =
+            ClusterSettings { history: 10, bookmark_interval: Duration::from_secs(60), token: None };
         let cluster = Cluster::new(settings, std::sync::Arc::new(AdmitAll), stop);
         let webhook = json!({
             "name": "w.hook.test", "sideEffects": side_effects, "failurePolicy": "Ignore",

@@ -58,7 +58,7 @@ struct Initial {
 }
 
 /// The next step of a watch.
-enum Step {
+enum WatchStep {
     Send(Vec<u8>),
     End,
     Cut,
@@ -117,9 +117,9 @@ pub fn watch(
     };
     Ok(stream::unfold(state, |mut watch| async move {
         match watch.step().await {
-            Step::Send(bytes) => Some((Ok(bytes.into()), watch)),
-            Step::End => None,
-            Step::Cut => {
+            WatchStep::Send(bytes) => Some((Ok(bytes.into()), watch)),
+            WatchStep::End => None,
+            WatchStep::Cut => {
                 watch.finished = true;
                 Some((Err(std::io::Error::other("the watch was cut by an injected fault")), watch))
             }
@@ -150,18 +150,18 @@ fn initial_events(query: &Query, bookmarks: bool) -> Result<Option<Initial>, Api
 }
 
 impl Watch {
-    async fn step(&mut self) -> Step {
+    async fn step(&mut self) -> WatchStep {
         if self.finished {
-            return Step::End;
+            return WatchStep::End;
         }
         loop {
             let state = *self.control.borrow_and_update();
             match state {
-                WatchState::Dropped => return Step::Cut,
+                WatchState::Dropped => return WatchStep::Cut,
                 WatchState::Frozen => {
                     tokio::select! {
                         _ = self.control.changed() => {}
-                        () = stopped(&mut self.stop) => return Step::End,
+                        () = stopped(&mut self.stop) => return WatchStep::End,
                     }
                     continue;
                 }
@@ -170,15 +170,15 @@ impl Watch {
             if let Some(initial) = self.initial.take() {
                 let bytes = self.initial_state(&initial);
                 if !bytes.is_empty() {
-                    return Step::Send(bytes);
+                    return WatchStep::Send(bytes);
                 }
             }
             self.changes.mark_unchanged();
             match self.cluster.state.store.changes_since(&self.wanted.kind.table, self.cursor) {
-                None => return Step::End,
+                None => return WatchStep::End,
                 Some(Err(oldest)) => {
                     self.finished = true;
-                    return Step::Send(error_line(&list::too_old(self.cursor, oldest.0)));
+                    return WatchStep::Send(error_line(&list::too_old(self.cursor, oldest.0)));
                 }
                 Some(Ok((changes, revision))) => {
                     // A watch may start at a later revision than the current one: it waits for it.
@@ -188,24 +188,24 @@ impl Watch {
                         self.send_change(change, &mut out);
                     }
                     if !out.is_empty() {
-                        return Step::Send(out);
+                        return WatchStep::Send(out);
                     }
                 }
             }
             let bookmark_due = tokio::select! {
                 changed = self.changes.changed() => match changed {
                     Ok(()) => false,
-                    Err(_) => return Step::End,
+                    Err(_) => return WatchStep::End,
                 },
                 _ = self.control.changed() => false,
-                () = stopped(&mut self.stop) => return Step::End,
-                () = sleep_until(self.end) => return Step::End,
+                () = stopped(&mut self.stop) => return WatchStep::End,
+                () = sleep_until(self.end) => return WatchStep::End,
                 () = sleep_until(self.bookmark_at) => true,
             };
             if bookmark_due {
                 self.schedule_bookmark();
                 if self.wanted.bookmarks {
-                    return Step::Send(self.bookmark(None));
+                    return WatchStep::Send(self.bookmark(None));
                 }
             }
         }

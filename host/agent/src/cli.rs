@@ -58,7 +58,7 @@ pub struct StepArgs {
     pub proxy: Option<PathBuf>,
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// Artifact to pull, as repository[:tag][@digest]; may be repeated. {pod}, {namespace}, {job}
+    /// Artifact to pull, as `repository[:tag][@digest]`; may be repeated. {pod}, {namespace}, {job}
     /// and {index} are replaced.
     #[arg(long = "input", value_name = "URI", require_equals = true)]
     pub inputs: Vec<String>,
@@ -69,7 +69,7 @@ pub struct StepArgs {
     /// What to do when two inputs hold the same file with different content.
     #[arg(long, value_name = "RULE", require_equals = true, value_enum, default_value_t)]
     pub input_conflicts: InputConflicts,
-    /// Artifact to push, as repository[:tag].
+    /// Artifact to push, as `repository[:tag]`.
     #[arg(long, value_name = "URI", require_equals = true, requires = "output_path")]
     pub output: Option<String>,
     /// File or directory to push.

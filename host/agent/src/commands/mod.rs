@@ -37,7 +37,7 @@ pub struct ConnectionArgs {
 /// The arguments of `pull`.
 #[derive(Args, Debug)]
 pub struct PullArgs {
-    /// Artifact, as host[:port]/repository[:tag][@digest].
+    /// Artifact, as `host[:port]/repository[:tag][@digest]`.
     artifact: String,
     /// Directory for its files.
     #[arg(default_value = ".")]
@@ -52,7 +52,7 @@ pub struct PullArgs {
 /// The arguments of `push`.
 #[derive(Args, Debug)]
 pub struct PushArgs {
-    /// Artifact, as host[:port]/repository[:tag].
+    /// Artifact, as `host[:port]/repository[:tag]`.
     artifact: String,
     /// Files and directories. A pull restores relative ones under the same path, and others under
     /// their name.

@@ -43,10 +43,10 @@ pub struct ProxyArgs {
     /// Reads the credentials from standard input. The proxy passes this flag to itself.
     #[arg(long, hide = true, conflicts_with = "credentials")]
     pub credentials_stdin: bool,
-    /// Artifact that may be pulled, as repository[:tag][@digest]; may be repeated.
+    /// Artifact that may be pulled, as `repository[:tag][@digest]`; may be repeated.
     #[arg(long, value_name = "URI", require_equals = true)]
     pub pull: Vec<String>,
-    /// Artifact that may be pushed, as repository[:tag].
+    /// Artifact that may be pushed, as `repository[:tag]`.
     #[arg(long, value_name = "URI", require_equals = true)]
     pub push: Option<String>,
     /// Whether to log requests.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[derive(Args, Clone, Debug)]
 pub struct ComponentArgs {
     /// A component to use instead of the embedded one: a file, or
-    /// oci://host[:port]/repository@sha256:digest. `run` and `dev` follow a file: another version
+    /// oci://host:port/repository@sha256:digest. `run` and `dev` follow a file: another version
     /// that passes their checks takes over without a restart.
     #[arg(long, value_name = "FILE", env = "ORASCACHE_RUN_COMPONENT")]
     pub component: Option<PathBuf>,
@@ -114,7 +114,7 @@ pub enum ModuleCommand {
 /// `orascache module push`
 #[derive(Args, Debug)]
 pub struct ModulePushArgs {
-    /// The destination, as host[:port]/repository[:tag].
+    /// The destination, as host:port/repository:tag; port and tag may be left out.
     pub reference: String,
 
     /// The component; the embedded one by default.
@@ -128,7 +128,7 @@ pub struct ModulePushArgs {
 /// `orascache module pull`
 #[derive(Args, Debug)]
 pub struct ModulePullArgs {
-    /// The component, as host[:port]/repository@sha256:digest.
+    /// The component, as host:port/repository@sha256:digest; the port may be left out.
     pub reference: String,
 
     /// The file to write.

@@ -5,7 +5,7 @@ use crate::reference::{is_host, split_scheme};
 use std::borrow::Cow;
 use std::fmt;
 
-/// Where a registry is: a host with an optional port, and whether it speaks TLS.
+/// The endpoint of a registry: a host with an optional port, and whether it speaks TLS.
 ///
 /// As text it is a URL without a path: `https://ghcr.io`.
 ///
@@ -24,11 +24,11 @@ pub struct Endpoint<'a> {
 /// Why a text is not an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointError<'a> {
-    /// It has user or password. Messages must not repeat it.
+    /// The text contains a user or a password. Messages must not repeat it.
     HasCredentials,
-    /// It has another scheme than `http` and `https`.
+    /// The text has another scheme than `http` and `https`.
     UnknownScheme(&'a str),
-    /// It is not a host with an optional port.
+    /// The text is not a host with an optional port.
     NotAHost,
 }
 

@@ -18,15 +18,15 @@ pub const FIELD_MANAGER: &str = "orascache";
 pub const DEFAULT_IMAGE: &str = "ghcr.io/oras-project/registry:latest";
 /// Port of the registry, in the pod and on the Service.
 pub const REGISTRY_PORT: i64 = 5000;
-/// Where the registry keeps its blobs.
+/// Directory in which the registry keeps its blobs.
 pub const DATA_PATH: &str = "/var/lib/registry";
 /// Name of the container and of the port.
 pub const REGISTRY_NAME: &str = "registry";
 /// Key of the HTTP secret in a Secret, as in clusters today.
 pub const HTTP_SECRET_KEY: &str = "http-secret";
 
-/// Annotation of every child: a digest of what was last applied. By it, a field that leaves the
-/// cache's spec leaves the child too.
+/// Annotation of every child: a digest of what was last applied. It tells when a field was removed
+/// from the cache's spec, so that it is removed from the child too.
 pub const APPLIED_HASH_ANNOTATION: &str = "cache.converged-computing.github.io/applied-hash";
 
 /// Annotation of StatefulSets: the cache's `metadata.generation` for which it was last applied.

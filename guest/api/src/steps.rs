@@ -9,7 +9,7 @@ pub mod annotation {
     pub const CACHE: &str = "oras-cache";
     /// An artifact to pull; `input-uri_1`, `input-uri_2`, ... name more, in numeric order.
     pub const INPUT_URI: &str = "input-uri";
-    /// Where inputs are unpacked; by default the working directory.
+    /// Directory into which inputs are unpacked; by default the working directory.
     pub const INPUT_PATH: &str = "input-path";
     /// The artifact to push.
     pub const OUTPUT_URI: &str = "output-uri";
@@ -32,12 +32,12 @@ pub mod annotation {
     pub const DEBUG: &str = "debug";
     /// A script that older versions fetched at run time. Ignored: nothing is downloaded and run.
     pub const ENTRYPOINT: &str = "entrypoint";
-    /// As [`ENTRYPOINT`].
+    /// Another script of older versions. Ignored like [`ENTRYPOINT`].
     pub const ORAS_ENTRYPOINT: &str = "oras-entrypoint";
 }
 
-/// Annotation of an injected pod. It does not have [`ANNOTATION_PREFIX`], under which unknown names
-/// are refused.
+/// The marker: an annotation of rewritten pods. Its name does not begin with [`ANNOTATION_PREFIX`],
+/// under which unknown names are refused.
 pub const INJECTED_ANNOTATION: &str = "cache.converged-computing.github.io/injected";
 /// Value of [`INJECTED_ANNOTATION`]: the version of the injection.
 pub const INJECTED_VERSION: &str = "v1";
@@ -53,13 +53,13 @@ pub const DEFAULT_AGENT_IMAGE: &str =
 pub const AGENT_PROGRAM: &str = "orascache-agent";
 /// Volume with the agent and the socket of the credential proxy.
 pub const AGENT_VOLUME: &str = "orascache-agent";
-/// Where [`AGENT_VOLUME`] is mounted.
+/// Directory at which [`AGENT_VOLUME`] is mounted.
 pub const AGENT_DIRECTORY: &str = "/orascache";
 /// The agent once it is installed.
 pub const AGENT_PATH: &str = "/orascache/orascache-agent";
 /// Volume with the credentials of a step, which only [`PROXY_CONTAINER`] mounts.
 pub const CREDENTIALS_VOLUME: &str = "orascache-credentials";
-/// Where [`CREDENTIALS_VOLUME`] is mounted. Its files are named like [`env::USER`],
+/// Directory at which [`CREDENTIALS_VOLUME`] is mounted. Its files are named like [`env::USER`],
 /// [`env::PULL_PASSWORD`] and [`env::PUSH_PASSWORD`].
 pub const CREDENTIALS_DIRECTORY: &str = "/orascache-credentials";
 /// Socket of the credential proxy.

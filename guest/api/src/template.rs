@@ -50,12 +50,12 @@ impl Placeholder {
 pub struct Placeholders(u8);
 
 impl Placeholders {
-    /// Whether this one is among them.
+    /// Whether the set contains this placeholder.
     pub const fn contains(self, placeholder: Placeholder) -> bool {
         self.0 & Self::bit(placeholder) != 0
     }
 
-    /// Those of both sets.
+    /// The placeholders of both sets.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -73,16 +73,17 @@ impl Placeholders {
 /// Why a text is not a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TemplateError<'a> {
-    /// It has a scheme, as in `https://host/flow/words`.
+    /// The text has a scheme, as in `https://host/flow/words`.
     HasScheme {
         /// The text before `://`.
         scheme: &'a str,
-        /// The text behind it.
+        /// The text behind `://`.
         rest: &'a str,
     },
-    /// It has a placeholder that does not exist: `{rank}`, or `{pod` without its end.
+    /// The text has a placeholder that does not exist: `{rank}`, or `{pod` without its end.
     UnknownPlaceholder(&'a str),
-    /// It is not a reference; the rest of a sentence that begins with the text.
+    /// The text is not a reference. The value says why: it ends a sentence that begins with the
+    /// text.
     NotAReference(&'static str),
 }
 
@@ -136,7 +137,7 @@ impl<'a> Template<'a> {
         self.text
     }
 
-    /// The placeholders in it.
+    /// The placeholders in the template.
     pub fn placeholders(&self) -> Placeholders {
         self.placeholders
     }
@@ -195,7 +196,7 @@ impl<'a> PathTemplate<'a> {
         Ok(PathTemplate { text, placeholders })
     }
 
-    /// The placeholders in it.
+    /// The placeholders in the template.
     pub fn placeholders(&self) -> Placeholders {
         self.placeholders
     }

@@ -50,9 +50,9 @@ fn is_subset_in(field: &str, desired: &Json<'_>, observed: &Json<'_>) -> bool {
     }
 }
 
-/// Whether a field is a part of a NetworkPolicy that says who is admitted, or to which pods. More
-/// than is desired means something else there: an empty peer with a namespace selector besides
-/// admits everybody.
+/// Whether a field is a part of a NetworkPolicy that says who is admitted, or to which pods.
+/// Additional members change the meaning of such a field: an empty namespace selector that is added
+/// to a peer admits all namespaces.
 fn is_replaced_whole(field: &str) -> bool {
     matches!(field, "podSelector" | "policyTypes" | "ingress")
 }

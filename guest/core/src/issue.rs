@@ -67,8 +67,8 @@ pub(crate) enum Impact {
     Warning,
     /// The registry cannot work while the issue lasts.
     Blocking,
-    /// As blocking. The children also stay exactly as they are until the issue is resolved, so that
-    /// what runs goes on.
+    /// The registry cannot work as desired while the issue lasts. The children stay exactly as they
+    /// are until it is resolved, so that running pods go on.
     Freezing,
 }
 

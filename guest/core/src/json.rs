@@ -30,8 +30,8 @@ pub enum Json<'a> {
     /// A whole number.
     Int(i64),
     /// A number that is not written like an [`Json::Int`]: it has a fraction or an exponent, it is
-    /// `-0`, or it is too large. Nothing that is decided depends on its value, but a copied
-    /// quantity may be one, so that its text is kept.
+    /// `-0`, or it is too large. No decision depends on its value, but a quantity that is copied
+    /// may be such a number. Its text is kept for that.
     OtherNumber(Number<'a>),
     /// A string.
     Str(Cow<'a, str>),

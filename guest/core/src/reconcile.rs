@@ -1,4 +1,4 @@
-//! From what is observed to what is to be done.
+//! Makes the plan for one cache from what is observed.
 
 use crate::desired::{self, Child, Defaults};
 use crate::fields;
@@ -17,7 +17,7 @@ use orascache_contract::{Error, Observed, Plan};
 const OWNED: &str = "owned";
 const RELATED: &str = "related";
 
-/// What is to be done about one cache. `T` is the type of JSON text.
+/// Plans what to do about one cache. `T` is the type of JSON text.
 ///
 /// The function is pure and level-triggered: the same input gives the same plan, and a cache whose
 /// children and status are as they should be gives an empty plan.
@@ -128,8 +128,8 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Plans the writes that make the children as wanted. Returns whether that changes the StatefulSet in
-/// more than its stamps.
+/// Plans the writes that make the children as wanted. Returns whether that changes the StatefulSet
+/// in more than its stamps.
 fn plan_children(primary: &Primary<'_>, wanted: &Wanted<'_>, owned: &Objects<'_>, plan: &mut Plan) -> bool {
     let mut changes_stateful_set = false;
     if primary.spec.deploy()
@@ -151,7 +151,8 @@ fn plan_children(primary: &Primary<'_>, wanted: &Wanted<'_>, owned: &Objects<'_>
     }
     let name = primary.metadata.name;
     let literal_secret = desired::literal_http_secret_name(primary);
-    // Only what holds no data is ever deleted. The pods go before what names and protects them.
+    // Only objects without artifacts are ever deleted. The StatefulSet goes first: its pods must
+    // not outlive the Service that names them and the policy that protects them.
     let removable = [
         (&STATEFUL_SET, name),
         (&SERVICE, name),

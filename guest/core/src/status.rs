@@ -24,11 +24,11 @@ pub(crate) struct Facts<'f, 'a> {
     pub(crate) stateful_set: Option<&'f Object<'a>>,
     /// The most important one comes first.
     pub(crate) issues: &'f [Issue],
-    /// Whether the StatefulSet is about to be changed. Its status counts the pods before the change
-    /// then.
+    /// Whether this plan changes the StatefulSet. If so, its observed status counts the pods before
+    /// the change.
     pub(crate) outdated: bool,
-    /// Whether defaults of this version wait for the next edit of the spec, since they would restart
-    /// a registry without storage.
+    /// Whether defaults of this version wait for the next edit of the spec, since they would
+    /// restart a registry without storage.
     pub(crate) defaults_wait: bool,
     /// How many pods there should be: as the spec says, or as the StatefulSet says where another
     /// field manager owns the field.

@@ -14,9 +14,9 @@ impl Object {
 
 /// A child as it should be. [`Object::child`] starts one.
 ///
-/// An annotation `<group of the primary>/applied-digest` holds a digest of the child. By it a guest
-/// notices that something left the child that it wants, although everything that it still wants is
-/// there.
+/// An annotation `<group of the primary>/applied-digest` holds a digest of the child. The digest
+/// tells a guest that a field was removed from the child that it wants. Comparing the remaining
+/// fields cannot tell that.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Child {
     object: Value,

@@ -1,4 +1,4 @@
-//! What a guest implements, and what makes exports of it.
+//! The traits that a guest implements, and the type that turns them into exports.
 
 use crate::bindings::exports::orascache::operator::{admission, reconciler, types};
 use crate::convert;
@@ -11,11 +11,11 @@ use std::marker::PhantomData;
 /// Nothing may be kept between calls: an instance serves calls for many primaries, and is replaced
 /// now and then.
 pub trait Reconciler {
-    /// What is managed. The host asks once, when it loads the component.
+    /// Describes what the guest manages. The host calls this once, when it loads the component.
     fn describe() -> Description;
 
-    /// What to do about one primary: state in, plan out. The same input gives the same plan, and a
-    /// primary whose children and status are as they should be gives an empty plan.
+    /// Plans what to do about one primary, from what is observed. The same input gives the same
+    /// plan, and a primary whose children and status are as they should be gives an empty plan.
     ///
     /// # Errors
     /// When there is no plan. Nothing is written then, and the host repeats the call after a while.

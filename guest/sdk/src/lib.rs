@@ -1,11 +1,11 @@
-//! What makes a guest a few lines long: two traits, an export macro, and helpers for the objects
+//! Helps to write a guest in a few lines: two traits, an export macro, and helpers for the objects
 //! that guests make.
 //!
 //! A guest decides what should exist for the objects of one kind, its primaries, and which requests
 //! may go on. It is a WebAssembly component that exports the world `operator` of `wit/` and imports
 //! nothing. With this crate, a guest implements [`Reconciler`] and [`Admission`] and calls
-//! [`export!`]; `examples/config_map.rs` is a whole one. docs/writing-a-guest.md goes through it
-//! step by step.
+//! [`export!`]; `examples/config_map.rs` is a complete guest. docs/writing-a-guest.md goes through
+//! it step by step.
 //!
 //! ```
 //! use orascache_guest_sdk::{Admission, Description, Error, Kind, Object, Observed, Plan, Reconciler, WatchedKind, json};

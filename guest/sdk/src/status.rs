@@ -18,7 +18,7 @@ pub struct Condition<'a> {
 }
 
 impl Object {
-    /// What to write into [`Plan::status`](crate::Plan::status): the object with its whole new
+    /// Returns the value for [`Plan::status`](crate::Plan::status): the object with its whole new
     /// status. `None` when it has that status already.
     ///
     /// Conditions are compared by their types, so that those of other writers do not count.

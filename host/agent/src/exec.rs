@@ -89,7 +89,8 @@ fn end(ended: Result<u8, StepFailure>, termination_message: &Path, log: &Log) ->
     }
 }
 
-/// Parses the addresses in the arguments. What is wrong with one is a sentence.
+/// Parses the addresses in the arguments. The error is a sentence about the address that cannot be
+/// parsed.
 fn check(args: &StepArgs) -> Result<CheckedStep<'_>, String> {
     let inputs: Result<_, _> =
         args.inputs.iter().map(|uri| expand(uri, Direction::Pull, |name| var_os(name))).collect();

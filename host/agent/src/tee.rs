@@ -24,7 +24,7 @@ pub struct Tee {
 /// A tee that copies, on a thread of its own.
 #[derive(Debug)]
 pub struct RunningTee {
-    /// It is closed when the command has ended.
+    /// A writing end of the pipe. It is closed when the command has ended.
     command: PipeWriter,
     thread: JoinHandle<Sinks>,
 }

@@ -1,4 +1,4 @@
-//! Tells when something ended, so that waiting for silence needs no polling.
+//! Tells when something ended, so that waiting for quiescence needs no polling.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -21,7 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// How many tombstones are kept: many more than writes can be under way.
 const MAX_TOMBSTONES: usize = 256;
 
-/// Up to so many bytes of JSON text of one related kind are handed to a reconciler: 8 MiB. A guest
+/// Largest amount of JSON text of one related kind that a reconciler gets, in bytes: 8 MiB. A guest
 /// has tens of MiB of memory, and one namespace with large objects must not use all of it up.
 const MAX_RELATED_BYTES: usize = 8 << 20;
 
@@ -60,12 +60,12 @@ struct Objects {
 
 struct Entry {
     object: Stored,
-    /// The last relist that had the object. The last relist of its scope did not have an object
-    /// with a lower number.
+    /// Number of the last relist that had the object. An object with a lower number than the last
+    /// relist of its scope was missing in that relist.
     seen_in: u64,
 }
 
-/// Where a state of an object came from.
+/// The source of a state of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The watch, or a list.
@@ -90,7 +90,7 @@ impl Cache {
         &self.watches
     }
 
-    /// What is watched, one by one.
+    /// All watched scopes.
     pub(crate) fn scopes(&self) -> &[Scope] {
         &self.scopes
     }
@@ -122,7 +122,7 @@ impl Cache {
         self.watches.iter().position(|watch| watch.kind.api_version == api_version && watch.kind.kind == kind)
     }
 
-    /// What is stored of an object of this kind. `None` when it has no name, UID or
+    /// Reduces an object to the form that is stored. `None` when it has no name, UID or
     /// resourceVersion.
     pub(crate) fn decode(&self, kind: KindIndex, object: Decoded) -> Option<Stored> {
         object.store(self.watches.get(kind)?, &self.ownership)

@@ -133,8 +133,8 @@ impl Controller {
         Ok(Self { shared, activity, primaries, tasks, synced, settings_seen })
     }
 
-    /// Waits until every kind was listed, in every listed namespace, and every primary was worked on
-    /// once. A primary that is held back counts as worked on.
+    /// Waits until every kind was listed, in every listed namespace, and every primary was worked
+    /// on once. A primary that is held back counts as worked on.
     pub async fn synced(&self) {
         let mut synced = self.synced.clone();
         // An error means that all workers ended: there is nothing to wait for.

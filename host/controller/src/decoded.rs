@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for Decoded {
     }
 }
 
-/// By what our fields and our children are recognised.
+/// How to recognise our fields and our children.
 #[derive(Clone, Debug)]
 pub(crate) struct Ownership {
     /// Field manager of our applies.
@@ -56,7 +56,8 @@ pub(crate) struct Ownership {
 }
 
 impl Decoded {
-    /// What is stored of the object. `None` when it has no name, UID or resourceVersion.
+    /// Reduces the object to the form that is stored. `None` when it has no name, UID or
+    /// resourceVersion.
     pub(crate) fn store(self, watch: &Watch, ownership: &Ownership) -> Option<Stored> {
         let key = Key::new(&self.namespace().unwrap_or_default(), self.metadata.name.as_deref()?);
         let uid = self.metadata.uid.clone()?.into_boxed_str();
@@ -109,7 +110,8 @@ fn controller(references: Option<&Value>, primary: &Kind) -> Option<Box<str>> {
     reference.get("uid").and_then(Value::as_str).map(Into::into)
 }
 
-/// The entries that can matter to what we apply: not our own, and not those of a status.
+/// The entries of other managers, which our applies can conflict with. Entries about a status are
+/// left out.
 fn other_managers(managed: Value, field_manager: &str) -> Option<Box<str>> {
     let Value::Array(entries) = managed else { return None };
     let text =

@@ -85,8 +85,8 @@ impl Executor {
         outcome
     }
 
-    /// Records an event about the primary. One that cannot be recorded is logged; one that this
-    /// process may not write is left to the process that may.
+    /// Records an event about the primary. An event that cannot be recorded is logged. An event
+    /// that this process may not write is left to the leader.
     pub(crate) async fn record(&self, context: &Context<'_>, event: &Event) {
         if self.check_leadership().is_ok() {
             self.events.record(context, event).await;

@@ -52,7 +52,9 @@ impl Failures {
 
 /// Whether two failures are the same one at different times.
 pub(crate) fn is_same(one: &Failure, other: &Failure) -> bool {
-    // These messages come from here. They name fields, and change when the fields do.
+    // Messages of the API server may differ between two attempts. For `FieldOwnedByOther` the
+    // controller writes the message: it names the fields, so that another message means other
+    // fields.
     let same_fields = one.reason != FailureReason::FieldOwnedByOther || one.message == other.message;
     (&one.target, one.verb, one.code, &one.reason) == (&other.target, other.verb, other.code, &other.reason)
         && same_fields

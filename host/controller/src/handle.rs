@@ -30,13 +30,15 @@ impl ReconcilerHandle {
     /// When its description does not fit. The old reconciler stays active then.
     pub fn replace(&self, reconciler: Arc<dyn Reconciler>) -> Result<usize, Incompatible> {
         let roles = self.roles(&reconciler.describe())?;
-        // In this order no change is missed: one that comes before the last line is covered by it.
+        // This order misses no change: the last line queues all primaries, so that it covers every
+        // change that came before.
         self.shared.cache.add_roles(&roles);
         self.shared.active.store(Arc::new(ActiveReconciler { reconciler, roles }));
         Ok(self.shared.enqueue_all())
     }
 
-    /// What a reconciler with that description would be shown now about up to `at_most` primaries.
+    /// Returns what a reconciler with that description would be shown now, for at most `at_most`
+    /// primaries.
     ///
     /// # Errors
     /// When the description does not fit.

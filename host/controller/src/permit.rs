@@ -43,7 +43,7 @@ pub(crate) struct Permit<'a> {
 pub(crate) struct Planned {
     pub(crate) kind: KindIndex,
     pub(crate) key: Key,
-    /// With the primary as its controller.
+    /// The object to write. It names the primary as its controller.
     pub(crate) object: Value,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Planned {
 pub(crate) struct PlannedPatch {
     pub(crate) kind: KindIndex,
     pub(crate) key: Key,
-    /// With a test for the UID at its beginning.
+    /// The JSON Patch. It begins with a test of the UID.
     pub(crate) patch: Vec<u8>,
 }
 
@@ -203,7 +203,7 @@ fn failure(target: ObjectRef, verb: Verb, reason: FailureReason, message: String
     Box::new(Failure { target, verb, code: 0, reason, message })
 }
 
-/// As much as a text says about the object that it describes.
+/// The target of a refused write, as far as the text of the object names it.
 fn unknown_target(text: &str) -> ObjectRef {
     let object: Value = serde_json::from_str(text).unwrap_or_default();
     let member =

@@ -36,7 +36,7 @@ pub(crate) async fn wait(
         loop {
             ends.mark_unchanged();
             let caught_up = lists.iter().all(|(scope, list)| has_caught_up(shared, scope, list.as_ref()));
-            // In this order: what ends here may have queued a primary before.
+            // The queue is checked last, because a task may queue a primary just before it ends.
             if caught_up && !shared.is_resuming() && !activity.is_running() && shared.queue.is_idle() {
                 break;
             }
@@ -59,7 +59,8 @@ fn has_caught_up(shared: &Shared, scope: &Scope, list: Option<&Listed>) -> bool 
     }
 }
 
-/// The objects of a scope; `None` when the API server does not have the kind, or refuses to list it.
+/// The objects of a scope; `None` when the API server does not have the kind, or refuses to list
+/// it.
 async fn list(watch: &Watch, scope: &Scope, client: &Client) -> Result<Option<Listed>, kube::Error> {
     let resource = api_resource(&watch.kind);
     let api: Api<DecodedMetadata> = match scope.namespace.as_deref() {

@@ -8,10 +8,10 @@ use orascache_contract::{Description, GuestError, Observed, Plan};
 /// Calls are level-triggered: whatever event led to a call, it gets everything that a plan may
 /// depend on, and a primary whose children and status are as they should be gets an empty plan.
 pub trait Reconciler: Send + Sync + 'static {
-    /// What is managed. The controller watches these kinds.
+    /// Describes what the reconciler manages. The controller watches these kinds.
     fn describe(&self) -> Description;
 
-    /// What to do about one primary.
+    /// Plans what to do about one primary.
     ///
     /// # Errors
     /// When there is no plan. Nothing is written then, and the call is repeated after a backoff.

@@ -21,7 +21,7 @@ const IDENTITY: [&str; 9] = [
 pub(crate) enum Retention {
     /// The object as it is, but for managedFields.
     Whole,
-    /// Its identity and these fields.
+    /// The object's identity and these fields.
     Fields(Fields),
 }
 
@@ -30,7 +30,7 @@ pub(crate) enum Retention {
 pub(crate) enum Fields {
     /// The value, whatever is below it.
     Everything,
-    /// Of an object, these members.
+    /// These members of an object.
     Members(BTreeMap<String, Fields>),
 }
 

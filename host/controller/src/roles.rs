@@ -15,7 +15,7 @@ pub(crate) struct Roles {
 /// Why a reconciler cannot become the active one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Incompatible {
-    /// It manages something else.
+    /// The new reconciler manages another kind.
     #[error(
         "it manages {}, but this process manages {}: start another process for it",
         named(found),
@@ -27,8 +27,8 @@ pub enum Incompatible {
         /// What the new reconciler manages.
         found: Box<Kind>,
     },
-    /// It applies under another name, and would not remove fields that were applied under the
-    /// first.
+    /// The new reconciler has another field manager, and would not remove fields that were applied
+    /// under the first one.
     #[error(
         "it applies as field manager {found:?}, but what exists was applied as {used:?}: build it with that \
          field manager"
@@ -46,10 +46,11 @@ pub enum Incompatible {
         list(.0)
     )]
     NotWatched(Vec<Kind>),
-    /// The watches do not ask for, or do not store, what it needs. One phrase for each kind.
+    /// The watches do not ask for, or do not store, what the new reconciler needs. One phrase for
+    /// each kind.
     #[error("it needs {}: restart this process with it", .0.join(", and "))]
     WatchedDifferently(Vec<String>),
-    /// No watches can be made from its description.
+    /// No watches can be made from the new reconciler's description.
     #[error(transparent)]
     Invalid(#[from] InvalidDescription),
 }
@@ -150,7 +151,8 @@ mod tests {
     fn roles_follow_the_description_and_not_the_watches() {
         let roles = roles(|new| {
             new.owned = vec![WatchedKind::whole(kind("S"))];
-            // Of objects of others of an owned kind, the cache has the identity.
+            // Of an owned kind, the cache keeps only the identity of objects that no primary
+            // controls.
             let patchable = WatchedKind { patchable: true, ..WatchedKind::reduced(kind("C"), &[]) };
             new.related = vec![patchable, WatchedKind::reduced(kind("D"), &[])];
         })

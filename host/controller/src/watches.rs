@@ -21,13 +21,13 @@ pub(crate) struct Watch {
     pub(crate) kept: Kept,
 }
 
-/// What is kept of the objects of one watch. Anybody may fill objects with text: of objects that no
-/// primary controls, nothing is kept that the guest does not read.
+/// What is kept of the objects of one watch. Objects that no primary controls are reduced to what
+/// the guest reads, because anybody may fill such objects with text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kept {
-    /// Of objects whose controller is of the primary's kind.
+    /// What is kept of objects whose controller is of the primary's kind.
     pub(crate) children: Retention,
-    /// Of all other objects.
+    /// What is kept of all other objects.
     pub(crate) others: Retention,
 }
 
@@ -117,7 +117,8 @@ fn add(
                 ),
             ));
         }
-        // Owned objects are recognised by their controller, so that more of the kind may be watched.
+        // Owned objects are recognised by their controller, so that more of the kind may be
+        // watched.
         watch.label_selector.clear();
     }
     watch.optional &= wanted.optional;

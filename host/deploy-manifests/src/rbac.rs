@@ -67,7 +67,7 @@ pub fn granted(options: &ManifestOptions, description: &Description) -> Vec<Gran
                 let grant = |namespace| Grant { namespace: Some(namespace), rules: rules.clone() };
                 namespaces.into_iter().map(grant).collect()
             }
-            // Nobody binds these to the operator.
+            // Aggregated roles are for people. No binding grants them to the operator.
             RightScope::Aggregated(_) => Vec::new(),
         }
     };

@@ -100,7 +100,7 @@ impl FakeKube {
         self.server.faults()
     }
 
-    /// The log of requests. It goes on to grow.
+    /// The log of requests. It keeps growing while the server runs.
     pub fn requests(&self) -> RequestLog {
         self.server.requests()
     }

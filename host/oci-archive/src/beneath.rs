@@ -1,7 +1,7 @@
 //! Opening the entries of a directory by name, without following symbolic links.
 //!
 //! [`Dir`] keeps paths inside of the directory, but follows links within it. Links must not be
-//! followed here at all. One name at a time needs nothing of the kernel for that but `O_NOFOLLOW`.
+//! followed here at all. Opening one name at a time with `O_NOFOLLOW` works on every kernel.
 
 use cap_std::fs::{Dir, File};
 use rustix::fs::{Mode, OFlags};

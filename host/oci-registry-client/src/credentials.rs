@@ -1,4 +1,4 @@
-//! Who the registry is told that we are.
+//! The credentials that a registry gets.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Where a registry answers.
+//! The endpoint of a registry.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -92,7 +92,7 @@ pub enum Error {
     /// The content to be sent could not be read.
     #[error("{0}")]
     Source(std::io::Error),
-    /// The receiver of a blob went away. It knows why.
+    /// The receiver of a blob stopped reading. The receiver reports the reason.
     #[error("the transfer was stopped")]
     Stopped,
 }

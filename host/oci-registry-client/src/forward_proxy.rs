@@ -44,9 +44,9 @@ pub(crate) enum Way<'a> {
 
 /// The destinations without a proxy.
 struct Exceptions {
-    /// Those of `NO_PROXY` without a port: what this matcher does not intercept.
+    /// Entries of `NO_PROXY` without a port: the matcher intercepts every destination but these.
     listed: Matcher,
-    /// Those of `NO_PROXY` with a port.
+    /// Entries of `NO_PROXY` with a port.
     with_port: Vec<(String, u16)>,
     /// Domains of Services, by the configuration of the resolver.
     cluster_domains: Vec<String>,

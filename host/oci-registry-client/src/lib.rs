@@ -39,8 +39,8 @@
 //! # Layout
 //! - `endpoint`, `reference` and `remote_artifact` are addresses;
 //! - `client` authorizes and redirects requests, with the help of `authenticator`, `challenge` and
-//!   `token`; `transport` sends one of them over `connect` (which asks the `resolver`), through a `forward_proxy` if the `network` has
-//!   one; `response` says what an answer means;
+//!   `token`; `transport` sends one of them over `connect` (which asks the `resolver`), through a
+//!   `forward_proxy` if the `network` has one; `response` says what an answer means;
 //! - `blob_pull`, `blob_push` with `upload_session`, and `manifest_transfer` are what is requested;
 //!   `streams` connects them with blocking readers, and `retry` says when they are repeated;
 //! - `stored_credentials` and `docker_config` find credentials.

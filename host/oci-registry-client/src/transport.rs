@@ -131,7 +131,7 @@ impl Transport {
         Ok(response)
     }
 
-    /// The error of a connection. What rustls says about a certificate does not pass by waiting.
+    /// The error of a connection. An error about a certificate is lasting: waiting does not help.
     pub(crate) fn unreachable(&self, url: &Url, error: &(dyn std::error::Error + 'static)) -> Error {
         let endpoint = self.tried(url);
         let why = error::causes(error);
@@ -143,7 +143,7 @@ impl Transport {
         });
         let is_parse = error::find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse);
         let is_setting = error::find::<io::Error>(error).is_some_and(|error| {
-            // Of a variable that names no proxy.
+            // This error comes from a proxy variable with an unusable value.
             error.kind() == io::ErrorKind::InvalidInput
         });
         let is_lasting = is_lasting || is_setting || why.contains(PROXY_WANTS_PASSWORD);

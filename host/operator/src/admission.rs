@@ -16,8 +16,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Up to so many primaries of a namespace are given to the component at once. Where there are more,
-/// it has to ask for those that it needs: that costs a second call, but no copies of the others.
+/// Largest number of primaries of a namespace that the component gets with a review. Where there
+/// are more, it has to ask for those that it needs: that costs a second call, but no copies of the
+/// others.
 const MAX_UNASKED: usize = 8;
 
 /// Answers reviews by the component, with primaries from the controller's cache and, where they are

@@ -175,7 +175,8 @@ impl Operator {
         drop(self.settings);
         if let Some(endpoints) = self.endpoints {
             endpoints.abort();
-            // Its state holds the controller.
+            // The endpoints hold a reference to the controller, which is dropped when they have
+            // ended.
             let _ = endpoints.await;
         }
         if let Some(controller) = Arc::into_inner(self.controller) {

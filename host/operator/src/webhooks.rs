@@ -31,12 +31,12 @@ pub struct Options {
 /// Which certificate is used.
 #[derive(Clone, Debug)]
 pub enum Certificate {
-    /// One that the operator issues into a Secret of that namespace. It writes the CA into the
-    /// webhook configurations.
+    /// A certificate that the operator issues into a Secret of that namespace. The operator writes
+    /// the CA into the webhook configurations.
     Managed {
         /// Namespace of the Service and of the Secret.
         namespace: String,
-        /// DNS names and IP addresses beside those of the Service, by which reviews come.
+        /// DNS names and IP addresses to which reviews are sent, beside those of the Service.
         names: Vec<String>,
     },
     /// `tls.crt` and `tls.key` in a folder.
@@ -46,7 +46,7 @@ pub enum Certificate {
 /// How long a start waits for the first certificate. The log says what is missing.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What follows or issues the certificate.
+/// The task that follows the certificate's files or issues the certificate.
 enum CertificateTask {
     Managed(CertificateManager),
     Files(CertificateFiles),

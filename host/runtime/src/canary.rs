@@ -12,11 +12,12 @@ use tokio::sync::Notify;
 /// How long a new version is a canary, and how often it may fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CanaryPolicy {
-    /// It is a canary for at least that long,
+    /// Shortest time for which a new version is a canary.
     pub period: Duration,
-    /// and for at least so many calls.
+    /// Smallest number of calls for which a new version is a canary. Both bounds must be reached.
     pub calls: u64,
-    /// After so many failures where the version before it does not fail, that one takes over again.
+    /// Number of failures after which the version before the canary decides again. A failure counts
+    /// only where the version before does not fail.
     pub failures: u64,
 }
 
@@ -26,7 +27,7 @@ impl Default for CanaryPolicy {
     }
 }
 
-/// What is known of a new version since it took over.
+/// Calls and failures of a new version since it took over.
 pub struct Canary {
     predecessor: Arc<Guest>,
     policy: CanaryPolicy,

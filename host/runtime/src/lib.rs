@@ -5,8 +5,8 @@
 //! recorded ([`record`]), made again ([`replay`]), and handed over to a new version while the
 //! process runs ([`hot_swap`]), which is a [`Canary`] at first.
 //!
-//! This crate knows no API server, no webhooks and no kinds of objects. Who uses it gives a guest
-//! what it has observed, and carries out what it plans.
+//! This crate knows no API server, no webhooks and no kinds of objects. The program that uses it
+//! observes the cluster, passes that to a guest, and carries out the guest's plans.
 //!
 //! ```
 //! use orascache_runtime::{CompiledCache, Engine, Limits};

@@ -18,7 +18,7 @@ pub struct Difference {
     pub recorded: Value,
     /// The component's output, as [`readable`] shows it.
     pub replayed: Value,
-    /// From one to the other, as a unified diff of YAML.
+    /// The change from the recorded to the replayed output, as a unified diff of YAML.
     pub diff: String,
 }
 

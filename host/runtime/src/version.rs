@@ -33,7 +33,7 @@ impl Version {
         Self { guest, recorder, canary: ArcSwapOption::new(Some(canary)) }
     }
 
-    /// From now on it is no canary.
+    /// Ends the version's time as a canary.
     pub fn trust(&self) {
         self.canary.store(None);
     }

@@ -13,13 +13,13 @@ const STORAGE: &str = "ephemeral-storage";
 /// Local storage of the credential proxy.
 const PROXY_STORAGE: &str = "64Mi";
 
-/// What the init container gets in a pod whose step container has no resources.
+/// Resources of the install container in a pod whose step container has none.
 const INSTALL_DEFAULTS: Resources<'_> = Resources {
     requests: Amounts { cpu: "10m", memory: "32Mi" },
     limits: Amounts { cpu: "500m", memory: "64Mi" },
 };
 
-/// Requests or limits. What is `None` is left out.
+/// Requests or limits. Members that are `None` are left out.
 #[derive(Default)]
 struct Quantities<'a> {
     cpu: Option<Json<'a>>,
@@ -45,9 +45,9 @@ impl<'a> From<Amounts<'a>> for Quantities<'a> {
     }
 }
 
-/// `resources` of the init container: those of the step container. It runs before that one and
-/// alone, so that they cost nothing, and quotas and limit ranges that admit the step container
-/// admit it too.
+/// `resources` of the install container: the same as those of the step container. The install
+/// container ends before the step container starts, so that its requests add nothing to the pod's.
+/// Quotas and limit ranges that admit the step container admit it too.
 pub(crate) fn of_install<'a>(pod: &Pod<'a>, container: &Container<'a>) -> Option<Json<'a>> {
     let copied = KINDS.map(|kind| {
         let copy = |name| container.resource(kind, name).cloned();
@@ -56,9 +56,9 @@ pub(crate) fn of_install<'a>(pod: &Pod<'a>, container: &Container<'a>) -> Option
     resources(pod, copied, INSTALL_DEFAULTS)
 }
 
-/// `resources` of the credential proxy. It has requests and limits of those things of which the
-/// step container has them, so that quotas admit the pod. They add to the pod's, so that they are
-/// small.
+/// `resources` of the credential proxy. The proxy has a request or a limit for each resource for
+/// which the step container has one, so that quotas admit the pod. The amounts are small, because
+/// they add to the pod's.
 ///
 /// Local storage is limited only where every container limits it: the kubelet takes the sum of all
 /// limits for the limit of the whole pod, and a limit of the proxy alone would evict the pod.
@@ -81,8 +81,8 @@ pub(crate) fn of_proxy<'a>(
     resources(pod, small, wanted)
 }
 
-/// Requests and limits as the member `resources`. A pod that has resources as a whole bounds all
-/// its containers: nothing is added there. Where no quantity is given, the defaults count.
+/// Requests and limits as the member `resources`. A pod with pod-level resources already bounds all
+/// its containers, so that nothing is added there. Where no quantity is given, the defaults count.
 fn resources<'a>(
     pod: &Pod<'_>,
     quantities: [Quantities<'a>; 2],

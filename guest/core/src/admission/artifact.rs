@@ -44,7 +44,7 @@ pub(crate) fn read<'a>(
     Some(template)
 }
 
-/// The rest of a sentence about a text that is not a template.
+/// Says why a text is not a template, as the end of a sentence.
 fn refusal(uri: &str, error: TemplateError<'_>) -> String {
     match error {
         TemplateError::HasScheme { scheme, rest } => {

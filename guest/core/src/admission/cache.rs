@@ -50,8 +50,8 @@ pub(crate) fn check(request: &Request<'_>, settings: &Settings<'_>, findings: &m
     }
 }
 
-/// Refuses an image that is not allowed. One that runs already may stay, so that other fields can
-/// be edited: the reconciler leaves everything of such a cache as it is.
+/// Refuses an image that is not allowed. An image that runs already may stay, so that other fields
+/// can be edited: the reconciler leaves everything of such a cache as it is.
 fn check_image(
     settings: &Settings<'_>,
     new: &Primary<'_>,

@@ -25,12 +25,12 @@ pub(crate) struct Cache<'a> {
     pub(crate) credentials_registry: Option<&'a str>,
 }
 
-/// What came of looking for a cache.
+/// Result of the lookup of a cache.
 pub(crate) enum Found<'a> {
     Cache(Cache<'a>),
     /// The host says that there is none.
     Missing,
-    /// It exists, and no step can use it. The sentence says why.
+    /// The cache exists, but no step can use it. The sentence says why.
     Unusable(String),
     /// The host must look it up first.
     Need,
@@ -70,8 +70,8 @@ pub(crate) fn find<'a>(
             }
         }
     }
-    // The host's memory may lag behind the API. Only what it has just looked up counts against a
-    // pod.
+    // The host's object cache may lag behind the API. A pod is refused only after the host has read
+    // the API itself.
     if known.complete { unusable.map_or(Found::Missing, Found::Unusable) } else { Found::Need }
 }
 

@@ -24,11 +24,11 @@ const PROXY_FLAGS: [&str; 4] = ["--registry=", "--socket=", "--pull=", "--push="
 /// Whether and how a pod was rewritten before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Injected {
-    /// It was not. A marker without any injected part is only an annotation.
+    /// The pod was not rewritten. A marker without any injected part is only an annotation.
     No,
-    /// It has the marker, and the agent runs its step.
+    /// The pod has the marker, and the agent runs its step.
     Step,
-    /// It has the marker and injected parts, but its command is another one, as in a copy by
+    /// The pod has the marker and injected parts, but its command is another one, as in a copy by
     /// `kubectl debug`.
     OtherCommand,
 }

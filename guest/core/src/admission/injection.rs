@@ -1,5 +1,5 @@
-//! What is injected into a pod, with everything that the annotations leave to the cache and the
-//! settings.
+//! Everything that the injected parts of a pod are made from: the step, and the values that the
+//! cache and the settings provide where annotations give none.
 
 use super::step::Step;
 use crate::settings::ProxyResources;

@@ -91,8 +91,9 @@ fn add_missing<'a>(
     patch
 }
 
-/// What an update of a Job changes in its template. The template of a Job that has started keeps
-/// its annotations, since it is immutable. The template of a suspended one follows the Job.
+/// Changes of a Job's template that follow from an update of the Job. The template of a Job that
+/// has started keeps its annotations, since it is immutable. The template of a suspended one
+/// follows the Job.
 pub(crate) fn carry_over<'a>(job: &'a Json<'a>, old: &'a Json<'a>, findings: &mut Findings) -> Patch<'a> {
     if has_too_many(job) {
         findings.warn(format!(
@@ -103,7 +104,7 @@ pub(crate) fn carry_over<'a>(job: &'a Json<'a>, old: &'a Json<'a>, findings: &mu
     }
     let before = Sorted::of(of_job(old));
     if may_change_template(old) {
-        // Nothing is refused on an update. Warnings tell for what the Job's pods will be refused.
+        // Nothing is refused on an update. Warnings say why the Job's pods will be refused.
         let mut later = Findings::default();
         let annotations = of_pods(job, &mut later);
         if step_annotations::of(Some(&annotations)).next().is_some() {
@@ -129,8 +130,8 @@ pub(crate) fn carry_over<'a>(job: &'a Json<'a>, old: &'a Json<'a>, findings: &mu
     add_missing(job, copied(&before, of_template(old)))
 }
 
-/// Those annotations of a template that have the values which the Job had before: they were copied
-/// from there.
+/// Annotations of a template that were copied from the Job: they have the values that the Job had
+/// before the update.
 fn copied<'a>(
     before: &Sorted<'a>,
     template: Option<&'a Json<'a>>,

@@ -1,4 +1,4 @@
-//! What a review knows of the cluster.
+//! What a review knows about the cluster: the objects that the host passes with it.
 
 use crate::fields;
 use crate::json::Json;

@@ -104,7 +104,7 @@ pub fn check_settings(text: &str) -> Result<(), Error> {
     Settings::read(tree.as_ref()).map(drop)
 }
 
-/// What a review leads to, unless something is refused.
+/// The decision about a review in which nothing is refused.
 enum Decision {
     /// The host must look these up first.
     Need(Vec<ObjectRef>),
@@ -178,7 +178,7 @@ fn create_pod(
     foreign_caches::check(settings, &step, &pod, namespace, findings);
     let needs_namespace = policy::check_required(settings, &[annotations], known, namespace, findings)?;
     if step.cache.is_empty() || !findings.problems.is_empty() {
-        // What is refused anyway says nothing about caches.
+        // A request that is refused anyway needs no lookup of its cache.
         return Ok(Decision::default());
     }
     let candidates = known.candidates(step.cache)?;
@@ -216,7 +216,7 @@ fn create_pod(
         proxy: settings.proxy,
     };
     if injected != Injected::No {
-        // Whoever made the copied pod has read the warnings about its annotations.
+        // The author of the original pod has already got the warnings about its annotations.
         findings.warnings.clear();
         injected::check(&pod, &injection, settings, injected, findings);
         return Ok(Decision::default());
@@ -272,7 +272,7 @@ fn create_job(
     let namespace = request.namespace;
     policy::check_step(settings, &step, findings);
     foreign_caches::check(settings, &step, &pod, namespace, findings);
-    // Of the Job's own annotations, its pods get the step annotations.
+    // The Job's pods get the step annotations among the Job's own annotations.
     let of_pods = [Some(&annotations), job::of_template(job)];
     let needs_namespace = policy::check_required(settings, &of_pods, known, namespace, findings)?;
     if step.cache.is_empty() || !findings.problems.is_empty() {

@@ -130,7 +130,7 @@ pub(crate) fn check_required(
     Ok(false)
 }
 
-/// Refuses a cache that is larger than allowed. One that was larger before may stay as it is.
+/// Refuses a cache that is larger than allowed. A cache that was larger before may stay as it is.
 pub(crate) fn check_cache(
     settings: &Settings<'_>,
     new: &Spec<'_>,

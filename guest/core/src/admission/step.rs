@@ -1,4 +1,4 @@
-//! What the annotations of a pod or Job ask for.
+//! The step that the annotations of a pod or Job ask for.
 
 use super::artifact::{self, Direction};
 use crate::findings::Findings;
@@ -47,8 +47,8 @@ impl Step<'_> {
     }
 }
 
-/// Reads the step annotations. What is refused is left out of the step, so that the rest can be
-/// checked too.
+/// Reads the step annotations. Refused annotations are left out of the step, so that the rest can
+/// be checked too.
 pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Findings) -> Step<'a> {
     if step_annotations::of(annotations).count() > MAX_ANNOTATIONS {
         findings.refuse(format!(

@@ -79,7 +79,7 @@ impl<'a> Child<'a> {
         Child { kind, name, object: Json::Object(members) }
     }
 
-    /// The digest of what this child says, as its annotation has it.
+    /// The applied hash of this child, from its annotation.
     fn applied_hash(&self) -> Option<&str> {
         self.annotations()?.get(APPLIED_HASH_ANNOTATION).and_then(Json::as_str)
     }
@@ -93,10 +93,10 @@ impl<'a> Child<'a> {
         is_subset(self.annotations(), observed.metadata("annotations")) && self.is_in_effect(observed)
     }
 
-    /// The same, whatever the stamps say.
+    /// Like [`Self::is_up_to_date`], but without comparing annotations other than the applied hash.
     ///
-    /// The digest notices fields that left the cache's spec. For content beside `spec` (the data of
-    /// Secrets), which is not observed, the digest alone decides.
+    /// The applied hash tells when a field was removed from the cache's spec. Content outside of
+    /// `spec` (the data of Secrets) is not observed; there the hash alone decides.
     pub(crate) fn is_in_effect(&self, observed: &Object<'_>) -> bool {
         let Some(metadata) = self.object.get("metadata") else { return false };
         let digest = observed.metadata("annotations").and_then(|all| all.get(APPLIED_HASH_ANNOTATION));

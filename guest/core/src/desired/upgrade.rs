@@ -2,9 +2,9 @@
 //!
 //! A registry without storage loses its artifacts when its pod restarts. So an upgrade of the
 //! operator must not change its pod template: new defaults wait until the spec is edited. The
-//! StatefulSet carries the generation of the cache for which it was applied, and the revision of its
-//! defaults. While the generation is the same, the older revision stays what is desired. Hand edits
-//! are therefore taken back as ever, to what that revision says.
+//! StatefulSet carries the generation of the cache for which it was applied, and the revision of
+//! its defaults. While the generation is the same, the older revision stays the desired one. Hand
+//! edits are taken back to that revision, as they always are.
 
 use super::stateful_set::stateful_set;
 use super::{Child, TemplateRevision};
@@ -18,12 +18,12 @@ use orascache_api::names::{
 /// Which defaults the desired StatefulSet has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Defaults {
-    /// Those of this version.
+    /// The defaults of this version.
     Current,
-    /// Those of an older version. The ones of this version wait for the next edit of the spec.
+    /// The defaults of an older version. Those of this version wait for the next edit of the spec.
     Older,
-    /// Those of a version that this one does not know. The StatefulSet stays exactly as it is until
-    /// the next edit of the spec.
+    /// The defaults of a version that this one does not know. The StatefulSet stays exactly as it
+    /// is until the next edit of the spec.
     Unknown,
 }
 
@@ -41,8 +41,8 @@ pub(crate) fn stateful_set_beside<'a>(
     if generation.is_some_and(|applied| applied.as_str() != Some(&*primary.metadata.generation.to_string())) {
         return (current, Defaults::Current);
     }
-    // What was applied for this spec is known by its digest, or by its content where somebody
-    // removed the digest.
+    // The applied hash tells which revision was applied for this spec. Where somebody removed the
+    // hash, the content is compared.
     let digest = annotation(APPLIED_HASH_ANNOTATION).and_then(Json::as_str);
     let was_applied = |child: &Child<'_>| match digest {
         Some(_) => digest == child.applied_hash(),

@@ -25,11 +25,11 @@ impl<'r, 'a> Related<'r, 'a> {
     }
 }
 
-/// What came of looking for an object.
+/// Result of the lookup of an object.
 enum Lookup<'r, 'a> {
     Found(&'r Object<'a>),
     Missing,
-    /// Nobody looked.
+    /// The object was not looked up.
     Unknown,
 }
 

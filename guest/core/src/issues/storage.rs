@@ -8,11 +8,11 @@ use crate::observed::Objects;
 use crate::primary::{Primary, Storage};
 use crate::quantity;
 
-/// The issue of storage that the administrator does not allow, or that Kubernetes cannot change. A
-/// claim that exists is left as it is then; otherwise nothing is made.
+/// The issue of storage that the administrator does not allow, or that Kubernetes cannot change.
+/// Then an existing volume claim stays as it is, and a missing one is not created.
 ///
-/// `maximum` is the largest size that the administrator allows. A claim that is larger already may
-/// stay, not grow.
+/// `maximum` is the largest size that the administrator allows. A volume claim that is larger
+/// already may stay, but not grow.
 pub(crate) fn of_storage(primary: &Primary<'_>, owned: &Objects<'_>, maximum: Option<&str>) -> Option<Issue> {
     let storage = primary.spec.storage.as_ref()?;
     let wanted = storage.size?;

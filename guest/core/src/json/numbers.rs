@@ -50,7 +50,7 @@ impl<'a> Iterator for Numbers<'a> {
     }
 }
 
-/// What follows a string. `text` begins behind its opening quotation mark.
+/// The rest of a text behind a string. `text` begins behind its opening quotation mark.
 fn behind_string(text: &str) -> Option<&str> {
     let mut bytes = text.bytes().enumerate();
     while let Some((index, byte)) = bytes.next() {

@@ -9,7 +9,7 @@ const DEFAULT_TAG: &str = "latest";
 /// A pattern for images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ImagePattern<'a> {
-    /// As it is written.
+    /// The pattern as the administrator wrote it.
     text: &'a str,
     /// An image without a host matches patterns without one only: the node decides which registry
     /// such an image comes from.
@@ -104,7 +104,7 @@ fn bare(reference: Reference<'_>) -> Option<&str> {
 }
 
 /// Whether a reference has the wanted tag or digest. Where it has a digest, the digest decides what
-/// runs and the tag means nothing: it must be wanted itself.
+/// runs and the tag means nothing: the pattern must have that digest.
 fn is_version(found: Reference<'_>, wanted: Reference<'_>) -> bool {
     match (wanted.digest, found.digest) {
         (None, None) => found.tag.unwrap_or(DEFAULT_TAG) == wanted.tag.unwrap_or(DEFAULT_TAG),

@@ -20,8 +20,8 @@ use orascache_contract::Error;
 pub(crate) use proxy_resources::{Amounts, ProxyResources, Resources};
 use selector::Selector;
 
-/// Settings as the host hands them on, JSON text: `{"agentImage": "..."}`. What is absent limits
-/// nothing.
+/// Settings as the host hands them on, JSON text: `{"agentImage": "..."}`. Settings that are absent
+/// limit nothing.
 #[derive(Debug)]
 pub(crate) struct Settings<'a> {
     /// Image that carries the agent, where a pod names none.
@@ -57,7 +57,7 @@ pub(crate) struct RequiredAnnotation<'a> {
     pub(crate) namespaces: Option<Selector<'a>>,
 }
 
-/// In front of a host in `allowedRegistries`.
+/// Prefix of a host in `allowedRegistries` that steps may use without TLS.
 pub(crate) const PLAIN_HTTP: &str = "http://";
 
 /// What an image pattern is, for messages.

@@ -5,7 +5,7 @@ use crate::findings::Findings;
 use crate::json::Json;
 use crate::quantity;
 
-/// The setting `proxyResources`. What is not set has a default.
+/// The setting `proxyResources`. Amounts that are not set have defaults.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ProxyResources<'a> {
     requests: Settable<'a>,

@@ -15,18 +15,18 @@ pub struct Rules {
     has_pull_secret: bool,
 }
 
-/// Where a request goes.
+/// What the proxy does with a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Route {
-    /// It asks whether this is a registry, which the proxy answers itself.
+    /// The request asks whether this is a registry. The proxy answers it itself.
     Ping,
-    /// To the registry, at the same path.
+    /// The request is passed on to the registry, at the same path.
     Pass(Access),
-    /// It opens an upload. The query holds only parameters that were checked.
+    /// The request opens an upload. The query holds only parameters that were checked.
     Begin { access: Access, query: String },
-    /// It continues the upload of this name.
+    /// The request continues the upload of this name.
     Continue { access: Access, session: String, query: String },
-    /// Nowhere: the step does not declare it. A sentence says so.
+    /// The request is refused: the step does not declare it. A sentence says so.
     Refuse(String),
 }
 

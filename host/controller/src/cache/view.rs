@@ -1,4 +1,4 @@
-//! What a reconciler is shown about one primary.
+//! The objects that a reconciler is shown about one primary.
 
 use super::{Cache, State};
 use crate::object::Key;
@@ -7,7 +7,8 @@ use crate::watches::{KindIndex, PRIMARY};
 use orascache_contract::Kind;
 use std::sync::Arc;
 
-/// What a reconciler is shown about one primary, but for failures, answers, settings and time.
+/// The objects that a reconciler is shown about one primary, but for failures, answers, settings
+/// and time.
 pub(crate) struct View {
     pub(crate) uid: Box<str>,
     pub(crate) primary: Arc<str>,
@@ -18,7 +19,8 @@ pub(crate) struct View {
 }
 
 impl Cache {
-    /// What a reconciler with these roles is shown; `None` when there is no such primary.
+    /// The objects that a reconciler with these roles is shown; `None` when there is no such
+    /// primary.
     pub(crate) fn view(&self, key: &Key, roles: &Roles) -> Option<View> {
         let state = self.read();
         let primary = &state.objects.get(PRIMARY)?.by_key.get(key)?.object;

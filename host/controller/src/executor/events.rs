@@ -24,7 +24,7 @@ impl Events {
         Self { recorders }
     }
 
-    /// Records an event. One that cannot be recorded is logged.
+    /// Records an event. An event that cannot be recorded is logged.
     pub(super) async fn record(&self, context: &Context<'_>, event: &Event) {
         let (kind, key) = (context.cache.primary_kind(), context.key);
         let regarding = ObjectReference {

@@ -17,8 +17,8 @@ use serde_json::Value;
 const ALREADY_EXISTS: &str = "AlreadyExists";
 
 impl Executor {
-    /// Creates the Secret unless there is one of that name, whatever controls it. Returns whether it
-    /// was created.
+    /// Creates the Secret unless there is one of that name, whatever controls it. Returns whether
+    /// it was created.
     pub(super) async fn generate(
         &self,
         cache: &Cache,

@@ -13,8 +13,8 @@ impl Executor {
     /// Writes the status of the planned object, all of it, and nothing else of that object.
     ///
     /// Returns whether the answer has content that the plan was not made from: somebody changed the
-    /// primary meanwhile. The cache has that content now, and the watch's event, which is older
-    /// than the answer, leads to no other plan.
+    /// primary after the plan was made. The cache has that content now, and the watch's event,
+    /// which is older than the answer, leads to no other plan.
     ///
     /// # Errors
     /// With a phrase.
@@ -25,7 +25,7 @@ impl Executor {
             return Err(format!("plans never write objects of {}", kind.group()));
         }
         let planned: Value = serde_json::from_str(status).map_err(|error| error.to_string())?;
-        // With the UID, a primary that was deleted and created again does not get it.
+        // The UID keeps the status off a primary that was deleted and created again.
         let document = json!({
             "apiVersion": kind.api_version,
             "kind": kind.kind,

@@ -14,7 +14,7 @@ const BEHAVIOR: &str = "autoscaling.alpha.kubernetes.io/behavior";
 const CURRENT_METRICS: &str = "autoscaling.alpha.kubernetes.io/current-metrics";
 const CONDITIONS: &str = "autoscaling.alpha.kubernetes.io/conditions";
 
-/// Where v2 has what v1 has in an annotation.
+/// Annotations of v1, each with the fields of v2 that it stands for.
 const ANNOTATED: [(&str, &str, &str); 4] = [
     (METRICS, "spec", "metrics"),
     (BEHAVIOR, "spec", "behavior"),

@@ -1,5 +1,5 @@
-//! What the API server does to an object after field managers are tracked: it sets the initial
-//! status, and adds what the default admission plugins add.
+//! Prepares an object as the API server does after it has tracked field managers: it sets the
+//! initial status, and adds what the default admission plugins add.
 
 use serde_json::{Value, json};
 

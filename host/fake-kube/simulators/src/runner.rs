@@ -1,4 +1,4 @@
-//! How a caller runs the containers of pods, which the pod simulator itself does not.
+//! Lets a caller run the containers of pods. The pod simulator itself runs none.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -28,7 +28,7 @@ pub struct Simulators {
     pub namespaces: bool,
     /// The simulators record Events about what they do. Tests that count Events switch this off.
     pub events: bool,
-    /// Who runs containers: the first runner that accepts a pod. Needs `pods`.
+    /// Runners of containers. The first one that accepts a pod runs its containers. Needs `pods`.
     pub pod_runners: Vec<Arc<dyn PodRunner>>,
 }
 

@@ -56,7 +56,7 @@ pub enum PackError {
     #[error("{} changed while it was being packed or pushed; make sure that nothing writes to it any more",
             .path.display())]
     Changed {
-        /// What was packed.
+        /// Path of the file or directory that was packed.
         path: PathBuf,
     },
     /// The archive is so much smaller than its content that a pull would take it for an attack.
@@ -64,7 +64,7 @@ pub enum PackError {
              bytes from that, to be safe from archives made to fill a disk; set unpack to \"false\", and unpack it \
              yourself after the pull", .path.display())]
     Bomb {
-        /// What was packed.
+        /// Path of the file or directory that was packed.
         path: PathBuf,
         /// Bytes of the archive before compression.
         unpacked: u64,
@@ -77,7 +77,7 @@ pub enum PackError {
     #[error("{} holds {entries} files, directories and links, and a pull unpacks no more than {allowed}; set unpack \
              to \"false\", and unpack it yourself after the pull", .path.display())]
     Entries {
-        /// What was packed.
+        /// Path of the file or directory that was packed.
         path: PathBuf,
         /// Entries of the archive.
         entries: u64,
@@ -87,7 +87,7 @@ pub enum PackError {
     /// Reading was to begin beyond the end.
     #[error("the layer made of {} has {size} bytes and cannot be read from {offset}", .path.display())]
     Offset {
-        /// What was packed.
+        /// Path of the file or directory that was packed.
         path: PathBuf,
         /// Where reading was to begin.
         offset: u64,
@@ -97,7 +97,7 @@ pub enum PackError {
     /// A thread could not be started, or ended before its time.
     #[error("the system gives no thread to pack {}: {source}", .path.display())]
     Thread {
-        /// What was to be packed.
+        /// Path of the file or directory that was to be packed.
         path: PathBuf,
         /// What the system said.
         source: io::Error,

@@ -25,7 +25,7 @@ const LOCK: &str = "lock";
 /// Time between two touches of a directory. Tests see more than one.
 const TOUCH_EVERY: Duration = if cfg!(test) { Duration::from_millis(10) } else { Duration::from_secs(60) };
 /// A directory that was not touched for this long is left over, in seconds. It is many times
-/// [`TOUCH_EVERY`], so that a file system that hangs for a while costs no pull.
+/// [`TOUCH_EVERY`], so that no pull is lost when a file system hangs for a while.
 pub(super) const LEFT_OVER_AFTER: i64 = 15 * 60;
 /// Prefix of directories that are being removed. A pull that still runs notices by the new
 /// name that its directory is gone.
@@ -45,13 +45,13 @@ impl Liveness {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true);
         let lock = root.open_with(LOCK, &options)?.into_std();
-        // Where the file system knows no locks, touching says the same more slowly.
+        // On a file system without locks, only the touched time shows that the pull is alive.
         let _ = lock.try_lock();
         let directory = Arc::new(File::from(root.as_fd().try_clone_to_owned()?));
         let mut touched = touched();
         touched.directories.push(Arc::clone(&directory));
         if !touched.is_running {
-            // Where no thread can be had, the lock has to do.
+            // If no thread can be started, only the lock shows that the pull is alive.
             let started = std::thread::Builder::new().name("touch".to_owned()).spawn(touch_all);
             touched.is_running = started.is_ok();
         }
@@ -111,23 +111,24 @@ fn touch(file: impl AsFd) -> io::Result<()> {
     Ok(futimens(file, &Timestamps { last_access: now, last_modification: now })?)
 }
 
-/// What the file system says about something that this process has just written.
+/// The time and the user that the file system records for a write of this process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Observer {
     /// Time, in seconds.
     now: i64,
-    /// The user that this process is there, which may be another one than it is here.
+    /// The user of this process on the file system. A mount may map users, so that it can differ
+    /// from the user that the process sees.
     user: u32,
 }
 
 impl Observer {
-    /// According to a directory that was made just now.
+    /// Reads them from a directory that was made just now.
     pub(super) fn of_new(directory: &Dir) -> io::Result<Self> {
         let metadata = directory.dir_metadata()?;
         Ok(Self { now: metadata.mtime(), user: metadata.uid() })
     }
 
-    /// Where nothing new can be made, since the disk is full.
+    /// Reads the time from the target itself, when the disk is too full for a new directory.
     pub(super) fn of_target(target: &Dir) -> io::Result<Self> {
         touch(target)?;
         let now = target.dir_metadata()?.mtime();

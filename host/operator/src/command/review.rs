@@ -107,7 +107,7 @@ fn review(guest: &Guest, document: Value, context: &Context, args: &ReviewArgs) 
     Ok(Reviewed { name, object, patched, response })
 }
 
-/// What a review depends on and cannot be found out here.
+/// Names the objects that a review needs and that cannot be read without a cluster.
 fn missing(needs: &Needs) -> String {
     let objects = needs.objects.iter().map(|wanted| match &wanted.namespace {
         Some(namespace) => format!("{} {} of namespace {namespace}", wanted.kind.kind, wanted.name),

@@ -24,15 +24,15 @@ pub enum LoadError {
         "this is a core WebAssembly module, not a component: build it for {PACKAGE}@{VERSION}, for example with wasm-component-ld"
     )]
     CoreModule,
-    /// It wants something from the host.
+    /// The component imports something from the host.
     #[error("the component imports {}, but a guest must import nothing: remove what needs it (a clock, randomness, input or output)", .0.join(", "))]
     HasImports(Vec<String>),
-    /// It does not speak our WIT package at all.
+    /// The component does not export anything of our WIT package.
     #[error(
         "the component does not export {PACKAGE}/reconciler: it exports {0}. Build it for the world {PACKAGE}/operator."
     )]
     WrongWorld(String),
-    /// It speaks another version.
+    /// The component was built for another version of our WIT package.
     #[error(
         "the component exports {found}, but this host speaks {PACKAGE}@{VERSION}: build it with that version of the WIT package, or use another host"
     )]
@@ -40,7 +40,7 @@ pub enum LoadError {
         /// The export.
         found: String,
     },
-    /// Its exports have other types than the WIT package says.
+    /// The component's exports have other types than the WIT package says.
     #[error("the component's exports do not match the WIT package: {0}")]
     WrongTypes(String),
     /// `describe` failed.

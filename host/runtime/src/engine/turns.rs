@@ -35,13 +35,13 @@ const PATIENCE: u32 = 2;
 /// Why a call was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overrun {
-    /// It ran for longer than its deadline.
+    /// The call ran for longer than its deadline.
     Ran(Duration),
-    /// It did not end within that time, since others ran too.
+    /// The call did not end within that time, since other calls ran too.
     Waited(Duration),
 }
 
-/// Whose turn it is.
+/// Decides which call runs next.
 pub(super) struct Turns {
     /// Calls whose first turn was not enough.
     slow: AtomicU32,

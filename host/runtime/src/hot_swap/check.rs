@@ -1,5 +1,5 @@
-//! Whether a new version may take over: it is asked what the version at work can answer. The
-//! answers have no effect.
+//! Checks whether a new version may take over: it gets inputs that the active version can answer,
+//! and must answer them too. Its answers have no effect.
 
 use crate::engine::Guest;
 use crate::record::{Decision, Record};

@@ -1,4 +1,4 @@
-//! What surrounds the version that decides: where primaries come from, and who is told of changes.
+//! The host's side of a hot swap: it provides primaries for the check, and announces changes.
 
 use crate::version::Version;
 use futures::future::BoxFuture;
@@ -6,14 +6,14 @@ use orascache_contract::{Description, Observed};
 use std::error::Error;
 use std::sync::Arc;
 
-/// What became of a new version.
+/// Outcome for a new version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// It took over.
+    /// The new version took over.
     Switched,
-    /// It may not take over. The version at work goes on.
+    /// The new version may not take over. The active version stays.
     Refused,
-    /// It took over and failed too often. The version before it decides again.
+    /// The new version took over and failed too often. The version before it decides again.
     RolledBack,
 }
 
@@ -29,9 +29,11 @@ pub struct Change {
 /// Why a host does not take a version. The text is a sentence for people.
 pub type HostError = Box<dyn Error + Send + Sync>;
 
-/// What surrounds the version that decides. The runtime knows no API server; whoever runs it does.
+/// Gives the runtime access to the cluster during a hot swap. The runtime itself knows no API
+/// server.
 pub trait SwapHost: Send + Sync + 'static {
-    /// What a guest of that description would be shown now about up to `at_most` primaries.
+    /// Returns what a guest of that description would be shown now, for at most `at_most`
+    /// primaries.
     ///
     /// # Errors
     /// When a guest of that description cannot work here, for example since it needs kinds that are

@@ -1,4 +1,4 @@
-//! Exchanges the component while the process runs: `file` notices another one, `check` says whether
+//! Replaces the component while the process runs: `file` notices another one, `check` says whether
 //! it may take over, the host and the reviews are switched to it, and it is a canary for a while.
 //!
 //! Nothing but the version that decides changes. Watches, caches, queues and connections stay, so
@@ -116,9 +116,9 @@ struct Follower {
     metrics: Metrics,
     /// The last version that has proved itself.
     trusted: Arc<Guest>,
-    /// Of the version that decides, while it is a canary.
+    /// The counters of the version that decides, while it is a canary.
     canary: Option<Arc<Canary>>,
-    /// Digest of what was in the file the last time, whatever became of it.
+    /// Digest of the file's last content, whether or not that version took over.
     seen: String,
     /// What was logged last about the file, so that a lasting problem is logged once.
     complaint: String,

@@ -53,8 +53,8 @@ impl Decision {
         }
     }
 
-    /// Whether both have the same output, byte for byte. Two that were stopped count as the same:
-    /// nothing was decided, and the sentence is about limits of the host.
+    /// Whether both have the same output, byte for byte. Two calls that were stopped count as the
+    /// same: nothing was decided, and the sentence is about limits of the host.
     pub fn decides_like(&self, other: &Self) -> bool {
         if let (Some(GuestError::Stopped(_)), Some(GuestError::Stopped(_))) = (self.error(), other.error()) {
             return true;
@@ -68,7 +68,7 @@ impl Decision {
 
     /// About how many bytes of memory it keeps.
     pub(super) fn size(&self) -> usize {
-        /// What is not text of an object: a few hundred bytes at most.
+        /// Estimate for everything but the texts of objects: a few hundred bytes at most.
         const OTHER_BYTES: usize = 512;
         let texts = |texts: &[Arc<str>]| texts.iter().map(|text| text.len()).sum::<usize>();
         OTHER_BYTES

@@ -16,11 +16,11 @@ struct DroppedLabels {
 pub(super) enum Dropped {
     /// Too many decisions wait for the writer.
     Busy,
-    /// Its input is no JSON, so that secrets cannot be found in it.
+    /// The decision's input is no JSON, so that secrets cannot be found in it.
     Unreadable,
-    /// It is larger than a file may become.
+    /// The decision is larger than a file may become.
     TooLarge,
-    /// It could not be written.
+    /// The decision could not be written.
     Failed,
 }
 

@@ -51,12 +51,12 @@ pub enum OpenError {
     },
 }
 
-/// What became of a line.
+/// Outcome of writing a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Appended {
-    /// It is in the file's buffer.
+    /// The line is in the file's buffer.
     Kept,
-    /// It alone is larger than a segment may be.
+    /// The line alone is larger than a segment may be.
     TooLarge,
 }
 

@@ -52,7 +52,7 @@ impl CertificateResolver {
         }
     }
 
-    /// What the next handshake gets.
+    /// The certificate that the next handshake gets.
     #[cfg(test)]
     pub(super) fn current(&self) -> Option<Arc<CertifiedKey>> {
         self.current.load_full()

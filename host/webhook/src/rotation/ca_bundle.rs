@@ -103,8 +103,8 @@ pub(super) async fn write_ca_bundle(
     }
 }
 
-/// What to apply: entries for all webhooks of a configuration, if any of them has another bundle.
-/// Server-side apply takes away the bundle of a webhook that is left out.
+/// Returns what to apply: entries for all webhooks of a configuration, if any of them has another
+/// bundle. Server-side apply takes away the bundle of a webhook that is left out.
 fn differing(configuration: &Value, bundle: &str) -> Option<Vec<Value>> {
     let webhooks = configuration.get("webhooks").and_then(Value::as_array)?;
     let current =

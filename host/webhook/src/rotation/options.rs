@@ -1,4 +1,4 @@
-//! What a certificate manager is told.
+//! Options of a certificate manager.
 
 use super::ca_bundle::CaBundleTarget;
 use super::policy::RotationPolicy;

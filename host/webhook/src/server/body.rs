@@ -12,11 +12,11 @@ use tokio::time::{Instant, timeout_at};
 /// Why a body was not read to its end.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum BodyError {
-    /// It is longer than allowed, or its declared length is.
+    /// The body or its declared length is longer than allowed.
     TooLarge,
     /// Other bodies use up the memory for all bodies.
     NoMemory,
-    /// It arrives more slowly than allowed.
+    /// The body arrives more slowly than allowed.
     TooSlow,
     /// A newer body took its place or its memory.
     Evicted,

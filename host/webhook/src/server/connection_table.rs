@@ -33,7 +33,8 @@ struct Entry {
 }
 
 impl Entry {
-    /// Which idle connections are evicted first: the lowest. None for one that is not idle.
+    /// Sort key for evicting idle connections; the lowest goes first. None for a connection that is
+    /// not idle.
     fn eviction_order(&self) -> Option<(bool, u64)> {
         let idle = self.reviews.load(Ordering::SeqCst) == 0;
         idle.then(|| (self.had_review.load(Ordering::Relaxed), self.last_active.load(Ordering::Relaxed)))

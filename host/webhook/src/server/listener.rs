@@ -116,7 +116,7 @@ async fn accept(
     table: Arc<ConnectionTable>,
     tasks: TaskTracker,
 ) {
-    // One line in the log for a series of refused connections.
+    // Whether a series of refused connections goes on. Each series gets one line in the log.
     let mut refusing = false;
     loop {
         let accepted = tokio::select! {

@@ -76,7 +76,8 @@ impl Resource {
         (self.group, self.version, self.kind) == ("autoscaling", "v1", "HorizontalPodAutoscaler")
     }
 
-    /// Group and kind, by which all behaviour is chosen. Only autoscalers behave differently by version.
+    /// Group and kind, by which all behaviour is chosen. Only autoscalers behave differently by
+    /// version.
     pub(crate) fn group_kind(&self) -> (&'static str, &'static str) {
         (self.group, self.kind)
     }

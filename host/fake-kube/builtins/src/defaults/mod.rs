@@ -1,5 +1,5 @@
-//! What the API server fills in when a client leaves it out. This comes before field managers are
-//! tracked.
+//! Fills in the defaults of fields that a client leaves out. The API server does so before it
+//! tracks field managers.
 
 mod admission;
 mod core;

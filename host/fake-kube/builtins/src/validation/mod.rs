@@ -1,4 +1,4 @@
-//! What the API server refuses, in the API server's words.
+//! Refuses the objects that the API server refuses, in the API server's words.
 
 mod access;
 mod autoscalers;

@@ -63,7 +63,7 @@ impl Selection {
     }
 }
 
-/// The object with `source` as events are selected by it: the name of the component.
+/// The object with the field `source` by which selectors find events: the name of the component.
 fn with_derived_fields(mut object: Value) -> Value {
     if let Some(component) = object.pointer("/source/component").cloned()
         && let Some(map) = object.as_object_mut()

@@ -39,7 +39,8 @@ pub(crate) async fn run(client: Client, events: bool) {
     let controller = Controller::new(Api::<StatefulSet>::all(client), watcher::Config::default());
     let sets = controller.store();
     let controller = controller.watches_stream(stream, move |pod: Pod| {
-        // By name: the set controls the pod, or may adopt it.
+        // Sets are matched by the pod's name, since a set may adopt a pod that it does not control
+        // yet.
         let concerns = |set: &Arc<StatefulSet>| {
             set.namespace() == pod.namespace() && ordinal(&set.name_any(), &pod).is_some()
         };

@@ -40,7 +40,7 @@ pub(super) enum Redacted {
     Unchanged,
     /// The input without its secrets. The output is still that of the whole input.
     Changed(Box<Decision>),
-    /// It is no JSON, so that secrets cannot be found in it, or has more secrets than can be
+    /// The input is no JSON, so that secrets cannot be found in it, or has more secrets than can be
     /// searched for.
     Unreadable,
 }

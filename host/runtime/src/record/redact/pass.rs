@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// `kubectl apply` keeps a copy of the whole object in it (kubernetes.io, reference of well-known
 /// annotations).
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-/// JSON within texts of JSON within texts: deeper texts are left out whole.
+/// Deepest nesting of JSON in texts of JSON that is read. Deeper texts are left out as a whole.
 const NESTED_TEXTS: usize = 4;
 /// Where objects have their name, in documents and in reviews.
 const NAMES: &[&str] =
@@ -142,7 +142,7 @@ impl<'r> Pass<'r> {
         match value {
             Value::Object(members) => {
                 self.walk_secrets(members);
-                // Who set which field does not matter to a decision, and names fields that were
+                // No decision depends on `managedFields`, and they name fields that redaction
                 // removed.
                 self.changed |= members.remove("managedFields").is_some();
                 self.changed |= members.remove(LAST_APPLIED).is_some();
@@ -358,8 +358,8 @@ impl<'r> Pass<'r> {
     }
 }
 
-/// Whether a value is an object of that kind, in whatever version. One without an apiVersion may
-/// be.
+/// Whether a value is an object of that kind, in whatever version. A value without an apiVersion
+/// counts as one.
 fn is_of(value: &Value, kind: &Kind) -> bool {
     let member = |name| value.get(name).and_then(Value::as_str);
     let group = member("apiVersion").map(|version| version.rsplit_once('/').map_or("", |(group, _)| group));

@@ -45,10 +45,11 @@ pub(crate) fn check(
             annotation::REGISTRY
         ));
     };
-    // `shared-0.shared` is a pod of the step's own cache. For any other name, `shared` may be a
-    // namespace.
-    let is_own_pod =
-        host.split_once('.').is_some_and(|(pod, service)| service == step.cache && is_pod_of(pod, service));
+    // `shared-0.shared` is the first pod of the step's own cache. For any other name, `shared` may be
+    // a namespace: no other pod is sure to exist, and DNS then looks for a Service in that namespace.
+    let is_own_pod = host
+        .split_once('.')
+        .is_some_and(|(pod, service)| service == step.cache && pod.strip_prefix(service) == Some("-0"));
     if let Some(service) = services(host, port, settings.cluster_domain).find(is_refused)
         && !is_own_pod
     {
@@ -60,6 +61,7 @@ pub(crate) fn check(
     let is_short = match labels.as_slice() {
         [_] => true,
         [pod, service] => is_pod_of(pod, service),
+        [_, protocol, _] => is_protocol(protocol),
         _ => false,
     };
     let searches = pod.spec.member("dnsConfig").map(|config| config.items("searches")).unwrap_or_default();
@@ -81,8 +83,8 @@ fn services<'h>(
     full_names(host, cluster_domain).chain(short_name(host, port))
 }
 
-/// `service.namespace.svc` and `pod.service.namespace.svc`, with the domain of the cluster behind
-/// them or without it. A search domain may complete it, so that a part of it is enough. Where the
+/// `service.namespace.svc`, `pod.service.namespace.svc` and `port.protocol.service.namespace.svc`, with
+/// the domain of the cluster behind them or without it. A search domain may complete it, so that a part of it is enough. Where the
 /// domain is not set, everything behind `svc` may be it.
 fn full_names<'h>(host: &'h str, cluster_domain: Option<&str>) -> impl Iterator<Item = Service<'h>> {
     let labels: Vec<&str> = host.split('.').collect();
@@ -92,7 +94,7 @@ fn full_names<'h>(host: &'h str, cluster_domain: Option<&str>) -> impl Iterator<
             rest.iter().all(|label| domain.next() == Some(*label))
         })
     };
-    let found = [2, 3].map(|index| match labels.split_at_checked(index) {
+    let found = [2, 3, 4].map(|index| match labels.split_at_checked(index) {
         Some(([.., name, namespace], [SERVICE_LABEL, rest @ ..])) if is_in_domain(rest) => {
             Some(Service { name, namespace })
         }
@@ -101,20 +103,23 @@ fn full_names<'h>(host: &'h str, cluster_domain: Option<&str>) -> impl Iterator<
     found.into_iter().flatten()
 }
 
-/// `service.namespace` with the port of registries, and `service-0.service.namespace`. The search
-/// domains that every pod has complete them. Other names with two labels are hosts of a network, as
+/// `service.namespace` with the port of registries, `service-0.service.namespace`, and
+/// `port.protocol.service.namespace`. The search domains that every pod has complete them. Other names with two labels are hosts of a network, as
 /// `ghcr.io` is.
 fn short_name<'h>(host: &'h str, port: &str) -> Option<Service<'h>> {
-    let mut labels = host.split('.');
-    match [labels.next(), labels.next(), labels.next(), labels.next()] {
-        [Some(name), Some(namespace), None, None] if port.parse() == Ok(REGISTRY_PORT) => {
-            Some(Service { name, namespace })
-        }
-        [Some(pod), Some(name), Some(namespace), None] if is_pod_of(pod, name) => {
-            Some(Service { name, namespace })
-        }
+    let labels: Vec<&str> = host.split('.').collect();
+    match labels.as_slice() {
+        [name, namespace] if port.parse() == Ok(REGISTRY_PORT) => Some(Service { name, namespace }),
+        [pod, name, namespace] if is_pod_of(pod, name) => Some(Service { name, namespace }),
+        [_, protocol, name, namespace] if is_protocol(protocol) => Some(Service { name, namespace }),
         _ => None,
     }
+}
+
+/// Whether a label is the protocol of a Service's port. DNS knows it with an underscore, and
+/// CoreDNS without one too.
+fn is_protocol(label: &str) -> bool {
+    matches!(label.strip_prefix('_').unwrap_or(label), "tcp" | "udp" | "sctp")
 }
 
 /// Whether a label names a pod of the StatefulSet that is called like the Service: `shared-0`.
@@ -158,6 +163,10 @@ mod tests {
             ("shared.victim", "05000"),
             ("shared-0.shared.victim", "5000"),
             ("shared-12.shared.victim", ""),
+            ("registry.tcp.shared.victim.svc", "5000"),
+            ("_registry._tcp.shared.victim.svc.cluster.local", "5000"),
+            ("registry.tcp.shared.victim", "5000"),
+            ("a.b.shared.victim.svc", "5000"),
         ] {
             for domain in [None, Some("cluster.local")] {
                 assert_eq!(names(host, port, domain), ["victim/shared"], "{host} and {domain:?}");
@@ -175,7 +184,8 @@ mod tests {
             ("localhost", "5000"),
             ("10.0.0.1", "5000"),
             ("[fd00::1]", "5000"),
-            ("a.b.c.d.svc", "5000"),
+            ("a.b.c.d.e.svc", "5000"),
+            ("a.b.c.d", "5000"),
             ("svc", "5000"),
             ("svc.example.org", ""),
             ("a.svc.example.org", ""),

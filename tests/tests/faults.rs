@@ -3,7 +3,8 @@
 
 use fake_kube::{Fault, Matcher};
 use kube::api::{Patch, PatchParams};
-use orascache_tests::cluster::{Cluster, condition};
+use orascache_controller::Controller;
+use orascache_tests::cluster::{Cluster, PATIENCE, condition};
 use orascache_tests::fixtures::cache;
 use serde_json::json;
 use std::time::Duration;
@@ -14,15 +15,16 @@ fn of_operator() -> Matcher {
 }
 
 /// Waits until the cache is as after a run without faults: Ready, not Degraded, no more writes.
-async fn settles(cluster: &Cluster) {
+async fn until_converged(cluster: &Cluster, operator: &Controller) {
     let ready = cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
     cluster.until_condition("demo", "Degraded", "False", "AsExpected").await;
     assert_eq!(condition(&ready, "Ready").expect("a condition")["status"], "True");
     let log = cluster.server().requests();
-    let deadline = std::time::Instant::now() + orascache_tests::cluster::PATIENCE;
+    let deadline = std::time::Instant::now() + PATIENCE;
     loop {
         let mark = log.mark();
-        tokio::time::sleep(Duration::from_millis(600)).await;
+        let quiescent = tokio::time::timeout(PATIENCE, operator.quiescent(&cluster.client())).await;
+        quiescent.expect("in time").expect("the API answers");
         let writes = log.writes_since(mark, &of_operator());
         if writes.is_empty() {
             return;
@@ -54,7 +56,7 @@ async fn fault_01_a_kill_after_any_single_write_changes_no_result() {
         // Dropping it without a shutdown is like a kill of the process.
         drop(operator);
         let operator = cluster.operator().await;
-        settles(&cluster).await;
+        until_converged(&cluster, &operator).await;
         assert_eq!(children(&cluster).await, ["demo", "demo", "demo-registry-http"]);
         operator.shutdown().await;
         cluster.caches().delete("demo", &Default::default()).await.expect("deleted");
@@ -74,7 +76,7 @@ async fn fault_04_a_write_whose_answer_is_lost_makes_no_duplicate() {
     }
     let spec = json!({"replicas": 2, "storage": {"size": "1Gi", "accessModes": ["ReadWriteMany"]}});
     cluster.apply(&cluster.caches(), cache("demo", spec)).await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     assert_eq!(children(&cluster).await, ["demo", "demo", "demo-http-secret"]);
     operator.shutdown().await;
     cluster.finish().await;
@@ -95,7 +97,7 @@ async fn fault_06_one_child_fails_and_the_others_are_applied() {
     );
     cluster.until(&cluster.sets(), "demo", "applied nevertheless", |_| true).await;
     cluster.server().faults().clear();
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     operator.shutdown().await;
     cluster.finish().await;
 }
@@ -105,12 +107,18 @@ async fn fault_07_and_08_a_relist_needs_no_write_and_notices_deletions() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     let log = cluster.server().requests();
     let mark = log.mark();
     cluster.server().faults().expire_history();
+    let watches = cluster.server().faults().open_watches(&of_operator());
     cluster.server().faults().drop_watches(&of_operator());
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while cluster.server().faults().open_watches(&of_operator()) < watches {
+        assert!(std::time::Instant::now() < deadline, "the watches do not come back");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    until_converged(&cluster, &operator).await;
     let writes = log.writes_since(mark, &of_operator());
     assert!(writes.is_empty(), "a relist needs no write: {writes:?}");
 
@@ -125,7 +133,7 @@ async fn fault_07_and_08_a_relist_needs_no_write_and_notices_deletions() {
     cluster.services().delete("demo", &Default::default()).await.expect("deleted");
     cluster.server().faults().expire_history();
     cluster.until(&cluster.services(), "demo", "made anew", |new| new["metadata"]["uid"] != json!(old)).await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     operator.shutdown().await;
     cluster.finish().await;
 }
@@ -135,12 +143,12 @@ async fn fault_09_a_recreated_cache_gets_new_children() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     let old = cluster.sets().get("demo").await.expect("the set").metadata.uid;
     cluster.caches().delete("demo", &Default::default()).await.expect("deleted");
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     cluster.until(&cluster.sets(), "demo", "a new one", |set| set["metadata"]["uid"] != json!(old)).await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     operator.shutdown().await;
     cluster.finish().await;
 }
@@ -150,7 +158,7 @@ async fn fault_13_a_failed_list_is_not_taken_for_deletions() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     operator.shutdown().await;
     let log = cluster.server().requests();
     let mark = log.mark();
@@ -167,7 +175,7 @@ async fn fault_13_a_failed_list_is_not_taken_for_deletions() {
     let operator = cluster.operator().await;
     let writes = log.writes_since(mark, &of_operator());
     assert!(writes.is_empty(), "{writes:?}");
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     operator.shutdown().await;
     cluster.finish().await;
 }
@@ -180,7 +188,7 @@ async fn a_spec_first_seen_in_the_answer_to_a_write_is_reconciled() {
     let mut cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     cluster.stop_simulators().await;
     let caches = of_operator().resource("cache.converged-computing.github.io", "orascaches");
     assert!(cluster.server().faults().freeze_watches(&caches) > 0);
@@ -202,11 +210,11 @@ async fn fault_18_after_a_conflict_the_change_is_applied_again() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     let sets = of_operator().resource("apps", "statefulsets").verb("patch");
     cluster.server().faults().inject(sets, Fault::Answer { code: 409, retry_after: None }, 2);
     cluster.edit(&cluster.caches(), "demo", json!({"spec": {"image": "registry:3"}})).await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     operator.shutdown().await;
     cluster.finish().await;
 }
@@ -216,7 +224,7 @@ async fn fault_21_and_22_a_hand_edit_is_taken_back_once_and_the_sixth_is_left_al
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     let log = cluster.server().requests();
     let sets = of_operator().resource("apps", "statefulsets").verb("patch");
     for edit in 1..=5 {
@@ -242,14 +250,14 @@ async fn fault_25_a_field_removed_from_the_spec_is_removed_from_the_child() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({"nodeSelector": {"disk": "ssd"}}))).await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     cluster
         .until(&cluster.sets(), "demo", "without a node selector", |set| {
             set["spec"]["template"]["spec"].get("nodeSelector").is_none()
         })
         .await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     operator.shutdown().await;
     cluster.finish().await;
 }
@@ -265,7 +273,7 @@ async fn fault_30_writes_refused_for_quota_or_overload_are_retried_with_backoff(
     let log = cluster.server().requests();
     let mark = log.mark();
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     let writes = log.writes_since(mark, &of_operator()).len();
     assert!(writes < 60, "{writes} writes: there is no backoff");
     operator.shutdown().await;
@@ -277,10 +285,10 @@ async fn fault_31_the_operator_does_not_hold_up_a_terminating_namespace() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(cluster.client());
     namespaces.delete(&cluster.namespace, &Default::default()).await.expect("deleted");
-    let deadline = std::time::Instant::now() + orascache_tests::cluster::PATIENCE;
+    let deadline = std::time::Instant::now() + PATIENCE;
     while namespaces.get_opt(&cluster.namespace).await.expect("the API answers").is_some() {
         assert!(std::time::Instant::now() < deadline, "the namespace still exists");
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -295,13 +303,13 @@ async fn fault_32_foreground_and_orphan_deletion_are_left_to_the_api_server() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     cluster.caches().delete("demo", &DeleteParams::foreground()).await.expect("deleted");
     cluster.until_gone(&cluster.caches(), "demo").await;
     assert!(cluster.sets().get_opt("demo").await.expect("the API answers").is_none(), "children go first");
 
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
-    settles(&cluster).await;
+    until_converged(&cluster, &operator).await;
     cluster.caches().delete("demo", &DeleteParams::orphan()).await.expect("deleted");
     cluster.until_gone(&cluster.caches(), "demo").await;
     let set = cluster.until(&cluster.sets(), "demo", "kept as an orphan", |_| true).await;

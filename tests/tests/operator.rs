@@ -1,16 +1,22 @@
 //! The operator over HTTP: caches from their creation to their deletion. Environment variables
 //! decide whether the tests use fake-kube, a bare control plane or an existing cluster.
 
-use orascache_tests::cluster::{Cluster, condition};
+use orascache_controller::Controller;
+use orascache_tests::cluster::{Cluster, PATIENCE, condition};
 use orascache_tests::fixtures::{cache, http_secret};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 fn rolled_out(set: &Value) -> bool {
     let status = &set["status"];
     status["observedGeneration"] == set["metadata"]["generation"]
         && status["readyReplicas"] == set["spec"]["replicas"]
         && status["updatedReplicas"] == set["spec"]["replicas"]
+}
+
+/// Waits until the operator has seen and handled everything that the API server has.
+async fn until_quiescent(operator: &Controller, cluster: &Cluster) {
+    let quiescent = tokio::time::timeout(PATIENCE, operator.quiescent(&cluster.client())).await;
+    quiescent.expect("in time").expect("the API answers");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,9 +41,9 @@ async fn a_ready_cache_causes_no_more_writes() {
     assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
     assert_eq!(pod["automountServiceAccountToken"], false);
 
+    until_quiescent(&operator, &cluster).await;
     let before = cluster.versions().await;
-    // The test is that nothing happens, so there is no event to wait for.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    until_quiescent(&operator, &cluster).await;
     assert_eq!(cluster.versions().await, before);
     operator.shutdown().await;
     cluster.finish().await;
@@ -54,7 +60,7 @@ async fn a_restarted_operator_writes_nothing() {
     operator.shutdown().await;
     let before = cluster.versions().await;
     let operator = cluster.operator().await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    until_quiescent(&operator, &cluster).await;
     assert_eq!(cluster.versions().await, before);
     operator.shutdown().await;
     cluster.finish().await;
@@ -149,7 +155,7 @@ async fn a_field_of_another_apply_manager_is_left_alone_and_named() {
     assert!(message.contains("spec.replicas") && message.contains("test"), "{message}");
     let before = cluster.until(&cluster.sets(), "demo", "rolled out", rolled_out).await;
     assert_eq!(before["spec"]["replicas"], 2);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    until_quiescent(&operator, &cluster).await;
     let after = cluster.until(&cluster.sets(), "demo", "there", |_| true).await;
     assert_eq!(after["metadata"]["generation"], before["metadata"]["generation"], "no further write");
     // Other fields are still applied.

@@ -115,7 +115,7 @@ fn a_private_authority_is_named_by_a_flag_or_a_variable() {
     let folder = tempfile::tempdir().unwrap();
     write(&folder.path().join("out"), "x", 0o640);
     let push = || {
-        let agent = step(&url, "! env | grep ORASCACHE", folder.path()).env_remove(TRUSTED);
+        let agent = step(&url, "! env | grep ORASCACHE_CA", folder.path()).env_remove(TRUSTED);
         agent.flag("--output=a:1").flag("--output-path=out")
     };
     for agent in [

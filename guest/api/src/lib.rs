@@ -8,9 +8,13 @@
 //! assert_eq!((reference.repository, reference.tag), ("flow/words", Some("run-1")));
 //! ```
 
+pub mod duration;
 pub mod endpoint;
+pub mod flags;
 pub mod names;
+pub mod range;
 pub mod reference;
+pub mod reuse;
 pub mod steps;
 pub mod template;
 

@@ -1,6 +1,9 @@
 //! The syntax of references to images and artifacts (distribution's grammar, OCI distribution-spec
 //! 1.1, "Pulling manifests").
 
+/// The tag that is meant where neither a tag nor a digest is written.
+pub const DEFAULT_TAG: &str = "latest";
+
 /// Longest name that registries must accept, host excluded.
 const MAX_REPOSITORY: usize = 255;
 /// Longest tag.

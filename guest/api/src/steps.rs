@@ -9,11 +9,18 @@ pub mod annotation {
     pub const CACHE: &str = "oras-cache";
     /// An artifact to pull; `input-uri_1`, `input-uri_2`, ... name more, in numeric order.
     pub const INPUT_URI: &str = "input-uri";
-    /// Directory into which inputs are unpacked; by default the working directory.
+    /// Directory into which inputs are unpacked; by default the working directory. `input-path_N`
+    /// is that of `input-uri_N`.
     pub const INPUT_PATH: &str = "input-path";
-    /// The artifact to push.
+    /// How long the step waits for inputs that are not there yet, as a
+    /// [`crate::duration::Duration`].
+    pub const INPUT_WAIT: &str = "input-wait";
+    /// What happens when two inputs hold the same file with different content: `refuse` or
+    /// `last-wins`.
+    pub const INPUT_CONFLICTS: &str = "input-conflicts";
+    /// The artifact to push; `output-uri_1`, `output-uri_2`, ... name more, in numeric order.
     pub const OUTPUT_URI: &str = "output-uri";
-    /// File or directory to push.
+    /// File or directory to push. `output-path_N` is that of `output-uri_N`.
     pub const OUTPUT_PATH: &str = "output-path";
     /// File that the command's standard output is also written to.
     pub const OUTPUT_PIPE: &str = "output-pipe";
@@ -24,6 +31,14 @@ pub mod annotation {
     /// Secret with [`super::env::USER`], [`super::env::PULL_PASSWORD`] and
     /// [`super::env::PUSH_PASSWORD`].
     pub const ORAS_ENV: &str = "oras-env";
+    /// Authority of the registry: `configmap/NAME/KEY` or `secret/NAME/KEY` of the pod's namespace.
+    pub const REGISTRY_CA: &str = "registry-ca";
+    /// Whether a step that was done before is not done again.
+    pub const REUSE: &str = "reuse";
+    /// A text that counts for [`REUSE`].
+    pub const REUSE_SALT: &str = "reuse-salt";
+    /// Files whose content counts for [`REUSE`].
+    pub const REUSE_FILES: &str = "reuse-files";
     /// Whether a pushed directory is marked to be unpacked on pull.
     pub const UNPACK: &str = "unpack";
     /// Image that carries the agent.
@@ -45,6 +60,16 @@ pub const INJECTED_VERSION: &str = "v1";
 /// Annotation of manifests that the agent pushes: the inputs of the step, as a JSON list of
 /// references by digest.
 pub const INPUTS_ANNOTATION: &str = "cache.converged-computing.github.io/inputs";
+
+/// Scheduling gate of pods that wait for their inputs, and annotation with what they wait for.
+pub const INPUTS_GATE: &str = "cache.converged-computing.github.io/inputs";
+/// Annotation of a pod whose gate was removed: how many seconds are left of its waiting time.
+pub const INPUT_WAIT_REMAINING_ANNOTATION: &str = "cache.converged-computing.github.io/input-wait-remaining";
+
+/// Most artifacts that the inputs of one step may be, where the administrator sets no other number.
+pub const DEFAULT_MAXIMUM_INPUTS: u64 = 1_000;
+/// The greatest number that the administrator can set. The agent takes no more.
+pub const LARGEST_MAXIMUM_INPUTS: u64 = 10_000;
 
 /// Image that carries the agent, where neither the pod nor the administrator names one.
 pub const DEFAULT_AGENT_IMAGE: &str =
@@ -89,6 +114,8 @@ pub mod env {
     pub const JOB: &str = "ORASCACHE_JOB";
     /// Index of the pod within its Job or StatefulSet, for `{index}`.
     pub const INDEX: &str = "ORASCACHE_INDEX";
+    /// Seconds that are left of the waiting time for inputs: [`super::INPUT_WAIT_REMAINING_ANNOTATION`].
+    pub const INPUT_WAIT_REMAINING: &str = "ORASCACHE_INPUT_WAIT_REMAINING";
 }
 
 /// Labels and annotations that Kubernetes puts on pods

@@ -43,6 +43,7 @@ pub fn expand(
     let template = Template::parse(uri).map_err(|error| match error {
         TemplateError::HasScheme { .. } => unusable("it begins like an address"),
         TemplateError::UnknownPlaceholder(text) => wrong(&unknown(text)),
+        TemplateError::Range(error) => wrong(&error.to_string()),
         TemplateError::NotAReference(why) => unusable(why),
     })?;
     let expanded = template.expand(|placeholder| value(placeholder, &variable));
@@ -74,6 +75,7 @@ pub fn expand_path(
     };
     let template = PathTemplate::parse(text).map_err(|error| match error {
         TemplateError::UnknownPlaceholder(text) => wrong(unknown(text)),
+        TemplateError::Range(error) => wrong(error.to_string()),
         // A path is not checked as a reference.
         TemplateError::HasScheme { .. } | TemplateError::NotAReference(_) => {
             wrong("it is no path".to_owned())

@@ -61,6 +61,7 @@ fn refusal(uri: &str, error: TemplateError<'_>) -> String {
         TemplateError::UnknownPlaceholder(placeholder) => format!(
             "\"{uri}\", but {placeholder} is no placeholder: write {{index}}, {{pod}}, {{job}} or {{namespace}}"
         ),
+        TemplateError::Range(error) => format!("\"{uri}\", but {error}"),
         TemplateError::NotAReference(why) => {
             format!("\"{uri}\", but {why}: write it like flow/words:run-1, without a host")
         }

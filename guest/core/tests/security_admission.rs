@@ -2,59 +2,12 @@
 //! credentials.
 
 mod reviewing;
+mod steps;
 
-use orascache_contract::{Context, Response};
+use orascache_contract::Context;
 use orascache_core::admission;
 use serde_json::{Value, json};
-
-const PREFIX: &str = "oras.converged-computing.github.io/";
-const MARKER: &str = "/metadata/annotations/cache.converged-computing.github.io~1injected";
-
-/// A pod with these step annotations, and with inputs and output.
-fn pod(annotations: &[(&str, &str)]) -> Value {
-    let mut pod = json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "step", "annotations": {}},
-        "spec": {"restartPolicy": "Never", "containers": [
-            {"name": "app", "image": "busybox", "command": ["sh"], "workingDir": "/data"},
-        ]},
-    });
-    let usual = [
-        ("oras-cache", "shared"),
-        ("input-uri", "in:1"),
-        ("output-uri", "out:1"),
-        ("output-path", "/data/x"),
-    ];
-    for (name, value) in usual.iter().chain(annotations) {
-        pod["metadata"]["annotations"][format!("{PREFIX}{name}")] = json!(value);
-    }
-    pod
-}
-
-fn review(object: &Value, settings: &str) -> Response {
-    let context = Context {
-        objects: vec![reviewing::cache("shared")],
-        complete: true,
-        settings: settings.to_owned(),
-        ..Context::default()
-    };
-    reviewing::decided(admission::review(&reviewing::wrap(object, None), &context).expect("a review"))
-}
-
-fn refusal(object: &Value, settings: &str) -> String {
-    review(object, settings).refusal().map(|refusal| refusal.message.clone()).unwrap_or_default()
-}
-
-/// A rewritten pod, as a copy of it would be created.
-fn copy(annotations: &[(&str, &str)]) -> Value {
-    let pod = pod(annotations);
-    let response = review(&pod, "");
-    assert!(response.patch().is_some(), "{response:?}");
-    reviewing::patched(&pod, &response)
-}
-
-fn with_credentials() -> Value {
-    copy(&[("registry", "ghcr.io"), ("oras-env", "mine")])
-}
+use steps::{pod, refusal, with_credentials};
 
 #[test]
 fn registries_of_other_namespaces_are_refused_by_every_name() {
@@ -148,153 +101,6 @@ fn credentials_are_files_of_the_proxy_alone() {
 }
 
 #[test]
-fn copies_of_rewritten_pods_pass() {
-    for annotations in [
-        vec![],
-        vec![("registry", "ghcr.io"), ("oras-env", "mine")],
-        vec![("debug", "true")],
-        vec![("output-path", "/data/$(x)$")],
-    ] {
-        let response = review(&copy(&annotations), "");
-        assert_eq!(
-            (response.is_allowed(), response.patch(), response.warnings.len()),
-            (true, None, 0),
-            "{response:?}"
-        );
-    }
-}
-
-#[test]
-fn a_copy_with_another_command_passes_with_a_warning() {
-    let mut pod = with_credentials();
-    pod["spec"]["containers"][0]["command"] = json!(["sh"]);
-    let response = review(&pod, "");
-    assert!(response.is_allowed() && response.patch().is_none(), "{response:?}");
-    assert!(
-        matches!(&response.warnings[..], [one] if one.starts_with("no container runs the agent")),
-        "{response:?}"
-    );
-}
-
-#[test]
-fn copies_are_held_to_the_settings_of_today() {
-    let pod =
-        copy(&[("registry", "ghcr.io"), ("oras-env", "mine"), ("oras-container", "lab.example/agent:2")]);
-    for (settings, wanted) in [
-        (
-            r#"{"allowedRegistries":["quay.io"]}"#,
-            "registry is ghcr.io, which the administrator does not allow",
-        ),
-        (r#"{"allowedAgentImages":["other.example/"]}"#, "oras-container is lab.example/agent:2, which the"),
-        (
-            r#"{"requiredAnnotations":[{"annotation":"example.org/cost-centre"}]}"#,
-            "example.org/cost-centre is missing",
-        ),
-    ] {
-        let found = refusal(&pod, settings);
-        assert!(found.contains(wanted), "{found}");
-    }
-}
-
-#[test]
-fn changed_parts_of_a_copy_are_refused() {
-    let proxy = "/spec/initContainers/1";
-    let evil = "--registry=https://evil.example.net";
-    for (path, value, wanted) in [
-        ("/spec/containers/0/command/2", json!(evil), "the command of container app is not"),
-        ("/spec/containers/0/command/4", json!("--input=other:1"), "the command of container app is not"),
-        ("/spec/containers/0/command/1", json!("pull"), "the command of container app is not"),
-        ("/spec/containers/0/command/3", json!("word"), "the command of container app is not"),
-        // Kubernetes expands variables, so that any flag may come out of one.
-        ("/spec/containers/0/command/6", json!("--$(FLAG)"), "the command of container app is not"),
-        ("/spec/containers/0/command/6", json!("--x=$$$(FLAG)"), "the command of container app is not"),
-        (
-            "/spec/containers/0/volumeMounts/0/mountPath",
-            json!("/other"),
-            "does not mount volume orascache-agent",
-        ),
-        ("/spec/containers/0/volumeMounts/0/readOnly", json!(false), "mounts volume orascache-agent"),
-        ("/spec/initContainers/0/command", json!(["sh"]), "no init container oras-install installs"),
-        (
-            "/spec/volumes/0",
-            json!({"name": "orascache-agent", "hostPath": {"path": "/"}}),
-            "is not an emptyDir",
-        ),
-        (&format!("{proxy}/command/2"), json!(evil), "container oras does not serve"),
-        (&format!("{proxy}/command/6"), json!("--push=other:1"), "container oras does not serve"),
-        // Arguments continue the command.
-        (&format!("{proxy}/args"), json!(["--pull=other:1"]), "container oras does not serve"),
-        ("/spec/initContainers/0/args", json!(["/other"]), "no init container oras-install installs"),
-        (
-            &format!("{proxy}/env"),
-            json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "other", "key": "a"}}}]),
-            "credentials that are not those",
-        ),
-        (
-            &format!("{proxy}/envFrom"),
-            json!([{"secretRef": {"name": "other"}}]),
-            "credentials that are not those",
-        ),
-        ("/spec/volumes/1/projected/sources/0/secret/name", json!("other"), "credentials that are not those"),
-        (
-            "/spec/volumes/1",
-            json!({"name": "orascache-credentials", "secret": {"secretName": "other"}}),
-            "credentials that are not those",
-        ),
-        (
-            "/metadata/annotations/oras.converged-computing.github.io~1registry",
-            json!("quay.io"),
-            "is not what the annotations ask for",
-        ),
-        (
-            "/metadata/annotations/oras.converged-computing.github.io~1oras-env",
-            json!("other"),
-            "credentials that are not those",
-        ),
-    ] {
-        let mut pod = with_credentials();
-        match pod.pointer_mut(path) {
-            Some(place) => *place = value,
-            None => {
-                let (parent, name) = path.rsplit_once('/').unwrap();
-                pod.pointer_mut(parent).unwrap()[name] = value;
-            }
-        }
-        let found = refusal(&pod, "");
-        assert!(found.contains(wanted), "{path}: {found}");
-        // No Secret is named, neither the expected one nor the one that is there.
-        assert!(!found.contains("mine") && !found.contains("other\""), "{found}");
-    }
-}
-
-#[test]
-fn the_image_of_copied_parts_must_be_allowed() {
-    let mut pod = with_credentials();
-    pod["spec"]["initContainers"][1]["image"] = json!("evil.example.net/agent:1");
-    let found = refusal(&pod, r#"{"allowedAgentImages":[]}"#);
-    assert!(found.contains("container oras has an image that the administrator does not allow"), "{found}");
-    assert_eq!(refusal(&with_credentials(), r#"{"allowedAgentImages":[]}"#), "");
-}
-
-#[test]
-fn a_copy_may_not_share_the_processes_of_its_proxy() {
-    let mut pod = with_credentials();
-    pod["spec"]["shareProcessNamespace"] = json!(true);
-    assert!(refusal(&pod, "").contains("shareProcessNamespace is true"));
-}
-
-#[test]
-fn a_marker_without_any_part_is_only_an_annotation() {
-    let mut pod = pod(&[]);
-    *pod.pointer_mut("/metadata/annotations").unwrap() = {
-        let mut annotations = pod["metadata"]["annotations"].clone();
-        annotations[MARKER.rsplit_once('/').unwrap().1.replace("~1", "/")] = json!("v1");
-        annotations
-    };
-    assert!(review(&pod, "").patch().is_some());
-}
-
-#[test]
 fn refusals_and_warnings_name_no_secret() {
     let cache = json!({
         "apiVersion": "cache.converged-computing.github.io/v1alpha1", "kind": "OrasCache",
@@ -308,5 +114,69 @@ fn refusals_and_warnings_name_no_secret() {
             let outcome = admission::review(&reviewing::wrap(&pod, None), &context).expect("a review");
             assert!(!format!("{:?}", reviewing::decided(outcome)).contains("bank-keys"), "{registry}");
         }
+    }
+}
+
+/// A pod that runs, with a volume of this name and these ephemeral containers.
+fn running(volume: &str, containers: &Value) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "step"},
+        "spec": {
+            "volumes": [{"name": "data"}, {"name": volume}],
+            "initContainers": [{"name": "oras", "restartPolicy": "Always"}],
+            "containers": [{"name": "app", "command": ["sh"]}],
+            "ephemeralContainers": containers,
+        },
+    })
+}
+
+/// The refusal of an update of `pods/ephemeralcontainers`; empty where it is allowed.
+fn refusal_of_update(old: &Value, new: &Value) -> String {
+    let mut review: Value = serde_json::from_str(&reviewing::wrap(new, Some(old))).unwrap();
+    review["request"]["subResource"] = json!("ephemeralcontainers");
+    let outcome = admission::review(&review.to_string(), &Context::<String>::default());
+    let response = reviewing::decided(outcome.expect("a review"));
+    assert_eq!(response.patch(), None);
+    response.refusal().map(|refusal| refusal.message.clone()).unwrap_or_default()
+}
+
+fn debugger(addition: Value) -> Value {
+    let mut container = json!({"name": "debugger", "image": "busybox", "stdin": true});
+    container.as_object_mut().unwrap().extend(addition.as_object().unwrap().clone());
+    json!([container])
+}
+
+#[test]
+fn ephemeral_containers_that_reach_credentials_are_refused() {
+    let mount = |name: &str| json!({"volumeMounts": [{"name": name, "mountPath": "/x"}]});
+    for (addition, wanted) in [
+        (json!({"targetContainerName": "oras"}), "debugger has the targetContainerName oras"),
+        (mount("orascache-credentials"), "debugger mounts volume orascache-credentials"),
+        (mount("orascache-agent"), "debugger mounts volume orascache-agent"),
+    ] {
+        let containers = debugger(addition);
+        let (old, new) =
+            (running("orascache-credentials", &json!([])), running("orascache-credentials", &containers));
+        let found = refusal_of_update(&old, &new);
+        assert!(found.starts_with("spec.ephemeralContainers: ") && found.contains(wanted), "{found}");
+        // The request cannot hide the volume, since the API server keeps it.
+        assert_eq!(refusal_of_update(&old, &running("other", &containers)), found);
+        // A pod without credentials has nothing to protect.
+        assert_eq!(refusal_of_update(&running("other", &json!([])), &running("other", &containers)), "");
+        // What is there already cannot change.
+        assert_eq!(refusal_of_update(&new, &new), "");
+    }
+}
+
+#[test]
+fn other_ephemeral_containers_pass() {
+    let read_only = json!({"name": "orascache-agent", "mountPath": "/x", "readOnly": true});
+    for addition in [
+        json!({}),
+        json!({"targetContainerName": "app"}),
+        json!({"volumeMounts": [{"name": "data", "mountPath": "/x"}, read_only]}),
+    ] {
+        let old = running("orascache-credentials", &json!([]));
+        assert_eq!(refusal_of_update(&old, &running("orascache-credentials", &debugger(addition))), "");
     }
 }

@@ -23,7 +23,7 @@ const PROXY_USER: i64 = 65531;
 const CREDENTIALS_MODE: i64 = 0o444;
 
 /// The default of `terminationMessagePath` (core/v1 Container).
-const DEFAULT_TERMINATION_MESSAGE: &str = "/dev/termination-log";
+pub(crate) const DEFAULT_TERMINATION_MESSAGE: &str = "/dev/termination-log";
 
 /// Words of a command, with `$` written so that Kubernetes does not expand it: `$$` stands for `$`
 /// (core/v1 Container, command).
@@ -63,14 +63,21 @@ pub(crate) fn exec_words<'a>(injection: &Injection<'_>) -> Vec<Json<'a>> {
     words.0
 }
 
-/// The wrapped command: the agent, its flags, and the original words behind `--`.
-pub(crate) fn exec_command<'a>(container: &Container<'a>, injection: &Injection<'_>) -> Json<'a> {
-    let mut words = Words(exec_words(injection));
+/// The flags of the agent that depend on the container. They follow [`exec_words`].
+pub(crate) fn container_words<'a>(container: &Container<'_>) -> Vec<Json<'a>> {
+    let mut words = Words::new(&[]);
     let message = container.tree.member("terminationMessagePath").and_then(Json::as_str);
     words.flag_if("termination-message", message.filter(|path| *path != DEFAULT_TERMINATION_MESSAGE));
-    words.0.push("--".into());
-    words.0.extend(container.command().iter().cloned());
-    Json::Array(words.0)
+    words.0
+}
+
+/// The wrapped command: the agent, its flags, and the original words behind `--`.
+pub(crate) fn exec_command<'a>(container: &Container<'a>, injection: &Injection<'_>) -> Json<'a> {
+    let mut words = exec_words(injection);
+    words.extend(container_words(container));
+    words.push("--".into());
+    words.extend(container.command().iter().cloned());
+    Json::Array(words)
 }
 
 /// The init container that copies the agent into its volume, before all other containers.
@@ -220,6 +227,18 @@ fn proxy_user(pod: &Pod<'_>) -> i64 {
     match pod_user(pod) {
         Some(Json::Int(user)) if *user != 0 => *user,
         _ => PROXY_USER,
+    }
+}
+
+/// Whether an added container of a rewritten pod may run as this user. Policies of the cluster give
+/// a user to the install container after it was added, and it has no credentials: any user but root
+/// will do. The proxy keeps the user that it was given.
+pub(crate) fn may_be_user(pod: &Pod<'_>, added: &str, user: Option<&Json<'_>>) -> bool {
+    match user {
+        Some(Json::Int(user)) if added == PROXY_CONTAINER => *user == PROXY_USER || *user == proxy_user(pod),
+        Some(Json::Int(user)) => *user != 0,
+        None => added != PROXY_CONTAINER,
+        Some(_) => false,
     }
 }
 

@@ -1,17 +1,38 @@
 //! Carries the injected parts of a pod over an update, so that the manifest that it was made from
-//! can be applied again. Nothing is refused and nothing is decided anew: the API server judges the
-//! changes of the user.
+//! can be applied again. Nothing is decided anew: the API server judges the changes of the user. Only
+//! images of the added containers are refused that settings do not allow.
 
 use super::patch::Patch;
 use super::pod::{Container, Pod};
+use super::policy;
 use super::step_container;
 use crate::findings::Findings;
 use crate::json::Json;
+use crate::settings::Settings;
 use crate::step_annotations;
 use orascache_api::steps::{
     AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, CREDENTIALS_VOLUME, INJECTED_ANNOTATION, INSTALL_CONTAINER,
-    PROXY_CONTAINER, env,
+    PROXY_CONTAINER,
 };
+
+/// Refuses an update that gives an added container an image that is not allowed: images are almost
+/// all that an update can change of a pod's containers. An image that stays is not looked at, so
+/// that finalizers can always be removed.
+pub(crate) fn check_images(new: &Pod<'_>, old: &Pod<'_>, settings: &Settings<'_>, findings: &mut Findings) {
+    for added in [INSTALL_CONTAINER, PROXY_CONTAINER] {
+        let is_added = |container: &&Container<'_>| container.name == added;
+        let before = old.init_containers.iter().find(is_added).map(Container::image);
+        let is_refused = |container: &Container<'_>| {
+            let image = container.image();
+            Some(image) != before && !policy::allows_agent_image(settings, None, image)
+        };
+        if new.init_containers.iter().filter(is_added).any(is_refused) {
+            findings.refuse(format!(
+                "spec.initContainers: {added} gets an image that the administrator does not allow: set it back, or write one that the setting allowedAgentImages allows"
+            ));
+        }
+    }
+}
 
 /// The operations that give the new pod the injected parts of the old one.
 pub(crate) fn patch<'a>(new: &Pod<'a>, old: &Pod<'a>, findings: &mut Findings) -> Patch<'a> {
@@ -24,8 +45,7 @@ pub(crate) fn patch<'a>(new: &Pod<'a>, old: &Pod<'a>, findings: &mut Findings) -
     }
     let is_our_volume = |name: &str| name == AGENT_VOLUME || name == CREDENTIALS_VOLUME;
     restore("/spec", (old.spec, new.spec), "volumes", &is_our_volume, &mut patch);
-    let is_added = |name: &str| name == INSTALL_CONTAINER || name == PROXY_CONTAINER;
-    restore("/spec", (old.spec, new.spec), "initContainers", &is_added, &mut patch);
+    restore("/spec", (old.spec, new.spec), "initContainers", &step_container::is_added, &mut patch);
     let new_containers = new.containers_by_name();
     for old in old.containers.iter().filter(|container| step_container::is_wrapped(container)) {
         if let Some(new) = new_containers.get(old.name) {
@@ -42,8 +62,7 @@ pub(crate) fn patch<'a>(new: &Pod<'a>, old: &Pod<'a>, findings: &mut Findings) -
 
 fn carry_container<'a>(new: &Container<'a>, old: &Container<'a>, patch: &mut Patch<'a>) {
     let path = format!("/spec/containers/{}", new.index);
-    let is_added = |name: &str| matches!(name, env::POD | env::NAMESPACE | env::JOB | env::INDEX);
-    restore(&path, (old.tree, new.tree), "env", &is_added, patch);
+    restore(&path, (old.tree, new.tree), "env", &step_container::belongs_to_agent, patch);
     restore(&path, (old.tree, new.tree), "volumeMounts", &|name| name == AGENT_VOLUME, patch);
     // A command that is neither the wrapped nor the original one is a change, which the API server
     // refuses.

@@ -1,25 +1,23 @@
 //! Pods that were rewritten before they were created: copies of a rewritten pod, and pods that are
 //! reviewed a second time because another webhook changed them.
 //!
-//! Such a pod is not rewritten again. Its author can write the marker and all parts by hand, so
-//! that the parts must be what the annotations and today's settings lead to.
+//! Such a pod is not rewritten again. Its author can write the marker and all parts by hand. So the
+//! parts are compared with those that the rewriting makes for this pod today.
 
 use super::agent_containers;
 use super::injection::Injection;
+use super::parts::Parts;
 use super::pod::{Container, Pod};
 use super::policy;
+use super::same_part;
 use super::step_container::{self, is_wrapped};
 use crate::findings::Findings;
 use crate::json::Json;
 use crate::settings::Settings;
 use orascache_api::steps::{
-    AGENT_DIRECTORY, AGENT_PROGRAM, AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, INJECTED_ANNOTATION,
-    INSTALL_CONTAINER, PROXY_CONTAINER,
+    AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, CREDENTIALS_VOLUME, INJECTED_ANNOTATION, INSTALL_CONTAINER,
+    PROXY_CONTAINER,
 };
-
-/// Flags of the agent that decide what a step may reach. Others concern the step alone.
-const EXEC_FLAGS: [&str; 4] = ["--registry=", "--proxy=", "--input=", "--output="];
-const PROXY_FLAGS: [&str; 4] = ["--registry=", "--socket=", "--pull=", "--push="];
 
 /// Whether and how a pod was rewritten before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +53,7 @@ impl Injected {
 }
 
 /// Refuses injected parts that are not what the annotations, the cache and the settings lead to.
-/// Messages do not say which Secret was expected.
+/// Messages say where a part differs, and not what was expected: they name no Secret.
 pub(crate) fn check(
     pod: &Pod<'_>,
     injection: &Injection<'_>,
@@ -63,70 +61,38 @@ pub(crate) fn check(
     injected: Injected,
     findings: &mut Findings,
 ) {
-    step_container::check_mounts(pod, findings);
-    for container in added_containers(pod) {
-        let image = container.tree.member("image").and_then(Json::as_str).unwrap_or_default();
-        if !policy::allows_agent_image(settings, injection.step, image) {
-            refuse(
-                &format!("container {} has an image that the administrator does not allow", container.name),
-                findings,
-            );
-        }
+    let mut wrapped = pod.containers.iter().filter(|container| is_wrapped(container)).peekable();
+    // Only what is not compared depends on the container: requests, limits and the user.
+    let Some(container) = wrapped.peek().copied().or(pod.containers.first()) else { return };
+    let parts = Parts::of(pod, container, injection);
+    let is_step = injected == Injected::Step;
+
+    let volumes = pod.spec.items("volumes");
+    check_parts("volume", (&parts.volumes, volumes), is_step, findings);
+    let init_containers = pod.spec.items("initContainers");
+    check_parts("init container", (&parts.init_containers, init_containers), is_step, findings);
+    check_settings(pod, &parts, injection, settings, findings);
+    if pod.init_containers.iter().any(|container| is_leftover_proxy(container, injection)) {
+        refuse(&format!("container {PROXY_CONTAINER} has credentials that this step does not get"), findings);
     }
-    let mut proxies = added_containers(pod).filter(|container| container.name == PROXY_CONTAINER);
-    let proxy = proxies.next();
-    if proxies.next().is_some() {
-        refuse(&format!("there are several containers named {PROXY_CONTAINER}"), findings);
-    } else if let Some(proxy) = proxy {
-        let words = agent_containers::proxy_words(injection);
-        let serves = !has_arguments(proxy) && has_words(proxy.command(), &words, &PROXY_FLAGS);
-        if injection.credentials.is_none() || !serves {
-            refuse(
-                &format!("container {PROXY_CONTAINER} does not serve what the annotations ask for"),
-                findings,
-            );
-        }
-        if secrets_of(pod, proxy).any(|secret| injection.credentials != Some(secret)) {
-            refuse(
-                &format!("container {PROXY_CONTAINER} has credentials that are not those of the step"),
-                findings,
-            );
-        }
-    }
-    if injected == Injected::OtherCommand {
+    let is_ours =
+        |container: &Container<'_>| parts.has(container.name) || is_leftover_proxy(container, injection);
+    step_container::check_mounts(pod, &is_ours, findings);
+
+    if !is_step {
         findings.warn(format!(
             "no container runs the agent, although {INJECTED_ANNOTATION} says so: no input is pulled, and no output is pushed"
         ));
         return;
     }
     let words = agent_containers::exec_words(injection);
-    for container in pod.containers.iter().filter(|container| is_wrapped(container)) {
-        let name = container.name;
-        let end = container.command().iter().position(|word| word.as_str() == Some("--"));
-        let of_agent = end.and_then(|end| container.command().get(..end)).unwrap_or_default();
-        if !has_words(of_agent, &words, &EXEC_FLAGS) {
-            refuse(&format!("the command of container {name} is not what the annotations ask for"), findings);
+    let before = findings.problems.len();
+    for container in wrapped {
+        check_step(container, &words, &parts, findings);
+        // A pod has one step. Sentences about many containers help nobody.
+        if findings.problems.len() > before {
+            break;
         }
-        if !mounts_agent(container) {
-            refuse(
-                &format!("container {name} does not mount volume {AGENT_VOLUME} at {AGENT_DIRECTORY}"),
-                findings,
-            );
-        }
-    }
-    let installs = |container: &&Container<'_>| {
-        let words = [AGENT_PROGRAM, "install", AGENT_DIRECTORY];
-        container.name == INSTALL_CONTAINER
-            && !has_arguments(container)
-            && container.command().iter().map(Json::as_str).eq(words.map(Some))
-    };
-    if added_containers(pod).find(installs).is_none() {
-        refuse(&format!("no init container {INSTALL_CONTAINER} installs the agent"), findings);
-    }
-    let is_own_volume =
-        |volume: &Json<'_>| volume.name() == Some(AGENT_VOLUME) && volume.member("emptyDir").is_some();
-    if !pod.spec.items("volumes").iter().any(is_own_volume) {
-        refuse(&format!("volume {AGENT_VOLUME} is not an emptyDir"), findings);
     }
 }
 
@@ -136,70 +102,81 @@ fn refuse(what: &str, findings: &mut Findings) {
     ));
 }
 
-/// The init containers that are called like the added ones.
-fn added_containers<'p, 'a>(pod: &'p Pod<'a>) -> impl Iterator<Item = &'p Container<'a>> {
-    pod.init_containers.iter().filter(|container| step_container::is_added(container.name))
+/// Refuses a part that differs in `place` from what the rewriting makes.
+fn refuse_difference(part: &str, place: &str, findings: &mut Findings) {
+    refuse(
+        &format!(
+            "{part} is not as it is made for this step, in {place} (where another webhook changed it, leave this one out there)"
+        ),
+        findings,
+    );
 }
 
-/// Whether arguments continue the command of a container.
-fn has_arguments(container: &Container<'_>) -> bool {
-    !container.tree.items("args").is_empty()
-}
-
-/// Whether a command of the agent has the expected subcommand and the expected flags, as far as
-/// they decide what can be reached. All its further words must be flags that are what they look
-/// like.
-fn has_words(actual: &[Json<'_>], expected: &[Json<'_>], deciding: &[&str]) -> bool {
-    let is_flag =
-        |word: &Json<'_>| word.as_str().is_some_and(|word| word.starts_with("--") && !has_variable(word));
-    let decides = |word: &&Json<'_>| {
-        word.as_str().is_some_and(|word| deciding.iter().any(|flag| word.starts_with(flag)))
-    };
-    match (actual.split_at_checked(2), expected.split_at_checked(2)) {
-        (Some((program, actual)), Some((expected_program, expected))) => {
-            program == expected_program
-                && actual.iter().all(is_flag)
-                && actual.iter().filter(decides).eq(expected.iter().filter(decides))
+/// Compares all items that have the name of a part with this part. Where `all` is set, each part
+/// must be there.
+fn check_parts(kind: &str, (parts, found): (&[Json<'_>], &[Json<'_>]), all: bool, findings: &mut Findings) {
+    for part in parts {
+        let name = part.name().unwrap_or_default();
+        let mut same_named = found.iter().filter(|item| item.name() == part.name()).peekable();
+        if all && same_named.peek().is_none() {
+            refuse(&format!("there is no {kind} {name}"), findings);
         }
-        _ => false,
+        if let Some(place) = same_named.find_map(|item| same_part::difference(part, item)) {
+            refuse_difference(&format!("{kind} {name}"), &place, findings);
+        }
     }
 }
 
-/// Whether Kubernetes puts the value of a variable into a word: it expands `$(NAME)`, and takes
-/// `$$` for a dollar sign (core/v1 Container, command).
-fn has_variable(word: &str) -> bool {
-    word.contains('$') && word.replace("$$", "").contains("$(")
+/// Checks what settings and policies of the cluster decide about the added containers: the image
+/// and the user.
+fn check_settings(
+    pod: &Pod<'_>,
+    parts: &Parts<'_>,
+    injection: &Injection<'_>,
+    settings: &Settings<'_>,
+    findings: &mut Findings,
+) {
+    for container in pod.init_containers.iter().filter(|container| parts.has(container.name)) {
+        let name = container.name;
+        if !policy::allows_agent_image(settings, injection.step.image, container.image()) {
+            refuse(&format!("container {name} has an image that the administrator does not allow"), findings);
+        }
+        if !agent_containers::may_be_user(pod, name, container.security("runAsUser")) {
+            refuse(&format!("container {name} runs as another user than it was given"), findings);
+        }
+    }
 }
 
-/// Whether a container mounts the whole volume of the agent where its path says, read-only.
-fn mounts_agent(container: &Container<'_>) -> bool {
-    container.tree.items("volumeMounts").iter().any(|mount| {
-        let text = |name| mount.member(name).and_then(Json::as_str);
-        mount.name() == Some(AGENT_VOLUME)
-            && text("mountPath").map(|path| path.trim_end_matches('/')) == Some(AGENT_DIRECTORY)
-            && text("subPath").is_none_or(str::is_empty)
-            && text("subPathExpr").is_none_or(str::is_empty)
-            && mount.member("readOnly") == Some(&Json::Bool(true))
-    })
+/// Whether a container is a proxy whose credentials the step does not get any more, for example
+/// since its cache was changed. A container of the user may have its name where the step needs no
+/// proxy.
+fn is_leftover_proxy(container: &Container<'_>, injection: &Injection<'_>) -> bool {
+    let mounts = container.tree.items("volumeMounts");
+    injection.credentials.is_none()
+        && container.name == PROXY_CONTAINER
+        && mounts.iter().any(|mount| mount.name() == Some(CREDENTIALS_VOLUME))
 }
 
-/// Names of all Secrets that a container gets, as variables or as files.
-fn secrets_of<'a>(pod: &Pod<'a>, container: &Container<'a>) -> impl Iterator<Item = &'a str> {
-    let named = |source: Option<&'a Json<'a>>| source?.member("name")?.as_str();
-    let variables = container.tree.items("env").iter();
-    let variables = variables.filter_map(move |one| named(one.member_of("valueFrom", "secretKeyRef")));
-    let sources = container.tree.items("envFrom").iter();
-    let sources = sources.filter_map(move |one| named(one.member("secretRef")));
-    let mut mounted: Vec<&str> = container.tree.items("volumeMounts").iter().filter_map(Json::name).collect();
-    mounted.sort_unstable();
-    let volumes = pod.spec.items("volumes").iter();
-    let volumes =
-        volumes.filter(move |volume| volume.name().is_some_and(|name| mounted.binary_search(&name).is_ok()));
-    let files = volumes.flat_map(move |volume| {
-        let whole = volume.member_of("secret", "secretName").and_then(Json::as_str);
-        let projected = volume.member("projected").map(|projected| projected.items("sources"));
-        let projected = projected.unwrap_or_default().iter();
-        whole.into_iter().chain(projected.filter_map(move |source| named(source.member("secret"))))
+/// Checks what was added to the container of the step: the words in front of its command, the mount
+/// of the agent, and variables. Everything else belongs to the user.
+fn check_step(container: &Container<'_>, words: &[Json<'_>], parts: &Parts<'_>, findings: &mut Findings) {
+    let name = container.name;
+    let end = container.command().iter().position(|word| word.as_str() == Some("--"));
+    let of_agent = end.and_then(|end| container.command().get(..end)).unwrap_or_default();
+    let is_made = of_agent.split_at_checked(words.len()).is_some_and(|(general, own)| {
+        general == words && own == agent_containers::container_words(container)
     });
-    variables.chain(sources).chain(files)
+    if !is_made {
+        refuse(&format!("the command of container {name} is not what the annotations ask for"), findings);
+    }
+    let in_directory = &step_container::is_in_agent_directory;
+    let of_agent = &|variable: &Json<'_>| variable.name().is_some_and(step_container::belongs_to_agent);
+    let lists: [(&str, &[Json<'_>], &dyn Fn(&Json<'_>) -> bool); 2] =
+        [("volumeMounts", &parts.mounts, in_directory), ("env", &parts.variables, of_agent)];
+    for (list, added, is_reserved) in lists {
+        let found = container.tree.items(list);
+        if let Some(place) = same_part::difference_of_list(list, (added, found), &|item| !is_reserved(item)) {
+            refuse_difference(&format!("container {name}"), &format!("{list}{place}"), findings);
+        }
+    }
 }

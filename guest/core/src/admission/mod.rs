@@ -7,17 +7,20 @@ mod artifact;
 mod cache;
 mod cache_lookup;
 mod carry_over;
+mod ephemeral_containers;
 mod foreign_caches;
 mod inject;
 mod injected;
 mod injection;
 mod job;
 mod known;
+mod parts;
 mod patch;
 mod pod;
 mod policy;
 mod request;
 mod rules;
+mod same_part;
 #[cfg(test)]
 mod security_cost;
 mod step;
@@ -84,7 +87,11 @@ fn decide(text: &str, known: &Known<'_>, settings: &str) -> Result<Outcome, Erro
             Decision::default()
         }
         (Subject::Pod, Operation::Create) => create_pod(&request, known, &settings, &mut findings)?,
-        (Subject::Pod, Operation::Update) => update_pod(&request, &mut findings),
+        (Subject::Pod, Operation::Update) => update_pod(&request, &settings, &mut findings),
+        (Subject::EphemeralContainers, Operation::Update) => {
+            ephemeral_containers::check(&request, &mut findings);
+            Decision::default()
+        }
         (Subject::Job, Operation::Create) => create_job(&request, known, &settings, &mut findings)?,
         (Subject::Job, Operation::Update) => update_job(&request, &mut findings),
         _ => Decision::default(),
@@ -228,7 +235,7 @@ fn create_pod(
     Ok(Decision::patch(inject::patch(&pod, container, &injection), "injected"))
 }
 
-fn update_pod(request: &Request<'_>, findings: &mut Findings) -> Decision {
+fn update_pod(request: &Request<'_>, settings: &Settings<'_>, findings: &mut Findings) -> Decision {
     let (Some(new), Some(old)) = (request.object, request.old_object) else { return Decision::default() };
     // Wrong types in an update are left to the API server: finalizers must stay removable.
     let ignored = &mut Findings::default();
@@ -237,7 +244,11 @@ fn update_pod(request: &Request<'_>, findings: &mut Findings) -> Decision {
     else {
         return Decision::default();
     };
-    if Injected::of(&old) != Injected::Step {
+    let injected = Injected::of(&old);
+    if injected != Injected::No {
+        carry_over::check_images(&new, &old, settings, findings);
+    }
+    if injected != Injected::Step {
         return Decision::default();
     }
     Decision::patch(carry_over::patch(&new, &old, findings), "carried over")

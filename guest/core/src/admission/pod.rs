@@ -110,6 +110,11 @@ impl<'a> Container<'a> {
         self.tree.items("command")
     }
 
+    /// The image; empty where none is written.
+    pub(crate) fn image(&self) -> &'a str {
+        self.tree.member("image").and_then(Json::as_str).unwrap_or_default()
+    }
+
     /// A member of the security context.
     pub(crate) fn security(&self, name: &str) -> Option<&'a Json<'a>> {
         self.tree.member_of("securityContext", name)

@@ -66,10 +66,10 @@ pub(crate) fn warn_of_credentials(spec: &Spec<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether the agent's image is one that a step may have: the operator's, the one that is
-/// annotated, or one that the settings allow.
-pub(crate) fn allows_agent_image(settings: &Settings<'_>, step: &Step<'_>, image: &str) -> bool {
-    image == step.image.unwrap_or(settings.agent_image)
+/// Whether the agent's image is one that a step may have: the one that is annotated, else the
+/// operator's, or one that the settings allow.
+pub(crate) fn allows_agent_image(settings: &Settings<'_>, annotated: Option<&str>, image: &str) -> bool {
+    image == annotated.unwrap_or(settings.agent_image)
         || settings
             .allowed_agent_images
             .as_ref()

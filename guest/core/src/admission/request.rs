@@ -20,7 +20,9 @@ pub(crate) enum Subject {
     Cache,
     Pod,
     Job,
-    /// Any other kind, and all subresources.
+    /// The subresource of a pod by which ephemeral containers are added. The object is the pod.
+    EphemeralContainers,
+    /// Any other kind, and all other subresources.
     Other,
 }
 
@@ -43,9 +45,10 @@ impl<'a> Request<'a> {
         })?;
         let kind = request.object("kind", "request.kind")?;
         let of_kind = |name| kind.map_or(Ok(None), |kind| kind.text(name));
-        let is_subresource = request.text("subResource")?.is_some_and(|name| !name.is_empty());
+        let subresource = request.text("subResource")?.unwrap_or_default();
         let subject = match (of_kind("group")?.unwrap_or_default(), of_kind("kind")?.unwrap_or_default()) {
-            _ if is_subresource => Subject::Other,
+            ("", "Pod") if subresource == "ephemeralcontainers" => Subject::EphemeralContainers,
+            _ if !subresource.is_empty() => Subject::Other,
             (GROUP, KIND) => Subject::Cache,
             ("", "Pod") => Subject::Pod,
             ("batch", "Job") => Subject::Job,

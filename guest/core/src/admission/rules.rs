@@ -6,14 +6,15 @@
 
 use crate::kinds::ORAS_CACHE;
 use orascache_api::names::{GROUP, PLURAL, VERSION};
-use orascache_api::steps::{ANNOTATION_PREFIX, INJECTED_ANNOTATION};
+use orascache_api::steps::{ANNOTATION_PREFIX, CREDENTIALS_VOLUME, INJECTED_ANNOTATION};
 use orascache_contract::{AdmissionRule, FailurePolicy, MatchCondition, Operation};
 
 /// The requests that [`super::review`] decides about.
 ///
-/// Only the creation of an object that asks for a step is refused when no answer comes: a step that
-/// ran without its artifacts would be worse than one that was not admitted. Updates never wait for
-/// a webhook that is down.
+/// Two kinds of requests are refused when no answer comes. One is the creation of an object that
+/// asks for a step: a step that ran without its artifacts would be worse than one that was not
+/// admitted. The other is an ephemeral container for a pod with credentials. No controller adds
+/// one, so that nothing else waits for it. Updates never wait for a webhook that is down.
 pub(crate) fn rules() -> Vec<AdmissionRule> {
     let pods = |name: &str, operation, on_failure, conditions| AdmissionRule {
         name: name.to_owned(),
@@ -36,6 +37,12 @@ pub(crate) fn rules() -> Vec<AdmissionRule> {
     vec![
         pods("create.pods", Operation::Create, FailurePolicy::Fail, pod_created()),
         pods("update.pods", Operation::Update, FailurePolicy::Ignore, pod_updated()),
+        AdmissionRule {
+            mutating: false,
+            resources: vec!["pods/ephemeralcontainers".to_owned()],
+            reinvoke: false,
+            ..pods("ephemeralcontainers.pods", Operation::Update, FailurePolicy::Fail, with_credentials())
+        },
         jobs("create.jobs", Operation::Create, FailurePolicy::Fail, job_created()),
         jobs("update.jobs", Operation::Update, FailurePolicy::Ignore, job_updated()),
         AdmissionRule {
@@ -66,6 +73,16 @@ fn pod_updated() -> Vec<MatchCondition> {
         "has(oldObject.metadata.annotations) && '{INJECTED_ANNOTATION}' in oldObject.metadata.annotations"
     );
     vec![condition("was-injected", injected), not_being_deleted(), changed()]
+}
+
+/// Pods whose step has credentials. The old pod is asked: it has its volumes, whatever the request
+/// says. Copies count too, with or without the marker.
+fn with_credentials() -> Vec<MatchCondition> {
+    let volumes = "oldObject.spec.volumes";
+    let expression = format!(
+        "has(oldObject.spec) && has({volumes}) && {volumes}.exists(volume, volume.name == '{CREDENTIALS_VOLUME}')"
+    );
+    vec![condition("has-credentials", expression)]
 }
 
 /// Jobs that ask for steps, on the Job or on its pod template.

@@ -166,6 +166,37 @@ fn places() -> Vec<PlaceForList> {
             );
             wrap("Pod", &rewritten(&spec, "", ""), None)
         }),
+        ("variables of a proxy", |n| {
+            let env = list(n, &|i| format!(r#"{{"name":"AWS_{i}"}}"#));
+            let spec = format!(r#""initContainers":[{{"name":"oras","env":[{env}]}}],"#);
+            wrap("Pod", &rewritten(&spec, "", ""), None)
+        }),
+        ("sources of credentials", |n| {
+            let sources = list(n, &|_| r#"{"secret":{}}"#.to_owned());
+            let spec = format!(
+                r#""volumes":[{{"name":"orascache-credentials","projected":{{"sources":[{sources}]}}}}],"#
+            );
+            wrap("Pod", &rewritten(&spec, "", ""), None)
+        }),
+        ("variables of a rewritten step", |n| {
+            let env = list(n, &|i| format!(r#"{{"name":"E{i}"}}"#));
+            wrap("Pod", &rewritten("", "", &format!(r#","env":[{env}]"#)), None)
+        }),
+        ("updated proxies", |n| {
+            let proxies = |image: &str| list(n, &|i| format!(r#"{{"name":"oras","image":"{image}{i}"}}"#));
+            let with = |image: &str| rewritten(&format!(r#""initContainers":[{}],"#, proxies(image)), "", "");
+            wrap("Pod", &with("a"), Some(&with("b")))
+        }),
+        ("ephemeral containers", |n| {
+            let containers = |name: &str| list(n, &|i| format!(r#"{{"name":"{name}{i}"}}"#));
+            let with = |name: &str| {
+                let volumes = r#""volumes":[{"name":"orascache-credentials"}]"#;
+                let spec = format!(r#"{volumes},"ephemeralContainers":[{}],"#, containers(name));
+                pod("", "", &spec, "")
+            };
+            let review = wrap("Pod", &with("a"), Some(&with("b")));
+            review.replacen(r#""uid":"u""#, r#""uid":"u","subResource":"ephemeralcontainers""#, 1)
+        }),
         ("updated containers", |n| {
             let others =
                 list(n, &|i| format!(r#",{{"name":"c{i}","command":{WRAPPED}}}"#)).replace(",,", ",");
@@ -186,6 +217,15 @@ fn places() -> Vec<PlaceForList> {
         ("labels of a cache", |n| {
             let labels = list(n, &|i| format!(r#""x{i}":"""#));
             wrap("OrasCache", &cache(&format!(r#","labels":{{{labels}}}"#), ""), None)
+        }),
+        ("resources of a cache", |n| {
+            let amounts = list(n, &|i| format!(r#""x/{i}":1"#));
+            let spec = format!(r#""resources":{{"requests":{{{amounts}}},"limits":{{{amounts}}}}}"#);
+            wrap("OrasCache", &cache("", &spec), None)
+        }),
+        ("nodes of a cache", |n| {
+            let labels = list(n, &|i| format!(r#""x{i}":"""#));
+            wrap("OrasCache", &cache("", &format!(r#""nodeSelector":{{{labels}}}"#)), None)
         }),
         ("tolerations of a cache", |n| {
             let spec = format!(r#""tolerations":[{}]"#, list(n, &|i| format!(r#"{{"key":"x{i}"}}"#)));

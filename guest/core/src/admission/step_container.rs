@@ -69,6 +69,17 @@ pub(crate) fn is_added(name: &str) -> bool {
     matches!(name, INSTALL_CONTAINER | PROXY_CONTAINER)
 }
 
+/// Whether a variable of the container of a step belongs to the agent.
+pub(crate) fn belongs_to_agent(variable: &str) -> bool {
+    matches!(variable, env::POD | env::NAMESPACE | env::JOB | env::INDEX)
+}
+
+/// Whether a mount is at the directory of the agent or below it.
+pub(crate) fn is_in_agent_directory(mount: &Json<'_>) -> bool {
+    let path = mount.member("mountPath").and_then(Json::as_str).unwrap_or_default();
+    path.split('/').find(|part| !part.is_empty()) == AGENT_DIRECTORY.strip_prefix('/')
+}
+
 /// Whether the agent already wraps the container's command.
 pub(crate) fn is_wrapped(container: &Container<'_>) -> bool {
     container.command().first().and_then(Json::as_str) == Some(AGENT_PATH)
@@ -97,19 +108,25 @@ fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &m
     }
     check_container_name(pod, INSTALL_CONTAINER, findings);
     check_volume_name(pod, AGENT_VOLUME, findings);
-    check_mounts(pod, findings);
+    let message_path = container.tree.member("terminationMessagePath").and_then(Json::as_str);
+    if message_path.is_some_and(|path| path.chars().any(char::is_control)) {
+        findings.refuse(format!(
+            "{path}.containers: terminationMessagePath of {name} holds a control character, such as a line break or NUL: write it without"
+        ));
+    }
+    // An init container that has the name of an added one is refused for its name alone.
+    check_mounts(pod, &|container| container.name == INSTALL_CONTAINER, findings);
     for mount in container.tree.items("volumeMounts") {
-        let mount_path = mount.member("mountPath").and_then(Json::as_str).unwrap_or_default();
         // A mount below the agent's directory would need a folder in a volume that is read-only
         // here.
-        if mount_path.split('/').find(|part| !part.is_empty()) == AGENT_DIRECTORY.strip_prefix('/') {
+        if is_in_agent_directory(mount) {
             findings.refuse(format!(
                 "{path}.containers: {name} mounts a volume at {AGENT_DIRECTORY}, where the agent lies: choose another mountPath"
             ));
         }
     }
     for variable in container.tree.items("env") {
-        if let Some(variable @ (env::POD | env::NAMESPACE | env::JOB | env::INDEX)) = variable.name() {
+        if let Some(variable) = variable.name().filter(|name| belongs_to_agent(name)) {
             findings.refuse(format!(
                 "{path}.containers: {name} sets {variable}, which belongs to the agent: rename the variable"
             ));
@@ -141,24 +158,29 @@ pub(crate) fn check_proxy_names(pod: &Pod<'_>, findings: &mut Findings) {
     check_volume_name(pod, CREDENTIALS_VOLUME, findings);
 }
 
-/// Refuses containers that could replace the agent in its volume, or read the credentials. The
-/// added containers are not among those that are checked.
-pub(crate) fn check_mounts(pod: &Pod<'_>, findings: &mut Findings) {
+/// Refuses containers that could replace the agent in its volume, or read the credentials. Added
+/// containers, which `is_ours` tells from init containers of the user, are compared as a whole.
+pub(crate) fn check_mounts(pod: &Pod<'_>, is_ours: &dyn Fn(&Container<'_>) -> bool, findings: &mut Findings) {
     let path = pod.source.spec_path();
-    for container in pod.containers.iter().chain(pod.init_containers.iter().filter(|one| !is_added(one.name)))
-    {
-        let name = container.name;
-        for mount in container.tree.items("volumeMounts") {
-            let is_read_only = mount.member("readOnly") == Some(&Json::Bool(true));
-            match mount.name() {
-                Some(AGENT_VOLUME) if !is_read_only => findings.refuse(format!(
-                    "{path}: {name} mounts volume {AGENT_VOLUME}, from which the step runs the agent: set readOnly to true, or remove the mount"
-                )),
-                Some(CREDENTIALS_VOLUME) => findings.refuse(format!(
-                    "{path}: {name} mounts volume {CREDENTIALS_VOLUME}, which holds credentials for container {PROXY_CONTAINER} only: remove the mount"
-                )),
-                _ => {}
-            }
+    let init_containers = pod.init_containers.iter().filter(|container| !is_ours(container));
+    for container in pod.containers.iter().chain(init_containers) {
+        check_mounts_of(container.tree, path, findings);
+    }
+}
+
+/// The same for one container of the list at `path`.
+pub(crate) fn check_mounts_of(container: &Json<'_>, path: &str, findings: &mut Findings) {
+    let name = container.name().unwrap_or_default();
+    for mount in container.items("volumeMounts") {
+        let is_read_only = mount.member("readOnly") == Some(&Json::Bool(true));
+        match mount.name() {
+            Some(AGENT_VOLUME) if !is_read_only => findings.refuse(format!(
+                "{path}: {name} mounts volume {AGENT_VOLUME}, from which the step runs the agent: set readOnly to true, or remove the mount"
+            )),
+            Some(CREDENTIALS_VOLUME) => findings.refuse(format!(
+                "{path}: {name} mounts volume {CREDENTIALS_VOLUME}, which holds credentials for container {PROXY_CONTAINER} only: remove the mount"
+            )),
+            _ => {}
         }
     }
 }

@@ -1,0 +1,86 @@
+//! The parts that the rewriting adds to a pod. The patch of a new pod contains them, and a pod that
+//! was rewritten before is compared with them.
+
+use super::agent_containers::{credentials_volume, install_container, proxy_container};
+use super::injection::Injection;
+use super::pod::{Container, Pod};
+use super::step::Step;
+use super::step_container;
+use crate::json::Json;
+use orascache_api::steps::{AGENT_DIRECTORY, AGENT_VOLUME, well_known};
+use orascache_api::template::Placeholder;
+
+/// Everything that is added, but the words in front of the command.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) volumes: Vec<Json<'a>>,
+    /// They come before the init containers of the user.
+    pub(crate) init_containers: Vec<Json<'a>>,
+    /// Of the container of the step.
+    pub(crate) mounts: Vec<Json<'a>>,
+    /// Of the container of the step.
+    pub(crate) variables: Vec<Json<'a>>,
+}
+
+impl<'a> Parts<'a> {
+    /// The parts for one container of a pod.
+    pub(crate) fn of(pod: &Pod<'a>, container: &Container<'a>, injection: &Injection<'a>) -> Self {
+        let agent = Json::object([
+            ("name", Some(AGENT_VOLUME.into())),
+            ("emptyDir", Some(Json::object([("sizeLimit", Some("64Mi".into()))]))),
+        ]);
+        let mount = Json::object([
+            ("name", Some(AGENT_VOLUME.into())),
+            ("mountPath", Some(AGENT_DIRECTORY.into())),
+            ("readOnly", Some(true.into())),
+        ]);
+        let variables = variables(pod, injection.step);
+        let mut parts = Parts {
+            volumes: vec![agent],
+            init_containers: vec![install_container(pod, container, injection)],
+            mounts: vec![mount],
+            variables: Vec::new(),
+        };
+        if let Some(secret) = injection.credentials {
+            parts.volumes.push(credentials_volume(injection, secret));
+            parts.init_containers.push(proxy_container(pod, container, injection, &variables));
+        }
+        parts.variables = variables;
+        parts
+    }
+
+    /// Whether an init container of this name is added.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.init_containers.iter().any(|part| part.name() == Some(name))
+    }
+}
+
+/// Variables from the downward API for those placeholders that occur. A new pod has the labels that
+/// they need, or is refused. A copy of a rewritten pod may have lost them: `kubectl debug` removes
+/// labels, and keeps annotations.
+fn variables<'a>(pod: &Pod<'_>, step: &Step<'_>) -> Vec<Json<'a>> {
+    let wanted = step.placeholders();
+    [Placeholder::Pod, Placeholder::Namespace, Placeholder::Job, Placeholder::Index]
+        .into_iter()
+        .filter(|placeholder| wanted.contains(*placeholder))
+        .map(|placeholder| {
+            let in_map = |(map, key): (&str, &str)| format!("{map}['{key}']");
+            let path = match placeholder {
+                Placeholder::Pod => "metadata.name".to_owned(),
+                Placeholder::Namespace => "metadata.namespace".to_owned(),
+                Placeholder::Job => in_map((
+                    "metadata.labels",
+                    step_container::job_label(pod).unwrap_or(well_known::JOB_NAME),
+                )),
+                Placeholder::Index => in_map(
+                    step_container::index_field(pod).unwrap_or(("metadata.labels", well_known::POD_INDEX)),
+                ),
+            };
+            let field = Json::object([("fieldPath", Some(path.into()))]);
+            Json::object([
+                ("name", Some(placeholder.variable().into())),
+                ("valueFrom", Some(Json::object([("fieldRef", Some(field))]))),
+            ])
+        })
+        .collect()
+}

@@ -1,5 +1,7 @@
 //! The syntax of names, keys and labels in Kubernetes.
 
+use crate::quantity;
+
 /// Longest DNS name (RFC 1035, section 2.3.4, without the final dot).
 const MAX_SUBDOMAIN: usize = 253;
 /// Longest name of a key, longest value of a label, and longest DNS label.
@@ -32,6 +34,14 @@ pub(crate) fn is_key(text: &str) -> bool {
         None => text,
     };
     !name.is_empty() && is_label_value(name)
+}
+
+/// Resource that a container can request: one of those that every node has, huge pages, or one of a
+/// device, with its domain (kubernetes.io/docs/concepts/configuration/manage-resources-containers).
+pub(crate) fn is_container_resource(text: &str) -> bool {
+    matches!(text, "cpu" | "memory" | "ephemeral-storage")
+        || text.strip_prefix("hugepages-").is_some_and(|size| quantity::is_positive(size))
+        || (text.contains('/') && is_key(text))
 }
 
 /// Value of a label: empty, or up to 63 characters that start and end with a letter or digit.

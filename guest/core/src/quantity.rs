@@ -3,6 +3,8 @@
 //! The API server rewrites quantities into a canonical form: `1000m` becomes `1`. So texts that
 //! were applied and texts that are observed cannot be compared as they are.
 
+use crate::json::Json;
+
 /// A quantity in billionths, large enough for every value that the API server accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Quantity(i128);
@@ -61,9 +63,21 @@ fn suffix_in_nanos(suffix: &str) -> Option<i128> {
     })
 }
 
+/// Nothing.
+pub const ZERO: Quantity = Quantity(0);
+
+/// A quantity as JSON has it: a text, or a whole number.
+pub fn of(value: &Json<'_>) -> Option<Quantity> {
+    match value {
+        Json::Str(text) => parse(text),
+        Json::Int(number) => i128::from(*number).checked_mul(NANO).map(Quantity),
+        _ => None,
+    }
+}
+
 /// Whether the text is a quantity greater than zero.
 pub fn is_positive(text: &str) -> bool {
-    parse(text) > Some(Quantity(0))
+    parse(text) > Some(ZERO)
 }
 
 /// Whether two texts mean the same quantity.

@@ -101,6 +101,104 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
             report(field, format!("this must be {wanted}, not {}", value.type_name()));
         }
     }
+    if let Some(resources @ Json::Object(_)) = spec.resources {
+        resource_problems(resources, &mut report);
+    }
+    found
+}
+
+/// Problems of the resources of a registry pod, which the API server would find when the pod is
+/// made.
+fn resource_problems(resources: &Json<'_>, report: &mut impl FnMut(&'static str, String)) {
+    const FIELD: &str = "spec.resources";
+    if resources.member("claims").is_some_and(|claims| claims.as_array() != Some(&[])) {
+        report(
+            FIELD,
+            "claims name devices that a pod has claimed, and registry pods claim none: remove claims"
+                .to_owned(),
+        );
+    }
+    let mut quantities = [Vec::new(), Vec::new()];
+    for (kind, read) in ["requests", "limits"].into_iter().zip(&mut quantities) {
+        let members: &[_] = match resources.member(kind) {
+            None => &[],
+            Some(Json::Object(members)) => members,
+            Some(other) => {
+                report(FIELD, format!("{kind} must be an object, not {}", other.type_name()));
+                continue;
+            }
+        };
+        for (name, value) in members {
+            if !names::is_container_resource(name) {
+                report(
+                    FIELD,
+                    format!(
+                        "{kind}: \"{name}\" is no resource of a container: write cpu, memory or ephemeral-storage, or a resource with its domain, like example.org/device"
+                    ),
+                );
+            }
+            match quantity::of(value).filter(|amount| *amount >= quantity::ZERO) {
+                Some(amount) => read.push((name.as_ref(), amount)),
+                None => report(
+                    FIELD,
+                    format!(
+                        "{kind}.{name} is {}, which is not a quantity: write one like {}",
+                        value.to_text(),
+                        if name == "cpu" { "50m" } else { "64Mi" }
+                    ),
+                ),
+            }
+        }
+    }
+    let [requests, mut limits] = quantities;
+    limits.sort_unstable();
+    for (name, request) in requests {
+        let limit =
+            limits.binary_search_by_key(&name, |(name, _)| *name).ok().and_then(|index| limits.get(index));
+        if limit.is_some_and(|(_, limit)| request > *limit) {
+            report(
+                FIELD,
+                format!("requests.{name} is more than limits.{name}: raise the limit, or lower the request"),
+            );
+        }
+    }
+}
+
+/// Names in a spec that no object of the cluster can have. A cache that was stored with one is not
+/// stopped for it: it says that the object is missing.
+pub(crate) fn names(spec: &Spec<'_>) -> Vec<Problem> {
+    let storage = spec.storage.as_ref();
+    let pull_secrets = spec.image_pull_secrets.and_then(Json::as_array).unwrap_or_default();
+    let pull_secrets = pull_secrets.iter().map(|item| ("spec.imagePullSecrets", item.name()));
+    let named = [
+        ("spec.secret", spec.secret),
+        ("spec.secrets.orasEnv", spec.oras_env),
+        ("spec.storage.existingClaim", storage.and_then(|storage| storage.existing_claim)),
+        ("spec.storage.storageClassName", storage.and_then(|storage| storage.storage_class_name)),
+    ];
+    let mut found = Vec::new();
+    for (field, name) in named.into_iter().chain(pull_secrets) {
+        if name.is_some_and(|name| !names::is_subdomain(name)) {
+            let message = "this cannot be the name of an object: use lower case letters, digits, '-' and '.'";
+            found.push(Problem { field, message: message.to_owned() });
+        }
+    }
+    let nodes: &[_] = match spec.node_selector {
+        Some(Json::Object(members)) => members,
+        _ => &[],
+    };
+    for (key, value) in nodes {
+        if !names::is_key(key) || !value.as_str().is_some_and(names::is_label_value) {
+            let message = format!(
+                "\"{key}\" and its value cannot be the label of a node: use letters, digits, '-', '_' and '.'"
+            );
+            found.push(Problem { field: "spec.nodeSelector", message });
+        }
+    }
+    if spec.registry_http.is_some_and(|secret| secret.chars().any(char::is_control)) {
+        let message = "this holds a control character, such as a line break or NUL: write it without";
+        found.push(Problem { field: "spec.secrets.registryHttp", message: message.to_owned() });
+    }
     found
 }
 

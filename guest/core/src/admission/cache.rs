@@ -26,6 +26,7 @@ pub(crate) fn check(request: &Request<'_>, settings: &Settings<'_>, findings: &m
     // An old object that cannot be read must not keep its correction out.
     let old = request.old_object.and_then(|old| Primary::read(old).ok());
     let mut problems = validate::problems(&new);
+    problems.extend(validate::names(&new.spec));
     if let Some(old) = &old {
         problems.extend(validate::changes(&old.spec, &new.spec));
     }
@@ -38,6 +39,12 @@ pub(crate) fn check(request: &Request<'_>, settings: &Settings<'_>, findings: &m
     if new.spec.registry_http.is_some() {
         findings.warn("spec.secrets.registryHttp is deprecated: put the value into a Secret under the key http-secret and name that in spec.secret".to_owned());
     }
+    if new.spec.deploy() && !new.spec.network_policy.is_enabled() {
+        findings.warn("spec.networkPolicy.enabled is false, so that every pod of the cluster reaches this registry, and can read and overwrite its artifacts: name the namespaces that need it in spec.networkPolicy.allowedNamespaces instead".to_owned());
+    }
+    if let Some(old) = &old {
+        warn_of_claim(old, &new, findings);
+    }
     if let Some(old) = &old
         && old.spec.deploy()
         && old.spec.storage.is_none()
@@ -47,6 +54,17 @@ pub(crate) fn check(request: &Request<'_>, settings: &Settings<'_>, findings: &m
             "this cache has no storage, so that the change restarts its registry without the artifacts it holds"
                 .to_owned(),
         );
+    }
+}
+
+/// Warns of a change after which the registry does not have the claim with its artifacts any more.
+fn warn_of_claim(old: &Primary<'_>, new: &Primary<'_>, findings: &mut Findings) {
+    match (desired::claim_name(old), desired::claim_name(new)) {
+        (Some(_), None) => findings.warn("spec.storage is removed, so that the registry has none of its artifacts any more, and loses new ones with its pod: the claim keeps what it holds, and is used again once spec.storage is put back".to_owned()),
+        (Some(before), Some(after)) if before != after => findings.warn(format!(
+            "spec.storage names another claim, so that the registry has none of its artifacts any more: claim {before} keeps what it holds"
+        )),
+        _ => {}
     }
 }
 

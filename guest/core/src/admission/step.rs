@@ -67,6 +67,13 @@ pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Finding
             findings.refuse(format!("{PREFIX}{key} is empty: give it a value or remove it"));
             continue;
         }
+        // Values become arguments, variables and paths, which cannot hold all of these.
+        if text.chars().any(char::is_control) {
+            findings.refuse(format!(
+                "{PREFIX}{key} holds a control character, such as a line break or NUL: write it without"
+            ));
+            continue;
+        }
         match key {
             name::CACHE => step.cache = cache_name(key, text, findings).unwrap_or_default(),
             name::CONTAINER => step.container = Some(text),

@@ -372,7 +372,7 @@ fn the_module_has_imports_exports_and_metadata_of_a_policy() {
     assert!(metadata["backgroundAudit"].is_boolean());
     let rules = metadata["rules"].as_array().expect("rules");
     let resources: Vec<&Value> = rules.iter().map(|rule| &rule["resources"][0]).collect();
-    assert_eq!(resources, ["pods", "jobs", "orascaches"]);
+    assert_eq!(resources, ["pods", "pods/ephemeralcontainers", "jobs", "orascaches"]);
     for rule in rules {
         for list in ["apiGroups", "apiVersions", "resources", "operations"] {
             assert!(

@@ -40,7 +40,7 @@ pub(crate) fn is_key(text: &str) -> bool {
 /// device, with its domain (kubernetes.io/docs/concepts/configuration/manage-resources-containers).
 pub(crate) fn is_container_resource(text: &str) -> bool {
     matches!(text, "cpu" | "memory" | "ephemeral-storage")
-        || text.strip_prefix("hugepages-").is_some_and(|size| quantity::is_positive(size))
+        || text.strip_prefix("hugepages-").is_some_and(quantity::is_positive)
         || (text.contains('/') && is_key(text))
 }
 

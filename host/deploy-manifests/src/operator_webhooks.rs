@@ -50,7 +50,7 @@ pub fn dns_names(options: &ManifestOptions) -> Vec<String> {
 pub fn webhook_configurations(options: &ManifestOptions, description: &Description) -> WebhookConfigurations {
     let parameters = WebhookParameters {
         metadata: metadata(OPERATOR, None),
-        domain: description.primary.group().to_owned(),
+        domain: domain_of(description.primary.group()),
         endpoint: ReviewEndpoint::Service {
             namespace: options.namespace.clone(),
             name: WEBHOOK_SERVICE.to_owned(),
@@ -70,6 +70,19 @@ pub fn webhook_configurations(options: &ManifestOptions, description: &Descripti
     });
     validating.webhooks.get_or_insert_default().push(webhook);
     built
+}
+
+/// The domain of the names of webhooks: the API group of the primary. Names of webhooks have to be
+/// domain names of at least three labels, so that the old groups of Kubernetes, which are no domain
+/// names, are completed as its newer ones are: `apps` like `networking.k8s.io`. The core group has
+/// no name, and is called `core` in the documentation. No other guest can have such a group: the
+/// API server keeps k8s.io for Kubernetes.
+fn domain_of(group: &str) -> String {
+    match group {
+        "" => "core.k8s.io".to_owned(),
+        group if !group.contains('.') => format!("{group}.k8s.io"),
+        group => group.to_owned(),
+    }
 }
 
 /// Reviews of the ConfigMap with the administrator's settings, which the host answers itself. If no
@@ -113,5 +126,34 @@ fn reviewed_namespaces(options: &ManifestOptions) -> LabelSelector {
             values: Some(values),
         }]),
         ..LabelSelector::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn webhooks_of_every_group_have_domain_names() {
+        for (api_version, wanted) in [
+            ("cache.converged-computing.github.io/v1alpha1", "create.pods.cache.converged-computing.github.io"),
+            ("example.com/v1", "create.pods.example.com"),
+            ("apps/v1", "create.pods.apps.k8s.io"),
+            ("v1", "create.pods.core.k8s.io"),
+        ] {
+            let mut description = orascache_core::describe();
+            description.primary.api_version = api_version.into();
+            let built = webhook_configurations(&ManifestOptions::default(), &description);
+            let mutating = built.mutating.and_then(|built| built.webhooks).unwrap();
+            assert_eq!(mutating[0].name, wanted, "{api_version}");
+            let validating = built.validating.and_then(|built| built.webhooks).unwrap();
+            let names = mutating.iter().map(|webhook| &webhook.name);
+            for name in names.chain(validating.iter().map(|webhook| &webhook.name)) {
+                let labels: Vec<&str> = name.split('.').collect();
+                assert!(labels.len() >= 3 && labels.iter().all(|label| !label.is_empty()), "{name}");
+            }
+            let conditions = validating.iter().flat_map(|webhook| webhook.match_conditions.iter().flatten());
+            assert!(conditions.map(|one| &one.name).all(|name| !name.ends_with('.')));
+        }
     }
 }

@@ -99,6 +99,20 @@ fn updated_pods() {
     }
 }
 
+#[test]
+fn ephemeral_containers_are_reviewed_if_the_pod_has_credentials() {
+    let updated = conditions("ephemeralcontainers.pods");
+    let with_volumes = |volumes: Value| with(&without_annotations(), "/spec", "volumes", volumes);
+    let credentials = with_volumes(json!([{"name": "a"}, {"name": "orascache-credentials"}]));
+    let plain = without_annotations();
+    assert!(reaches(&updated, &credentials, Some(&credentials)));
+    assert!(reaches(&updated, &plain, Some(&credentials)), "the request cannot hide the volume");
+    for old in [&plain, &with_volumes(json!([])), &with_volumes(json!([{"name": "orascache-agent"}]))] {
+        assert!(!reaches(&updated, &credentials, Some(old)), "{old}");
+    }
+    assert!(!reaches(&updated, &credentials, Some(&json!({"metadata": {}}))), "no spec");
+}
+
 fn job(own: Option<Value>, template: Option<Value>) -> Value {
     let metadata = |annotations: Option<Value>| match annotations {
         Some(annotations) => json!({"name": "j", "annotations": annotations}),

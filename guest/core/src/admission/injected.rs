@@ -169,14 +169,13 @@ fn check_step(container: &Container<'_>, words: &[Json<'_>], parts: &Parts<'_>, 
     if !is_made {
         refuse(&format!("the command of container {name} is not what the annotations ask for"), findings);
     }
-    let in_directory = &step_container::is_in_agent_directory;
-    let of_agent = &|variable: &Json<'_>| variable.name().is_some_and(step_container::belongs_to_agent);
-    let lists: [(&str, &[Json<'_>], &dyn Fn(&Json<'_>) -> bool); 2] =
-        [("volumeMounts", &parts.mounts, in_directory), ("env", &parts.variables, of_agent)];
-    for (list, added, is_reserved) in lists {
+    let is_reserved = |variable: &Json<'_>| variable.name().is_some_and(step_container::belongs_to_agent);
+    let mut check = |list: &str, added: &[Json<'_>], may_be_added: &dyn Fn(&Json<'_>) -> bool| {
         let found = container.tree.items(list);
-        if let Some(place) = same_part::difference_of_list(list, (added, found), &|item| !is_reserved(item)) {
+        if let Some(place) = same_part::difference_of_list(list, (added, found), may_be_added) {
             refuse_difference(&format!("container {name}"), &format!("{list}{place}"), findings);
         }
-    }
+    };
+    check("volumeMounts", &parts.mounts, &|mount| !step_container::is_in_agent_directory(mount));
+    check("env", &parts.variables, &|variable| !is_reserved(variable));
 }

@@ -68,7 +68,7 @@ pub fn files(
 }
 
 const MUTATING: &str = "Rewrites annotated pods, and copies a Job's annotations to its pods. The operator or cert-manager adds clientConfig.caBundle.";
-const VALIDATING: &str = "Checks caches beyond what their CRD can check, and the administrator's settings. The operator or cert-manager adds clientConfig.caBundle.";
+const VALIDATING: &str = "Checks caches beyond what their CRD can check, the administrator's settings, and ephemeral containers of pods with credentials. The operator or cert-manager adds clientConfig.caBundle.";
 
 fn webhook_folder(
     options: &ManifestOptions,

@@ -126,9 +126,9 @@ const OUTAGE: &str = "\
 
 Pods and Jobs without annotations under `oras.converged-computing.github.io/` are not affected:
 match conditions keep their requests from the webhooks. The creation of annotated ones is refused,
-since a step without its artifacts would be worse. Updates and deletions go on. Requests in
-`kube-system` and `[NAMESPACE]` are never reviewed. Caches are checked by the rules of their
-CRD alone.";
+since a step without its artifacts would be worse. Ephemeral containers are refused for pods whose
+step has credentials. Updates and deletions go on. Requests in `kube-system` and `[NAMESPACE]` are
+never reviewed. Caches are checked by the rules of their CRD alone.";
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use deploy_manifests::access::{self, permits};
 use deploy_manifests::{ManifestOptions, rbac};
 use fake_kube::{Fault, Matcher};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use orascache_tests::cluster::{Cluster, PATIENCE};
@@ -148,6 +148,43 @@ async fn applying_the_same_manifest_again_changes_nothing() {
         assert!(command.starts_with("[\"/orascache/orascache-agent\",\"exec\","), "{command}");
         let sidecar = read("get pod experiment -o jsonpath='{.spec.initContainers[1].restartPolicy}'");
         assert_eq!(sidecar, "Always");
+    }
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_and_ephemeral_containers_get_at_no_credentials() {
+    let cluster = Cluster::start().await;
+    let operator = webhooks::operator(&cluster).await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
+    let step = [("oras-cache", "demo"), ("input-uri", "a:1"), ("registry", "ghcr.io"), ("oras-env", "creds")];
+    let created = create(&pods(&cluster), pod("step", &step)).await.expect("admitted");
+
+    // With everything that the API server has filled in.
+    let mut copy = json!({"apiVersion": "v1", "kind": "Pod", "spec": created["spec"]});
+    copy["metadata"] = json!({"name": "copy", "annotations": created["metadata"]["annotations"]});
+    let copied = create(&pods(&cluster), copy.clone()).await.expect("admitted");
+    assert_eq!(copied["spec"]["initContainers"], created["spec"]["initContainers"]);
+    copy["metadata"]["name"] = json!("changed");
+    copy["spec"]["initContainers"][1]["env"] = json!([{"name": "HTTPS_PROXY", "value": "http://evil"}]);
+    let (code, message) = refusal(create(&pods(&cluster), copy).await);
+    assert_eq!(code, 422);
+    assert!(message.contains("init container oras is not as it is made for this step"), "{message}");
+
+    let running: Api<Pod> = Api::namespaced(cluster.client(), &cluster.namespace);
+    let debug = async |name: &str, target: &str| {
+        let container = json!({"name": name, "image": "busybox", "targetContainerName": target});
+        let patch = Patch::Strategic(json!({"spec": {"ephemeralContainers": [container]}}));
+        running.patch_ephemeral_containers("step", &PatchParams::default(), &patch).await
+    };
+    debug("of-step", "app").await.expect("admitted");
+    match debug("of-proxy", "oras").await {
+        Err(kube::Error::Api(status)) => {
+            assert_eq!(status.code, 422);
+            assert!(status.message.contains("of-proxy has the targetContainerName oras"), "{status:?}");
+        }
+        other => panic!("not refused: {other:?}"),
     }
     operator.shutdown().await;
     cluster.finish().await;

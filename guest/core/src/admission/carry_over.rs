@@ -1,6 +1,6 @@
 //! Carries the injected parts of a pod over an update, so that the manifest that it was made from
-//! can be applied again. Nothing is decided anew: the API server judges the changes of the user. Only
-//! images of the added containers are refused that settings do not allow.
+//! can be applied again. Nothing is decided anew: the API server judges the changes of the user.
+//! Only images of the added containers are refused that settings do not allow.
 
 use super::patch::Patch;
 use super::pod::{Container, Pod};

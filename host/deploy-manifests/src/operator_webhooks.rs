@@ -136,7 +136,10 @@ mod tests {
     #[test]
     fn webhooks_of_every_group_have_domain_names() {
         for (api_version, wanted) in [
-            ("cache.converged-computing.github.io/v1alpha1", "create.pods.cache.converged-computing.github.io"),
+            (
+                "cache.converged-computing.github.io/v1alpha1",
+                "create.pods.cache.converged-computing.github.io",
+            ),
             ("example.com/v1", "create.pods.example.com"),
             ("apps/v1", "create.pods.apps.k8s.io"),
             ("v1", "create.pods.core.k8s.io"),

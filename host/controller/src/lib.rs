@@ -119,7 +119,6 @@ pub use backoff::Backoff;
 pub use controller::{Controller, StartError};
 pub use handle::ReconcilerHandle;
 pub use may_write::MayWrite;
-pub use metrics::register_metric;
 pub use note::{MAX_NOTE_BYTES, event_note};
 pub use options::Options;
 pub use primaries::Primaries;

@@ -1,12 +1,13 @@
 //! Metrics. Those that controller-runtime has too bear its names (`pkg/webhook/internal/metrics`
 //! and `pkg/certwatcher/metrics`), so that existing dashboards work.
 
+use orascache_telemetry::register_metric;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Metric, Registry};
+use prometheus_client::registry::Registry;
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -26,11 +27,6 @@ fn buckets() -> Histogram {
     Histogram::new([0.000_05, 0.000_1, 0.000_25, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0])
 }
 
-/// Adds a metric to a registry; both share its value.
-fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: &M) {
-    registry.register(name, help, metric.clone());
-}
-
 /// Metrics of requests.
 pub(crate) struct RequestMetrics {
     requests: Family<RequestLabels, Counter>,
@@ -41,37 +37,32 @@ pub(crate) struct RequestMetrics {
 
 impl RequestMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            requests: Family::default(),
-            in_flight: Family::default(),
-            latency: Family::new_with_constructor(buckets),
-            panics: Family::default(),
-        };
-        register(
-            registry,
-            "controller_runtime_webhook_requests",
-            "Total number of admission requests by HTTP status code",
-            &metrics.requests,
-        );
-        register(
-            registry,
-            "controller_runtime_webhook_requests_in_flight",
-            "Current number of admission requests being served",
-            &metrics.in_flight,
-        );
-        register(
-            registry,
-            "controller_runtime_webhook_latency_seconds",
-            "Latency of processing admission requests, from the headers to the answer",
-            &metrics.latency,
-        );
-        register(
-            registry,
-            "controller_runtime_webhook_panics",
-            "Total number of admission requests whose review panicked",
-            &metrics.panics,
-        );
-        metrics
+        Self {
+            requests: register_metric(
+                registry,
+                "controller_runtime_webhook_requests",
+                "Total number of admission requests by HTTP status code",
+                Family::default(),
+            ),
+            in_flight: register_metric(
+                registry,
+                "controller_runtime_webhook_requests_in_flight",
+                "Current number of admission requests being served",
+                Family::default(),
+            ),
+            latency: register_metric(
+                registry,
+                "controller_runtime_webhook_latency_seconds",
+                "Latency of processing admission requests, from the headers to the answer",
+                Family::new_with_constructor(buckets as fn() -> Histogram),
+            ),
+            panics: register_metric(
+                registry,
+                "controller_runtime_webhook_panics",
+                "Total number of admission requests whose review panicked",
+                Family::default(),
+            ),
+        }
     }
 
     /// The metrics of one path, which are looked up once.
@@ -137,26 +128,26 @@ pub(crate) struct ConnectionMetrics {
 
 impl ConnectionMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        register(
-            registry,
-            "webhook_connections",
-            "Current number of open connections, handshakes included",
-            &metrics.open,
-        );
-        register(
-            registry,
-            "webhook_connections_evicted",
-            "Total number of idle connections that were closed to make room for new ones",
-            &metrics.evicted,
-        );
-        register(
-            registry,
-            "webhook_bodies_evicted",
-            "Total number of unfinished request bodies that were given up to make room for new ones",
-            &metrics.bodies_evicted,
-        );
-        metrics
+        Self {
+            open: register_metric(
+                registry,
+                "webhook_connections",
+                "Current number of open connections, handshakes included",
+                Gauge::default(),
+            ),
+            evicted: register_metric(
+                registry,
+                "webhook_connections_evicted",
+                "Total number of idle connections that were closed to make room for new ones",
+                Counter::default(),
+            ),
+            bodies_evicted: register_metric(
+                registry,
+                "webhook_bodies_evicted",
+                "Total number of unfinished request bodies that were given up to make room for new ones",
+                Counter::default(),
+            ),
+        }
     }
 }
 
@@ -171,25 +162,25 @@ pub struct CertificateMetrics {
 impl CertificateMetrics {
     /// Adds the metrics to a registry.
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        register(
-            registry,
-            "certwatcher_read_certificate",
-            "Total number of certificate reads",
-            &metrics.reads,
-        );
-        register(
-            registry,
-            "certwatcher_read_certificate_errors",
-            "Total number of certificate read errors",
-            &metrics.errors,
-        );
-        register(
-            registry,
-            "webhook_certificate_expiration_timestamp_seconds",
-            "When the certificate in use expires, in seconds since the Unix epoch; 0 before there is one",
-            &metrics.expires,
-        );
-        metrics
+        Self {
+            reads: register_metric(
+                registry,
+                "certwatcher_read_certificate",
+                "Total number of certificate reads",
+                Counter::default(),
+            ),
+            errors: register_metric(
+                registry,
+                "certwatcher_read_certificate_errors",
+                "Total number of certificate read errors",
+                Counter::default(),
+            ),
+            expires: register_metric(
+                registry,
+                "webhook_certificate_expiration_timestamp_seconds",
+                "When the certificate in use expires, in seconds since the Unix epoch; 0 before there is one",
+                Gauge::default(),
+            ),
+        }
     }
 }

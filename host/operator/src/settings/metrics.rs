@@ -1,5 +1,6 @@
 //! Metrics about the settings.
 
+use orascache_telemetry::register_metric;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -21,18 +22,20 @@ pub struct SettingsMetrics {
 impl SettingsMetrics {
     /// Adds the metrics to a registry.
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        registry.register(
-            "orascache_settings_usable",
-            "Whether the settings in the ConfigMap are in use: 0 when the component refused the last ones",
-            metrics.usable.clone(),
-        );
-        registry.register(
-            "orascache_settings_changes",
-            "Total number of changes of the settings by what became of them",
-            metrics.changes.clone(),
-        );
-        metrics
+        Self {
+            usable: register_metric(
+                registry,
+                "orascache_settings_usable",
+                "Whether the settings in the ConfigMap are in use: 0 when the component refused the last ones",
+                Gauge::default(),
+            ),
+            changes: register_metric(
+                registry,
+                "orascache_settings_changes",
+                "Total number of changes of the settings by what became of them",
+                Family::default(),
+            ),
+        }
     }
 
     pub(super) fn set_usable(&self, is_usable: bool) {

@@ -1,6 +1,7 @@
 //! Metrics about versions of the component.
 
 use super::host::ChangeKind;
+use orascache_telemetry::register_metric;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -18,7 +19,7 @@ struct ResultLabels {
 }
 
 /// Metrics about versions of the component.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Metrics {
     active: Family<DigestLabels, Gauge>,
     changes: Family<ResultLabels, Counter>,
@@ -28,23 +29,26 @@ pub(super) struct Metrics {
 
 impl Metrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        registry.register(
-            "component_info",
-            "The component that decides, by its digest",
-            metrics.active.clone(),
-        );
-        registry.register(
-            "component_changes",
-            "New versions of the component by what became of them: switched, refused, rolled-back",
-            metrics.changes.clone(),
-        );
-        registry.register(
-            "component_faults",
-            "Calls at which a new version of the component failed and the one before it did not",
-            metrics.failures.clone(),
-        );
-        metrics
+        Self {
+            active: register_metric(
+                registry,
+                "component_info",
+                "The component that decides, by its digest",
+                Family::default(),
+            ),
+            changes: register_metric(
+                registry,
+                "component_changes",
+                "New versions of the component by what became of them: switched, refused, rolled-back",
+                Family::default(),
+            ),
+            failures: register_metric(
+                registry,
+                "component_faults",
+                "Calls at which a new version of the component failed and the one before it did not",
+                Counter::default(),
+            ),
+        }
     }
 
     pub(super) fn set_active(&self, digest: &str) {

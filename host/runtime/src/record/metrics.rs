@@ -1,5 +1,6 @@
 //! Metrics of recording.
 
+use orascache_telemetry::register_metric;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -25,7 +26,7 @@ pub(super) enum Dropped {
 }
 
 /// The metrics of one recorder.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Metrics {
     pub(super) written: Counter,
     pub(super) altered: Counter,
@@ -35,20 +36,22 @@ pub(super) struct Metrics {
 
 impl Metrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        registry.register("records_written", "Decisions recorded", metrics.written.clone());
-        registry.register(
-            "records_altered",
-            "Recorded decisions whose output differs from the real one, since secrets were left out of the input",
-            metrics.altered.clone(),
-        );
-        registry.register("records_bytes", "Bytes of all records kept", metrics.bytes.clone());
-        registry.register(
-            "records_dropped",
-            "Decisions that were not recorded, by reason",
-            metrics.dropped.clone(),
-        );
-        metrics
+        Self {
+            written: register_metric(registry, "records_written", "Decisions recorded", Counter::default()),
+            altered: register_metric(
+                registry,
+                "records_altered",
+                "Recorded decisions whose output differs from the real one, since secrets were left out of the input",
+                Counter::default(),
+            ),
+            bytes: register_metric(registry, "records_bytes", "Bytes of all records kept", Gauge::default()),
+            dropped: register_metric(
+                registry,
+                "records_dropped",
+                "Decisions that were not recorded, by reason",
+                Family::default(),
+            ),
+        }
     }
 
     pub(super) fn dropped(&self, why: Dropped) {

@@ -1,0 +1,93 @@
+//! A log that tests read.
+
+use std::fmt::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tracing::field::{Field, Visit};
+use tracing::span;
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// One log message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogMessage {
+    /// Its level.
+    pub level: Level,
+    /// The module that logged it.
+    pub target: String,
+    /// Its text, followed by its fields as `name=value`.
+    pub text: String,
+}
+
+/// A subscriber that keeps all messages. Clones share them.
+///
+/// ```
+/// use orascache_telemetry::testing::CapturedLog;
+///
+/// let log = CapturedLog::default();
+/// tracing::subscriber::with_default(log.clone(), || tracing::warn!(peer = 7, "it is closed"));
+/// assert_eq!(log.warnings(), ["it is closed peer=7"]);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct CapturedLog(Arc<Mutex<Vec<LogMessage>>>);
+
+impl CapturedLog {
+    /// All messages so far, in their order.
+    pub fn messages(&self) -> Vec<LogMessage> {
+        self.lock().clone()
+    }
+
+    /// Texts of the warnings and errors so far.
+    pub fn warnings(&self) -> Vec<String> {
+        let is_warning = |message: &&LogMessage| message.level <= Level::WARN;
+        self.lock().iter().filter(is_warning).map(|message| message.text.clone()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<LogMessage>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Subscriber for CapturedLog {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        // Spans are not kept, so that they need not be told apart.
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text::default();
+        event.record(&mut text);
+        let metadata = event.metadata();
+        self.lock().push(LogMessage {
+            level: *metadata.level(),
+            target: metadata.target().to_owned(),
+            text: text.message + &text.fields,
+        });
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[derive(Default)]
+struct Text {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing to a String does not fail.
+        let _ = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            name => write!(self.fields, " {name}={value:?}"),
+        };
+    }
+}

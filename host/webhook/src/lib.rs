@@ -11,9 +11,10 @@
 //! - [`CertificateResolver`] holds the certificate of new connections; it can be replaced at any
 //!   time. [`CertificateFiles`] follows a mounted Secret. [`CertificateManager`] issues and rotates
 //!   a CA and a certificate in a Secret, and writes the CA into webhook configurations.
+//! - [`ClientAuthority`] has the CAs of clients. [`ClientAuthorityFile`] follows a file with them.
 //!
 //! # What it does not do
-//! - Without a [`ClientAuthority`] it answers every client that reaches the port: bound that by a
+//! - Without a client CA it answers every client that reaches the port: bound that by a
 //!   network policy.
 //! - It does not check that a body is an `AdmissionReview`: the reviewer does, and returns
 //!   [`ReviewError::Invalid`].
@@ -69,13 +70,14 @@ mod reviewer;
 mod rotation;
 mod server;
 
-pub use certificates::{CertificateError, CertificateFiles, CertificateFilesOptions, CertificateResolver};
+pub use certificates::{
+    CertificateError, CertificateFiles, CertificateFilesOptions, CertificateResolver, ClientAuthority,
+    ClientAuthorityError, ClientAuthorityFile, ClientAuthorityFollower,
+};
 pub use metrics::CertificateMetrics;
 pub use reviewer::{ReviewError, Reviewer};
 pub use rotation::{
     CaBundleTarget, CertificateManager, CertificateManagerError, CertificateManagerOptions, RotationPolicy,
     WallClock, WebhookConfigurationKind,
 };
-pub use server::{
-    ClientAuthority, MUTATE_PATH, Server, ServerLimits, ServerOptions, StartError, VALIDATE_PATH,
-};
+pub use server::{MUTATE_PATH, Server, ServerLimits, ServerOptions, StartError, VALIDATE_PATH};

@@ -3,55 +3,42 @@
 
 use super::pem::{CertificateError, LoadedCertificate, load};
 use super::resolver::CertificateResolver;
+use super::watched_file::{self, FileError, Following, LastProblem, Watched};
 use crate::metrics::CertificateMetrics;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
-use tokio::io::AsyncReadExt;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// File of the certificate: its key in Secrets of type `kubernetes.io/tls`.
 const CERTIFICATE: &str = "tls.crt";
 /// File of the private key: its key in Secrets of type `kubernetes.io/tls`.
 const KEY: &str = "tls.key";
-/// Largest file that is read. A Secret holds at most 1 MiB.
-const FILE_BYTES: u64 = 1 << 20;
 
 /// Where the files are, and how often they are read.
 #[derive(Clone, Debug)]
 pub struct CertificateFilesOptions {
     /// Folder with `tls.crt` and `tls.key`.
     pub directory: PathBuf,
-    /// Time between two reads. The contents are compared, since the kubelet replaces a symbolic
-    /// link above the files, and not every file system reports that.
+    /// Time between two reads.
     pub period: Duration,
 }
 
 impl CertificateFilesOptions {
     /// Reads the files every five seconds.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), period: Duration::from_secs(5) }
+        Self { directory: directory.into(), period: watched_file::PERIOD }
     }
 }
 
 /// Follows a certificate in two files. When this is dropped, following ends; the certificate stays.
 #[derive(Debug)]
-pub struct CertificateFiles {
-    stop: DropGuard,
-    task: tokio::task::JoinHandle<()>,
-}
+pub struct CertificateFiles(Following);
 
 #[derive(Debug, thiserror::Error)]
-enum FileError {
-    #[error("{path} cannot be read: {source}", path = path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error(
-        "{path} is larger than {FILE_BYTES} bytes; write one PEM certificate with its chain, or one PEM key",
-        path = path.display()
-    )]
-    TooLarge { path: PathBuf },
+enum PairError {
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("{CERTIFICATE} and {KEY} in {directory} cannot be used: {source}", directory = directory.display())]
     Unusable { directory: PathBuf, source: CertificateError },
 }
@@ -65,24 +52,21 @@ impl CertificateFiles {
         metrics: CertificateMetrics,
     ) -> (Arc<CertificateResolver>, Self) {
         let resolver = Arc::new(CertificateResolver::new());
-        let stop = CancellationToken::new();
         let mut follower = Follower {
             options,
             metrics,
             resolver: resolver.clone(),
             served: None,
-            last_problem: String::new(),
+            last_problem: LastProblem::default(),
         };
         follower.check().await;
-        let task = tokio::spawn(follower.run(stop.clone()));
-        (resolver, Self { stop: stop.drop_guard(), task })
+        let period = follower.options.period;
+        (resolver, Self(Following::start(follower, period)))
     }
 
     /// Ends following, and waits for the task to end.
     pub async fn shutdown(self) {
-        drop(self.stop);
-        // The only error is a panic, which was reported where it happened.
-        let _ = self.task.await;
+        self.0.shutdown().await;
     }
 }
 
@@ -92,20 +76,10 @@ struct Follower {
     resolver: Arc<CertificateResolver>,
     /// Contents of both files that are in use.
     served: Option<(Vec<u8>, Vec<u8>)>,
-    /// The problem that was logged last, so that a lasting one is logged once.
-    last_problem: String,
+    last_problem: LastProblem,
 }
 
-impl Follower {
-    async fn run(mut self, stop: CancellationToken) {
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(self.options.period) => self.check().await,
-            }
-        }
-    }
-
+impl Watched for Follower {
     async fn check(&mut self) {
         self.metrics.reads.inc();
         match self.reload().await {
@@ -125,47 +99,39 @@ impl Follower {
             Err(error) => {
                 self.metrics.errors.inc();
                 let problem = error.to_string();
-                if problem != self.last_problem {
+                if self.last_problem.is_new(&problem) {
                     tracing::warn!("{problem}; the certificate in use stays, and the files are read again");
-                    self.last_problem = problem;
                 }
             }
         }
     }
+}
 
+impl Follower {
     /// Uses the files if their contents changed. Returns when a new certificate expires.
-    async fn reload(&mut self) -> Result<Option<OffsetDateTime>, FileError> {
-        let certificate = read(&self.options.directory.join(CERTIFICATE)).await?;
-        let key = read(&self.options.directory.join(KEY)).await?;
+    async fn reload(&mut self) -> Result<Option<OffsetDateTime>, PairError> {
+        let certificate = watched_file::read(&self.options.directory.join(CERTIFICATE)).await?;
+        let key = watched_file::read(&self.options.directory.join(KEY)).await?;
         let pair = (certificate, key);
         if self.served.as_ref() == Some(&pair) {
             return Ok(None);
         }
         let loaded: LoadedCertificate = load(&pair.0, &pair.1)
-            .map_err(|source| FileError::Unusable { directory: self.options.directory.clone(), source })?;
+            .map_err(|source| PairError::Unusable { directory: self.options.directory.clone(), source })?;
         self.resolver.replace(&loaded);
         self.served = Some(pair);
         Ok(Some(loaded.expires))
     }
 }
 
-async fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    let failed = |source| FileError::Read { path: path.to_owned(), source };
-    let mut content = Vec::new();
-    let file = tokio::fs::File::open(path).await.map_err(failed)?;
-    file.take(FILE_BYTES + 1).read_to_end(&mut content).await.map_err(failed)?;
-    if content.len() as u64 > FILE_BYTES {
-        return Err(FileError::TooLarge { path: path.to_owned() });
-    }
-    Ok(content)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::test_pair::pair;
     use super::*;
+    use orascache_telemetry::testing::CapturedLog;
     use std::fs;
     use std::os::unix::fs::symlink;
+    use std::path::Path;
 
     fn write(directory: &Path, certificate: &str, key: &str) {
         fs::write(directory.join(CERTIFICATE), certificate).unwrap();
@@ -178,7 +144,7 @@ mod tests {
             metrics: CertificateMetrics::default(),
             resolver: Arc::new(CertificateResolver::new()),
             served: None,
-            last_problem: String::new(),
+            last_problem: LastProblem::default(),
         }
     }
 
@@ -247,9 +213,12 @@ mod tests {
         }
         fs::remove_file(directory.path().join(KEY)).unwrap();
         follower.check().await;
-        fs::write(directory.path().join(KEY), vec![b'x'; FILE_BYTES as usize + 1]).unwrap();
+        let log = CapturedLog::default();
+        let guard = tracing::subscriber::set_default(log.clone());
+        fs::write(directory.path().join(KEY), vec![b'x'; watched_file::FILE_BYTES as usize + 1]).unwrap();
         follower.check().await;
-        assert!(follower.last_problem.contains("larger"), "{}", follower.last_problem);
+        drop(guard);
+        assert!(log.warnings().iter().any(|text| text.contains("larger")), "{:?}", log.warnings());
         assert_eq!(served(&follower), Some(old.der));
         write(directory.path(), &new.certificate, &new.key);
         follower.check().await;

@@ -14,6 +14,9 @@ pub enum CertificateError {
     /// The certificate is not PEM, or not X.509.
     #[error("the certificate cannot be read: {0}; write PEM, the certificate first and then its chain")]
     Certificate(String),
+    /// The CAs of clients are not PEM, or not X.509.
+    #[error("the CA cannot be read: {0}; write one or more CA certificates, PEM")]
+    Authority(String),
     /// The key is not PEM, or of a kind that is not supported.
     #[error("the private key cannot be read: {0}; write one unencrypted PEM key, ECDSA, RSA or Ed25519")]
     Key(String),
@@ -30,7 +33,8 @@ pub(crate) struct LoadedCertificate {
 
 /// Reads a certificate, its chain, and its key.
 pub(crate) fn load(certificate: &[u8], key: &[u8]) -> Result<LoadedCertificate, CertificateError> {
-    let chain = read_certificates(certificate)?;
+    let chain =
+        read_certificates(certificate).map_err(|error| CertificateError::Certificate(error.to_string()))?;
     let Some(leaf) = chain.first() else {
         return Err(CertificateError::Certificate("it has no CERTIFICATE section".to_owned()));
     };
@@ -48,10 +52,8 @@ pub(crate) fn load(certificate: &[u8], key: &[u8]) -> Result<LoadedCertificate, 
 }
 
 /// All certificates of a PEM text, in their order.
-pub(crate) fn read_certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    CertificateDer::pem_slice_iter(text)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| CertificateError::Certificate(error.to_string()))
+pub(super) fn read_certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+    CertificateDer::pem_slice_iter(text).collect()
 }
 
 fn expiry(leaf: &CertificateDer<'_>) -> Result<OffsetDateTime, CertificateError> {

@@ -1,9 +1,10 @@
 //! Serves one connection: handshake, requests, and its end.
 
 use super::connection_table::AdmittedConnection;
+use super::fault_log::FaultLog;
 use super::handler::Handler;
 use super::limits::ServerLimits;
-use super::tls::H2;
+use super::tls::{H2, Tls};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -16,7 +17,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +33,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// What all connections share.
 pub(super) struct ConnectionServer {
     handler: Handler,
-    acceptor: TlsAcceptor,
+    faults: Arc<FaultLog>,
     http1: Builder<TokioExecutor>,
     http2: Builder<TokioExecutor>,
     limits: ServerLimits,
@@ -51,7 +51,7 @@ struct RequestCounter {
 }
 
 impl ConnectionServer {
-    pub(super) fn new(handler: Handler, acceptor: TlsAcceptor, limits: ServerLimits) -> Self {
+    pub(super) fn new(handler: Handler, faults: Arc<FaultLog>, limits: ServerLimits) -> Self {
         let mut http1 = Builder::new(TokioExecutor::new()).http1_only();
         http1
             .http1()
@@ -71,7 +71,7 @@ impl ConnectionServer {
             .max_header_list_size(HEADERS);
         Self {
             handler,
-            acceptor,
+            faults,
             http1,
             http2,
             limits,
@@ -80,9 +80,11 @@ impl ConnectionServer {
         }
     }
 
-    /// Serves a connection until either side ends it, or until it is evicted.
+    /// Serves a connection until either side ends it, or until it is evicted. When the client CA is
+    /// replaced, running requests finish and the connection ends.
     pub(super) async fn serve(
         self: Arc<Self>,
+        tls: Tls,
         stream: TcpStream,
         peer: SocketAddr,
         connection: AdmittedConnection,
@@ -91,18 +93,17 @@ impl ConnectionServer {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, "TCP_NODELAY cannot be set: {error}");
         }
-        let handshake = tokio::time::timeout(self.limits.handshake, self.acceptor.accept(stream));
+        let handshake = tokio::time::timeout(self.limits.handshake, tls.acceptor.accept(stream));
         let stream = tokio::select! {
+            biased;
             () = self.stop.cancelled() => return,
+            () = tls.replaced.cancelled() => return,
             () = connection.evicted() => return,
             stream = handshake => stream,
         };
         match stream {
-            Ok(Ok(stream)) => self.serve_requests(stream, peer, connection).await,
-            Ok(Err(error)) if is_alert(&error) => {
-                // Mostly an API server that does not trust the certificate: people must know.
-                tracing::warn!(%peer, "the client ended the TLS handshake: {error}");
-            }
+            Ok(Ok(stream)) => self.serve_requests(&tls, stream, peer, connection).await,
+            Ok(Err(error)) if is_alert(&error) => self.faults.alert(peer, &error),
             Ok(Err(error)) => tracing::debug!(%peer, "TLS handshake failed: {error}"),
             Err(_) => tracing::debug!(%peer, "TLS handshake not finished in {:?}", self.limits.handshake),
         }
@@ -110,6 +111,7 @@ impl ConnectionServer {
 
     async fn serve_requests(
         self: &Arc<Self>,
+        tls: &Tls,
         stream: TlsStream<TcpStream>,
         peer: SocketAddr,
         admitted: AdmittedConnection,
@@ -154,6 +156,11 @@ impl ConnectionServer {
                 () = self.stop.cancelled(), if !closing => {
                     closing = true;
                     connection.as_mut().graceful_shutdown();
+                }
+                () = tls.replaced.cancelled(), if !closing => {
+                    closing = true;
+                    connection.as_mut().graceful_shutdown();
+                    check.as_mut().reset(Instant::now() + self.limits.first_request);
                 }
                 () = check.as_mut() => {
                     let started = counter.started.load(Ordering::Relaxed);

@@ -4,6 +4,7 @@ use super::arriving_bodies::{ArrivingBodies, MemoryPermit};
 use super::body::{self, BodyError, BodyLimits};
 use super::connection_table::{AdmittedConnection, RunningReview};
 use super::drain::Drain;
+use super::fault_log::FaultLog;
 use super::limits::ServerLimits;
 use super::load_shedder::{LoadShedder, Slot};
 use super::paths::{HEALTH_PATHS, MUTATE_PATH, VALIDATE_PATH};
@@ -15,7 +16,7 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use orascache_contract::Response as ReviewResponse;
+use orascache_contract::{Response as ReviewResponse, Verdict};
 use prometheus_client::metrics::counter::Counter;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub(super) struct Handler {
     deadline: Duration,
     mutate: PathMetrics,
     validate: PathMetrics,
+    faults: Arc<FaultLog>,
 }
 
 /// An HTTP error that answers a request.
@@ -65,6 +67,7 @@ impl Handler {
         limits: &ServerLimits,
         metrics: &RequestMetrics,
         bodies_evicted: Counter,
+        faults: Arc<FaultLog>,
     ) -> Self {
         Self {
             reviewer,
@@ -75,6 +78,7 @@ impl Handler {
             deadline: limits.deadline,
             mutate: metrics.of(MUTATE_PATH),
             validate: metrics.of(VALIDATE_PATH),
+            faults,
         }
     }
 
@@ -87,12 +91,13 @@ impl Handler {
         let metrics = match request.uri().path() {
             MUTATE_PATH => &self.mutate,
             VALIDATE_PATH => &self.validate,
-            path if HEALTH_PATHS.contains(&path) => return health(request),
+            path if HEALTH_PATHS.contains(&path) => return self.health(request),
             path => {
                 let sentence = format!(
                     "there is nothing at this path; send reviews to {MUTATE_PATH} or {VALIDATE_PATH}"
                 );
-                let response = refuse(&shortened(path), &http_error(StatusCode::NOT_FOUND, sentence));
+                let error = http_error(StatusCode::NOT_FOUND, sentence);
+                let response = self.refuse("others", &shortened(path), &error);
                 self.drain.start(request);
                 return response;
             }
@@ -101,7 +106,7 @@ impl Handler {
         let in_flight = metrics.begin();
         let response = match self.review_request(request, started, metrics, connection).await {
             Ok(body) => respond(StatusCode::OK, "application/json", body),
-            Err(error) => refuse(metrics.webhook, &error),
+            Err(error) => self.refuse(metrics.webhook, metrics.webhook, &error),
         };
         drop(in_flight);
         metrics.end(response.status().as_u16(), started.elapsed());
@@ -157,6 +162,7 @@ impl Handler {
         }
         let held = Held { _slot: slot, _memory: memory, _connection: running };
         let response = self.run_review(body, held, deadline, metrics).await?;
+        log_decision(metrics.webhook, &response);
         review_response::to_json(&response).map_err(|error| {
             http_error(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -204,6 +210,37 @@ impl Handler {
         }
     }
 
+    fn health(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        match *request.method() {
+            Method::GET | Method::HEAD => {
+                respond(StatusCode::OK, "text/plain; charset=utf-8", Bytes::from_static(b"ok"))
+            }
+            _ => {
+                let error = http_error(StatusCode::METHOD_NOT_ALLOWED, "ask for health by GET");
+                let mut response = self.refuse("health", request.uri().path(), &error);
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+                response
+            }
+        }
+    }
+
+    /// Answers with an HTTP error. `path` tells kinds of faults apart in the log.
+    fn refuse(&self, path: &'static str, asked: &str, error: &HttpError) -> Response<Full<Bytes>> {
+        self.faults.request(path, asked, error.status, &error.sentence);
+        let body = Bytes::from(format!("{}\n", error.sentence));
+        let mut response = respond(error.status, "text/plain; charset=utf-8", body);
+        match error.status {
+            StatusCode::METHOD_NOT_ALLOWED => {
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"))
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"))
+            }
+            _ => None,
+        };
+        response
+    }
+
     fn body_error(&self, error: BodyError) -> HttpError {
         match error {
             BodyError::TooLarge => http_error(
@@ -249,34 +286,17 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-fn health(request: Request<Incoming>) -> Response<Full<Bytes>> {
-    match *request.method() {
-        Method::GET | Method::HEAD => {
-            respond(StatusCode::OK, "text/plain; charset=utf-8", Bytes::from_static(b"ok"))
+/// Decisions are logged for people who look for one. The client has the answer.
+fn log_decision(path: &'static str, response: &ReviewResponse) {
+    let uid = || shortened(&response.uid);
+    match &response.verdict {
+        Verdict::Allowed(patch) => {
+            tracing::debug!(path, uid = uid(), is_patched = patch.is_some(), "review allowed");
         }
-        _ => {
-            let error = http_error(StatusCode::METHOD_NOT_ALLOWED, "ask for health by GET");
-            let mut response = refuse(request.uri().path(), &error);
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            response
+        Verdict::Refused(refusal) => {
+            tracing::debug!(path, uid = uid(), code = refusal.code, "review refused: {}", refusal.message);
         }
     }
-}
-
-fn refuse(path: &str, error: &HttpError) -> Response<Full<Bytes>> {
-    tracing::warn!(path, status = error.status.as_u16(), "request refused: {}", error.sentence);
-    let body = Bytes::from(format!("{}\n", error.sentence));
-    let mut response = respond(error.status, "text/plain; charset=utf-8", body);
-    match error.status {
-        StatusCode::METHOD_NOT_ALLOWED => {
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"))
-        }
-        StatusCode::TOO_MANY_REQUESTS => {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"))
-        }
-        _ => None,
-    };
-    response
 }
 
 fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
@@ -286,7 +306,7 @@ fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Respo
     response
 }
 
-/// A path for the log, at most 100 characters: clients choose its length.
-fn shortened(path: &str) -> String {
-    path.chars().take(100).collect()
+/// A text for the log, at most 100 characters: clients choose its length.
+fn shortened(text: &str) -> String {
+    text.chars().take(100).collect()
 }

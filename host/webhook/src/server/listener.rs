@@ -2,10 +2,11 @@
 
 use super::connection::ConnectionServer;
 use super::connection_table::ConnectionTable;
+use super::fault_log::FaultLog;
 use super::handler::Handler;
 use super::limits::ServerLimits;
-use super::tls::{ClientAuthority, server_config};
-use crate::certificates::CertificateResolver;
+use super::tls::{Tls, TlsSource};
+use crate::certificates::{CertificateResolver, ClientAuthority};
 use crate::metrics::{ConnectionMetrics, RequestMetrics};
 use crate::reviewer::Reviewer;
 use prometheus_client::registry::Registry;
@@ -13,7 +14,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,7 +25,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct ServerOptions {
     /// Bounds of memory, connections, and time.
     pub limits: ServerLimits,
-    /// If given, clients must present a certificate by this CA; all others are disconnected.
+    /// If given, clients must present a certificate by this CA; all others are disconnected. When
+    /// it is replaced, open connections end once their running requests are answered.
     pub client_authority: Option<ClientAuthority>,
 }
 
@@ -67,17 +68,20 @@ impl Server {
     ) -> Result<Self, StartError> {
         let ServerOptions { limits, client_authority } = options;
         let address = listener.local_addr().map_err(StartError::Address)?;
-        let config = server_config(resolver, client_authority.as_ref())
-            .map_err(|error| StartError::Tls(error.to_string()))?;
+        let mut source = TlsSource::new(resolver, client_authority);
+        let tls = source.current().map_err(|error| StartError::Tls(error.to_string()))?;
         let connection_metrics = ConnectionMetrics::register(registry);
         let requests = RequestMetrics::register(registry);
-        let handler = Handler::new(reviewer, &limits, &requests, connection_metrics.bodies_evicted.clone());
+        let faults = Arc::new(FaultLog::default());
+        let bodies_evicted = connection_metrics.bodies_evicted.clone();
+        let handler = Handler::new(reviewer, &limits, &requests, bodies_evicted, faults.clone());
         let table = Arc::new(ConnectionTable::new(&limits, connection_metrics));
         let tasks = TaskTracker::new();
         let shutdown_time = limits.shutdown;
-        let server = Arc::new(ConnectionServer::new(handler, TlsAcceptor::from(Arc::new(config)), limits));
+        let server = Arc::new(ConnectionServer::new(handler, faults.clone(), limits));
         let (stop, abandon) = (server.stop.clone(), server.abandon.clone());
-        tasks.spawn(accept(listener, server, table, tasks.clone()));
+        let acceptor = Acceptor { listener, source, tls, server, table, faults, tasks: tasks.clone() };
+        tasks.spawn(acceptor.run());
         Ok(Self { address, stop, abandon, tasks, shutdown_time })
     }
 
@@ -110,40 +114,55 @@ impl Drop for Server {
     }
 }
 
-async fn accept(
+/// Accepts connections.
+struct Acceptor {
     listener: TcpListener,
+    source: TlsSource,
+    /// TLS for new connections.
+    tls: Tls,
     server: Arc<ConnectionServer>,
     table: Arc<ConnectionTable>,
+    faults: Arc<FaultLog>,
     tasks: TaskTracker,
-) {
-    // Whether a series of refused connections goes on. Each series gets one line in the log.
-    let mut refusing = false;
-    loop {
-        let accepted = tokio::select! {
-            () = server.stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!("a connection cannot be accepted: {error}");
-                table.make_room();
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
+}
+
+impl Acceptor {
+    async fn run(mut self) {
+        loop {
+            let accepted = tokio::select! {
+                // A connection that is accepted after a change has the new client CA.
+                biased;
+                () = self.server.stop.cancelled() => return,
+                () = self.source.replaced() => {
+                    self.replace_tls();
+                    continue;
+                }
+                accepted = self.listener.accept() => accepted,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    self.faults.accept(&error);
+                    self.table.make_room();
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            match self.table.admit(peer.ip()) {
+                Some(connection) => {
+                    let serving = self.server.clone().serve(self.tls.clone(), stream, peer, connection);
+                    self.tasks.spawn(serving);
+                }
+                None => self.faults.full(peer),
             }
-        };
-        let Some(connection) = table.admit(peer.ip()) else {
-            if !refusing {
-                tracing::warn!(
-                    %peer,
-                    "the bound of open connections is reached and none of them is idle; \
-                     further connections are closed"
-                );
-            }
-            refusing = true;
-            continue;
-        };
-        refusing = false;
-        tasks.spawn(server.clone().serve(stream, peer, connection));
+        }
+    }
+
+    /// Ends the connections with the former client CA.
+    fn replace_tls(&mut self) {
+        match self.source.current() {
+            Ok(tls) => std::mem::replace(&mut self.tls, tls).replaced.cancel(),
+            Err(error) => tracing::error!("{error}; the client CA before stays in force"),
+        }
     }
 }

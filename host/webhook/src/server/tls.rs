@@ -1,50 +1,21 @@
 //! TLS of the server, and whose client certificates it accepts.
+//!
+//! A replaced client CA needs another configuration: the tickets of the former one would let clients
+//! resume sessions without a certificate by the new CA.
 
-use crate::certificates::{CertificateError, CertificateResolver, read_certificates};
+use crate::certificates::{CertificateResolver, ClientAuthority};
 use rustls::crypto::ring::{self, Ticketer};
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
-use std::fmt;
 use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 /// ALPN name of HTTP/2 (RFC 9113, 3.2).
 pub(super) const H2: &[u8] = b"h2";
 /// ALPN name of HTTP/1.1 (RFC 7301, 6).
 const HTTP_1_1: &[u8] = b"http/1.1";
-
-/// CAs that sign the certificates of clients.
-///
-/// With it, a server closes the connection of every client that presents no certificate by one of
-/// these CAs. API servers present one if their admission configuration names a kubeconfig with it:
-/// <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#authenticate-apiservers>.
-#[derive(Clone)]
-pub struct ClientAuthority {
-    roots: Arc<RootCertStore>,
-}
-
-impl ClientAuthority {
-    /// Reads one or more CA certificates, PEM.
-    ///
-    /// # Errors
-    /// When the text is not PEM, contains no certificate, or one that cannot be a CA.
-    pub fn from_pem(text: &[u8]) -> Result<Self, CertificateError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in read_certificates(text)? {
-            roots.add(certificate).map_err(|error| CertificateError::Certificate(error.to_string()))?;
-        }
-        if roots.is_empty() {
-            return Err(CertificateError::Certificate("it has no CERTIFICATE section".to_owned()));
-        }
-        Ok(Self { roots: Arc::new(roots) })
-    }
-}
-
-impl fmt::Debug for ClientAuthority {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("ClientAuthority").field("certificates", &self.roots.len()).finish()
-    }
-}
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -55,18 +26,53 @@ pub(super) enum TlsError {
     Client(#[from] VerifierBuilderError),
 }
 
-/// The configuration of all handshakes.
-pub(super) fn server_config(
+/// Makes the configurations of handshakes.
+pub(super) struct TlsSource {
     resolver: Arc<CertificateResolver>,
-    clients: Option<&ClientAuthority>,
+    clients: Option<ClientAuthority>,
+}
+
+/// TLS for connections until the client CA is replaced.
+#[derive(Clone)]
+pub(super) struct Tls {
+    pub(super) acceptor: TlsAcceptor,
+    /// Cancelled when another client CA is in force: the connection has to end then.
+    pub(super) replaced: CancellationToken,
+}
+
+impl TlsSource {
+    pub(super) fn new(resolver: Arc<CertificateResolver>, clients: Option<ClientAuthority>) -> Self {
+        Self { resolver, clients }
+    }
+
+    /// TLS with the client CA of now.
+    pub(super) fn current(&mut self) -> Result<Tls, TlsError> {
+        let roots = self.clients.as_mut().map(ClientAuthority::current);
+        let config = server_config(self.resolver.clone(), roots)?;
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Ok(Tls { acceptor, replaced: CancellationToken::new() })
+    }
+
+    /// Returns when the client CA is another one than that of the last [`Self::current`].
+    pub(super) async fn replaced(&mut self) {
+        match &mut self.clients {
+            Some(clients) => clients.replaced().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn server_config(
+    resolver: Arc<CertificateResolver>,
+    client_roots: Option<Arc<RootCertStore>>,
 ) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let builder =
         ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[&TLS13, &TLS12])?;
-    let builder = match clients {
+    let builder = match client_roots {
         None => builder.with_no_client_auth(),
-        Some(clients) => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(clients.roots.clone(), provider);
+        Some(roots) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
             builder.with_client_cert_verifier(verifier.build()?)
         }
     };

@@ -11,6 +11,7 @@ use crate::faults::Faults;
 use crate::requests::RequestLog;
 use crate::state::State;
 use crate::token::Token;
+use crate::turns::Turns;
 
 /// One API server.
 pub struct Cluster {
@@ -30,6 +31,8 @@ pub struct Cluster {
     pub token: Option<Token>,
     /// How often watches get a bookmark.
     pub bookmark_interval: Duration,
+    /// Runs large requests.
+    pub turns: Turns,
     /// Becomes true when the server stops.
     pub stop: watch::Receiver<bool>,
 }
@@ -62,6 +65,7 @@ impl Cluster {
             addresses: Addresses::default(),
             token: settings.token,
             bookmark_interval: settings.bookmark_interval,
+            turns: Turns::default(),
             stop,
         })
     }

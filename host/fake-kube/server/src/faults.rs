@@ -33,6 +33,8 @@ pub(crate) enum WatchState {
     Running,
     /// It sends nothing.
     Frozen,
+    /// It ends, as after its timeout.
+    Ended,
     /// Its connection is cut.
     Dropped,
 }
@@ -94,6 +96,11 @@ impl Faults {
     /// Cuts the connections of the matching open watches, and returns their number.
     pub fn drop_watches(&self, matcher: &Matcher) -> usize {
         self.set_watches(matcher, WatchState::Dropped)
+    }
+
+    /// Ends the matching open watches as if their timeouts were over, and returns their number.
+    pub fn end_watches(&self, matcher: &Matcher) -> usize {
+        self.set_watches(matcher, WatchState::Ended)
     }
 
     /// Makes the matching open watches silent, and returns their number.

@@ -89,6 +89,7 @@ mod requests;
 mod state;
 mod store;
 mod token;
+mod turns;
 mod write;
 
 pub use api_server::{ApiServer, Options, StartError};

@@ -29,6 +29,8 @@ pub struct Request {
     pub continues: bool,
     /// Whether the request is a dry run.
     pub dry_run: bool,
+    /// The query parameter `timeoutSeconds`: when the client asks a watch to end.
+    pub timeout_seconds: Option<u64>,
 }
 
 impl Request {

@@ -8,6 +8,7 @@ use common::{CACHES, Events, cache, expect, open, send, version, with_caches};
 use fake_kube_apimachinery::status::ApiError;
 use fake_kube_server::admission::{Admission, Admitted, Operation, Request};
 use fake_kube_server::{Fault, Matcher, Options};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -63,6 +64,19 @@ async fn open_watches_can_be_cut_frozen_and_expired() {
     let event = frozen.next().await.unwrap();
     assert_eq!((&event["type"], &event["object"]["code"]), (&json!("ERROR"), &json!(410)));
     assert_eq!(frozen.next().await, None);
+}
+
+#[tokio::test]
+async fn open_watches_can_be_ended_as_after_their_timeout() {
+    let server = with_caches(Options::default()).await;
+    let object = expect(&server, "POST", CACHES, &cache("a"), 201).await;
+    let path = format!("{CACHES}?watch=1&resourceVersion={}&timeoutSeconds=77", version(&object));
+    let caches = Matcher::any().resource("lab.example.com", "caches").verb("watch");
+    let watch = open(&server, "GET", &path, &[], "").await.unwrap();
+    assert_eq!(server.requests().distinct(&caches).first().unwrap().timeout_seconds, Some(77));
+    assert_eq!(server.faults().end_watches(&caches), 1);
+    watch.into_body().collect().await.expect("the connection is not cut");
+    assert_eq!(server.faults().open_watches(&caches), 0);
 }
 
 #[tokio::test]

@@ -132,3 +132,23 @@ async fn bookmarks_are_sent_at_every_interval() {
         assert_eq!((&event["type"], version(&event["object"])), (&json!("BOOKMARK"), version(&list)));
     }
 }
+
+#[tokio::test]
+async fn a_watch_delivers_many_large_changes_once_and_in_order() {
+    let server = with_caches(Options::default()).await;
+    let first = expect(&server, "POST", CACHES, &cache("a"), 201).await;
+    // Together they are larger than what one step of a watch sends.
+    let text = "x".repeat(200_000);
+    for number in 0..6 {
+        let patch = json!({"metadata": {"annotations": {"text": text, "number": number.to_string()}}});
+        expect(&server, "PATCH", &format!("{CACHES}/a"), &patch, 200).await;
+    }
+    let path = format!("{CACHES}?watch=1&resourceVersion={}", version(&first));
+    let mut events = Events::open(&server, &path).await;
+    for number in 0..6 {
+        let event = events.next().await.unwrap();
+        assert_eq!(event["object"]["metadata"]["annotations"]["number"], number.to_string());
+    }
+    expect(&server, "DELETE", &format!("{CACHES}/a"), &Value::Null, 200).await;
+    assert_eq!(events.next().await.unwrap()["type"], "DELETED");
+}

@@ -17,7 +17,7 @@ use super::document_paths::{self, Asked};
 use super::path::ResourcePath;
 use super::query::Query;
 use super::reply::{Body, Reply};
-use super::resource_paths;
+use super::{large, resource_paths};
 use crate::cluster::Cluster;
 use crate::faults::Fault;
 use crate::requests::Request;
@@ -102,7 +102,13 @@ async fn answer(
                 frozen: fault == Some(Fault::FreezeWatch),
                 summary: summary.clone(),
             };
-            resource_paths::answer(cluster, call).await.unwrap_or_else(|error| Reply::error(&error))
+            let answered = if large::is_large(&cluster.state, &call) {
+                let (turns, cluster) = (&cluster.turns, cluster.clone());
+                turns.run(async move { resource_paths::answer(&cluster, call).await }).await
+            } else {
+                resource_paths::answer(cluster, call).await
+            };
+            answered.unwrap_or_else(|error| Reply::error(&error))
         }
     };
     cluster.requests.record(&summary, reply.status.as_u16());
@@ -146,6 +152,7 @@ fn summarise(parts: &Parts, path: &ResourcePath, query: &Query) -> Request {
         user_agent: header(parts, &USER_AGENT).unwrap_or_default().to_owned(),
         continues: query.get("continue").is_some(),
         dry_run: query.get("dryRun").is_some(),
+        timeout_seconds: query.number("timeoutSeconds").ok().flatten(),
     }
 }
 

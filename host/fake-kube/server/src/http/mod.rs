@@ -6,6 +6,7 @@ mod call;
 pub mod decode;
 mod document_paths;
 mod handler;
+mod large;
 pub mod listener;
 pub mod path;
 mod protobuf;

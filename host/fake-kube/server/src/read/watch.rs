@@ -66,6 +66,8 @@ enum WatchStep {
 
 /// The longest watch; also the default when the client sets no timeout.
 const LONGEST: Duration = Duration::from_secs(3600);
+/// Bytes of changed objects after which a watch sends what it has, so that others get their turn.
+const STEP_BYTES: usize = 256 << 10;
 /// How long before its end a watch sends a last bookmark, so that the client can resume from there.
 const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 
@@ -158,6 +160,7 @@ impl Watch {
             let state = *self.control.borrow_and_update();
             match state {
                 WatchState::Dropped => return WatchStep::Cut,
+                WatchState::Ended => return WatchStep::End,
                 WatchState::Frozen => {
                     tokio::select! {
                         _ = self.control.changed() => {}
@@ -181,12 +184,17 @@ impl Watch {
                     return WatchStep::Send(error_line(&list::too_old(self.cursor, oldest.0)));
                 }
                 Some(Ok((changes, revision))) => {
-                    // A watch may start at a later revision than the current one: it waits for it.
-                    self.cursor = self.cursor.max(revision);
-                    let mut out = Vec::new();
+                    let (mut out, mut read) = (Vec::new(), 0);
                     for change in &changes {
                         self.send_change(change, &mut out);
+                        read += change.object.body().len();
+                        if read >= STEP_BYTES && !out.is_empty() {
+                            self.cursor = change.object.revision;
+                            return WatchStep::Send(out);
+                        }
                     }
+                    // A watch may start at a later revision than the current one: it waits for it.
+                    self.cursor = self.cursor.max(revision);
                     if !out.is_empty() {
                         return WatchStep::Send(out);
                     }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub use error::{TooOld, WriteRefused};
+use object::Draft;
 pub use object::{Key, Object};
 use table::Table;
 pub use table::{Change, ChangeKind};
@@ -97,15 +98,22 @@ impl Store {
         self.read().tables.get(name).map_or(0, Table::len)
     }
 
+    /// Bytes of all objects of the table.
+    pub fn bytes(&self, name: &TableName) -> usize {
+        self.read().tables.get(name).map_or(0, Table::bytes)
+    }
+
     /// Stores a new object.
     pub fn create(&self, name: &TableName, key: Key, body: Value) -> Result<Arc<Object>, WriteRefused> {
+        // The lock is not held while the object becomes JSON.
+        let draft = Draft::new(key, body);
         let mut state = self.write();
         let revision = state.revision + 1;
         let table = state.tables.get_mut(name).ok_or(WriteRefused::Missing)?;
-        if table.get(&key).is_some() {
+        if table.get(draft.key()).is_some() {
             return Err(WriteRefused::Exists);
         }
-        let object = Arc::new(Object::new(key, revision, body));
+        let object = Arc::new(draft.at_revision(revision));
         let change = table.put(object.clone(), self.window);
         state.revision = revision;
         drop(state);
@@ -121,11 +129,12 @@ impl Store {
         expected: u64,
         body: Value,
     ) -> Result<Arc<Object>, WriteRefused> {
+        let draft = Draft::new(key.clone(), body);
         let mut state = self.write();
         let revision = state.revision + 1;
         let table = state.tables.get_mut(name).ok_or(WriteRefused::Missing)?;
         table.expect(key, expected)?;
-        let object = Arc::new(Object::new(key.clone(), revision, body));
+        let object = Arc::new(draft.at_revision(revision));
         let change = table.put(object.clone(), self.window);
         state.revision = revision;
         drop(state);
@@ -135,11 +144,13 @@ impl Store {
 
     /// Removes an object that has the expected revision; returns its last state.
     pub fn remove(&self, name: &TableName, key: &Key, expected: u64) -> Result<Arc<Object>, WriteRefused> {
+        let old = self.read().tables.get(name).ok_or(WriteRefused::Missing)?.expect(key, expected)?;
+        let draft = Draft::new(key.clone(), old.value());
         let mut state = self.write();
         let revision = state.revision + 1;
         let table = state.tables.get_mut(name).ok_or(WriteRefused::Missing)?;
-        let old = table.expect(key, expected)?;
-        let last = Arc::new(old.at_revision(revision));
+        table.expect(key, expected)?;
+        let last = Arc::new(draft.at_revision(revision));
         let change = table.delete(last.clone(), self.window);
         state.revision = revision;
         drop(state);

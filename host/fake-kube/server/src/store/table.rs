@@ -33,6 +33,8 @@ pub struct Change {
 
 pub(super) struct Table {
     objects: BTreeMap<Key, Arc<Object>>,
+    /// Of all objects.
+    bytes: usize,
     changes: VecDeque<Change>,
     /// The oldest revision that a watch can start from.
     watchable: u64,
@@ -47,6 +49,7 @@ impl Table {
         // revision.
         Self {
             objects: BTreeMap::new(),
+            bytes: 0,
             changes: VecDeque::new(),
             watchable: revision,
             compacted: 0,
@@ -68,19 +71,30 @@ impl Table {
         self.objects.len()
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.wake.subscribe()
     }
 
     pub(super) fn put(&mut self, object: Arc<Object>, window: usize) -> Change {
         let previous = self.objects.insert(object.key.clone(), object.clone());
+        self.bytes += object.body().len();
+        self.forget_bytes(previous.as_ref());
         let kind = if previous.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
         self.record(Change { kind, object, previous }, window)
     }
 
     pub(super) fn delete(&mut self, last: Arc<Object>, window: usize) -> Change {
         let previous = self.objects.remove(&last.key);
+        self.forget_bytes(previous.as_ref());
         self.record(Change { kind: ChangeKind::Deleted, object: last, previous }, window)
+    }
+
+    fn forget_bytes(&mut self, removed: Option<&Arc<Object>>) {
+        self.bytes = self.bytes.saturating_sub(removed.map_or(0, |object| object.body().len()));
     }
 
     fn record(&mut self, change: Change, window: usize) -> Change {

@@ -1,16 +1,17 @@
 //! The Deployment of the operator.
 
 use crate::names::{
-    CERTIFICATE_DIRECTORY, CONTAINER, HTTP_PORT, HTTP_PORT_NAME, OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE,
-    WEBHOOK_PORT, WEBHOOK_PORT_NAME, metadata, pod_labels, pod_selector,
+    CERTIFICATE_DIRECTORY, CLIENT_CA_DIRECTORY, CLIENT_CA_KEY, CONTAINER, HTTP_PORT, HTTP_PORT_NAME,
+    OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE, WEBHOOK_PORT, WEBHOOK_PORT_NAME, metadata, pod_labels,
+    pod_selector,
 };
-use crate::options::{CertificateSource, ManifestOptions};
+use crate::options::{CertificateSource, ClientCaSource, ManifestOptions};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction,
-    KeyToPath, Lifecycle, LifecycleHandler, ObjectFieldSelector, PodSecurityContext, PodSpec,
-    PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext,
-    SleepAction, TopologySpreadConstraint, Volume, VolumeMount,
+    Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar,
+    EnvVarSource, HTTPGetAction, KeyToPath, Lifecycle, LifecycleHandler, ObjectFieldSelector,
+    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile,
+    SecretVolumeSource, SecurityContext, SleepAction, TopologySpreadConstraint, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -30,6 +31,12 @@ const CACHE_VOLUME: &str = "cache";
 const CACHE_DIRECTORY: &str = "/var/cache";
 /// Volume of the certificate.
 const CERTIFICATE_VOLUME: &str = "webhook-certificate";
+/// Volume of the client CA.
+const CLIENT_CA_VOLUME: &str = "webhook-client-ca";
+
+/// Setting of the component with the operator's namespace, whose pods each cache admits. The operator
+/// knows its namespace from its environment, so that nobody has to write it into the settings.
+const NAMESPACE_SETTING: &str = "operatorNamespace";
 
 /// UID and GID of the pods: that of the user `nonroot` in "distroless" images. Any unprivileged one
 /// works.
@@ -76,6 +83,7 @@ fn pod(options: &ManifestOptions) -> PodSpec {
     if options.certificates == CertificateSource::CertManager {
         volumes.push(certificate_volume());
     }
+    volumes.extend(options.client_ca.as_ref().map(client_ca_volume));
     PodSpec {
         service_account_name: Some(OPERATOR.to_owned()),
         automount_service_account_token: Some(true),
@@ -120,6 +128,7 @@ fn container(options: &ManifestOptions) -> Container {
     if options.certificates == CertificateSource::CertManager {
         mounts.push(certificate_mount());
     }
+    mounts.extend(options.client_ca.as_ref().map(|_| client_ca_mount()));
     let quantities = |pairs: &[(&str, &str)]| {
         Some(pairs.iter().map(|(name, size)| ((*name).to_owned(), Quantity((*size).to_owned()))).collect())
     };
@@ -168,6 +177,7 @@ pub(crate) fn arguments(options: &ManifestOptions, certificates: CertificateSour
         format!("--webhook-listen=0.0.0.0:{WEBHOOK_PORT}"),
         format!("--agent-image=$({AGENT_IMAGE_VARIABLE})"),
         format!("--settings-from=$({LEASE_NAMESPACE_VARIABLE})/{SETTINGS}"),
+        format!("--default-setting={NAMESPACE_SETTING}=$({LEASE_NAMESPACE_VARIABLE})"),
     ];
     if !options.namespaces.is_empty() {
         arguments.push(format!("--namespaces={}", options.namespaces.join(",")));
@@ -175,6 +185,7 @@ pub(crate) fn arguments(options: &ManifestOptions, certificates: CertificateSour
     if certificates == CertificateSource::CertManager {
         arguments.push(format!("--webhook-cert-dir={CERTIFICATE_DIRECTORY}"));
     }
+    arguments.extend(options.client_ca.as_ref().map(|_| client_ca_argument()));
     arguments
 }
 
@@ -259,4 +270,35 @@ pub(crate) fn certificate_volume() -> Volume {
 /// those.
 pub(crate) fn certificate_mount() -> VolumeMount {
     mount(CERTIFICATE_VOLUME, CERTIFICATE_DIRECTORY, true)
+}
+
+/// The argument that closes the webhook port to clients without a certificate.
+pub(crate) fn client_ca_argument() -> String {
+    format!("--webhook-client-ca={CLIENT_CA_DIRECTORY}/{CLIENT_CA_KEY}")
+}
+
+/// The client CA. Pods do not start before it exists: without it the port would be open to everybody.
+pub(crate) fn client_ca_volume(source: &ClientCaSource) -> Volume {
+    let items =
+        Some(vec![KeyToPath { key: CLIENT_CA_KEY.to_owned(), path: CLIENT_CA_KEY.to_owned(), mode: None }]);
+    let mut volume = Volume { name: CLIENT_CA_VOLUME.to_owned(), ..Volume::default() };
+    match source {
+        ClientCaSource::Secret(name) => {
+            volume.secret = Some(SecretVolumeSource {
+                secret_name: Some(name.clone()),
+                items,
+                ..SecretVolumeSource::default()
+            });
+        }
+        ClientCaSource::ConfigMap(name) => {
+            volume.config_map =
+                Some(ConfigMapVolumeSource { name: name.clone(), items, ..ConfigMapVolumeSource::default() });
+        }
+    }
+    volume
+}
+
+/// The mount of the client CA. It has no `subPath`, as that of the certificate.
+pub(crate) fn client_ca_mount() -> VolumeMount {
+    mount(CLIENT_CA_VOLUME, CLIENT_CA_DIRECTORY, true)
 }

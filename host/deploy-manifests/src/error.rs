@@ -26,6 +26,14 @@ pub enum ManifestError {
         "\"{0}\" is not a network peer: write a CIDR such as 10.0.0.0/24, a namespace such as kube-system, or a namespace with labels of pods such as kube-system/component=konnectivity-agent"
     )]
     Peer(String),
+    /// Not a name that a Secret or a ConfigMap can have (RFC 1123 subdomain).
+    #[error(
+        "\"{0}\" cannot name a Secret or a ConfigMap: use lower case letters, digits, '-' and '.', with a letter or digit at both ends"
+    )]
+    ClientCa(String),
+    /// Not a port.
+    #[error("0 is not a port: write a number from 1 to 65535")]
+    Port,
     /// No image, or a text with spaces.
     #[error("\"{0}\" is not an image: write a reference such as ghcr.io/converged-computing/orascache:1.0.0")]
     Image(String),

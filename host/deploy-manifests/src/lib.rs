@@ -72,4 +72,4 @@ mod values;
 pub use error::ManifestError;
 pub use manifests::files;
 pub use objects::objects;
-pub use options::{CertificateSource, ManifestOptions};
+pub use options::{CertificateSource, ClientCaSource, DEFAULT_API_PORTS, ManifestOptions};

@@ -43,6 +43,12 @@ pub const HTTP_PORT_NAME: &str = "http";
 
 /// Folder that the certificate is mounted at when the operator does not manage it.
 pub const CERTIFICATE_DIRECTORY: &str = "/etc/orascache/webhook";
+/// Folder that the client CA is mounted at, where there is one.
+pub const CLIENT_CA_DIRECTORY: &str = "/etc/orascache/clients";
+/// Key of the client CA in its Secret or ConfigMap, and its file in the folder.
+pub const CLIENT_CA_KEY: &str = "ca.crt";
+/// Secret that the kustomize component `client-ca` mounts.
+pub const CLIENT_CA_SECRET: &str = "orascache-webhook-client-ca";
 
 /// Namespace of the control plane's own pods.
 pub(crate) const KUBE_SYSTEM: &str = "kube-system";
@@ -70,6 +76,11 @@ pub(crate) fn metadata(name: &str, namespace: Option<&str>) -> ObjectMeta {
         labels: Some(labels(&[("app.kubernetes.io/name", "orascache-operator")])),
         ..ObjectMeta::default()
     }
+}
+
+/// Whether a text is a DNS subdomain (RFC 1123), as names of Secrets and ConfigMaps must be.
+pub(crate) fn is_dns_subdomain(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(is_dns_label)
 }
 
 /// Whether a text is a DNS label (RFC 1123), as names of namespaces must be.

@@ -1,22 +1,19 @@
 //! The NetworkPolicy of the operator's pods.
 
 use crate::names::{HTTP_PORT_NAME, OPERATOR, WEBHOOK_PORT_NAME, metadata, pod_selector};
-use crate::options::ManifestOptions;
+use crate::options::{DEFAULT_API_PORTS, ManifestOptions};
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPort, NetworkPolicySpec,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// Ports on which API servers listen. A policy sees the port behind the Service `kubernetes`, which
-/// is the API server's own.
-const API_SERVER_PORTS: [i32; 2] = [443, 6443];
 /// Port of DNS (RFC 1035), over UDP and TCP.
 const DNS_PORT: i32 = 53;
 
 /// Admits connections to the webhook port (from [`ManifestOptions::webhook_from`], if given) and to
-/// the metrics port; admits connections from the pods to DNS and to the API server. The API
-/// server's address is left open, since it is not known beforehand and usually outside of the pod
-/// network.
+/// the metrics port; admits connections from the pods to DNS, to the API server, and to
+/// [`ManifestOptions::egress_ports`]. Addresses are left open: that of the API server is not known
+/// beforehand and usually outside of the pod network, and a policy knows no names of hosts.
 pub fn policy(options: &ManifestOptions) -> NetworkPolicy {
     let named = |name: &str| port("TCP", IntOrString::String(name.to_owned()));
     let ingress = if options.webhook_from.is_empty() {
@@ -36,16 +33,22 @@ pub fn policy(options: &ManifestOptions) -> NetworkPolicy {
         vec![webhook, metrics]
     };
     let dns = ["UDP", "TCP"].map(|protocol| port(protocol, IntOrString::Int(DNS_PORT))).to_vec();
-    let api = API_SERVER_PORTS.map(|number| port("TCP", IntOrString::Int(number))).to_vec();
-    let egress = [dns, api]
-        .map(|ports| NetworkPolicyEgressRule { ports: Some(ports), ..NetworkPolicyEgressRule::default() });
+    let api: &[u16] = if options.api_ports.is_empty() { &DEFAULT_API_PORTS } else { &options.api_ports };
+    let tcp = |numbers: &[u16]| -> Vec<NetworkPolicyPort> {
+        numbers.iter().map(|number| port("TCP", IntOrString::Int((*number).into()))).collect()
+    };
+    let mut egress = vec![dns, tcp(api)];
+    if !options.egress_ports.is_empty() {
+        egress.push(tcp(&options.egress_ports));
+    }
+    let rule = |ports| NetworkPolicyEgressRule { ports: Some(ports), ..NetworkPolicyEgressRule::default() };
     NetworkPolicy {
         metadata: metadata(OPERATOR, Some(&options.namespace)),
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(pod_selector()),
             policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
             ingress: Some(ingress),
-            egress: Some(egress.to_vec()),
+            egress: Some(egress.into_iter().map(rule).collect()),
         }),
     }
 }
@@ -67,6 +70,26 @@ mod tests {
 
     fn ingress(options: &ManifestOptions) -> Value {
         serde_json::to_value(policy(options)).unwrap()["spec"]["ingress"].clone()
+    }
+
+    fn egress(options: &ManifestOptions) -> Value {
+        serde_json::to_value(policy(options)).unwrap()["spec"]["egress"].clone()
+    }
+
+    fn tcp(ports: &[u16]) -> Value {
+        json!({"ports": ports.iter().map(|port| json!({"port": port, "protocol": "TCP"})).collect::<Vec<_>>()})
+    }
+
+    #[test]
+    fn pods_may_connect_to_dns_the_api_server_and_listed_ports() {
+        let dns = json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]});
+        assert_eq!(egress(&ManifestOptions::default()), json!([dns, tcp(&[443, 6443])]));
+        let options = ManifestOptions {
+            api_ports: vec![8443, 16443],
+            egress_ports: vec![5000],
+            ..ManifestOptions::default()
+        };
+        assert_eq!(egress(&options), json!([dns, tcp(&[8443, 16443]), tcp(&[5000])]));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What users choose about the manifests.
 
 use crate::error::ManifestError;
-use crate::names::{KUBE_SYSTEM, NAMESPACE, is_dns_label};
+use crate::names::{KUBE_SYSTEM, NAMESPACE, is_dns_label, is_dns_subdomain};
 use crate::peers::check_peer;
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use orascache_api::steps::DEFAULT_AGENT_IMAGE;
@@ -16,6 +16,16 @@ pub enum CertificateSource {
     /// cert-manager (cert-manager.io) issues it into a Secret that is mounted, rotates it, and
     /// writes its CA into the webhook configurations.
     CertManager,
+}
+
+/// Where the CA comes from that signs the certificates of the webhook's clients. It has the key
+/// [`CLIENT_CA_KEY`](crate::names::CLIENT_CA_KEY) there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientCaSource {
+    /// The Secret of this name in the operator's namespace.
+    Secret(String),
+    /// The ConfigMap of this name in the operator's namespace.
+    ConfigMap(String),
 }
 
 /// What users choose about the manifests.
@@ -36,7 +46,20 @@ pub struct ManifestOptions {
     /// of the API server is not known beforehand. [`peers::parse_peer`](crate::peers::parse_peer)
     /// reads peers from text.
     pub webhook_from: Vec<NetworkPolicyPeer>,
+    /// Whose clients may ask for reviews, by their certificates. None for everybody who reaches the
+    /// port.
+    pub client_ca: Option<ClientCaSource>,
+    /// Ports of API servers that the operator may connect to, by the NetworkPolicy. A policy sees the
+    /// port behind the Service `kubernetes`, which is the API server's own. Empty for
+    /// [`DEFAULT_API_PORTS`].
+    pub api_ports: Vec<u16>,
+    /// Further ports that the operator may connect to, such as that of the registry that its
+    /// component comes from.
+    pub egress_ports: Vec<u16>,
 }
+
+/// Ports on which most API servers listen.
+pub const DEFAULT_API_PORTS: [u16; 2] = [443, 6443];
 
 impl Default for ManifestOptions {
     fn default() -> Self {
@@ -47,6 +70,9 @@ impl Default for ManifestOptions {
             certificates: CertificateSource::default(),
             namespaces: Vec::new(),
             webhook_from: Vec::new(),
+            client_ca: None,
+            api_ports: Vec::new(),
+            egress_ports: Vec::new(),
         }
     }
 }
@@ -72,6 +98,14 @@ impl ManifestOptions {
             }
         }
         self.webhook_from.iter().try_for_each(check_peer)?;
+        if let Some(ClientCaSource::Secret(name) | ClientCaSource::ConfigMap(name)) = &self.client_ca
+            && !is_dns_subdomain(name)
+        {
+            return Err(ManifestError::ClientCa(name.clone()));
+        }
+        if self.api_ports.iter().chain(&self.egress_ports).any(|port| *port == 0) {
+            return Err(ManifestError::Port);
+        }
         if self.image.is_empty() || self.image.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(ManifestError::Image(self.image.clone()));
         }
@@ -88,7 +122,7 @@ fn check_namespace(name: &str) -> Result<(), ManifestError> {
 
 #[cfg(test)]
 mod tests {
-    use super::ManifestOptions;
+    use super::{ClientCaSource, ManifestOptions};
     use crate::error::ManifestError;
     use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicyPeer};
 
@@ -117,6 +151,14 @@ mod tests {
             assert!(matches!(refused, Err(ManifestError::Image(_))), "{image:?}");
         }
         assert!(matches!(checked(|options| options.replicas = 0), Err(ManifestError::Replicas)));
+        let source = |name: &str| Some(ClientCaSource::Secret(name.to_owned()));
+        assert!(checked(|options| options.client_ca = source("api.clients-1")).is_ok());
+        for name in ["", "a..b", "A", "a/b", &"a.".repeat(127)] {
+            let refused = checked(|options| options.client_ca = source(name));
+            assert_eq!(refused, Err(ManifestError::ClientCa(name.to_owned())));
+        }
+        assert_eq!(checked(|options| options.api_ports = vec![6443, 0]), Err(ManifestError::Port));
+        assert_eq!(checked(|options| options.egress_ports = vec![0]), Err(ManifestError::Port));
         let block = IPBlock { cidr: "10.0.0.0/33".to_owned(), except: None };
         let peer = NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() };
         assert!(matches!(checked(|options| options.webhook_from = vec![peer]), Err(ManifestError::Peer(_))));

@@ -1,9 +1,10 @@
 //! The folder `manifests` contains what the code generates. `ORASCACHE_BLESS=1` writes it again.
 
 use deploy_manifests::manifests::FOLDERS;
+use deploy_manifests::names::CLIENT_CA_SECRET;
 use deploy_manifests::peers::parse_peer;
 use deploy_manifests::rights::all_roles;
-use deploy_manifests::{CertificateSource, ManifestError, ManifestOptions};
+use deploy_manifests::{CertificateSource, ClientCaSource, ManifestError, ManifestOptions};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use orascache_core::describe;
 use serde_json::{Value, json};
@@ -152,12 +153,29 @@ fn kustomize_builds_the_same_objects() {
 #[test]
 fn kustomize_builds_the_same_objects_for_listed_namespaces() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("listed-namespaces");
-    for (path, text) in generated(&listed()) {
+    write(&folder, generated(&listed()));
+    kustomize_builds(&folder, &listed());
+}
+
+#[test]
+fn the_component_client_ca_mounts_what_the_option_mounts() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("client-ca");
+    let base = folder.join("base");
+    write(&base, generated(&ManifestOptions::default()));
+    for overlay in ["default", "certmanager"] {
+        let kustomization = format!("resources: [../base/{overlay}]\ncomponents: [../base/client-ca]\n");
+        write(&folder, [(format!("{overlay}/kustomization.yaml"), kustomization)]);
+    }
+    let client_ca = Some(ClientCaSource::Secret(CLIENT_CA_SECRET.to_owned()));
+    kustomize_builds(&folder, &ManifestOptions { client_ca, ..ManifestOptions::default() });
+}
+
+fn write(folder: &Path, files: impl IntoIterator<Item = (String, String)>) {
+    for (path, text) in files {
         let file = folder.join(path);
         std::fs::create_dir_all(file.parent().expect("a folder")).expect("the folder is made");
         std::fs::write(file, text).expect("the file is written");
     }
-    kustomize_builds(&folder, &listed());
 }
 
 #[allow(clippy::print_stdout, reason = "a skipped test says why")]
@@ -258,6 +276,10 @@ fn whole_numbers(value: &mut Value) {
 
 /// kustomize may reorder lists that it merges by name.
 fn sort_volumes(object: &mut Value) {
+    // The order of arguments that begin with -- means nothing.
+    if let Some(Value::Array(arguments)) = object.pointer_mut("/spec/template/spec/containers/0/args") {
+        arguments.sort_by_key(Value::to_string);
+    }
     for list in ["/spec/template/spec/volumes", "/spec/template/spec/containers/0/volumeMounts"] {
         if let Some(list) = object.pointer_mut(list).and_then(Value::as_array_mut) {
             list.sort_by_key(|item| text(item, "/name").to_owned());

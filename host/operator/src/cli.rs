@@ -24,7 +24,9 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// What to log, as in `info,controller=debug` (tracing's EnvFilter).
+    /// What to log, as in `info,orascache_controller=debug` (tracing's EnvFilter). Messages of the
+    /// crates rustls and kube_client about single connections and requests are left out unless the
+    /// filter names these crates.
     #[arg(long, global = true, env = "ORASCACHE_LOG", default_value = "info", hide_default_value = true)]
     pub log: String,
 }

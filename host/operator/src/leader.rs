@@ -80,10 +80,16 @@ impl Leadership {
 async fn contend(api: Api<Lease>, holder: String, claim: watch::Sender<MayWrite>, lose: watch::Sender<bool>) {
     let mut seen = Seen::default();
     let mut leads = false;
+    // Whether requests fail. Each series of failures gets one warning.
+    let mut failing = false;
     loop {
         // The claim begins before the request, since the answer may take long.
         let asked = Instant::now();
-        match tokio::time::timeout(RENEW_DEADLINE, attempt(&api, &holder, &mut seen, asked)).await {
+        let attempted = tokio::time::timeout(RENEW_DEADLINE, attempt(&api, &holder, &mut seen, asked)).await;
+        if matches!(attempted, Ok(Ok(_))) && std::mem::take(&mut failing) {
+            tracing::info!("requests for the Lease are answered again");
+        }
+        match attempted {
             Ok(Ok(true)) => {
                 if !leads {
                     tracing::info!(holder, "this process leads");
@@ -93,7 +99,10 @@ async fn contend(api: Api<Lease>, holder: String, claim: watch::Sender<MayWrite>
             }
             Ok(Ok(false)) if leads => break,
             Ok(Ok(false)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the Lease cannot be renewed just now"),
+            Ok(Err(_)) | Err(_) if std::mem::replace(&mut failing, true) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the Lease cannot be renewed just now; this is tried again")
+            }
             Err(_) => tracing::warn!("the API server does not answer requests for the Lease"),
         }
         if leads && !claim.borrow().is_in_force() {

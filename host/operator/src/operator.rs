@@ -4,7 +4,7 @@ use crate::admission::Admission;
 use crate::endpoints;
 use crate::leader::Leadership;
 use crate::reconciler::{ControllerHost, VersionReconciler};
-use crate::settings::{SettingsMetrics, SettingsReader, SettingsTask, Source};
+use crate::settings::{DefaultSetting, SettingsMetrics, SettingsReader, SettingsTask, Source};
 use crate::version_events::VersionEvents;
 use crate::webhooks::{self, Webhooks};
 use anyhow::Context;
@@ -17,6 +17,7 @@ use orascache_runtime::{ActiveVersion, Guest, Version};
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// How the operator runs.
@@ -36,6 +37,8 @@ pub struct Options {
     pub settings: Option<Source>,
     /// The image that carries the agent, where the settings name none.
     pub agent_image: Option<String>,
+    /// Settings for where the ConfigMap does not have them.
+    pub default_settings: Vec<DefaultSetting>,
     /// Where decisions are recorded, if anywhere.
     pub record: Option<record::Options>,
     /// The file that new versions of the component come from, if any.
@@ -57,10 +60,15 @@ pub struct Operator {
 /// User agent of the operator.
 pub const AGENT: &str = concat!("orascache/", env!("CARGO_PKG_VERSION"));
 
+/// How long a connection may be silent before it counts as dead. The API server ends watches before
+/// that.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Prefix of the runtime's metrics.
 const METRICS_PREFIX: &str = "orascache";
 
-/// A client whose requests have a user agent of their own.
+/// A client whose requests have a user agent of their own, and whose connections are given up after
+/// [`READ_TIMEOUT`].
 ///
 /// # Errors
 /// When the configuration asks for TLS that cannot be set up.
@@ -68,6 +76,7 @@ pub fn connect(mut config: Config, agent: &'static str) -> anyhow::Result<Client
     // rustls needs one provider for the process. The call fails when there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(agent)));
+    config.read_timeout = Some(READ_TIMEOUT);
     // Workers would wait for minutes while the API server is overloaded, and no plan would tell.
     config.default_retry = false;
     Client::try_from(config).context("the connection to the Kubernetes API cannot be set up")
@@ -96,7 +105,7 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
     let active = Arc::new(ActiveVersion::new(version.clone()));
 
     let metrics = SettingsMetrics::register(&mut registry);
-    let reader = SettingsReader::new(options.agent_image.as_deref());
+    let reader = SettingsReader::new(options.agent_image.as_deref()).with_defaults(&options.default_settings);
     let source = options.settings;
     let settings =
         SettingsTask::start(client.clone(), active.clone(), source.clone(), reader.clone(), metrics).await?;

@@ -5,23 +5,22 @@
 //! review is answered, since a limit must not be lifted because somebody misspelt it; plans are
 //! made with the defaults.
 
+mod config_map;
 mod metrics;
 mod reader;
 mod source;
 
 pub use metrics::SettingsMetrics;
-pub use reader::SettingsReader;
+pub use reader::{DefaultSetting, DefaultSettingError, SettingsReader};
 pub use source::{Source, SourceError};
 
 use anyhow::Context;
-use futures::StreamExt;
+use config_map::{Change, ConfigMapWatch};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Resource};
+use kube::{Client, Resource};
 use orascache_controller::event_note;
 use orascache_runtime::ActiveVersion;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -69,7 +68,8 @@ impl SettingsTask {
         metrics: SettingsMetrics,
     ) -> anyhow::Result<Self> {
         let defaults = reader.read(active.load().guest(), None).await.map_err(anyhow::Error::msg);
-        let defaults: Arc<str> = defaults.context("the image of --agent-image cannot be used")?.into();
+        let defaults: Arc<str> =
+            defaults.context("--agent-image or a --default-setting cannot be used")?.into();
         let (usable, last_usable) = watch::channel(defaults.clone());
         let Some(source) = source else {
             metrics.set_usable(true);
@@ -123,17 +123,15 @@ struct Follower {
 
 impl Follower {
     async fn run(mut self, client: Client) {
-        let api: Api<ConfigMap> = Api::namespaced(client, &self.source.namespace);
-        let mut changes = pin!(watcher::watch_object(api, &self.source.name).default_backoff());
-        while let Some(change) = changes.next().await {
+        let mut watch = ConfigMapWatch::new(client, &self.source);
+        while let Some(change) = watch.next().await {
             match change {
-                Ok(found) => self.consider(found).await,
-                // The watcher tries again by itself.
-                Err(error) => {
+                Change::Found(found) => self.consider(found).await,
+                Change::Failed(error) => {
                     let sentence = format!("the ConfigMap {} cannot be watched: {error}", self.source);
                     let has_settings = self.state.borrow().is_ok();
                     if has_settings {
-                        tracing::warn!(problem = sentence, "changes of the settings are not noticed");
+                        tracing::warn!(problem = sentence, "changes of the settings are not noticed for now");
                     } else {
                         self.complain(sentence, None).await;
                     }

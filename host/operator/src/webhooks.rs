@@ -8,7 +8,8 @@ use kube::Client;
 use orascache_contract::Description;
 use orascache_webhook::{
     CaBundleTarget, CertificateFiles, CertificateFilesOptions, CertificateManager, CertificateManagerOptions,
-    CertificateMetrics, CertificateResolver, ClientAuthority, Server, ServerOptions,
+    CertificateMetrics, CertificateResolver, ClientAuthorityFile, ClientAuthorityFollower, Server,
+    ServerOptions,
 };
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
@@ -24,8 +25,9 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Which certificate is used.
     pub certificate: Certificate,
-    /// Only clients with a certificate of these CAs are answered; everybody when there are none.
-    pub client_authority: Option<ClientAuthority>,
+    /// Only clients with a certificate of the CAs in this file are answered; everybody without one.
+    /// The file is followed.
+    pub client_authority: Option<ClientAuthorityFile>,
 }
 
 /// Which certificate is used.
@@ -56,6 +58,7 @@ enum CertificateTask {
 pub struct Webhooks {
     server: Server,
     certificate: CertificateTask,
+    clients: Option<ClientAuthorityFollower>,
 }
 
 impl Webhooks {
@@ -103,11 +106,12 @@ impl Webhooks {
                 (resolver, CertificateTask::Files(files))
             }
         };
-        let serving =
-            ServerOptions { client_authority: options.client_authority, ..ServerOptions::default() };
+        let client_authority = options.client_authority.as_ref().map(ClientAuthorityFile::authority);
+        let serving = ServerOptions { client_authority, ..ServerOptions::default() };
         let server = Server::start(listener, Arc::new(admission), resolver, serving, registry)?;
         tracing::info!(address = %server.local_addr(), "admission reviews are answered");
-        Ok(Self { server, certificate })
+        let clients = options.client_authority.map(ClientAuthorityFile::follow);
+        Ok(Self { server, certificate, clients })
     }
 
     /// Where reviews are answered.
@@ -118,6 +122,9 @@ impl Webhooks {
     /// Lets running reviews end, and stops.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
+        if let Some(clients) = self.clients {
+            clients.shutdown().await;
+        }
         match self.certificate {
             CertificateTask::Managed(managed) => managed.shutdown().await,
             CertificateTask::Files(files) => files.shutdown().await,

@@ -265,6 +265,11 @@ fn manifests_prints_an_installation_or_writes_folders() {
     let deployment =
         std::fs::read_to_string(folder.path().join("manifests/manager/deployment.yaml")).expect("a file");
     assert!(deployment.contains("image: mirror.lab/orascache:1\n"), "{deployment}");
+    let ports = ["manifests", "-o", "json", "--api-port", "8443", "--egress-port", "5000"];
+    let list: Value = serde_json::from_slice(&run(&ports, "").stdout).expect("JSON");
+    let mut items = list["items"].as_array().into_iter().flatten();
+    let policy = items.find(|item| item["kind"] == "NetworkPolicy").expect("a NetworkPolicy").to_string();
+    assert!(policy.contains("8443") && policy.contains("5000") && !policy.contains("6443"), "{policy}");
     let output = run(&["manifests", "--namespace", "default"], "");
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("use a namespace of its own"), "{}", err(&output));
@@ -273,8 +278,9 @@ fn manifests_prints_an_installation_or_writes_folders() {
 #[test]
 fn arguments_and_variables_of_the_deployment_exist() {
     use clap::Parser;
-    for flag in [None, Some("--cert-manager")] {
-        let arguments: Vec<&str> = ["manifests", "-o", "json"].into_iter().chain(flag).collect();
+    let client_ca = ["--webhook-client-ca-secret", "callers"];
+    for flags in [&[][..], &["--cert-manager"], &client_ca] {
+        let arguments = [&["manifests", "-o", "json"], flags].concat();
         let list: Value = serde_json::from_slice(&run(&arguments, "").stdout).expect("JSON");
         let items = list["items"].as_array().expect("a list");
         let deployment = items.iter().find(|item| item["kind"] == "Deployment").expect("a Deployment");
@@ -292,7 +298,10 @@ fn arguments_and_variables_of_the_deployment_exist() {
             panic!("the command is not `run`")
         };
         assert_eq!(run.webhook_listen.map(|address| address.port()), Some(9443));
-        assert_eq!(run.webhook_cert_dir.is_some(), flag.is_some());
+        assert_eq!(run.webhook_cert_dir.is_some(), flags == ["--cert-manager"]);
+        assert_eq!(run.webhook_client_ca.is_some(), flags == client_ca);
+        let default = run.default_setting.first().expect("a default setting");
+        assert_eq!((default.name.as_str(), default.value.as_str()), ("operatorNamespace", "system"));
         assert_eq!(run.agent_image.as_deref(), Some("mirror.lab/agent:1"));
         let settings = run.settings_from.expect("settings");
         assert_eq!(settings.to_string(), format!("system/{}", deploy_manifests::names::SETTINGS));

@@ -17,6 +17,13 @@ pub struct LogMessage {
     pub text: String,
 }
 
+impl LogMessage {
+    /// Whether people are to look at it: a warning or an error.
+    pub fn is_warning(&self) -> bool {
+        self.level <= Level::WARN
+    }
+}
+
 /// A subscriber that keeps all messages. Clones share them.
 ///
 /// ```
@@ -30,6 +37,18 @@ pub struct LogMessage {
 pub struct CapturedLog(Arc<Mutex<Vec<LogMessage>>>);
 
 impl CapturedLog {
+    /// One that gets the messages of all threads. A process has one: use it in a test that has a
+    /// process of its own.
+    ///
+    /// # Panics
+    /// When the process has a subscriber already.
+    #[allow(clippy::expect_used, reason = "this is for tests, whose failures are panics")]
+    pub fn of_process() -> Self {
+        let log = Self::default();
+        tracing::subscriber::set_global_default(log.clone()).expect("a process without a subscriber");
+        log
+    }
+
     /// All messages so far, in their order.
     pub fn messages(&self) -> Vec<LogMessage> {
         self.lock().clone()
@@ -37,8 +56,11 @@ impl CapturedLog {
 
     /// Texts of the warnings and errors so far.
     pub fn warnings(&self) -> Vec<String> {
-        let is_warning = |message: &&LogMessage| message.level <= Level::WARN;
-        self.lock().iter().filter(is_warning).map(|message| message.text.clone()).collect()
+        self.lock()
+            .iter()
+            .filter(|message| message.is_warning())
+            .map(|message| message.text.clone())
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<LogMessage>> {

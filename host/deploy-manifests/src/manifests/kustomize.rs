@@ -14,6 +14,7 @@ pub(super) struct Kustomization {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     resources: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     patches: Vec<Value>,
@@ -22,6 +23,11 @@ pub(super) struct Kustomization {
 }
 
 impl Kustomization {
+    /// A component: a kustomization that changes the resources of those that include it.
+    pub(super) fn component() -> Self {
+        Self { api_version: "kustomize.config.k8s.io/v1alpha1", kind: "Component", ..Self::of(&[]) }
+    }
+
     pub(super) fn of(resources: &[&str]) -> Self {
         Self {
             api_version: "kustomize.config.k8s.io/v1beta1",
@@ -45,6 +51,12 @@ impl Kustomization {
 
     pub(super) fn patched_inline(mut self, patch: &str) -> Self {
         self.patches.push(json!({"patch": patch}));
+        self
+    }
+
+    /// Applies a JSON Patch, as text, to the operator's Deployment.
+    pub(super) fn with_deployment_patched(mut self, patch: &str) -> Self {
+        self.patches.push(json!({"target": {"kind": "Deployment", "name": OPERATOR}, "patch": patch}));
         self
     }
 

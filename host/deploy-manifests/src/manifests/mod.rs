@@ -1,6 +1,7 @@
 //! The manifests as a tree of kustomize folders, for people who keep them under version control.
 
 mod cert_manager_overlay;
+mod client_ca;
 mod kustomize;
 mod readme;
 mod samples;
@@ -18,8 +19,8 @@ use tree::Tree;
 use yaml::{document, documents};
 
 /// Folders that [`files`] makes. They contain no other files.
-pub const FOLDERS: [&str; 8] =
-    ["certmanager", "crd", "default", "manager", "network", "rbac", "samples", "webhook"];
+pub const FOLDERS: [&str; 9] =
+    ["certmanager", "client-ca", "crd", "default", "manager", "network", "rbac", "samples", "webhook"];
 
 /// Path of the CustomResourceDefinition.
 pub const DEFINITION: &str = "crd/orascaches.yaml";
@@ -49,7 +50,7 @@ pub fn files(
 
     webhook_folder(options, description, &mut tree)?;
 
-    tree.text("network/policy.yaml", document(network_comment(options), &network::policy(options))?);
+    tree.text("network/policy.yaml", document(&network_comment(options), &network::policy(options))?);
     tree.folder("network", &["policy.yaml"])?;
 
     let parts = ["../crd", "../rbac", "../manager", "../network", "../webhook"];
@@ -60,6 +61,10 @@ pub fn files(
     }
     tree.text("default/kustomization.yaml", document("", &default)?);
     cert_manager_overlay::add(options, description, &mut tree)?;
+    // A Deployment that mounts a client CA needs no component that does it.
+    if options.client_ca.is_none() {
+        client_ca::add(&mut tree)?;
+    }
 
     for (name, text) in samples::ALL {
         tree.text(&format!("samples/{name}"), (*text).to_owned());
@@ -89,12 +94,15 @@ fn webhook_folder(
     tree.folder("webhook", &names)
 }
 
-fn network_comment(options: &ManifestOptions) -> &'static str {
-    if options.webhook_from.is_empty() {
-        "Admits everybody to the webhook port and the metrics port: the address of the API server is not known beforehand. Admits the operator to DNS and to API servers on the ports 443 and 6443; add the port here if yours listens on another one."
+fn network_comment(options: &ManifestOptions) -> String {
+    let ingress = if options.webhook_from.is_empty() {
+        "Admits everybody to the webhook port and the metrics port: the address of the API server is not known beforehand."
     } else {
-        "Admits the listed peers to the webhook port, and everybody to the metrics port. Admits the operator to DNS and to API servers on the ports 443 and 6443; add the port here if yours listens on another one."
-    }
+        "Admits the listed peers to the webhook port, and everybody to the metrics port."
+    };
+    format!(
+        "{ingress} Admits the operator to DNS and to API servers on the listed ports. If yours listens on another port, or the component comes from a registry on another port, add it here."
+    )
 }
 
 fn rbac_folder(

@@ -1,7 +1,7 @@
 //! The README of the manifests. Its tables of rights come from [`crate::rights`].
 
 use super::kustomize::agent_image;
-use crate::names::WEBHOOK_CERTIFICATE;
+use crate::names::{CLIENT_CA_KEY, CLIENT_CA_SECRET, WEBHOOK_CERTIFICATE};
 use crate::options::ManifestOptions;
 use crate::rights::{all_roles, markdown};
 use orascache_contract::Description;
@@ -15,15 +15,17 @@ pub(super) fn text(options: &ManifestOptions, description: &Description) -> Stri
         INSTALL.replace("[CERTIFICATE]", WEBHOOK_CERTIFICATE),
         CHANGES
             .replace("[REPLACEMENT]", replacement.trim_end())
-            .replace("[IMAGE]", repository(&options.image))
-            .replace("[VERSION]", env!("CARGO_PKG_VERSION")),
+            .replace("[IMAGE]", repository(&options.image)),
         NAMESPACES.to_owned(),
         NETWORK.to_owned(),
+        CLIENTS.replace("[CLIENT_CA]", CLIENT_CA_SECRET).replace("[CLIENT_CA_KEY]", CLIENT_CA_KEY),
+        EGRESS.to_owned(),
         OUTAGE.to_owned(),
         "## Rights and their reasons".to_owned(),
         markdown(&all_roles(options, description)),
     ];
-    let mut text = sections.join("\n\n").replace("[NAMESPACE]", &options.namespace);
+    let text = sections.join("\n\n").replace("[NAMESPACE]", &options.namespace);
+    let mut text = text.replace("[VERSION]", env!("CARGO_PKG_VERSION"));
     text.push('\n');
     text
 }
@@ -55,6 +57,7 @@ const FOLDERS: &str = "\
 | `network` | NetworkPolicy |
 | `default` | all of the above; the operator manages its certificate |
 | `certmanager` | the same with a certificate of cert-manager |
+| `client-ca` | a kustomize component: only clients with a certificate may ask for reviews |
 | `samples` | caches and workflow steps to try |";
 
 const INSTALL: &str = "\
@@ -96,7 +99,8 @@ replacements:
 
 kustomize's `namespace` does not suffice to change the operator's namespace: the webhook
 configurations and the certificates contain its name. `orascache manifests --namespace NAME
---directory DIR` writes these files with another namespace.
+--directory DIR` writes these files with another namespace. The NetworkPolicies of caches admit the
+operator's namespace, whatever its name is.
 
 The pods have the priority class `system-cluster-critical`. Some clusters (GKE) admit it only
 where a ResourceQuota with the scope PriorityClass allows it: make one in the namespace, or use
@@ -120,6 +124,36 @@ server is not known beforehand. If you know it, admit nobody else: `orascache ma
 pods (`kube-system/component=konnectivity-agent`), and can be repeated. A policy has an effect
 only if the cluster's network plugin enforces it, and most plugins never apply it to connections
 from the node itself.";
+
+const CLIENTS: &str = "\
+## Only clients with a certificate
+
+A policy knows addresses. With a client CA the operator also closes the connection of every client
+without a certificate by this CA. Two steps, in this order:
+
+1. Give the API server a certificate for `orascache-webhook.[NAMESPACE].svc`, by the
+   kubeconfig that its `--admission-control-config-file` names. Use a CA that signs nothing else.
+2. Put the CA under the key `[CLIENT_CA_KEY]` into a Secret of the namespace `[NAMESPACE]`, and
+   include the component, which mounts the Secret `[CLIENT_CA]`:
+
+```yaml
+resources: [github.com/converged-computing/orascache//manifests/default?ref=v[VERSION]]
+components: [github.com/converged-computing/orascache//manifests/client-ca?ref=v[VERSION]]
+```
+
+`orascache manifests --webhook-client-ca-secret NAME`, or `--webhook-client-ca-config-map NAME`,
+writes manifests that mount another one. Pods start once it exists. A replaced CA is used without a
+restart; put the old one and the new one there while certificates change.";
+
+const EGRESS: &str = "\
+## What the operator may connect to
+
+The NetworkPolicy admits the operator to DNS and to the ports 443 and 6443, on which most API
+servers listen. A policy sees the port behind the Service `kubernetes`: `kubectl get endpointslices
+kubernetes` shows it. `orascache manifests --api-port 8443` admits that port in place of the two.
+`--egress-port 5000` admits a further port, of the registry that a component comes from
+(`--component oci://HOST:5000/...`) or of a proxy. Both can be repeated. A policy cannot name hosts.
+An operator that cannot reach what it needs does not become ready, and its log says what that is.";
 
 const OUTAGE: &str = "\
 ## While the operator is down
@@ -151,7 +185,15 @@ mod tests {
     #[test]
     fn every_placeholder_is_replaced() {
         let text = text(&ManifestOptions::default(), &describe());
-        for placeholder in ["[NAMESPACE]", "[CERTIFICATE]", "[IMAGE]", "[VERSION]", "[REPLACEMENT]"] {
+        for placeholder in [
+            "[NAMESPACE]",
+            "[CERTIFICATE]",
+            "[IMAGE]",
+            "[VERSION]",
+            "[REPLACEMENT]",
+            "[CLIENT_CA]",
+            "[CLIENT_CA_KEY]",
+        ] {
             assert!(!text.contains(placeholder), "{placeholder}");
         }
         assert!(text.contains("env.[name=AGENT_IMAGE].value"));

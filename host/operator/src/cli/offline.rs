@@ -106,6 +106,25 @@ pub struct ManifestsArgs {
     #[arg(long, value_name = "PEER")]
     pub webhook_from: Vec<String>,
 
+    /// Secret of the operator's namespace with a CA under the key ca.crt: only clients with a
+    /// certificate by it may ask for reviews. Give the API server such a certificate first.
+    #[arg(long, value_name = "NAME", conflicts_with = "webhook_client_ca_config_map")]
+    pub webhook_client_ca_secret: Option<String>,
+
+    /// The same with a ConfigMap.
+    #[arg(long, value_name = "NAME")]
+    pub webhook_client_ca_config_map: Option<String>,
+
+    /// Port of the API server, for the NetworkPolicy of the operator's connections. Can be repeated.
+    /// Without this option the ports are 443 and 6443.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub api_port: Vec<u16>,
+
+    /// A further port for that NetworkPolicy, such as that of the registry that a component comes
+    /// from. Can be repeated.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub egress_port: Vec<u16>,
+
     /// Use a certificate of cert-manager for the webhooks.
     #[arg(long)]
     pub cert_manager: bool,

@@ -1,7 +1,7 @@
 //! Arguments of the commands that run the operator.
 
 use super::component::{ComponentArgs, RecordArgs};
-use crate::settings::Source;
+use crate::settings::{DefaultSetting, Source};
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -59,8 +59,9 @@ pub struct RunArgs {
     pub webhook_name: Vec<String>,
 
     /// PEM file with CAs: only clients with a certificate that one of them signed may ask for
-    /// reviews. It is read once, at the start. Give the API server such a certificate by its
-    /// `--admission-control-config-file`.
+    /// reviews. Give the API server such a certificate by its `--admission-control-config-file`. A
+    /// changed file is used without a restart, and ends the connections of clients that it does not
+    /// accept; while it is unusable, the CAs before stay.
     #[arg(long, value_name = "FILE", env = "ORASCACHE_WEBHOOK_CLIENT_CA", requires = "webhook_listen")]
     pub webhook_client_ca: Option<PathBuf>,
 
@@ -77,6 +78,11 @@ pub struct RunArgs {
     /// take effect without a restart.
     #[arg(long, value_name = "CONFIGMAP", env = "ORASCACHE_SETTINGS_FROM")]
     pub settings_from: Option<Source>,
+
+    /// A setting for where the ConfigMap does not have it, like operatorNamespace=orascache-system. The
+    /// value is a text. Can be repeated.
+    #[arg(long, value_name = "NAME=TEXT")]
+    pub default_setting: Vec<DefaultSetting>,
 
     /// Namespace of the Lease by which replicas elect a leader. Without it every process writes.
     #[arg(long, value_name = "NAMESPACE", env = "ORASCACHE_LEASE_NAMESPACE")]

@@ -6,13 +6,15 @@ use crate::cli::ManifestsArgs;
 use crate::output;
 use anyhow::{Context, anyhow};
 use deploy_manifests::peers::parse_peer;
-use deploy_manifests::{CertificateSource, ManifestError, ManifestOptions};
+use deploy_manifests::{CertificateSource, ClientCaSource, ManifestError, ManifestOptions};
 use std::path::Path;
 use std::process::ExitCode;
 
 pub(super) fn execute(args: &ManifestsArgs) -> Result<ExitCode, Failed> {
     let unusable = |error: ManifestError| Failed::Unusable(anyhow!(error));
     let webhook_from = args.webhook_from.iter().map(|peer| parse_peer(peer)).collect::<Result<_, _>>();
+    let secret = args.webhook_client_ca_secret.clone().map(ClientCaSource::Secret);
+    let config_map = args.webhook_client_ca_config_map.clone().map(ClientCaSource::ConfigMap);
     let options = ManifestOptions {
         image: args.image.clone(),
         namespace: args.namespace.clone(),
@@ -24,6 +26,9 @@ pub(super) fn execute(args: &ManifestsArgs) -> Result<ExitCode, Failed> {
         },
         namespaces: args.namespaces.clone(),
         webhook_from: webhook_from.map_err(unusable)?,
+        client_ca: secret.or(config_map),
+        api_ports: args.api_port.clone(),
+        egress_ports: args.egress_port.clone(),
     };
     let guest = load::load_embedded()?;
     let description = guest.describe();

@@ -7,6 +7,7 @@ mod dev;
 mod failed;
 mod inspect;
 mod load;
+mod log;
 mod manifests;
 mod module;
 mod registry;
@@ -17,29 +18,18 @@ mod run;
 
 use crate::cli::{Cli, Command};
 use failed::Failed;
-use std::io::IsTerminal;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 /// Runs a command. Results go to standard output, everything else to standard error.
 #[allow(clippy::print_stderr, reason = "errors of a command are sentences on standard error")]
 pub fn execute(cli: Cli) -> ExitCode {
-    let filter = match EnvFilter::try_new(&cli.log) {
-        Ok(filter) => filter,
-        Err(error) => {
-            eprintln!(
-                "error: --log {:?} is not a filter: {error}. Write for example info or info,orascache_controller=debug.",
-                cli.log
-            );
-            return ExitCode::from(2);
-        }
-    };
-    // A process has one subscriber, and a test may have set it already.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .try_init();
+    if let Err(error) = log::start(&cli.log) {
+        eprintln!(
+            "error: --log {:?} is not a filter: {error}. Write for example info or info,orascache_controller=debug.",
+            cli.log
+        );
+        return ExitCode::from(2);
+    }
 
     let done = match cli.command {
         Command::Crd(args) => crd::execute(&args),

@@ -8,21 +8,15 @@ use crate::webhooks::{self, Certificate};
 use anyhow::{Context, anyhow};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use orascache_webhook::ClientAuthority;
-use std::path::Path;
+use orascache_webhook::ClientAuthorityFile;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-
-/// How long a connection may be silent before it counts as dead. The API server ends watches before
-/// that.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
     let guest = Arc::new(load::load_guest(&args.component)?);
-    let webhooks = webhooks(args)?;
     runtime()?.block_on(async {
+        let webhooks = webhooks(args).await?;
         let client = client(args).await?;
         let options = operator::Options {
             namespaces: args.namespaces.clone(),
@@ -32,6 +26,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
             webhooks,
             settings: args.settings_from.clone(),
             agent_image: args.agent_image.clone(),
+            default_settings: args.default_setting.clone(),
             record: args.record.options(),
             hot_swap: load::hot_swap_options(&args.component),
         };
@@ -47,7 +42,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
     })
 }
 
-fn webhooks(args: &RunArgs) -> Result<Option<webhooks::Options>, Failed> {
+async fn webhooks(args: &RunArgs) -> Result<Option<webhooks::Options>, Failed> {
     let certificate = match &args.webhook_cert_dir {
         Some(folder) => Certificate::Files(folder.clone()),
         None => Certificate::Managed {
@@ -55,18 +50,14 @@ fn webhooks(args: &RunArgs) -> Result<Option<webhooks::Options>, Failed> {
             names: args.webhook_name.clone(),
         },
     };
-    let client_authority = args.webhook_client_ca.as_deref().map(client_authority).transpose()?;
+    let client_authority = match &args.webhook_client_ca {
+        Some(file) => {
+            let opened = ClientAuthorityFile::open(file).await.context("--webhook-client-ca");
+            Some(opened.map_err(Failed::Unusable)?)
+        }
+        None => None,
+    };
     Ok(args.webhook_listen.map(|listen| webhooks::Options { listen, certificate, client_authority }))
-}
-
-fn client_authority(file: &Path) -> Result<ClientAuthority, Failed> {
-    let name = file.display();
-    let pem = std::fs::read(file)
-        .with_context(|| format!("--webhook-client-ca {name} cannot be read"))
-        .map_err(Failed::Unusable)?;
-    ClientAuthority::from_pem(&pem)
-        .with_context(|| format!("--webhook-client-ca {name} cannot be used"))
-        .map_err(Failed::Unusable)
 }
 
 async fn client(args: &RunArgs) -> Result<Client, Failed> {
@@ -84,8 +75,7 @@ async fn client(args: &RunArgs) -> Result<Client, Failed> {
             "there are neither in-cluster credentials nor a kubeconfig: set KUBECONFIG, give --kubeconfig, or try `orascache dev`",
         ),
     };
-    let mut config = config.map_err(Failed::Unusable)?;
-    config.read_timeout = Some(READ_TIMEOUT);
+    let config = config.map_err(Failed::Unusable)?;
     operator::connect(config, operator::AGENT).map_err(Failed::Unusable)
 }
 

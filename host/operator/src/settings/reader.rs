@@ -5,12 +5,43 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use orascache_contract::GuestError;
 use orascache_runtime::Guest;
 use serde_json::{Map, Value};
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Setting of the image that carries the agent, which the command line may give.
 const AGENT_IMAGE: &str = "agentImage";
 /// How long to wait before asking a guest again that is too busy to answer.
 const BUSY_PAUSE: Duration = Duration::from_millis(200);
+
+/// A setting for where the ConfigMap does not have it: a name and a text. The host does not know what
+/// it means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefaultSetting {
+    /// The member's name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// Why a text is no default setting.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "write a setting and its text with an equals sign between them, like operatorNamespace=orascache-system"
+)]
+pub struct DefaultSettingError;
+
+impl FromStr for DefaultSetting {
+    type Err = DefaultSettingError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+                Ok(Self { name: name.to_owned(), value: value.to_owned() })
+            }
+            _ => Err(DefaultSettingError),
+        }
+    }
+}
 
 /// How settings are read: under which key they stand, and what replaces those that are missing.
 #[derive(Clone, Debug)]
@@ -24,6 +55,14 @@ impl SettingsReader {
     pub fn new(agent_image: Option<&str>) -> Self {
         let defaults = agent_image.map(|image| (AGENT_IMAGE.to_owned(), image.into())).into_iter().collect();
         Self { key: SETTINGS_KEY, defaults }
+    }
+
+    /// The same with further settings for where there are none.
+    #[must_use]
+    pub fn with_defaults(mut self, defaults: &[DefaultSetting]) -> Self {
+        let given = defaults.iter().map(|default| (default.name.clone(), default.value.as_str().into()));
+        self.defaults.extend(given);
+        self
     }
 
     /// Settings for the component, JSON text, from their ConfigMap, or the defaults without one.
@@ -98,7 +137,7 @@ fn sentence(error: GuestError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::SettingsReader;
+    use super::{DefaultSetting, SettingsReader};
 
     fn text(written: Option<&str>, agent_image: Option<&str>) -> Result<String, String> {
         SettingsReader::new(agent_image).text(written)
@@ -115,6 +154,23 @@ mod tests {
             text(Some("maximumStorage: 1Ti"), Some("a:1")).as_deref(),
             Ok(r#"{"agentImage":"a:1","maximumStorage":"1Ti"}"#)
         );
+    }
+
+    #[test]
+    fn further_defaults_are_for_settings_that_name_none_too() {
+        let default: DefaultSetting = "operatorNamespace=ops=1".parse().expect("a default");
+        assert_eq!((default.name.as_str(), default.value.as_str()), ("operatorNamespace", "ops=1"));
+        let reader = SettingsReader::new(Some("a:1")).with_defaults(&[default]);
+        let written = |text| reader.text(text);
+        assert_eq!(written(None).as_deref(), Ok(r#"{"agentImage":"a:1","operatorNamespace":"ops=1"}"#));
+        assert_eq!(
+            written(Some("operatorNamespace: mine")).as_deref(),
+            Ok(r#"{"agentImage":"a:1","operatorNamespace":"mine"}"#)
+        );
+        for wrong in ["", "a", "=b", "a="] {
+            let error = wrong.parse::<DefaultSetting>().expect_err(wrong).to_string();
+            assert!(error.contains("equals sign"), "{error}");
+        }
     }
 
     #[test]

@@ -7,10 +7,11 @@ use super::secret_store::{SecretStore, SecretWrite};
 use super::step::{RotationStep, next_step};
 use crate::certificates::CertificateResolver;
 use crate::metrics::CertificateMetrics;
+use futures::StreamExt;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, watcher as watch_objects};
 use kube::{Client, ResourceExt};
 use rustls::sign::CertifiedKey;
 use std::collections::HashSet;
@@ -26,6 +27,10 @@ const STEPS: usize = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Least time between two rounds, so that two clients that overwrite each other cause little load.
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
+
+/// Seconds after which the API server ends a watch. It is less than the time after which clients give
+/// up a silent connection, so that the end of a watch is no error.
+const WATCH_SECONDS: u32 = 25;
 
 /// Why a round ended early.
 #[derive(Debug, thiserror::Error)]
@@ -90,13 +95,11 @@ impl RotationLoop {
     /// Runs until `stop`. A write that is under way then is dropped; the API server stores either
     /// all of it or nothing.
     pub(super) async fn run(mut self, stop: CancellationToken) {
+        let selected = format!("metadata.name={}", self.store.name);
+        let config = watcher::Config::default().fields(&selected).timeout(WATCH_SECONDS);
+        let events = watch_objects(self.store.api.clone(), config).default_backoff();
         let mut changes: BoxStream<'static, Option<String>> =
-            watcher::watch_object(self.store.api.clone(), &self.store.name)
-                .default_backoff()
-                .map_ok(|secret: Option<Secret>| secret.and_then(|secret| secret.resource_version()))
-                // A watch error starts a round, which logs what it meets.
-                .map(|change| change.unwrap_or_default())
-                .boxed();
+            events.filter_map(async |event| version_of(event)).boxed();
         loop {
             let pause = tokio::select! {
                 () = stop.cancelled() => return,
@@ -235,6 +238,18 @@ impl RotationLoop {
 
     fn failed(&self, verb: &'static str, source: kube::Error) -> RoundError {
         RoundError::Secret { secret: self.secret(), verb, source: Box::new(source) }
+    }
+}
+
+/// The version of the Secret that an event shows, which is none for a Secret that is gone. Events that
+/// show no Secret give nothing. An error starts a round, which logs what it meets.
+fn version_of(event: Result<watcher::Event<Secret>, watcher::Error>) -> Option<Option<String>> {
+    match event {
+        Ok(watcher::Event::Apply(secret) | watcher::Event::InitApply(secret)) => {
+            Some(secret.resource_version())
+        }
+        Ok(watcher::Event::Delete(_)) | Err(_) => Some(None),
+        Ok(watcher::Event::Init | watcher::Event::InitDone) => None,
     }
 }
 

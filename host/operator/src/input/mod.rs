@@ -151,7 +151,8 @@ fn documents(file: Option<&Path>, text: &str, found: &mut Vec<Found>) {
 /// Replaces a list by its items. The items of a typed list such as a PodList need not name their
 /// kind.
 fn items(mut document: Document, found: &mut Vec<Found>) {
-    let item_kind = document.value.get("kind").and_then(Value::as_str).and_then(|kind| kind.strip_suffix("List"));
+    let item_kind =
+        document.value.get("kind").and_then(Value::as_str).and_then(|kind| kind.strip_suffix("List"));
     let Some(item_kind) = item_kind.map(str::to_owned) else {
         found.push(Found::Document(document));
         return;
@@ -195,11 +196,7 @@ mod tests {
         let text = "# first\n\na: 1\n---\n---\n# only a comment\n---\n%YAML 1.2\n---\nb: |\n  ---\n  x\n...\n--- {c: 3}\n";
         assert_eq!(
             found(text),
-            [
-                r#"a.yaml:3 {"a":1}"#,
-                r#"a.yaml:10 {"b":"---\nx\n"}"#,
-                r#"a.yaml:14 {"c":3}"#
-            ]
+            [r#"a.yaml:3 {"a":1}"#, r#"a.yaml:10 {"b":"---\nx\n"}"#, r#"a.yaml:14 {"c":3}"#]
         );
         assert_eq!(found("\u{feff}a: 1\r\n---\r\nb: 2\r\n"), [r#"a.yaml:1 {"a":1}"#, r#"a.yaml:3 {"b":2}"#]);
         assert!(found("\n---\n\n").is_empty());
@@ -226,10 +223,7 @@ mod tests {
 
     #[test]
     fn several_json_documents_may_follow_each_other() {
-        assert_eq!(
-            found("{\"a\": 1}\n{\n \"b\": 2}\n"),
-            [r#"a.yaml:1 {"a":1}"#, r#"a.yaml:2 {"b":2}"#]
-        );
+        assert_eq!(found("{\"a\": 1}\n{\n \"b\": 2}\n"), [r#"a.yaml:1 {"a":1}"#, r#"a.yaml:2 {"b":2}"#]);
     }
 
     #[test]

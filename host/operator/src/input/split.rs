@@ -106,7 +106,9 @@ impl Piece<'_> {
 
     /// Whether there is nothing but markers in it.
     fn is_blank(&self) -> bool {
-        self.text.lines().all(|line| line.trim().is_empty() || line.trim_end() == "---" || line.starts_with('%'))
+        self.text
+            .lines()
+            .all(|line| line.trim().is_empty() || line.trim_end() == "---" || line.starts_with('%'))
     }
 }
 

@@ -63,3 +63,14 @@ pub enum Command {
     /// Print the versions of this program, of its component, and of the contract between the two.
     Version(VersionArgs),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_valid() {
+        Cli::command().debug_assert();
+    }
+}

@@ -390,6 +390,21 @@ mod tests {
     }
 
     #[test]
+    fn rules_of_a_field_that_is_null_are_not_evaluated() {
+        let rule =
+            |rule: &str, path: Option<&str>| json!([{"rule": rule, "message": "wrong", "fieldPath": path}]);
+        let schema = json!({"type": "object", "properties": {
+            "text": {"type": "string", "nullable": true, "x-kubernetes-validations": rule("size(self) > 1", None)},
+            "part": {"type": "object", "nullable": true, "properties": {"size": {"type": "integer"}},
+                "x-kubernetes-validations": rule("self.size > 1", Some(".size"))},
+        }});
+        let validator = Validator::from_openapi(&schema).expect("a schema");
+        let count = |object: Value| validator.validate(&object, None).len();
+        assert_eq!(count(json!({"text": null, "part": null})), 0);
+        assert_eq!(count(json!({"text": "a", "part": {"size": 1}})), 2);
+    }
+
+    #[test]
     fn a_missing_required_field_is_reported() {
         assert_eq!(messages(json!({}), None)[0], "spec: Required value");
     }

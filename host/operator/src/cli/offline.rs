@@ -18,7 +18,7 @@ pub struct RenderArgs {
     pub files: Vec<PathBuf>,
 
     /// The same, as kubectl takes it. Can be repeated.
-    #[arg(short, long = "file", visible_alias = "filename", value_name = "FILE")]
+    #[arg(short = 'f', long = "file", visible_alias = "filename", value_name = "FILE")]
     pub named: Vec<PathBuf>,
 
     /// Namespace of caches that name none.

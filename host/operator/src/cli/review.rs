@@ -21,7 +21,7 @@ pub struct ReviewArgs {
     pub files: Vec<PathBuf>,
 
     /// The same, as kubectl takes it. Can be repeated.
-    #[arg(short, long = "file", visible_alias = "filename", value_name = "FILE")]
+    #[arg(short = 'f', long = "file", visible_alias = "filename", value_name = "FILE")]
     pub named: Vec<PathBuf>,
 
     /// File or folder with the OrasCaches that exist, and with namespaces whose labels matter, YAML

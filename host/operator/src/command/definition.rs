@@ -48,7 +48,7 @@ impl Definition {
         }
         let unknown = unknown_fields::prune(self.validator.schema(), &mut object);
         defaulting::apply(self.validator.schema(), &mut object);
-        let name = name_of(&mut object);
+        let name = generate_name(&mut object);
         let mut causes = validate_metadata(self.kind.namespaced, &object);
         causes.extend(self.validator.validate(&object, None));
 
@@ -67,8 +67,9 @@ impl Definition {
     }
 }
 
-/// The name of the object, which gets one like that of the API server if it asks for one.
-fn name_of(object: &mut Value) -> String {
+/// The name of the object. One that asks for a generated name gets one, as before the API server
+/// validates it.
+pub(super) fn generate_name(object: &mut Value) -> String {
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
         return String::new();
     };

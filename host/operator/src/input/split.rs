@@ -68,7 +68,7 @@ impl Piece<'_> {
         match serde_saphyr::from_str::<Value>(self.text) {
             Ok(Value::Null) => Err(Unread::Comments(line)),
             Ok(value) => Ok(vec![(line, value, Lines::of(self.text, before))]),
-            Err(error) => self.json_stream().ok_or_else(|| self.unread(line, &error)),
+            Err(_) => self.json_stream().ok_or_else(|| self.unread(line)),
         }
     }
 
@@ -90,14 +90,21 @@ impl Piece<'_> {
         }
     }
 
-    fn unread(&self, line: usize, error: &serde_saphyr::Error) -> Unread {
+    /// Why the piece cannot be read. `line` is where it begins.
+    fn unread(&self, line: usize) -> Unread {
         if self.text.contains("{{") {
             return Unread::Template(line);
         }
+        // Once more, with everything in its line of the whole text, so that the message is about
+        // these lines.
+        let text = format!("{}{}", "\n".repeat(self.first_line - 1), self.text);
+        let Err(error) = serde_saphyr::from_str::<Value>(&text) else {
+            return Unread::Broken(line, "the document cannot be read".to_owned());
+        };
         let at = error.location().and_then(|location| usize::try_from(location.line()).ok());
-        let line = at.filter(|line| *line > 0).map_or(line, |line| self.line_of(line - 1));
         let sentence = error.without_snippet().to_string();
-        Unread::Broken(line, sentence.split_whitespace().collect::<Vec<_>>().join(" "))
+        let sentence = sentence.split_whitespace().collect::<Vec<_>>().join(" ");
+        Unread::Broken(at.filter(|line| *line > 0).unwrap_or(line), sentence)
     }
 
     fn line_of(&self, offset: usize) -> usize {

@@ -6,7 +6,7 @@ use super::makers::{self, Made};
 use super::request::{creation, in_namespace, missing, patched};
 use super::subject::{self, NoSubject, Subject};
 use crate::cli::ReviewArgs;
-use crate::command::definition::Definition;
+use crate::command::definition::{self, Definition};
 use crate::input::{Document, Found, Place};
 use crate::settings::SettingsReader;
 use anyhow::{Context as _, anyhow};
@@ -105,7 +105,7 @@ impl<'a> Session<'a> {
                     let finding = Finding::of(place, subject::title(&document.value), decision);
                     nothing(Finding { is_asked: true, ..finding })
                 }
-                None => self.object(place, document.value),
+                None => self.cache(place, document.value),
             },
             Ok(Subject::Settings) => self.config_map(place, document.value),
             Ok(Subject::Pod) => self.object(place, document.value),
@@ -125,6 +125,14 @@ impl<'a> Session<'a> {
             request["object"].clone(),
             &review,
         )
+    }
+
+    /// A cache, about which the API server asks when it has a name.
+    fn cache(&self, place: Place, object: Value) -> Reviewed {
+        let finding = Finding::of(place, subject::title(&object), Decision::Allowed(None));
+        let mut named = object.clone();
+        definition::generate_name(&mut named);
+        self.ask(finding, object, &creation(&named, &self.args.namespace))
     }
 
     /// An object that is created.

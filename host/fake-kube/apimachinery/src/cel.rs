@@ -1,5 +1,6 @@
 //! The CEL rules of CRDs (`x-kubernetes-validations`), evaluated by `kube-cel`.
 
+use crate::ratcheting;
 use crate::schema::Schema;
 use crate::status::Cause;
 use kube_cel::{CompiledSchema, ErrorKind, Validator};
@@ -25,12 +26,19 @@ impl Rules {
     /// Evaluates all rules against `new`, and returns one cause per rule that does not hold.
     ///
     /// Transition rules (those that use `oldSelf`) are evaluated only when there is an old object,
-    /// and the rules of a field only when its value is not null.
+    /// and the rules of a field only when its value is not null and not that of the old object.
     /// `schema` is the schema that the rules were compiled from.
     pub fn evaluate(&self, schema: &Schema, new: &Value, old: Option<&Value>) -> Vec<Cause> {
         let found = Validator::new().validate_compiled(&self.0, new, old);
         let errors = found.err().map(kube_cel::ValidationErrors::into_vec).unwrap_or_default();
-        let errors = errors.into_iter().filter(|error| !is_about_null(schema, new, error));
+        let errors = errors.into_iter().filter(|error| {
+            let path = path_of_rule(schema, error);
+            let is_null = scalar_at(new, path).is_some_and(Value::is_null);
+            // A rule that compares with the old object is about the change itself.
+            let stays = !error.rule.contains("oldSelf")
+                && old.is_some_and(|old| ratcheting::is_unchanged(new, old, path));
+            !is_null && !stays
+        });
         errors.map(|error| cause(schema, new, &error)).collect()
     }
 }
@@ -68,12 +76,11 @@ fn cause(schema: &Schema, new: &Value, error: &kube_cel::ValidationError) -> Cau
     Cause { reason, message, field }
 }
 
-/// Whether the rule belongs to a field that is null. The API server evaluates no such rule.
-fn is_about_null(schema: &Schema, new: &Value, error: &kube_cel::ValidationError) -> bool {
+/// The path of the field that the rule belongs to, which need not be the one that it blames.
+fn path_of_rule<'e>(schema: &Schema, error: &'e kube_cel::ValidationError) -> &'e str {
     let blamed =
         field_path_of_rule(schema, &error.rule).map(|path| format!(".{}", path.trim_start_matches('.')));
-    let path = blamed.and_then(|blamed| error.field_path.strip_suffix(&blamed)).unwrap_or(&error.field_path);
-    scalar_at(new, path).is_some_and(Value::is_null)
+    blamed.and_then(|blamed| error.field_path.strip_suffix(&blamed)).unwrap_or(&error.field_path)
 }
 
 /// The field that a rule blames instead of its own.

@@ -1,5 +1,6 @@
 //! On which line the parts of a document stand.
 
+use super::split::yaml;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ impl Lines {
     /// The lines of a text that was read as a document before. Without them, everything stands
     /// where the document begins.
     pub(super) fn of(text: &str, before: usize) -> Self {
-        Self { root: serde_saphyr::from_str(text).unwrap_or_default(), before }
+        Self { root: yaml(text).unwrap_or_default(), before }
     }
 
     /// The line of what a JSON pointer names.

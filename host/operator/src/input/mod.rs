@@ -13,6 +13,7 @@ use serde_json::Value;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The name that stands for standard input.
 const STANDARD_INPUT: &str = "-";
@@ -42,7 +43,7 @@ pub(crate) struct Document {
     pub(crate) place: Place,
     /// What it says.
     pub(crate) value: Value,
-    lines: Lines,
+    lines: Arc<Lines>,
     /// Where in the document of the file this one is: empty, or an item of a list.
     within: String,
 }
@@ -128,7 +129,8 @@ fn documents(file: Option<&Path>, text: &str, found: &mut Vec<Found>) {
         match piece.read() {
             Ok(documents) => {
                 for (line, value, lines) in documents {
-                    let document = Document { place: place(line), value, lines, within: String::new() };
+                    let document =
+                        Document { place: place(line), value, lines: lines.into(), within: String::new() };
                     items(document, found);
                 }
             }

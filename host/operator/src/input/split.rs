@@ -1,6 +1,7 @@
 //! Where the documents of a text begin, and what each of them says.
 
 use super::lines::Lines;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// One document of a YAML stream, or several JSON documents behind each other.
@@ -16,6 +17,19 @@ pub(super) enum Unread {
     /// A template of Helm or of another program, which is no YAML before it is rendered.
     Template(usize),
     Broken(usize, String),
+}
+
+/// Reads one document. The limits on its size are those of a list of everything in a large cluster;
+/// what aliases may become stays limited as it is.
+pub(super) fn yaml<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, serde_saphyr::Error> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_nodes: 20_000_000,
+            max_events: 40_000_000,
+            max_total_scalar_bytes: 1 << 30,
+        },
+    };
+    serde_saphyr::from_str_with_options(text, options)
 }
 
 /// Splits a text at its document markers (YAML 1.2.2, section 9.1). Pieces without anything in them
@@ -65,7 +79,7 @@ impl Piece<'_> {
         };
         let line = self.line_of(offset);
         let before = self.first_line - 1;
-        match serde_saphyr::from_str::<Value>(self.text) {
+        match yaml::<Value>(self.text) {
             Ok(Value::Null) => Err(Unread::Comments(line)),
             Ok(value) => Ok(vec![(line, value, Lines::of(self.text, before))]),
             Err(_) => self.json_stream().ok_or_else(|| self.unread(line)),
@@ -98,7 +112,7 @@ impl Piece<'_> {
         // Once more, with everything in its line of the whole text, so that the message is about
         // these lines.
         let text = format!("{}{}", "\n".repeat(self.first_line - 1), self.text);
-        let Err(error) = serde_saphyr::from_str::<Value>(&text) else {
+        let Err(error) = yaml::<Value>(&text) else {
             return Unread::Broken(line, "the document cannot be read".to_owned());
         };
         let at = error.location().and_then(|location| usize::try_from(location.line()).ok());
@@ -131,4 +145,25 @@ fn is_content(line: &str) -> bool {
         _ => line,
     };
     !line.trim().is_empty() && !is_comment(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::yaml;
+    use serde::de::IgnoredAny;
+
+    #[test]
+    fn a_list_of_a_whole_cluster_is_not_too_large() {
+        let list = format!("items: [{}]", "a, ".repeat(300_000));
+        assert!(yaml::<IgnoredAny>(&list).is_ok());
+    }
+
+    #[test]
+    fn aliases_that_multiply_are_refused() {
+        let mut text = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for (name, below) in ('b'..='i').zip('a'..='h') {
+            text.push_str(&format!("{name}: &{name} [{}]\n", vec![format!("*{below}"); 10].join(", ")));
+        }
+        assert!(yaml::<IgnoredAny>(&text).is_err());
+    }
 }

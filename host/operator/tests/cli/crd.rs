@@ -177,6 +177,19 @@ fn values_that_were_accepted_before_are_accepted() {
     }
 }
 
+/// A cache that was stored by a definition without these rules: what an update leaves as it is need
+/// not be corrected, so that its status can be written and its finalizers removed.
+#[test]
+fn a_cache_that_breaks_a_rule_can_be_updated_otherwise() {
+    let old = cache("demo", json!({"image": "Two Words", "storage": {"size": "big"}, "replicas": 0}));
+    assert_eq!(causes(&old, None).len(), 3);
+    let mut new = old.clone();
+    new["status"] = json!({"endpoint": "demo-0.demo.lab.svc:5000"});
+    assert_eq!(causes(&new, Some(&old)), [""; 0]);
+    new["spec"]["image"] = json!("Three More Words");
+    assert_eq!(causes(&new, Some(&old)).len(), 1);
+}
+
 /// The schemas of strings that a rule reads: those with a rule, and those below an object with one.
 fn texts<'s>(schema: &'s Value, path: &str, below_rules: bool, found: &mut Vec<(String, &'s Value)>) {
     let has_rules = below_rules || schema.get("x-kubernetes-validations").is_some();

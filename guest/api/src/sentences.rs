@@ -18,7 +18,8 @@ pub const SHARED_STORAGE: &str = "more than one replica needs storage that sever
 /// `spec.secrets.registryHttp` and `spec.secret` exclude each other.
 pub const TWO_HTTP_SECRETS: &str = "secret and secrets.registryHttp both give the registry's HTTP secret: keep secret and remove secrets.registryHttp";
 /// `spec.storage` has neither of two fields, or both.
-pub const SIZE_OR_CLAIM: &str = "give either size, for a claim that is made for the cache, or existingClaim, for one that exists";
+pub const SIZE_OR_CLAIM: &str =
+    "give either size, for a claim that is made for the cache, or existingClaim, for one that exists";
 /// `spec.storage` has fields that say nothing about a claim that exists.
 pub const FIELDS_OF_OWN_CLAIM: &str = "storageClassName and accessModes belong to a claim that is made for the cache: remove them, or existingClaim";
 /// `spec.storage.size` is no size. Follows the value.
@@ -32,7 +33,8 @@ pub const STORAGE_CLASS_IS_FIXED: &str =
 pub const ACCESS_MODES_ARE_FIXED: &str =
     "accessModes cannot change once the claim exists: set them back to what they were";
 /// `spec.networkPolicy` is off and names namespaces nevertheless.
-pub const POLICY_IS_OFF: &str = "without a policy every namespace reaches the registry: remove allowedNamespaces, or set enabled to true";
+pub const POLICY_IS_OFF: &str =
+    "without a policy every namespace reaches the registry: remove allowedNamespaces, or set enabled to true";
 /// An item of `spec.networkPolicy.allowedNamespaces` cannot name a namespace. Follows the value.
 pub const NAMESPACE: &str =
     "must be the name of a namespace: up to 63 lower case letters, digits and '-', without '-' at the ends";

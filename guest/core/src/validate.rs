@@ -181,10 +181,7 @@ fn network_policy_problems(policy: &NetworkPolicy<'_>, report: &mut impl FnMut(&
         report("spec.networkPolicy", sentences::POLICY_IS_OFF.to_owned());
     }
     for namespace in policy.allowed_namespaces.iter().filter(|namespace| !names::is_label(namespace)) {
-        report(
-            "spec.networkPolicy.allowedNamespaces",
-            format!("\"{namespace}\" {}", sentences::NAMESPACE),
-        );
+        report("spec.networkPolicy.allowedNamespaces", format!("\"{namespace}\" {}", sentences::NAMESPACE));
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn execute(args: &RenderArgs) -> Result<ExitCode, Failed> {
         )));
     }
     if skipped > 0 {
-        eprintln!("{skipped} documents are no {} and are left out", description.primary.kind);
+        eprintln!("left out, since they are no {}: {skipped}", description.primary.kind);
     }
     match &args.output_dir {
         None => output::print(&args.output.render_all(&rendered)?)?,

@@ -57,7 +57,7 @@ fn render_writes_the_objects_of_several_caches_to_files() {
     let (from, to) = (format!("{}/in", folder.path()), format!("{}/out", folder.path()));
     let output = run(&["render", &from, "-n", "lab", "--output-dir", &to], "");
     assert_eq!((output.status.code(), out(&output)), (Some(0), String::new()), "{}", err(&output));
-    assert!(err(&output).contains("1 documents are no OrasCache and are left out"), "{}", err(&output));
+    assert!(err(&output).contains("left out, since they are no OrasCache: 1"), "{}", err(&output));
     for file in ["lab/statefulset-demo.yaml", "lab/service-demo.yaml", "far/statefulset-other.yaml"] {
         let text = std::fs::read_to_string(format!("{to}/{file}")).expect(file);
         let object: Value = serde_saphyr::from_str(&text).expect("YAML");

@@ -1,6 +1,7 @@
 //! The operator over HTTP: caches from their creation to their deletion. Environment variables
 //! decide whether the tests use fake-kube, a bare control plane or an existing cluster.
 
+use orascache_api::sentences;
 use orascache_controller::Controller;
 use orascache_tests::cluster::{Cluster, PATIENCE, condition};
 use orascache_tests::fixtures::{cache, http_secret};
@@ -293,13 +294,13 @@ async fn invalid_specs_are_refused_with_a_sentence() {
     cluster.until_condition("good", "Ready", "True", "RegistryReady").await;
     let long = "a".repeat(53);
     for (name, spec, sentence) in [
-        ("bad", json!({"image": ""}), "spec.image in body should be at least 1 chars long"),
-        ("bad", json!({"image": "two words"}), "spec.image in body should match"),
+        ("bad", json!({"image": ""}), sentences::IMAGE),
+        ("bad", json!({"image": "two words"}), sentences::IMAGE),
         ("bad", json!({"image": 3}), "must be of type string"),
         ("bad", json!({"replicas": 2}), "more than one replica needs storage"),
-        ("bad", json!({"replicas": 0}), "should be greater than or equal to 1"),
+        ("bad", json!({"replicas": 0}), sentences::REPLICAS),
         ("bad", json!({"storage": {}}), "give either size"),
-        ("bad", json!({"storage": {"size": "big"}}), "spec.storage.size in body should match"),
+        ("bad", json!({"storage": {"size": "big"}}), sentences::SIZE),
         (
             "bad",
             json!({"storage": {"existingClaim": "x", "accessModes": ["ReadWriteMany"]}}),

@@ -1,5 +1,6 @@
 //! The API of OrasCache: the names that users, pods and clusters know, the grammar of references,
-//! and (behind the feature `schema`) the typed resource from which the CRD is generated.
+//! the sentences about invalid caches, and (behind the feature `schema`) the typed resource from
+//! which the CRD is generated.
 //!
 //! ```
 //! use orascache_api::reference::Reference;
@@ -15,6 +16,7 @@ pub mod names;
 pub mod range;
 pub mod reference;
 pub mod reuse;
+pub mod sentences;
 pub mod steps;
 pub mod template;
 

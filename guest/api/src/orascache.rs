@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::names::DEFAULT_IMAGE;
+use crate::sentences;
 
 /// What the user asks for: an OCI registry in this namespace that serves as a cache for workflow artifacts.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -27,18 +28,19 @@ use crate::names::DEFAULT_IMAGE;
     printcolumn = r#"{"name":"Reason","type":"string","priority":1,"description":"Why the cache is or is not ready.","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
     printcolumn = r#"{"name":"Replicas","type":"integer","priority":1,"description":"Ready registry pods.","jsonPath":".status.readyReplicas"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
-    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("the name must start with a letter and hold only lower case letters, digits and '-', because a Service of the same name is made"),
-    validation = Rule::new("size(self.metadata.name) <= 52").message("the name must have at most 52 characters, because the pods of its StatefulSet are labelled with it")
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message(sentences::NAME),
+    validation = Rule::new("size(self.metadata.name) <= 52").message(sentences::NAME_LENGTH)
 )]
 #[x_kube(
-    validation = Rule::new("self.replicas <= 1 || !self.deploy || (has(self.storage) && (has(self.storage.existingClaim) || (has(self.storage.accessModes) && 'ReadWriteMany' in self.storage.accessModes)))").message("more than one replica needs storage that several pods can write: set storage.accessModes to [ReadWriteMany], name such a claim in storage.existingClaim, or set replicas to 1"),
-    validation = Rule::new("!(has(self.secret) && has(self.secrets) && has(self.secrets.registryHttp))").message("secret and secrets.registryHttp both give the registry's HTTP secret: keep secret and remove secrets.registryHttp")
+    validation = Rule::new("self.replicas <= 1 || !self.deploy || (has(self.storage) && (has(self.storage.existingClaim) || (has(self.storage.accessModes) && 'ReadWriteMany' in self.storage.accessModes)))").message(sentences::SHARED_STORAGE).field_path(".replicas"),
+    validation = Rule::new("!(has(self.secret) && has(self.secrets) && has(self.secrets.registryHttp))").message(sentences::TWO_HTTP_SECRETS).field_path(".secrets.registryHttp")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct OrasCacheSpec {
     /// Image of the registry. Any image of the distribution registry that is configured by REGISTRY_* variables.
     #[serde(default = "default_image")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = IMAGE_PATTERN))]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = Rule::new(IMAGE_RULE).message(sentences::IMAGE))]
     pub image: String,
 
     /// When the node pulls the image: Always, IfNotPresent or Never. By default IfNotPresent, or Always for the tag latest.
@@ -66,7 +68,8 @@ pub struct OrasCacheSpec {
 
     /// How many registry pods serve the cache. More than one needs storage that several pods can write.
     #[serde(default = "default_replicas")]
-    #[schemars(range(min = 1, max = 100))]
+    #[schemars(range(max = 100))]
+    #[x_kube(validation = Rule::new("self >= 1").message(sentences::REPLICAS))]
     pub replicas: i32,
 
     /// Where artifacts are kept. Without it they live and die with the pod.
@@ -95,12 +98,39 @@ pub struct OrasCacheSpec {
     pub tolerations: Option<Vec<Toleration>>,
 }
 
-/// Image references: an optional host, a repository, and a tag or digest or both (distribution's grammar).
-const IMAGE_PATTERN: &str = concat!(
-    r"^((localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+:[0-9]+|\[[0-9A-Fa-f:.]+\](:[0-9]+)?)/)?",
-    r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*",
-    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))?$",
+// The rules are CEL and no patterns: the API server shows a rule's sentence, and of a pattern only
+// the regular expression. Every text that a rule reads has a `maxLength`, by which the API server
+// estimates what the rule may cost.
+
+/// Image references: an optional host, a repository, and a tag or digest or both (distribution's
+/// grammar).
+const IMAGE_RULE: &str = concat!(
+    "self.matches('^(",
+    r"(localhost|[A-Za-z0-9-]+([.][A-Za-z0-9-]+)+|[A-Za-z0-9.-]+:[0-9]+|\\[[0-9A-Fa-f:.]+\\](:[0-9]+)?)/)?",
+    "[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*",
+    "(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))?",
+    "$')",
 );
+
+/// Whether a text is a quantity that is not negative. Zero is for the component to refuse: the CRD
+/// has always accepted it, and a status of such a cache can only be written while it still does.
+const SIZE_RULE: &str = "isQuantity(self) && !self.startsWith('-')";
+
+/// Names of namespaces (RFC 1123 labels).
+const NAMESPACE_RULE: &str = "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')";
+
+/// Names of namespaces, with the rule on each of them, so that its sentence follows the wrong one.
+fn namespaces_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let mut schema = generator.subschema_for::<Option<Vec<String>>>();
+    schema.insert("maxItems".to_owned(), 64.into());
+    let items = serde_json::json!({
+        "type": "string",
+        "maxLength": 63,
+        "x-kubernetes-validations": [kube::core::Rule::new(NAMESPACE_RULE).message(sentences::NAMESPACE)],
+    });
+    schema.insert("items".to_owned(), items);
+    schema
+}
 
 fn default_image() -> String {
     DEFAULT_IMAGE.to_owned()
@@ -150,20 +180,18 @@ pub struct OrasCacheSecrets {
 /// Where a cache keeps its artifacts: a claim that the operator makes, or one that exists.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[x_kube(
-    validation = Rule::new("has(self.size) != has(self.existingClaim)").message("give either size, for a claim that is made for the cache, or existingClaim, for one that exists"),
-    validation = Rule::new("!has(self.existingClaim) || !(has(self.storageClassName) || has(self.accessModes))").message("storageClassName and accessModes belong to a claim that is made for the cache: remove them, or existingClaim"),
-    validation = Rule::new("!has(self.size) || !has(oldSelf.size) || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0").message("storage cannot shrink: set size to at least what it was").field_path(".size"),
-    validation = Rule::new("!has(self.size) || !has(oldSelf.size) || (has(self.storageClassName) ? self.storageClassName : '') == (has(oldSelf.storageClassName) ? oldSelf.storageClassName : '')").message("storageClassName cannot change once the claim exists").field_path(".storageClassName"),
-    validation = Rule::new("!has(self.size) || !has(oldSelf.size) || (has(self.accessModes) ? self.accessModes : ['ReadWriteOnce']) == (has(oldSelf.accessModes) ? oldSelf.accessModes : ['ReadWriteOnce'])").message("accessModes cannot change once the claim exists").field_path(".accessModes")
+    validation = Rule::new("has(self.size) != has(self.existingClaim)").message(sentences::SIZE_OR_CLAIM),
+    validation = Rule::new("!has(self.existingClaim) || !(has(self.storageClassName) || has(self.accessModes))").message(sentences::FIELDS_OF_OWN_CLAIM),
+    validation = Rule::new("!has(self.size) || !has(oldSelf.size) || !isQuantity(self.size) || !isQuantity(oldSelf.size) || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0").message(sentences::SHRINKS).field_path(".size"),
+    validation = Rule::new("!has(self.size) || !has(oldSelf.size) || (has(self.storageClassName) ? self.storageClassName : '') == (has(oldSelf.storageClassName) ? oldSelf.storageClassName : '')").message(sentences::STORAGE_CLASS_IS_FIXED).field_path(".storageClassName"),
+    validation = Rule::new("!has(self.size) || !has(oldSelf.size) || (has(self.accessModes) ? self.accessModes : ['ReadWriteOnce']) == (has(oldSelf.accessModes) ? oldSelf.accessModes : ['ReadWriteOnce'])").message(sentences::ACCESS_MODES_ARE_FIXED).field_path(".accessModes")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct OrasCacheStorage {
     /// Size of the claim that is made for the cache, for example 20Gi. It can grow later, not shrink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 1, max = 32),
-        regex(pattern = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$")
-    )]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new(SIZE_RULE).message(sentences::SIZE))]
     pub size: Option<String>,
 
     /// Storage class of that claim. By default the cluster's default class.
@@ -185,7 +213,7 @@ pub struct OrasCacheStorage {
 /// The NetworkPolicy of a cache. It holds where the network plugin of the cluster enforces policies.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[x_kube(
-    validation = Rule::new("self.enabled || !has(self.allowedNamespaces) || size(self.allowedNamespaces) == 0").message("without a policy every namespace reaches the registry: remove allowedNamespaces, or set enabled to true")
+    validation = Rule::new("self.enabled || !has(self.allowedNamespaces) || size(self.allowedNamespaces) == 0").message(sentences::POLICY_IS_OFF)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct OrasCacheNetworkPolicy {
@@ -196,10 +224,7 @@ pub struct OrasCacheNetworkPolicy {
 
     /// Names of further namespaces whose pods reach the registry. They can read and overwrite its artifacts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 64),
-        inner(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))
-    )]
+    #[schemars(schema_with = "namespaces_schema")]
     pub allowed_namespaces: Option<Vec<String>>,
 }
 

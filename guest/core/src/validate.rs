@@ -8,7 +8,7 @@ use crate::names;
 use crate::primary::{NetworkPolicy, Primary, Spec, Storage};
 use crate::quantity;
 use orascache_api::names::MAX_NAME_LENGTH;
-use orascache_api::reference;
+use orascache_api::{reference, sentences};
 use orascache_contract::Error;
 
 /// What is wrong with one field, and what to write instead.
@@ -37,30 +37,13 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
 
     let name = &primary.metadata.name;
     if name.len() > MAX_NAME_LENGTH {
-        report(
-            "metadata.name",
-            format!(
-                "{name} has {} characters, but at most {MAX_NAME_LENGTH} fit, because the pods of its StatefulSet are labelled with it",
-                name.len()
-            ),
-        );
+        report("metadata.name", sentences::NAME_LENGTH.to_owned());
     }
     if !is_service_name(name) {
-        report(
-            "metadata.name",
-            format!(
-                "{name} cannot name a Service: start with a letter and use only lower case letters, digits and '-'"
-            ),
-        );
+        report("metadata.name", sentences::NAME.to_owned());
     }
     if !reference::is_image(spec.image()) {
-        report(
-            "spec.image",
-            format!(
-                "\"{}\" is not an image reference: write one like registry.example.org/name:tag",
-                spec.image()
-            ),
-        );
+        report("spec.image", format!("\"{}\" {}", spec.image(), sentences::IMAGE));
     }
     if let Some(policy) = &spec.image_pull_policy
         && !matches!(*policy, "Always" | "IfNotPresent" | "Never")
@@ -68,22 +51,13 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
         report("spec.imagePullPolicy", format!("\"{policy}\" is none of Always, IfNotPresent and Never"));
     }
     if spec.replicas() < 1 {
-        report(
-            "spec.replicas",
-            format!("{} is less than 1: to remove the registry set spec.deploy to false", spec.replicas()),
-        );
+        report("spec.replicas", format!("{} {}", spec.replicas(), sentences::REPLICAS));
     }
     if spec.deploy() && spec.replicas() > 1 && !may_be_shared(spec.storage.as_ref()) {
-        report(
-            "spec.replicas",
-            "more than one replica needs storage that several pods can write: set spec.storage.accessModes to [ReadWriteMany], name such a claim in spec.storage.existingClaim, or set spec.replicas to 1".to_owned(),
-        );
+        report("spec.replicas", sentences::SHARED_STORAGE.to_owned());
     }
     if spec.secret.is_some() && spec.registry_http.is_some() {
-        report(
-            "spec.secrets.registryHttp",
-            "spec.secret gives the HTTP secret already: remove spec.secrets.registryHttp".to_owned(),
-        );
+        report("spec.secrets.registryHttp", sentences::TWO_HTTP_SECRETS.to_owned());
     }
     if let Some(storage) = &spec.storage {
         storage_problems(storage, &mut report);
@@ -204,43 +178,25 @@ pub(crate) fn names(spec: &Spec<'_>) -> Vec<Problem> {
 
 fn network_policy_problems(policy: &NetworkPolicy<'_>, report: &mut impl FnMut(&'static str, String)) {
     if !policy.is_enabled() && !policy.allowed_namespaces.is_empty() {
-        report(
-            "spec.networkPolicy",
-            "without a policy every namespace reaches the registry: remove allowedNamespaces, or set enabled to true".to_owned(),
-        );
+        report("spec.networkPolicy", sentences::POLICY_IS_OFF.to_owned());
     }
     for namespace in policy.allowed_namespaces.iter().filter(|namespace| !names::is_label(namespace)) {
-        report(
-            "spec.networkPolicy.allowedNamespaces",
-            format!(
-                "\"{namespace}\" cannot be the name of a namespace: use up to 63 lower case letters, digits and '-'"
-            ),
-        );
+        report("spec.networkPolicy.allowedNamespaces", format!("\"{namespace}\" {}", sentences::NAMESPACE));
     }
 }
 
 fn storage_problems(storage: &Storage<'_>, report: &mut impl FnMut(&'static str, String)) {
     match (&storage.size, &storage.existing_claim) {
-        (None, None) => report(
-            "spec.storage",
-            "give either size, for a claim that is made for the cache, or existingClaim, for one that exists".to_owned(),
-        ),
-        (Some(_), Some(_)) => report(
-            "spec.storage",
-            "size and existingClaim exclude each other: keep size for a claim that is made for the cache, or existingClaim for one that exists".to_owned(),
-        ),
-        (Some(size), None) if quantity::parse(size) <= quantity::parse("0") => {
-            report("spec.storage.size", format!("\"{size}\" is not a size: write one like 20Gi"));
+        (None, None) | (Some(_), Some(_)) => report("spec.storage", sentences::SIZE_OR_CLAIM.to_owned()),
+        (Some(size), None) if !quantity::is_positive(size) => {
+            report("spec.storage.size", format!("\"{size}\" {}", sentences::SIZE));
         }
         _ => {}
     }
     if storage.existing_claim.is_some()
         && (storage.storage_class_name.is_some() || storage.access_modes.is_some())
     {
-        report(
-            "spec.storage",
-            "storageClassName and accessModes belong to a claim that is made for the cache: remove them, or existingClaim".to_owned(),
-        );
+        report("spec.storage", sentences::FIELDS_OF_OWN_CLAIM.to_owned());
     }
     for mode in storage.access_modes() {
         if !matches!(*mode, "ReadWriteOnce" | "ReadOnlyMany" | "ReadWriteMany" | "ReadWriteOncePod") {
@@ -260,20 +216,20 @@ pub(crate) fn changes(old: &Spec<'_>, new: &Spec<'_>) -> Vec<Problem> {
     let mut found = Vec::new();
     let (Some(before), Some(after)) = (&old.storage, &new.storage) else { return found };
     let (Some(old_size), Some(size)) = (before.size, after.size) else { return found };
-    if quantity::parse(size) < quantity::parse(old_size) {
-        let message = format!("storage cannot shrink: set it to at least {old_size}");
-        found.push(Problem { field: "spec.storage.size", message });
-    }
-    let mut fixed = |field, differs: bool, old: String| {
-        if differs {
-            let message = format!("this cannot change once the claim exists: set it back to {old}");
-            found.push(Problem { field, message });
-        }
+    let mut report = |field, sentence: &str, old: &str| {
+        found.push(Problem { field, message: format!("{sentence}, {old}") });
     };
-    let class = before.storage_class_name.map_or_else(|| "nothing".to_owned(), str::to_owned);
-    fixed("spec.storage.storageClassName", before.storage_class_name != after.storage_class_name, class);
-    let modes = format!("[{}]", before.access_modes().join(", "));
-    fixed("spec.storage.accessModes", before.access_modes() != after.access_modes(), modes);
+    if quantity::parse(size) < quantity::parse(old_size) {
+        report("spec.storage.size", sentences::SHRINKS, old_size);
+    }
+    if before.storage_class_name != after.storage_class_name {
+        let class = before.storage_class_name.unwrap_or("nothing");
+        report("spec.storage.storageClassName", sentences::STORAGE_CLASS_IS_FIXED, class);
+    }
+    if before.access_modes() != after.access_modes() {
+        let modes = format!("[{}]", before.access_modes().join(", "));
+        report("spec.storage.accessModes", sentences::ACCESS_MODES_ARE_FIXED, &modes);
+    }
     found
 }
 

@@ -143,7 +143,7 @@ fn specs_that_contradict_themselves_are_named() {
         ),
         (
             json!({"allowedNamespaces": ["A_b"]}),
-            "spec.networkPolicy.allowedNamespaces: \"A_b\" cannot be the name of a namespace: use up to 63 lower case letters, digits and '-'.",
+            "spec.networkPolicy.allowedNamespaces: \"A_b\" must be the name of a namespace: up to 63 lower case letters, digits and '-', without '-' at the ends.",
         ),
     ] {
         let mut world = World::new(json!({"networkPolicy": policy}));

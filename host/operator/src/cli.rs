@@ -1,16 +1,20 @@
 //! The command line: what can be typed, and what it means. `component` has the arguments about
-//! components, `operate` those of the commands that run the operator, and `offline` those of the
-//! others.
+//! components, `operate` those of the commands that run the operator, `review` those of that command,
+//! and `offline` those of the others.
 
 mod component;
 mod offline;
 mod operate;
+mod review;
 
 pub use component::{
     ComponentArgs, InspectArgs, ModuleCommand, ModulePullArgs, ModulePushArgs, RecordArgs, RegistryArgs,
 };
-pub use offline::{CrdArgs, ManifestsArgs, RenderArgs, ReplayArgs, ReplayFormat, ReviewArgs, ReviewFormat};
+pub use offline::{
+    CompletionsArgs, CrdArgs, ManifestsArgs, RenderArgs, ReplayArgs, ReplayFormat, VersionArgs, VersionFormat,
+};
 pub use operate::{DevArgs, RunArgs};
+pub use review::{ReviewArgs, ReviewFormat};
 
 use clap::{Parser, Subcommand};
 
@@ -18,7 +22,7 @@ use clap::{Parser, Subcommand};
 ///
 /// Exit codes: 0 done, 1 refused or failed, 2 unusable input or arguments.
 #[derive(Debug, Parser)]
-#[command(name = "orascache", version, arg_required_else_help = true)]
+#[command(name = "orascache", version)]
 pub struct Cli {
     /// The subcommand.
     #[command(subcommand)]
@@ -41,8 +45,8 @@ pub enum Command {
     Dev(DevArgs),
     /// Print the objects that a cache would get.
     Render(RenderArgs),
-    /// Print what admission answers to an AdmissionReview, or to the creation of Pods, Jobs and
-    /// OrasCaches.
+    /// Print what admission answers to the creation of objects: OrasCaches, Pods, Jobs, and whatever
+    /// makes pods; or to AdmissionReviews.
     Review(ReviewArgs),
     /// Print the CustomResourceDefinition of OrasCache.
     Crd(CrdArgs),
@@ -56,4 +60,19 @@ pub enum Command {
     /// Push a component to a registry, or pull one.
     #[command(subcommand)]
     Module(ModuleCommand),
+    /// Print a script that completes the arguments of this command in a shell.
+    Completions(CompletionsArgs),
+    /// Print the versions of this program, of its component, and of the contract between the two.
+    Version(VersionArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_valid() {
+        Cli::command().debug_assert();
+    }
 }

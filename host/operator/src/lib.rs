@@ -23,6 +23,7 @@ pub mod webhooks;
 
 mod admission;
 mod endpoints;
+mod input;
 mod reconciler;
 mod version_events;
 

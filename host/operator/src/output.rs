@@ -1,9 +1,10 @@
 //! Documents in and out: YAML or JSON.
 
+use crate::input;
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 /// How documents are printed.
@@ -16,6 +17,14 @@ pub enum Format {
 }
 
 impl Format {
+    /// How names of files in that format end.
+    pub(crate) fn extension(self) -> &'static str {
+        match self {
+            Format::Json => "json",
+            Format::Yaml => "yaml",
+        }
+    }
+
     /// One document as text, with a final newline.
     ///
     /// # Errors
@@ -56,33 +65,7 @@ impl Format {
 /// # Errors
 /// When the file cannot be read or is neither YAML nor JSON; the message names the place.
 pub fn read_documents(path: &Path) -> anyhow::Result<Vec<Value>> {
-    let name = path.display();
-    let text = if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
-        text
-    } else {
-        std::fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?
-    };
-    let documents: Vec<Value> = serde_saphyr::from_multiple(&text)
-        .with_context(|| format!("{name} is neither YAML nor JSON: correct the place that is named"))?;
-    let mut found = Vec::new();
-    for mut document in documents {
-        match document.get_mut("items").map(Value::take) {
-            Some(Value::Array(items)) if document.get("kind").is_some_and(|kind| kind == "List") => {
-                found.extend(items)
-            }
-            Some(items) => {
-                if let Some(place) = document.get_mut("items") {
-                    *place = items;
-                }
-                found.push(document);
-            }
-            None if document.is_null() => {}
-            None => found.push(document),
-        }
-    }
-    Ok(found)
+    Ok(input::read_all(path)?.into_iter().map(|document| document.value).collect())
 }
 
 /// Prints to standard output. A reader that ends early (`| head`) is no error.

@@ -1,5 +1,6 @@
 //! The CEL rules of CRDs (`x-kubernetes-validations`), evaluated by `kube-cel`.
 
+use crate::ratcheting;
 use crate::schema::Schema;
 use crate::status::Cause;
 use kube_cel::{CompiledSchema, ErrorKind, Validator};
@@ -24,12 +25,21 @@ impl Rules {
 
     /// Evaluates all rules against `new`, and returns one cause per rule that does not hold.
     ///
-    /// Transition rules (those that use `oldSelf`) are evaluated only when there is an old object.
+    /// Transition rules (those that use `oldSelf`) are evaluated only when there is an old object,
+    /// and the rules of a field only when its value is not null and not that of the old object.
     /// `schema` is the schema that the rules were compiled from.
     pub fn evaluate(&self, schema: &Schema, new: &Value, old: Option<&Value>) -> Vec<Cause> {
         let found = Validator::new().validate_compiled(&self.0, new, old);
         let errors = found.err().map(kube_cel::ValidationErrors::into_vec).unwrap_or_default();
-        errors.into_iter().map(|error| cause(schema, new, &error)).collect()
+        let errors = errors.into_iter().filter(|error| {
+            let path = path_of_rule(schema, error);
+            let is_null = scalar_at(new, path).is_some_and(Value::is_null);
+            // A rule that compares with the old object is about the change itself.
+            let stays = !error.rule.contains("oldSelf")
+                && old.is_some_and(|old| ratcheting::is_unchanged(new, old, path));
+            !is_null && !stays
+        });
+        errors.map(|error| cause(schema, new, &error)).collect()
     }
 }
 
@@ -52,8 +62,10 @@ fn cause(schema: &Schema, new: &Value, error: &kube_cel::ValidationError) -> Cau
     };
     // The API server does not show the values of objects, and a rule with a `fieldPath` is a rule
     // of an object.
-    let value =
-        if rule_has_field_path(schema, &error.rule) { None } else { scalar_at(new, &error.field_path) };
+    let value = match field_path_of_rule(schema, &error.rule) {
+        Some(_) => None,
+        None => scalar_at(new, &error.field_path),
+    };
     let message = match value {
         Some(value) if matches!(reason, "FieldValueInvalid" | "FieldValueDuplicate") => {
             format!("{label}: {value}: {detail}")
@@ -64,10 +76,18 @@ fn cause(schema: &Schema, new: &Value, error: &kube_cel::ValidationError) -> Cau
     Cause { reason, message, field }
 }
 
-fn rule_has_field_path(schema: &Schema, text: &str) -> bool {
-    schema.rules.iter().any(|rule| rule.rule == text && rule.field_path.is_some())
-        || schema.properties.values().any(|child| rule_has_field_path(child, text))
-        || schema.items.iter().chain(&schema.additional).any(|child| rule_has_field_path(child, text))
+/// The path of the field that the rule belongs to, which need not be the one that it blames.
+fn path_of_rule<'e>(schema: &Schema, error: &'e kube_cel::ValidationError) -> &'e str {
+    let blamed =
+        field_path_of_rule(schema, &error.rule).map(|path| format!(".{}", path.trim_start_matches('.')));
+    blamed.and_then(|blamed| error.field_path.strip_suffix(&blamed)).unwrap_or(&error.field_path)
+}
+
+/// The field that a rule blames instead of its own.
+fn field_path_of_rule<'s>(schema: &'s Schema, text: &str) -> Option<&'s str> {
+    let own = schema.rules.iter().find(|rule| rule.rule == text).and_then(|rule| rule.field_path.as_deref());
+    let mut below = schema.properties.values().chain(&schema.items).chain(&schema.additional);
+    own.or_else(|| below.find_map(|child| field_path_of_rule(child, text)))
 }
 
 fn scalar_at<'v>(object: &'v Value, path: &str) -> Option<&'v Value> {

@@ -32,6 +32,7 @@ pub mod match_condition;
 pub mod openapi_v3;
 pub mod patch;
 pub mod quantity;
+mod ratcheting;
 pub mod schema;
 pub mod selector;
 pub mod status;

@@ -2,7 +2,32 @@
 
 use crate::builtin_schema;
 use crate::schema::{Schema, Type};
+use crate::status::ApiError;
 use serde_json::Value;
+
+/// How the API server says that a field is unknown.
+pub fn problem(path: &str) -> String {
+    format!("unknown field {path:?}")
+}
+
+/// The answer to a request with strict field validation whose object has unknown or duplicate
+/// fields.
+///
+/// ```
+/// use fake_kube_apimachinery::unknown_fields::{problem, strict_error};
+///
+/// let error = strict_error("Widget", "v1", &[problem("spec.size")]);
+/// assert_eq!(
+///     error.message,
+///     r#"Widget in version "v1" cannot be handled as a Widget: strict decoding error: unknown field "spec.size""#
+/// );
+/// ```
+pub fn strict_error(kind: &str, version: &str, problems: &[String]) -> ApiError {
+    ApiError::bad_request(format!(
+        "{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {}",
+        problems.join(", ")
+    ))
+}
 
 /// Paths of unknown fields, for example `spec.extra` or `spec.list[0].extra`, in the order of the
 /// document.

@@ -1,6 +1,7 @@
 //! Validation of custom resources: first values, as kube-openapi checks them, then CEL rules.
 
 use crate::cel::Rules;
+use crate::ratcheting;
 use crate::schema::{ListType, Schema, SchemaError, Type};
 use crate::status::Cause;
 use crate::unknown_fields::join;
@@ -52,11 +53,15 @@ impl Validator {
     }
 
     /// Returns everything that is wrong with `new`, in the order and the words of the API server.
-    /// `old` is the object that `new` replaces.
+    /// `old` is the object that `new` replaces: what is wrong with a value that it has already is not
+    /// returned.
     pub fn validate(&self, new: &Value, old: Option<&Value>) -> Vec<Cause> {
         let schema = &*self.schema;
         let mut causes = Vec::new();
         check(schema, new, "", &mut causes);
+        if let Some(old) = old {
+            causes.retain(|cause| !ratcheting::is_old(cause, new, old));
+        }
         if !schema.has_rules() {
             return causes;
         }
@@ -387,6 +392,38 @@ mod tests {
             messages(object("g"), Some(object("f"))),
             [r#"spec.fixed: Invalid value: "g": fixed is immutable"#]
         );
+    }
+
+    #[test]
+    fn an_update_need_not_correct_what_it_leaves_as_it_is() {
+        let object = |image: &str, replicas: i64, fixed: &str| json!({"spec": {"image": image, "replicas": replicas, "fixed": fixed}});
+        let old = object("", 2, "f");
+        // Another field of the object whose rule does not hold, and not the one with the bound.
+        assert_eq!(
+            messages(object("", 2, "g"), Some(old.clone())),
+            [
+                "spec: Invalid value: several replicas need shared storage",
+                r#"spec.fixed: Invalid value: "g": fixed is immutable"#
+            ]
+        );
+        let mut status = old.clone();
+        status["status"] = json!({"ready": true});
+        assert_eq!(messages(status, Some(old)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn rules_of_a_field_that_is_null_are_not_evaluated() {
+        let rule =
+            |rule: &str, path: Option<&str>| json!([{"rule": rule, "message": "wrong", "fieldPath": path}]);
+        let schema = json!({"type": "object", "properties": {
+            "text": {"type": "string", "nullable": true, "x-kubernetes-validations": rule("size(self) > 1", None)},
+            "part": {"type": "object", "nullable": true, "properties": {"size": {"type": "integer"}},
+                "x-kubernetes-validations": rule("self.size > 1", Some(".size"))},
+        }});
+        let validator = Validator::from_openapi(&schema).expect("a schema");
+        let count = |object: Value| validator.validate(&object, None).len();
+        assert_eq!(count(json!({"text": null, "part": null})), 0);
+        assert_eq!(count(json!({"text": "a", "part": {"size": 1}})), 2);
     }
 
     #[test]

@@ -12,65 +12,27 @@ pub struct RenderArgs {
     #[command(flatten)]
     pub component: ComponentArgs,
 
-    /// File with one or more OrasCaches, YAML or JSON; `-` for standard input.
-    #[arg(short, long, value_name = "FILE")]
-    pub file: PathBuf,
+    /// Files or folders with OrasCaches, YAML or JSON. Folders are read with everything below them;
+    /// `-` is standard input, which is also read when nothing is named and something is piped in.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// The same, as kubectl takes it. Can be repeated.
+    #[arg(short = 'f', long = "file", visible_alias = "filename", value_name = "FILE")]
+    pub named: Vec<PathBuf>,
 
     /// Namespace of caches that name none.
     #[arg(short, long, default_value = "default")]
     pub namespace: String,
 
+    /// Write each object to a file of its own in this folder, as NAMESPACE/KIND-NAME, instead of
+    /// printing them. Files of other objects stay.
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+
     /// Output format.
     #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
     pub output: Format,
-}
-
-/// `orascache review`
-#[derive(Args, Debug)]
-pub struct ReviewArgs {
-    /// The component that decides.
-    #[command(flatten)]
-    pub component: ComponentArgs,
-
-    /// File with an AdmissionReview, or with objects to be created, YAML or JSON; `-` for standard
-    /// input.
-    #[arg(short, long, value_name = "FILE")]
-    pub file: PathBuf,
-
-    /// File with the OrasCaches that exist, and with namespaces whose labels matter, YAML or JSON.
-    /// Those in the reviewed file count too.
-    #[arg(long, value_name = "FILE")]
-    pub context: Option<PathBuf>,
-
-    /// File with the administrator's settings, YAML or JSON.
-    #[arg(long, value_name = "FILE")]
-    pub settings: Option<PathBuf>,
-
-    /// Namespace of objects that name none.
-    #[arg(short, long, default_value = "default")]
-    pub namespace: String,
-
-    /// Image that carries the agent, where a pod names none.
-    #[arg(long, value_name = "IMAGE", env = "ORASCACHE_AGENT_IMAGE")]
-    pub agent_image: Option<String>,
-
-    /// What is printed: the decisions, or the objects after the patch, or what the patch changes.
-    /// In the latter cases decisions go to standard error.
-    #[arg(short, long, value_enum, default_value_t = ReviewFormat::Text)]
-    pub output: ReviewFormat,
-}
-
-/// What `orascache review` prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum ReviewFormat {
-    /// Decisions, messages and warnings.
-    Text,
-    /// The objects after the patch, YAML.
-    Yaml,
-    /// The objects after the patch, JSON.
-    Json,
-    /// What the patch changes, as a unified diff of YAML.
-    Diff,
 }
 
 /// `orascache crd`
@@ -163,4 +125,31 @@ pub enum ReplayFormat {
     Text,
     /// One JSON document.
     Json,
+}
+
+/// `orascache completions`
+#[derive(Args, Debug)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `orascache version`
+#[derive(Args, Debug)]
+pub struct VersionArgs {
+    /// Output format.
+    #[arg(short, long, value_enum, default_value_t = VersionFormat::Text)]
+    pub output: VersionFormat,
+}
+
+/// What `orascache version` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum VersionFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
 }

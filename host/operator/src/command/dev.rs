@@ -4,7 +4,7 @@
 mod install;
 
 use super::failed::{Failed, runtime};
-use super::{load, run};
+use super::{definition, load, run};
 use crate::cli::DevArgs;
 use crate::operator;
 use crate::output;
@@ -87,7 +87,7 @@ async fn start_operator(
     let client = operator::connect(cluster.config(), operator::AGENT)?;
     let description = guest.describe().clone();
     // Another component has a CRD of its own, which --crd gives.
-    if install::is_cache(&description.primary) {
+    if definition::is_cache(&description.primary) {
         install::definition(&client, &OrasCache::crd()).await?;
     }
     for definition in definitions {
@@ -145,7 +145,7 @@ async fn exec(command: &str, kubeconfig: &Path) -> Result<ExitCode, Failed> {
 }
 
 fn welcome(kubeconfig: &Path, primary: &Kind) -> String {
-    let (next, announced) = if install::is_cache(primary) {
+    let (next, announced) = if definition::is_cache(primary) {
         let next = "kubectl apply -f manifests/samples/01-orascache.yaml\n  kubectl get oc -w".to_owned();
         (next, "Registries are announced here. ")
     } else {

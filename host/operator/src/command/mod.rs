@@ -1,8 +1,10 @@
 //! The subcommands, one module each. `failed` says how they fail, `load` and `registry` get the
-//! component that decides.
+//! component that decides, and `definition` is what the API server checks before it asks one.
 
 pub mod crd;
 
+mod completions;
+mod definition;
 mod dev;
 mod failed;
 mod inspect;
@@ -15,6 +17,7 @@ mod render;
 mod replay;
 mod review;
 mod run;
+mod version;
 
 use crate::cli::{Cli, Command};
 use failed::Failed;
@@ -32,6 +35,7 @@ pub fn execute(cli: Cli) -> ExitCode {
     }
 
     let done = match cli.command {
+        Command::Completions(args) => completions::execute(&args),
         Command::Crd(args) => crd::execute(&args),
         Command::Inspect(args) => inspect::execute(&args),
         Command::Module(command) => module::execute(&command),
@@ -41,12 +45,13 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Review(args) => review::execute(&args),
         Command::Run(args) => run::execute(&args),
         Command::Dev(args) => dev::execute(&args),
+        Command::Version(args) => version::execute(&args),
     };
     let (code, error) = match done {
         Ok(code) => return code,
         Err(Failed::Refused(error)) => (1, error),
         Err(Failed::Unusable(error)) => (2, error),
     };
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", failed::sentence(&error));
     ExitCode::from(code)
 }

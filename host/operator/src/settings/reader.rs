@@ -80,14 +80,44 @@ impl SettingsReader {
         }
     }
 
-    /// As [`Self::read`], of settings in a file. Blocks the thread.
+    /// As [`Self::read`], of a ConfigMap. Blocks the thread.
+    ///
+    /// # Errors
+    /// A sentence, when the component does not accept them.
+    pub fn read_map(&self, guest: &Guest, map: &ConfigMap) -> Result<String, String> {
+        self.check(guest, self.written(Some(map))?)
+    }
+
+    /// As [`Self::read`], of settings in a file: the settings themselves, or a manifest of their
+    /// ConfigMap, beside which other objects may stand. Blocks the thread.
     ///
     /// # Errors
     /// A sentence, when the component does not accept them.
     pub fn read_text(&self, guest: &Guest, written: Option<&str>) -> Result<String, String> {
+        match written.and_then(|written| self.map_in(written)) {
+            Some(map) => self.read_map(guest, &map),
+            None => self.check(guest, written),
+        }
+    }
+
+    fn check(&self, guest: &Guest, written: Option<&str>) -> Result<String, String> {
         let settings = self.text(written)?;
         guest.blocking().check_settings(&settings).map_err(sentence)?;
         Ok(settings)
+    }
+
+    /// The ConfigMap in a manifest: the one with settings in it, or else the first one.
+    fn map_in(&self, manifest: &str) -> Option<ConfigMap> {
+        let documents: Vec<Value> = serde_saphyr::from_multiple(manifest).ok()?;
+        let maps = documents.into_iter().filter(|document| {
+            document.get("kind").is_some_and(|kind| kind == "ConfigMap")
+                && document.get("apiVersion").is_some()
+        });
+        let mut maps: Vec<ConfigMap> = maps.filter_map(|map| serde_json::from_value(map).ok()).collect();
+        let has_settings =
+            |map: &ConfigMap| map.data.as_ref().is_some_and(|data| data.contains_key(self.key));
+        let position = maps.iter().position(has_settings).unwrap_or(0);
+        (position < maps.len()).then(|| maps.swap_remove(position))
     }
 
     fn written<'m>(&self, map: Option<&'m ConfigMap>) -> Result<Option<&'m str>, String> {
@@ -171,6 +201,21 @@ mod tests {
             let error = wrong.parse::<DefaultSetting>().expect_err(wrong).to_string();
             assert!(error.contains("equals sign"), "{error}");
         }
+    }
+
+    #[test]
+    fn settings_are_found_in_the_manifest_of_their_config_map() {
+        let reader = SettingsReader::new(None);
+        let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: orascache-settings}\ndata:\n  settings.yaml: |\n    maximumStorage: 1Ti\n";
+        let other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\ndata: {a: b}\n";
+        for manifest in [map.to_owned(), format!("{other}---\n{map}"), format!("{map}---\n{other}")] {
+            let found = reader.map_in(&manifest).expect("a ConfigMap");
+            assert_eq!(reader.written(Some(&found)), Ok(Some("maximumStorage: 1Ti\n")), "{manifest}");
+        }
+        let error = reader.written(reader.map_in(other).as_ref()).unwrap_err();
+        assert!(error.starts_with("data.settings.yaml is missing"), "{error}");
+        assert!(reader.map_in("maximumStorage: 1Ti").is_none());
+        assert!(reader.map_in("kind: ConfigMap").is_none(), "the component refuses this member");
     }
 
     #[test]

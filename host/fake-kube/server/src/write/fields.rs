@@ -58,12 +58,9 @@ pub(super) fn check(write: &mut Write, object: &mut Value, duplicates: &[String]
             write.warnings.extend(problems);
             Ok(())
         }
-        FieldValidation::Strict => Err(ApiError::bad_request(format!(
-            "{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {}",
-            problems.join(", "),
-            kind = write.kind.kind,
-            version = write.kind.version,
-        ))),
+        FieldValidation::Strict => {
+            Err(unknown_fields::strict_error(&write.kind.kind, &write.kind.version, &problems))
+        }
     }
 }
 
@@ -114,7 +111,7 @@ fn clean(kind: &Kind, object: &mut Value, duplicates: &[String]) -> Result<Vec<S
     }
     let mut problems = duplicates.to_vec();
     let unknown = unknown_fields::prune(&kind.schema, object);
-    problems.extend(unknown.into_iter().map(|path| format!("unknown field {path:?}")));
+    problems.extend(unknown.iter().map(|path| unknown_fields::problem(path)));
     Ok(problems)
 }
 

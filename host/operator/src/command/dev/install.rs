@@ -16,8 +16,7 @@ use kube::api::{Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::runtime::wait;
 use kube::{Api, Client, Resource, ResourceExt};
-use orascache_api::orascache::OrasCache;
-use orascache_contract::{Description, Kind};
+use orascache_contract::Description;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -28,11 +27,6 @@ use std::time::Duration;
 const ESTABLISHED: Duration = Duration::from_secs(10);
 /// How long the operator may take to issue a CA and write it into the webhook configurations.
 const PUBLISHED: Duration = Duration::from_secs(10);
-
-/// Whether that kind is OrasCache, which `dev` has a CRD for.
-pub(super) fn is_cache(kind: &Kind) -> bool {
-    kind.kind == OrasCache::kind(&()) && kind.api_version == OrasCache::api_version(&())
-}
 
 /// CustomResourceDefinitions from files.
 pub(super) fn read_definitions(files: &[PathBuf]) -> Result<Vec<CustomResourceDefinition>, Failed> {

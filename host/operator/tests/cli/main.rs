@@ -1,5 +1,13 @@
 //! The command line as users type it: output, messages, exit codes.
 
+mod crd;
+mod makers;
+mod render;
+mod review;
+mod review_input;
+mod review_output;
+mod shell;
+
 use serde_json::Value;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -32,40 +40,30 @@ fn err(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// Files of one test.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Folder(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// Writes a file, with the folders above it, and returns its path.
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.0.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    }
+
+    fn path(&self) -> String {
+        self.0.path().display().to_string()
+    }
+}
+
 const CACHE: &str = "apiVersion: cache.converged-computing.github.io/v1alpha1\nkind: OrasCache\nmetadata: {name: demo}\nspec: {}\n";
 
-#[test]
-fn render_prints_the_objects_of_a_cache() {
-    let output = run(&["render", "-f", "-", "-n", "lab", "-o", "json"], CACHE);
-    assert!(output.status.success(), "{}", err(&output));
-    let list: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let kinds: Vec<&str> =
-        list["items"].as_array().expect("a list").iter().filter_map(|item| item["kind"].as_str()).collect();
-    assert_eq!(kinds, ["NetworkPolicy", "Service", "StatefulSet"]);
-    assert_eq!(list["items"][0]["metadata"]["namespace"], "lab");
-    assert!(list["items"][0]["metadata"].get("ownerReferences").is_none(), "the cache has no UID to name");
-    let yaml = out(&run(&["render", "-f", "-"], CACHE));
-    assert_eq!(yaml.matches("\n---\n").count(), 2, "{yaml}");
-}
-
-#[test]
-fn render_refuses_invalid_caches_and_other_objects() {
-    let output = run(&["render", "-f", "-"], &CACHE.replace("spec: {}", "spec: {replicas: 2}"));
-    assert_eq!(output.status.code(), Some(1));
-    assert!(
-        err(&output).contains("demo: spec.replicas: more than one replica needs storage"),
-        "{}",
-        err(&output)
-    );
-    let output = run(&["render", "-f", "-"], "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n");
-    assert_eq!(output.status.code(), Some(2));
-    assert!(err(&output).contains("holds no OrasCache"), "{}", err(&output));
-    let output = run(&["render", "-f", "-"], "a: [\n");
-    assert_eq!(output.status.code(), Some(2));
-    let output = run(&["render", "-f", "/does/not/exist"], "");
-    assert_eq!(output.status.code(), Some(2));
-    assert!(err(&output).contains("/does/not/exist cannot be read"), "{}", err(&output));
-}
+const STEP: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: step\n  annotations:\n    oras.converged-computing.github.io/oras-cache: demo\n    oras.converged-computing.github.io/input-uri: flow/words:1\n    oras.converged-computing.github.io/input-path: /data\nspec:\n  restartPolicy: Never\n  containers: [{name: app, image: busybox, command: [cat, list.txt]}]\n";
 
 #[test]
 fn inspect_shows_the_embedded_component() {
@@ -132,116 +130,6 @@ fn run_without_a_cluster_says_what_to_do() {
         .expect("it runs");
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("orascache dev"), "{}", err(&output));
-}
-
-const STEP: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: step\n  annotations:\n    oras.converged-computing.github.io/oras-cache: demo\n    oras.converged-computing.github.io/input-uri: flow/words:1\n    oras.converged-computing.github.io/input-path: /data\nspec:\n  restartPolicy: Never\n  containers: [{name: app, image: busybox, command: [cat, list.txt]}]\n";
-
-#[test]
-fn review_finds_caches_in_the_same_file_and_in_the_context() {
-    // A cache in the same file counts as existing, as with `kubectl apply -f FILE`.
-    let both = format!("{}---\n{STEP}", CACHE);
-    let output = run(&["review", "-f", "-"], &both);
-    assert!(output.status.success(), "{}", err(&output));
-    assert_eq!(out(&output), "OrasCache/demo: allowed, unchanged\nPod/step: allowed, patched\n");
-
-    let output = run(&["review", "-f", "-"], STEP);
-    assert_eq!(output.status.code(), Some(2), "review cannot know whether the cache exists");
-    assert!(err(&output).contains("OrasCache demo of namespace default"), "{}", err(&output));
-
-    let folder = tempfile::tempdir().expect("a folder");
-    let context = folder.path().join("caches.yaml");
-    std::fs::write(&context, "").expect("written");
-    let context = context.display().to_string();
-    let output = run(&["review", "-f", "-", "--context", &context], STEP);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(
-        out(&output).starts_with("Pod/step: refused (422): OrasCache demo does not exist"),
-        "{}",
-        out(&output)
-    );
-}
-
-#[test]
-fn review_applies_the_settings_of_a_file() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).expect("written");
-        path.display().to_string()
-    };
-    let settings = write(
-        "settings.yaml",
-        "requiredAnnotations: [{annotation: example.org/cost, namespaceSelector: {matchLabels: {team: climate}}}]",
-    );
-    let both = format!("{CACHE}---\n{STEP}");
-    let namespace = |team: &str| {
-        format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: default, labels: {{team: {team}}}}}\n")
-    };
-    for (team, code) in [("climate", 1), ("ocean", 0)] {
-        let context = write("context.yaml", &namespace(team));
-        let output = run(
-            &["review", "-f", "-", "--settings", &settings, "--context", &context, "--agent-image", "a:1"],
-            &both,
-        );
-        assert_eq!(output.status.code(), Some(code), "{}{}", out(&output), err(&output));
-        assert_eq!(out(&output).contains("example.org/cost is missing"), code == 1, "{}", out(&output));
-    }
-    let output = run(&["review", "-f", "-", "--settings", &settings], &both);
-    assert_eq!(output.status.code(), Some(2), "the labels of the namespace are not known");
-    assert!(err(&output).contains("Namespace default"), "{}", err(&output));
-
-    let wrong = write("wrong.yaml", "maximumStorage: big");
-    let output = run(&["review", "-f", "-", "--settings", &wrong], &both);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(err(&output).contains("wrong.yaml: settings.maximumStorage is not a size"), "{}", err(&output));
-}
-
-#[test]
-fn review_prints_the_patched_object_or_a_diff() {
-    let both = format!("{}---\n{STEP}", CACHE);
-    let yaml = run(&["review", "-f", "-", "-o", "json", "--agent-image", "mirror.lab/agent:1"], &both);
-    let list: Value = serde_json::from_slice(&yaml.stdout).expect("JSON");
-    assert_eq!(list["items"][1]["spec"]["initContainers"][0]["image"], "mirror.lab/agent:1");
-    assert!(list["items"][1]["metadata"].get("namespace").is_none(), "kubectl chooses the namespace");
-    assert!(err(&yaml).contains("Pod/step: allowed, patched"), "with -o, decisions go to standard error");
-    let diff = out(&run(&["review", "-f", "-", "-o", "diff"], &both));
-    assert!(
-        diff.contains("+    - /orascache/orascache-agent\n") && !diff.contains("OrasCache/demo"),
-        "{diff}"
-    );
-    let removed: Vec<&str> =
-        diff.lines().filter(|line| line.starts_with('-') && !line.starts_with("---")).collect();
-    assert!(removed.is_empty(), "the patch removes nothing: {removed:?}");
-}
-
-#[test]
-fn review_accepts_an_admission_review() {
-    let review = serde_json::json!({
-        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-        "request": {
-            "uid": "u", "operation": "CREATE", "namespace": "lab", "name": "demo",
-            "kind": {"group": "cache.converged-computing.github.io", "version": "v1alpha1", "kind": "OrasCache"},
-            "object": {"apiVersion": "cache.converged-computing.github.io/v1alpha1", "kind": "OrasCache",
-                "metadata": {"name": "demo", "namespace": "lab"}, "spec": {"replicas": 2}},
-        },
-    });
-    let output = run(&["review", "-f", "-"], &review.to_string());
-    assert_eq!(output.status.code(), Some(1));
-    assert!(out(&output).contains("spec.replicas: more than one replica needs storage"), "{}", out(&output));
-}
-
-#[test]
-fn review_names_what_is_wrong_with_its_input() {
-    for (input, wanted) in [
-        ("", "holds nothing"),
-        ("a: [", "neither YAML nor JSON"),
-        ("metadata: {name: x}", "no apiVersion or no kind"),
-        ("apiVersion: admission.k8s.io/v1\nkind: AdmissionReview\n", "request is missing"),
-    ] {
-        let output = run(&["review", "-f", "-"], input);
-        assert_eq!(output.status.code(), Some(2), "{input}");
-        assert!(err(&output).contains(wanted), "{}", err(&output));
-    }
 }
 
 #[test]
@@ -327,8 +215,7 @@ fn components_are_pushed_to_a_registry_and_used_from_there() {
     // The embedded component was pushed, so both must decide alike.
     let oci = format!("oci://{reference}");
     assert_eq!(out(&run(&["inspect", &oci], "")), out(&run(&["inspect"], "")));
-    let cache =
-        "{apiVersion: cache.converged-computing.github.io/v1alpha1, kind: OrasCache, metadata: {name: a}}";
+    let cache = "{apiVersion: cache.converged-computing.github.io/v1alpha1, kind: OrasCache, metadata: {name: a}, spec: {}}";
     let rendered = run(&["render", "-f", "-", "--component", &oci], cache);
     assert_eq!(rendered.status.code(), Some(0), "{}", err(&rendered));
     assert_eq!(out(&rendered), out(&run(&["render", "-f", "-"], cache)));

@@ -1,0 +1,229 @@
+//! The definition of OrasCache: what its rules say, and that `review` says the same.
+
+use super::{CACHE, err, out, run};
+use fake_kube::apimachinery::validation::Validator;
+use orascache_api::sentences;
+use serde_json::{Value, json};
+
+fn schema() -> Value {
+    let definition = orascache_operator::command::crd::definition();
+    let definition = serde_json::to_value(definition).expect("JSON");
+    definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
+}
+
+fn cache(name: &str, spec: Value) -> Value {
+    let mut spec = spec;
+    let members = spec.as_object_mut().expect("an object");
+    for (name, default) in [("image", json!("i")), ("deploy", json!(true)), ("replicas", json!(1))] {
+        members.entry(name).or_insert(default);
+    }
+    if let Some(policy) = members.get_mut("networkPolicy").and_then(Value::as_object_mut) {
+        policy.entry("enabled").or_insert(json!(true));
+    }
+    json!({"metadata": {"name": name}, "spec": spec})
+}
+
+/// What the API server says of a spec: the field and the message of each cause.
+fn causes(new: &Value, old: Option<&Value>) -> Vec<String> {
+    let validator = Validator::from_openapi(&schema()).expect("a schema");
+    let causes = validator.validate(new, old);
+    causes.into_iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect()
+}
+
+/// Specs that are refused, with the field and the sentence.
+fn refused() -> Vec<(Value, &'static str, String)> {
+    let value = |value: &str, sentence: &str| format!("Invalid value: {value}: {sentence}");
+    let whole = |sentence: &str| format!("Invalid value: {sentence}");
+    vec![
+        (json!({"image": "two words"}), "spec.image", value("\"two words\"", sentences::IMAGE)),
+        (json!({"image": ""}), "spec.image", value("\"\"", sentences::IMAGE)),
+        (json!({"replicas": 0}), "spec.replicas", value("0", sentences::REPLICAS)),
+        (json!({"replicas": 2}), "spec.replicas", whole(sentences::SHARED_STORAGE)),
+        (
+            json!({"secret": "s", "secrets": {"registryHttp": "x"}}),
+            "spec.secrets.registryHttp",
+            whole(sentences::TWO_HTTP_SECRETS),
+        ),
+        (json!({"storage": {}}), "spec.storage", whole(sentences::SIZE_OR_CLAIM)),
+        (
+            json!({"storage": {"size": "1Gi", "existingClaim": "c"}}),
+            "spec.storage",
+            whole(sentences::SIZE_OR_CLAIM),
+        ),
+        (json!({"storage": {"size": "big"}}), "spec.storage.size", value("\"big\"", sentences::SIZE)),
+        (json!({"storage": {"size": "-1Gi"}}), "spec.storage.size", value("\"-1Gi\"", sentences::SIZE)),
+        (
+            json!({"storage": {"existingClaim": "c", "accessModes": ["ReadWriteMany"]}}),
+            "spec.storage",
+            whole(sentences::FIELDS_OF_OWN_CLAIM),
+        ),
+        (
+            json!({"networkPolicy": {"allowedNamespaces": ["good", "Not_good"]}}),
+            "spec.networkPolicy.allowedNamespaces[1]",
+            value("\"Not_good\"", sentences::NAMESPACE),
+        ),
+        (
+            json!({"networkPolicy": {"enabled": false, "allowedNamespaces": ["a"]}}),
+            "spec.networkPolicy",
+            whole(sentences::POLICY_IS_OFF),
+        ),
+    ]
+}
+
+#[test]
+fn rules_say_what_is_wrong_and_what_to_write() {
+    for (spec, field, message) in refused() {
+        assert_eq!(causes(&cache("demo", spec.clone()), None), [format!("{field}: {message}")], "{spec}");
+    }
+    let stored = |storage: Value| cache("demo", json!({"storage": storage}));
+    let old = stored(json!({"size": "2Gi", "storageClassName": "fast"}));
+    for (storage, field, sentence) in [
+        (json!({"size": "1Gi", "storageClassName": "fast"}), "size", sentences::SHRINKS),
+        (json!({"size": "2Gi"}), "storageClassName", sentences::STORAGE_CLASS_IS_FIXED),
+        (
+            json!({"size": "2Gi", "storageClassName": "fast", "accessModes": ["ReadOnlyMany"]}),
+            "accessModes",
+            sentences::ACCESS_MODES_ARE_FIXED,
+        ),
+    ] {
+        assert_eq!(
+            causes(&stored(storage), Some(&old)),
+            [format!("spec.storage.{field}: Invalid value: {sentence}")]
+        );
+    }
+    let wrong = stored(json!({"size": "big", "storageClassName": "fast"}));
+    assert_eq!(causes(&wrong, Some(&old)).len(), 1, "a size that is none is not compared");
+    assert!(causes(&cache(&"a".repeat(53), json!({})), None)[0].ends_with(sentences::NAME_LENGTH));
+    assert!(causes(&cache("1a", json!({})), None)[0].ends_with(sentences::NAME));
+}
+
+#[test]
+fn review_and_the_component_say_the_same_as_the_definition() {
+    for (spec, field, message) in refused() {
+        let written = CACHE.replace("spec: {}", &format!("spec: {spec}"));
+        let output = run(&["review"], &written);
+        assert_eq!(output.status.code(), Some(1), "{spec}: {}", err(&output));
+        let said = out(&output);
+        let start = "OrasCache/demo: refused (422): OrasCache.cache.converged-computing.github.io \"demo\" is invalid: ";
+        assert!(said.starts_with(&format!("{start}{field}: {message}")), "{spec}: {said}");
+
+        // An AdmissionReview goes to the component at once.
+        let object: Value = serde_saphyr::from_str(&written).expect("YAML");
+        let review = json!({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+            "request": {
+                "uid": "u", "operation": "CREATE", "namespace": "lab", "name": "demo", "object": object,
+                "kind": {"group": "cache.converged-computing.github.io", "version": "v1alpha1", "kind": "OrasCache"},
+            },
+        });
+        let said = out(&run(&["review"], &review.to_string()));
+        let sentence = message.trim_start_matches("Invalid value: ");
+        let sentence = sentence.split_once(": must ").map_or(sentence, |(_, sentence)| sentence);
+        assert!(said.contains("refused (422): ") && said.contains(sentence), "{spec}: {said}");
+    }
+}
+
+#[test]
+fn unknown_fields_and_values_of_other_types_are_refused() {
+    let review = |spec: &str| {
+        let output = run(&["review"], &CACHE.replace("spec: {}", &format!("spec: {spec}")));
+        assert_eq!(output.status.code(), Some(1), "{spec}: {}", err(&output));
+        out(&output)
+    };
+    let said = review("{replica: 2, image: 'two words', storage: {siez: 1Gi, size: 1Gi}}");
+    assert!(
+        said.starts_with("OrasCache/demo: refused (400): OrasCache in version \"v1alpha1\" cannot be handled as a OrasCache: strict decoding error: unknown field \"spec.replica\", unknown field \"spec.storage.siez\"; "),
+        "{said}"
+    );
+    assert!(said.contains(sentences::IMAGE), "all problems at once: {said}");
+    assert!(review("{replicas: two}").contains("spec.replicas in body must be of type integer"));
+    assert!(
+        review("{imagePullPolicy: Sometimes}")
+            .contains("supported values: \"Always\", \"IfNotPresent\", \"Never\"")
+    );
+    let output = run(&["review"], &CACHE.replace("name: demo", "generateName: demo-"));
+    assert_eq!(output.status.code(), Some(0), "{}{}", out(&output), err(&output));
+}
+
+/// The rules had patterns before. What they accepted may be stored in clusters.
+#[test]
+fn values_that_were_accepted_before_are_accepted() {
+    let digest = "0".repeat(64);
+    for image in [
+        "registry",
+        "registry:3",
+        "localhost/a",
+        "localhost:5000/a/b:1",
+        "[::1]:5000/a",
+        "[::1]/a",
+        "Ghcr.io/a/b_c__d-e--f.g:T_1.2-3",
+        &format!("registry.example.org:443/a@sha256:{digest}"),
+        &format!("a:1@sha512:{digest}{digest}"),
+    ] {
+        assert_eq!(causes(&cache("demo", json!({"image": image})), None), [""; 0], "{image}");
+    }
+    for image in ["A", "a//b", "a:", "a@sha256:0", "[::1]a", "a:1:2/b", "-a", "a b", "https://a/b"] {
+        assert_eq!(causes(&cache("demo", json!({"image": image})), None).len(), 1, "{image}");
+    }
+    for unit in ["", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"] {
+        for number in ["0", "1", "1.5", "007"] {
+            let size = format!("{number}{unit}");
+            assert_eq!(causes(&cache("demo", json!({"storage": {"size": size}})), None), [""; 0], "{size}");
+        }
+    }
+    for name in ["a", "0", "a-b", &"a".repeat(63)] {
+        let policy = json!({"networkPolicy": {"allowedNamespaces": [name]}});
+        assert_eq!(causes(&cache("demo", policy), None), [""; 0], "{name}");
+    }
+}
+
+/// A cache that was stored by a definition without these rules: what an update leaves as it is need
+/// not be corrected, so that its status can be written and its finalizers removed.
+#[test]
+fn a_cache_that_breaks_a_rule_can_be_updated_otherwise() {
+    let old = cache("demo", json!({"image": "Two Words", "storage": {"size": "big"}, "replicas": 0}));
+    assert_eq!(causes(&old, None).len(), 3);
+    let mut new = old.clone();
+    new["status"] = json!({"endpoint": "demo-0.demo.lab.svc:5000"});
+    assert_eq!(causes(&new, Some(&old)), [""; 0]);
+    new["spec"]["image"] = json!("Three More Words");
+    assert_eq!(causes(&new, Some(&old)).len(), 1);
+}
+
+/// The schemas of strings that a rule reads: those with a rule, and those below an object with one.
+fn texts<'s>(schema: &'s Value, path: &str, below_rules: bool, found: &mut Vec<(String, &'s Value)>) {
+    let has_rules = below_rules || schema.get("x-kubernetes-validations").is_some();
+    if schema["type"] == "string" && has_rules && schema.get("enum").is_none() {
+        found.push((path.to_owned(), schema));
+    }
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        texts(member, &format!("{path}.{name}"), has_rules, found);
+    }
+    if let Some(items) = schema.get("items") {
+        texts(items, &format!("{path}[]"), has_rules, found);
+    }
+}
+
+/// The API server estimates what a rule costs by the longest text, and refuses a definition whose
+/// rules may cost too much (kubernetes.io, "Resource constraints" of validation rules).
+#[test]
+fn texts_that_a_rule_reads_have_a_greatest_length() {
+    let schema = schema();
+    let mut found = Vec::new();
+    for part in ["storage", "networkPolicy"] {
+        texts(&schema["properties"]["spec"]["properties"][part], part, false, &mut found);
+    }
+    texts(&schema["properties"]["spec"]["properties"]["image"], "image", false, &mut found);
+    assert!(found.len() >= 5, "{found:?}");
+    for (path, text) in found {
+        assert!(text["maxLength"].as_u64().is_some_and(|length| length <= 512), "{path}: {text}");
+    }
+}
+
+#[test]
+fn no_value_of_a_spec_is_checked_by_a_pattern() {
+    let spec = schema()["properties"]["spec"].to_string();
+    // Quantities within `resources` have the pattern of Kubernetes.
+    let own = spec.replace(&schema()["properties"]["spec"]["properties"]["resources"].to_string(), "");
+    assert!(!own.contains("\"pattern\""), "{own}");
+}

@@ -88,7 +88,6 @@ mod executor;
 mod failures;
 mod force_limiter;
 mod handle;
-mod hex;
 mod informer;
 mod json_patch;
 mod may_write;

@@ -5,7 +5,6 @@
 mod certificate;
 mod credentials;
 
-use crate::hex::hex;
 use orascache_contract::{FailureReason, Generated, RandomKey, Recipe};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
@@ -121,7 +120,7 @@ fn random_text(bytes: usize) -> Result<String, Unfit> {
     OsRng
         .try_fill_bytes(&mut random)
         .map_err(|error| failed("The operating system gave no random bytes", error))?;
-    Ok(hex(&random))
+    Ok(hex::encode(random))
 }
 
 #[cfg(test)]

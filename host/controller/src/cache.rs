@@ -21,15 +21,17 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// How many tombstones are kept: many more than writes can be under way.
 const MAX_TOMBSTONES: usize = 256;
 
-/// Largest amount of JSON text of one related kind that a reconciler gets, in bytes: 8 MiB. A guest
-/// has tens of MiB of memory, and one namespace with large objects must not use all of it up.
-const MAX_RELATED_BYTES: usize = 8 << 20;
+/// Largest amount of JSON text that a reconciler gets of one related kind, and of all children of a
+/// primary together, in bytes: 8 MiB. A guest has tens of MiB of memory. One namespace with large
+/// objects must not use all of it up, nor must objects whose owner references name the primary,
+/// which anybody in its namespace may make.
+const MAX_BYTES: usize = 8 << 20;
 
 pub(crate) struct Cache {
     watches: Vec<Watch>,
     scopes: Vec<Scope>,
     ownership: Ownership,
-    max_related_bytes: usize,
+    max_bytes: usize,
     state: RwLock<State>,
 }
 
@@ -40,6 +42,8 @@ struct State {
     roles: Roles,
     /// Children by the UID of their controller.
     children: HashMap<Box<str>, BTreeSet<(KindIndex, Key)>>,
+    /// Objects that our field manager wrote and that nothing controls.
+    strays: BTreeSet<(Key, KindIndex)>,
     /// Primaries by UID.
     primaries: HashMap<Box<str>, Key>,
     /// UIDs of objects that we deleted and whose deletion the watch has not confirmed.
@@ -78,7 +82,7 @@ impl Cache {
     pub(crate) fn new(watches: Vec<Watch>, scopes: Vec<Scope>, ownership: Ownership, roles: Roles) -> Self {
         let objects = watches.iter().map(|_| Objects::default()).collect();
         let state = RwLock::new(State { objects, roles, ..State::default() });
-        Cache { watches, scopes, ownership, max_related_bytes: MAX_RELATED_BYTES, state }
+        Cache { watches, scopes, ownership, max_bytes: MAX_BYTES, state }
     }
 
     /// Adds the roles of another reconciler: from now on changes concern primaries by them too.
@@ -240,7 +244,7 @@ impl Cache {
     fn bytes_held(&self) -> usize {
         let state = self.read();
         let entries = state.objects.iter().flat_map(|objects| objects.by_key.values());
-        let managers = |object: &Stored| object.other_managers.as_ref().map_or(0, |text| text.len());
+        let managers = |object: &Stored| object.managers.as_ref().map_or(0, |text| text.len());
         entries.map(|entry| entry.object.text.len() + managers(&entry.object)).sum()
     }
 
@@ -300,11 +304,17 @@ impl State {
         if let Some(controller) = &object.controller {
             self.children.entry(controller.clone()).or_default().insert((kind, object.key.clone()));
         }
+        if object.is_stray {
+            self.strays.insert((object.key.clone(), kind));
+        }
     }
 
     fn unlink(&mut self, kind: KindIndex, object: &Stored) {
         if kind == PRIMARY {
             self.primaries.remove(&object.uid);
+        }
+        if object.is_stray {
+            self.strays.remove(&(object.key.clone(), kind));
         }
         if let Some(controller) = &object.controller
             && let Some(children) = self.children.get_mut(controller)

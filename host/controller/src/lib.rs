@@ -81,6 +81,7 @@ mod activity;
 mod artifacts;
 mod backoff;
 mod cache;
+mod consent;
 mod controller;
 mod decoded;
 mod digest;

@@ -81,6 +81,7 @@ mod activity;
 mod artifacts;
 mod backoff;
 mod cache;
+mod complaints;
 mod consent;
 mod controller;
 mod decoded;

@@ -51,6 +51,9 @@ struct State {
     /// UIDs of objects whose deletion the watch reported: a late answer to a write does not bring
     /// them back.
     tombstones: VecDeque<Box<str>>,
+    /// Names that primaries need and that objects of others have: any change of such an object
+    /// concerns these primaries.
+    awaited: HashMap<(KindIndex, Key), BTreeSet<Key>>,
     /// Scopes of kinds that the API server does not have, or that may not be listed.
     absent: BTreeSet<Scope>,
 }
@@ -144,19 +147,20 @@ impl Cache {
             Source::Write if state.tombstones.contains(&object.uid) => return Vec::new(),
             Source::Write => {}
         }
-        let Some(objects) = state.objects.get_mut(kind) else { return Vec::new() };
+        let mut concerned = state.waiting(kind, &object, source);
+        let Some(objects) = state.objects.get_mut(kind) else { return concerned };
         let relist = objects.relist(&object.key);
         let old = match objects.by_key.get_mut(&object.key) {
             Some(entry) if entry.object.revision() > object.revision() => {
                 entry.seen_in = relist;
-                return Vec::new();
+                return concerned;
             }
             Some(entry) => {
                 entry.seen_in = relist;
                 let unchanged = entry.object.looks_like(&object);
                 let old = std::mem::replace(&mut entry.object, object.clone());
                 if unchanged {
-                    return Vec::new();
+                    return concerned;
                 }
                 Some(old)
             }
@@ -169,7 +173,7 @@ impl Cache {
             state.unlink(kind, old);
         }
         state.link(kind, &object);
-        let mut concerned = state.concerned(kind, &object);
+        concerned.extend(state.concerned(kind, &object));
         if let Some(old) = &old {
             concerned.extend(state.concerned(kind, old));
         }
@@ -184,16 +188,23 @@ impl Cache {
         if state.tombstones.len() > MAX_TOMBSTONES {
             state.tombstones.pop_front();
         }
-        let Some(objects) = state.objects.get_mut(kind) else { return Vec::new() };
+        let mut concerned = state.waiting(kind, object, Source::Watch);
+        let Some(objects) = state.objects.get_mut(kind) else { return concerned };
         match objects.by_key.get(&object.key) {
             Some(entry) if entry.object.uid == object.uid => {}
             // An object of the same name was created meanwhile.
-            _ => return Vec::new(),
+            _ => return concerned,
         }
-        let Some(entry) = objects.by_key.remove(&object.key) else { return Vec::new() };
-        let concerned = state.concerned(kind, &entry.object);
+        let Some(entry) = objects.by_key.remove(&object.key) else { return concerned };
+        concerned.extend(state.concerned(kind, &entry.object));
         state.unlink(kind, &entry.object);
         concerned
+    }
+
+    /// Has the next change of an object concern a primary that needs its name. The cache keeps little
+    /// of such an object, so that any change counts.
+    pub(crate) fn await_change(&self, kind: KindIndex, key: Key, primary: &Key) {
+        self.write().awaited.entry((kind, key)).or_default().insert(primary.clone());
     }
 
     /// Hides an object that we deleted until the watch reports its deletion.
@@ -275,6 +286,14 @@ impl Objects {
 }
 
 impl State {
+    /// Primaries that wait for a change of this object. The watch reports it.
+    fn waiting(&mut self, kind: KindIndex, object: &Stored, source: Source) -> Vec<Key> {
+        if source == Source::Write || self.awaited.is_empty() {
+            return Vec::new();
+        }
+        self.awaited.remove(&(kind, object.key.clone())).into_iter().flatten().collect()
+    }
+
     /// Primaries that a change of this object concerns.
     fn concerned(&self, kind: KindIndex, object: &Stored) -> Vec<Key> {
         let mut keys = Vec::new();

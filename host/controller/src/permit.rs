@@ -12,8 +12,8 @@
 //!   description says.
 //!
 //! An object that is to outlive its primary cannot name it as its controller. No such exception
-//! exists so far; it would need a label with the primary's UID, whose key comes from the
-//! description.
+//! exists: volume claims of caches are children, and are deleted with them. It would need a label with
+//! the primary's UID, whose key comes from the description.
 
 use crate::cache::{Cache, View};
 use crate::json_patch::{self, Unusable};

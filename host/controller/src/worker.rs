@@ -181,6 +181,13 @@ impl Shared {
         requeue_after: Option<u32>,
     ) -> ReconcileResult {
         let Execution { failures, incomplete, changed } = outcome;
+        for failure in failures.iter().filter(|one| one.reason == FailureReason::NotControlled) {
+            let target = &failure.target;
+            let name = Key::new(target.namespace.as_deref().unwrap_or_default(), &target.name);
+            if let Some(kind) = self.cache.index_of(&target.kind) {
+                self.cache.await_change(kind, name, key);
+            }
+        }
         let is_retried = failures.iter().any(is_retried);
         let is_left = !failures.is_empty() && !is_retried;
         let is_overloaded = failures.iter().any(|one| one.reason == FailureReason::TooManyRequests);

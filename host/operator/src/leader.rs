@@ -80,10 +80,15 @@ impl Leadership {
 async fn contend(api: Api<Lease>, holder: String, claim: watch::Sender<MayWrite>, lose: watch::Sender<bool>) {
     let mut seen = Seen::default();
     let mut leads = false;
+    // Of failures in a row the first is logged.
+    let mut failed = false;
     loop {
         // The claim begins before the request, since the answer may take long.
         let asked = Instant::now();
-        match tokio::time::timeout(RENEW_DEADLINE, attempt(&api, &holder, &mut seen, asked)).await {
+        let outcome = tokio::time::timeout(RENEW_DEADLINE, attempt(&api, &holder, &mut seen, asked)).await;
+        let is_failure = !matches!(outcome, Ok(Ok(_)));
+        let is_first = !std::mem::replace(&mut failed, is_failure) && is_failure;
+        match outcome {
             Ok(Ok(true)) => {
                 if !leads {
                     tracing::info!(holder, "this process leads");
@@ -93,8 +98,10 @@ async fn contend(api: Api<Lease>, holder: String, claim: watch::Sender<MayWrite>
             }
             Ok(Ok(false)) if leads => break,
             Ok(Ok(false)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the Lease cannot be renewed just now"),
-            Err(_) => tracing::warn!("the API server does not answer requests for the Lease"),
+            Ok(Err(error)) if is_first => tracing::warn!(%error, "the Lease cannot be renewed just now"),
+            Ok(Err(error)) => tracing::debug!(%error, "the Lease cannot be renewed yet"),
+            Err(_) if is_first => tracing::warn!("the API server does not answer requests for the Lease"),
+            Err(_) => tracing::debug!("the API server still does not answer requests for the Lease"),
         }
         if leads && !claim.borrow().is_in_force() {
             break;

@@ -272,6 +272,23 @@ fn strays_of_the_namespace_are_shown_once() {
 }
 
 #[test]
+fn a_primary_that_needs_a_name_learns_of_every_change_of_the_object_that_has_it() {
+    let cache = cache();
+    let (p, name) = (Key::new("n", "p"), Key::new("n", "c"));
+    cache.store(0, object("p", "P", 10, None), Source::Watch);
+    cache.store(1, object("c", "C", 11, None), Source::Watch);
+    assert_eq!(cache.store(1, object("c", "C", 12, None), Source::Watch), []);
+    for revision in [13, 14] {
+        cache.await_change(1, name.clone(), &p);
+        // What the cache keeps of it looks as before.
+        assert_eq!(cache.store(1, object("c", "C", revision, None), Source::Watch), [p.clone()]);
+    }
+    assert_eq!(cache.store(1, object("c", "C", 15, None), Source::Watch), [], "until it asks again");
+    cache.await_change(1, name, &p);
+    assert_eq!(cache.remove(1, &object("c", "C", 16, None)), [p]);
+}
+
+#[test]
 fn an_absent_kind_is_named_and_has_no_objects() {
     let mut optional = description(&[], &[]);
     optional.owned = vec![WatchedKind::whole(kind("C")).or_absent()];

@@ -1,10 +1,12 @@
 //! Objects that nothing controls become children where both sides consent, and only there.
 
-use crate::script::{CONFIG_MAP, SECRET, Script, description, json_of, names, text_at};
+use crate::script::{CONFIG_MAP, PATIENCE, SECRET, Script, description, json_of, names, text_at};
 use crate::world::{LAB, World, config_map, consenting, owned_by};
 use orascache_contract::{
     FailureReason, Generated, ObjectRef, Observed, Plan, RandomKey, Recipe, WatchedKind,
 };
+use orascache_controller::{Backoff, Options};
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -112,6 +114,23 @@ async fn security_without_consent_of_both_sides_nothing_is_adopted() {
         assert!(failures[0].message.ends_with('.'), "{}", failures[0].message);
         assert_eq!(child(&world).await, before, "{case}");
     }
+}
+
+#[tokio::test]
+async fn an_annotation_that_comes_later_is_noticed_at_once() {
+    let world = World::start().await;
+    world.create(&CONFIG_MAP, "child", json!({"data": {"key": "theirs"}})).await;
+    world.widget("w").await;
+    let script = wants_child();
+    // A retry would come after the test.
+    let never = Backoff { first: PATIENCE * 2, longest: PATIENCE * 2 };
+    let options = Options { backoff: never, ..World::options() };
+    let controller = world.controller_with(script.clone(), options, &mut Registry::default()).await;
+    assert_eq!(script.last().failures[0].reason, FailureReason::NotControlled);
+    world.edit(&CONFIG_MAP, "child", consenting(json!({}))).await;
+    world.settle(&controller).await;
+    assert_eq!(owner(&child(&world).await)["kind"], "Widget");
+    assert_eq!(script.last().failures, []);
 }
 
 #[tokio::test]

@@ -68,9 +68,7 @@ fn converged() -> Input {
             }
             object
         }).collect();
-        if !children.is_empty() {
-            owned = children.drain(..).map(|child| child.to_string()).collect();
-        }
+        owned.extend(children.drain(..).map(|child| child.to_string()));
         if let Some(status) = plan.status {
             let document: Value = serde_json::from_str(&status).expect("JSON");
             primary["status"] = document["status"].clone();

@@ -57,6 +57,8 @@ pub async fn operator_of(
             client_authority: None,
             certificate: Certificate::Managed {
                 namespace: names::NAMESPACE.to_owned(),
+                service: names::WEBHOOK_SERVICE.to_owned(),
+                configuration: names::OPERATOR.to_owned(),
                 names: vec!["127.0.0.1".to_owned()],
             },
         }),

@@ -96,15 +96,15 @@ fn natively(observed: &Observed) -> Result<Plan, GuestError> {
     orascache_core::reconcile(observed).map_err(GuestError::from)
 }
 
-/// A plan's objects as a server would show them.
-fn observed_children(plan: &Plan) -> Vec<String> {
+/// The objects of plans as a server would show them.
+fn observed_children(plans: [&Plan; 2]) -> Vec<String> {
     let with_uid = |(position, text): (usize, &String)| {
         let mut object: Value = serde_json::from_str(text).expect("planned objects are JSON");
         object["metadata"]["uid"] = json!(format!("c-{position}"));
         object["metadata"]["generation"] = 1.into();
         object.to_string()
     };
-    plan.apply.iter().enumerate().map(with_uid).collect()
+    plans.into_iter().flat_map(|plan| &plan.apply).enumerate().map(with_uid).collect()
 }
 
 proptest! {
@@ -126,9 +126,16 @@ proptest! {
         prop_assert_eq!(&through_component(&first), &plan);
         let Ok(plan) = plan else { return Ok(()) };
 
+        // The registry pods follow their NetworkPolicy.
+        let none = Plan::default();
+        let next = Observed { owned: shared(&observed_children([&plan, &none])), ..first.clone() };
+        prop_assert_eq!(through_component(&next), natively(&next));
+        let next = natively(&next).expect("it was a plan before");
+
         // Then with children and a status, under another spec.
-        let owned = shared(&observed_children(&plan));
-        let status: Option<Value> = plan.status.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let owned = shared(&observed_children([&plan, &next]));
+        let status = next.status.as_deref().or(plan.status.as_deref());
+        let status: Option<Value> = status.and_then(|text| serde_json::from_str(text).ok());
         let second_primary = primary(&name, &later, status.as_ref().map(|document| &document["status"]));
         let second = Observed { primary: second_primary.into(), owned: owned.clone(), ..first.clone() };
         prop_assert_eq!(through_component(&second), natively(&second));

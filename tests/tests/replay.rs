@@ -1,7 +1,7 @@
 //! Recorded decisions of the component for OrasCaches: what is left out, and that they can be
 //! replayed byte for byte. `host/runtime` tests recording by itself.
 
-use orascache_contract::{Context, Observed, Outcome, Verdict};
+use orascache_contract::{Context, Observed, Outcome, Plan, Verdict};
 use orascache_operator::EMBEDDED;
 use orascache_operator::operator::{self, Options};
 use orascache_runtime::record::{self, Recorder};
@@ -165,27 +165,41 @@ async fn replay_shows_where_another_component_decides_differently() {
 /// The fixtures were recorded by a host of WIT 0.2 and its component, before the contract had its
 /// own types.
 #[test]
-fn decisions_recorded_before_wit_0_3_are_made_again_byte_for_byte() {
+fn decisions_recorded_before_wit_0_3_are_made_again() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/runtime/tests/fixtures");
     let records = read(&fixtures);
     assert_eq!(records.len(), 7);
-    let (changed, same) = records.split_at(2);
+    let is_review = |record: &&record::Record| matches!(record.decision, record::Decision::Review { .. });
+    let (same, changed): (Vec<_>, Vec<_>) = records.iter().partition(is_review);
+    assert_eq!((same.len(), changed.len()), (4, 3));
     for record in same {
         let difference = replay(record, &GUEST);
         assert!(difference.is_none(), "{}", difference.map_or_else(String::new, |found| found.diff));
     }
-    // Caches get more than they got then, such as a NetworkPolicy. What was planned then, but for the
-    // StatefulSet, is planned still.
+    // Caches get more than they got then: a NetworkPolicy, which the StatefulSet waits for, and an
+    // annotation. What else was planned then is planned still.
+    let object = |text: &String| {
+        let mut object: Value = serde_json::from_str(text).expect("an object");
+        if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+            annotations.remove("cache.converged-computing.github.io/cache");
+        }
+        object
+    };
     for record in changed {
         let planned = |decision: &record::Decision| match decision {
             record::Decision::Reconcile { output: Ok(plan), .. } => plan.clone(),
             other => panic!("no plan: {other:?}"),
         };
         let (before, now) = (planned(&record.decision), planned(&record.decision.again(&GUEST)));
-        assert_eq!(before.generate, now.generate);
-        let stays = before.apply.iter().filter(|object| !object.contains("\"kind\":\"StatefulSet\""));
-        let stays: Vec<&String> = stays.collect();
-        assert!(!stays.is_empty() && stays.iter().all(|object| now.apply.contains(object)), "{now:?}");
+        let generated = |plan: &Plan| -> Vec<_> {
+            plan.generate.iter().map(|one| (object(&one.secret), one.recipe.clone())).collect()
+        };
+        assert_eq!(generated(&before), generated(&now));
+        let now: Vec<Value> = now.apply.iter().map(object).collect();
+        let stays = before.apply.iter().map(object).filter(|object| object["kind"] != "StatefulSet");
+        let stays: Vec<Value> = stays.collect();
+        assert!(stays.len() + 1 >= before.apply.len(), "one StatefulSet at most");
+        assert!(stays.iter().all(|object| now.contains(object)), "{now:?}");
     }
 }
 

@@ -29,6 +29,10 @@ pub const HTTP_SECRET_KEY: &str = "http-secret";
 /// from the cache's spec, so that it is removed from the child too.
 pub const APPLIED_HASH_ANNOTATION: &str = "cache.converged-computing.github.io/applied-hash";
 
+/// Annotation by which an object consents to belong to the cache that it names. The operator takes
+/// over an object that nothing controls, that has the name of a child of this cache, and that has
+/// this annotation. Children have it, and so does what `orascache render` prints.
+pub const CONSENT_ANNOTATION: &str = "cache.converged-computing.github.io/cache";
 /// Annotation of StatefulSets: the cache's `metadata.generation` for which it was last applied.
 pub const APPLIED_GENERATION_ANNOTATION: &str = "cache.converged-computing.github.io/applied-generation";
 /// Annotation of StatefulSets: the revision of the defaults that its pod template has.

@@ -27,6 +27,7 @@ use crate::sentences;
     printcolumn = r#"{"name":"Image","type":"string","description":"Image of the registry.","jsonPath":".spec.image"}"#,
     printcolumn = r#"{"name":"Reason","type":"string","priority":1,"description":"Why the cache is or is not ready.","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
     printcolumn = r#"{"name":"Replicas","type":"integer","priority":1,"description":"Ready registry pods.","jsonPath":".status.readyReplicas"}"#,
+    printcolumn = r#"{"name":"Restricted","type":"string","priority":1,"description":"Whether a NetworkPolicy says who reaches the registry.","jsonPath":".status.conditions[?(@.type==\"NetworkRestricted\")].status"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message(sentences::NAME),
     validation = Rule::new("size(self.metadata.name) <= 52").message(sentences::NAME_LENGTH)
@@ -245,7 +246,8 @@ pub enum AccessMode {
 #[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct OrasCacheStatus {
-    /// Ready (the cache can be used), Progressing (something is being brought about) and Degraded (something needs attention).
+    /// Ready (the cache can be used), Progressing (something is being brought about), Degraded (something needs attention)
+    /// and NetworkRestricted (a NetworkPolicy says who reaches the registry).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Option<Vec<Condition>>,

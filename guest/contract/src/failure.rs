@@ -53,7 +53,8 @@ pub enum FailureReason {
     NotFound,
     /// The API server asks for patience.
     TooManyRequests,
-    /// Another reason, in the API server's own word.
+    /// Another reason, in the API server's own word: `NamespaceTerminating` where the namespace is
+    /// being deleted. After that no plan is asked for.
     Other(String),
 }
 

@@ -27,6 +27,7 @@ pub mod digest;
 mod error;
 mod failure;
 mod kind;
+pub mod merge;
 mod observed;
 mod plan;
 pub mod time;

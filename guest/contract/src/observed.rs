@@ -13,12 +13,14 @@ pub struct Observed<T = Arc<str>> {
     /// Objects of the owned kinds, in the primary's namespace, whose controller is the primary.
     pub owned: Vec<T>,
     /// Objects of the related kinds in the primary's namespace, but for those whose controller is
-    /// the primary.
+    /// the primary. Besides, strays: objects of owned kinds there that the field manager of the
+    /// description wrote and that nothing controls, since somebody removed their owner reference.
+    /// A plan may delete them.
     pub related: Vec<T>,
     /// Optional kinds that cannot be watched now.
     pub absent: Vec<Kind>,
-    /// Related kinds that were left out, since the namespace has more of them than the host hands
-    /// over.
+    /// Kinds that were left out, since there are more objects of them than the host hands over:
+    /// related objects of the namespace, or children of the primary.
     pub omitted: Vec<Kind>,
     /// Writes of the last plan that failed.
     pub failures: Vec<Failure>,

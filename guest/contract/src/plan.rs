@@ -115,14 +115,19 @@ pub struct Event {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct Plan {
-    /// Secrets to create unless they exist.
+    /// Secrets to create unless they exist. One that nothing controls becomes a child as in `apply`,
+    /// and is filled if it has none of the generated keys.
     pub generate: Vec<Generated>,
     /// Server-side apply, in this order, JSON text. Each object is in the primary's namespace and
     /// names the primary as its controller in ownerReferences.
+    ///
+    /// An object that nothing controls becomes a child where both sides consent: the planned object
+    /// has an annotation under the primary's group whose value is the primary's name, and the live
+    /// one has the same, or the field manager of the description wrote it.
     pub apply: Vec<String>,
     /// Patches of related objects.
     pub patch: Vec<ObjectPatch>,
-    /// With a UID precondition each. Omission never deletes.
+    /// Children and strays, each with a UID precondition. Omission never deletes.
     pub delete: Vec<ObjectRef>,
     /// The primary with its new status, JSON text: the status alone is written, all of it.
     pub status: Option<String>,

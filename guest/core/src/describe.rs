@@ -20,7 +20,10 @@ pub fn describe() -> Description {
         related: vec![
             // That a Secret exists is all that matters.
             WatchedKind::reduced(SECRET.clone(), &[]),
-            WatchedKind::reduced(VOLUME_CLAIM.clone(), &["/spec/accessModes"]),
+            WatchedKind::reduced(
+                VOLUME_CLAIM.clone(),
+                &["/metadata/annotations/cache.converged-computing.github.io~1cache", "/spec/accessModes"],
+            ),
         ],
         field_manager: FIELD_MANAGER.to_owned(),
         admission: admission::rules(),

@@ -3,6 +3,7 @@
 
 use crate::json::Json;
 use crate::quantity;
+use orascache_contract::merge;
 
 /// Whether everything that `desired` says is in `observed`.
 pub(crate) fn is_subset(desired: &Json<'_>, observed: &Json<'_>) -> bool {
@@ -21,25 +22,21 @@ pub(crate) fn is_field_subset(field: &str, desired: &Json<'_>, observed: Option<
 /// `field` is the name of the field that holds the two values: it decides how lists are matched.
 fn is_subset_in(field: &str, desired: &Json<'_>, observed: &Json<'_>) -> bool {
     match (desired, observed) {
+        (Json::Object(_), Json::Object(_)) if merge::is_atomic_map(field) => is_equal(desired, observed),
         (Json::Object(members), Json::Object(_)) => members.iter().all(|(key, wanted)| {
-            if is_replaced_whole(key) {
-                return observed.get(key).is_some_and(|found| is_equal(wanted, found));
-            }
             let child = if is_quantity_map(field) { QUANTITY } else { key.as_ref() };
             match observed.get(key) {
                 Some(found) => is_subset_in(child, wanted, found),
                 None => is_dropped_by_server(key, wanted),
             }
         }),
-        (Json::Array(wanted), Json::Array(found)) => match merge_key(field) {
-            Some(key) => wanted.iter().all(|item| {
-                let same = |other: &&Json<'_>| item.get(key).is_some() && other.get(key) == item.get(key);
-                found.iter().find(same).is_some_and(|other| is_subset_in("", item, other))
+        (Json::Array(wanted), Json::Array(found)) => match merge::item_keys(field) {
+            // An atomic list.
+            [] => is_equal(desired, observed),
+            keys => wanted.iter().all(|item| {
+                let other = found.iter().find(|other| is_same_item(keys, item, other));
+                other.is_some_and(|other| is_subset_in("", item, other))
             }),
-            None => {
-                wanted.len() == found.len()
-                    && wanted.iter().zip(found).all(|(item, other)| is_subset_in("", item, other))
-            }
         },
         (Json::Str(wanted), Json::Str(found)) => {
             wanted == found || (field == QUANTITY && quantity::same(wanted, found))
@@ -50,21 +47,23 @@ fn is_subset_in(field: &str, desired: &Json<'_>, observed: &Json<'_>) -> bool {
     }
 }
 
-/// Whether a field is a part of a NetworkPolicy that says who is admitted, or to which pods.
-/// Additional members change the meaning of such a field: an empty namespace selector that is added
-/// to a peer admits all namespaces.
-fn is_replaced_whole(field: &str) -> bool {
-    matches!(field, "podSelector" | "policyTypes" | "ingress")
+/// Whether the first key that an item has is the same in the other item.
+fn is_same_item(keys: &[&str], item: &Json<'_>, other: &Json<'_>) -> bool {
+    let key = keys.iter().find(|key| item.member(key).is_some());
+    key.is_some_and(|key| item.get(key) == other.get(key))
 }
 
-/// Whether two values are the same, whatever the order of members.
+/// Whether two values are the same, whatever the order of members. Members that are not set do not
+/// count.
 fn is_equal(left: &Json<'_>, right: &Json<'_>) -> bool {
     match (left, right) {
         (Json::Object(members), Json::Object(others)) => {
-            members.len() == others.len()
-                && members
-                    .iter()
-                    .all(|(key, value)| right.get(key).is_some_and(|other| is_equal(value, other)))
+            let has = |value: &Json<'_>, other: Option<&Json<'_>>| match other {
+                Some(other) => is_equal(value, other),
+                None => is_unset(value),
+            };
+            members.iter().all(|(key, value)| has(value, right.get(key)))
+                && others.iter().all(|(key, value)| is_unset(value) || left.get(key).is_some())
         }
         (Json::Array(items), Json::Array(others)) => {
             items.len() == others.len() && items.iter().zip(others).all(|(item, other)| is_equal(item, other))
@@ -77,11 +76,15 @@ fn is_equal(left: &Json<'_>, right: &Json<'_>) -> bool {
 /// presence means something.
 fn is_dropped_by_server(field: &str, wanted: &Json<'_>) -> bool {
     match wanted {
-        Json::Null => true,
         Json::Object(members) => members.is_empty() && field != "emptyDir",
         Json::Array(items) => items.is_empty(),
-        _ => false,
+        _ => is_unset(wanted),
     }
+}
+
+/// Whether a value means that the field is not set: the API server drops it.
+fn is_unset(value: &Json<'_>) -> bool {
+    matches!(value, Json::Null) || value.as_str() == Some("")
 }
 
 /// Stands for the name of a member of `requests` or `limits`. No field has this name.
@@ -89,20 +92,6 @@ const QUANTITY: &str = "<quantity>";
 
 fn is_quantity_map(field: &str) -> bool {
     matches!(field, "requests" | "limits")
-}
-
-/// The merge key of the lists that server-side apply treats as maps, by field name (the OpenAPI
-/// documents of the built-in types publish them as `x-kubernetes-list-map-keys`). Other managers
-/// may add items to these. Lists without one are atomic.
-fn merge_key(field: &str) -> Option<&'static str> {
-    Some(match field {
-        "containers" | "initContainers" | "env" | "volumes" | "imagePullSecrets" | "claims" => "name",
-        "volumeMounts" => "mountPath",
-        "ports" => "name",
-        "conditions" => "type",
-        "ownerReferences" => "uid",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -134,6 +123,24 @@ mod tests {
     fn empty_values_that_the_server_drops_count_as_present() {
         assert!(check("{}", r#"{"limits":{},"tolerations":[]}"#));
         assert!(!check("{}", r#"{"emptyDir":{}}"#));
+    }
+
+    #[test]
+    fn atomic_maps_match_whole() {
+        for field in ["selector", "podSelector", "nodeSelector", "secretKeyRef"] {
+            let of = |members: &str| format!(r#"{{"{field}":{members}}}"#);
+            assert!(check(&of(r#"{"b":"2","a":"1"}"#), &of(r#"{"a":"1","b":"2"}"#)));
+            assert!(!check(&of(r#"{"a":"1","b":"2"}"#), &of(r#"{"a":"1"}"#)), "{field}");
+            assert!(!check(&of(r#"{"a":"1"}"#), &of(r#"{"a":"1","b":"2"}"#)), "{field}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_set_in_an_item_does_not_count() {
+        let desired = r#"{"tolerations":[{"key":"","operator":"Exists","tolerationSeconds":null}]}"#;
+        assert!(check(r#"{"tolerations":[{"operator":"Exists"}]}"#, desired));
+        assert!(!check(r#"{"tolerations":[{"operator":"Exists","effect":"NoExecute"}]}"#, desired));
+        assert!(check("{}", r#"{"a":""}"#));
     }
 
     #[test]

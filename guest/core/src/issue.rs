@@ -22,6 +22,10 @@ pub(crate) enum Reason {
     FieldOwnedByOther,
     /// A child could not be created or changed.
     ApplyFailed,
+    /// The registry pods are not made, since their NetworkPolicy does not exist.
+    NetworkPolicyMissing,
+    /// More objects name the cache as their owner than the host hands over.
+    TooManyChildren,
     /// A child could not be deleted.
     DeleteFailed,
     /// A Secret that the spec names does not exist.
@@ -48,6 +52,8 @@ impl Reason {
             Reason::NameTaken => "NameTaken",
             Reason::FieldOwnedByOther => "FieldOwnedByOther",
             Reason::ApplyFailed => "ApplyFailed",
+            Reason::NetworkPolicyMissing => "NetworkPolicyMissing",
+            Reason::TooManyChildren => "TooManyChildren",
             Reason::DeleteFailed => "DeleteFailed",
             Reason::SecretNotFound => "SecretNotFound",
             Reason::SecretUnknown => "SecretUnknown",

@@ -11,7 +11,7 @@
 //! let primary = r#"{"apiVersion":"cache.converged-computing.github.io/v1alpha1","kind":"OrasCache",
 //!     "metadata":{"name":"demo","namespace":"lab","uid":"u"}}"#;
 //! let plan = orascache_core::reconcile(&Observed { primary, ..Observed::default() })?;
-//! assert_eq!(plan.apply.len(), 3, "a NetworkPolicy, a Service and a StatefulSet");
+//! assert_eq!(plan.apply.len(), 2, "a NetworkPolicy and a Service; the pods follow the policy");
 //! # Ok::<(), orascache_contract::Error>(())
 //! ```
 

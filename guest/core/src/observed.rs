@@ -59,13 +59,25 @@ impl<'a> Object<'a> {
         self.metadata.member(name)
     }
 
+    /// An annotation, or a label where `map` is `labels`.
+    pub(crate) fn text_of(&self, map: &str, key: &str) -> Option<&'a str> {
+        self.metadata(map)?.get(key)?.as_str()
+    }
+
+    /// The entry of `ownerReferences` that names the controller.
+    fn controller(&self) -> Option<&'a Json<'a>> {
+        let owners = self.metadata("ownerReferences").and_then(Json::as_array).unwrap_or_default();
+        owners.iter().find(|owner| owner.get("controller") == Some(&Json::Bool(true)))
+    }
+
     /// Whether the controller of this object is the cache of that UID.
     fn is_controlled_by(&self, uid: &str) -> bool {
-        let owners = self.metadata("ownerReferences").and_then(Json::as_array).unwrap_or_default();
-        owners.iter().any(|owner| {
-            owner.get("controller") == Some(&Json::Bool(true))
-                && owner.get("uid").and_then(Json::as_str) == Some(uid)
-        })
+        self.controller().is_some_and(|owner| owner.get("uid").and_then(Json::as_str) == Some(uid))
+    }
+
+    /// Whether nothing controls this object.
+    pub(crate) fn is_uncontrolled(&self) -> bool {
+        self.controller().is_none()
     }
 
     fn is(&self, kind: &Kind, name: &str) -> bool {
@@ -103,6 +115,21 @@ pub(crate) fn parse_all<'a, T: AsRef<str>>(texts: &'a [T], list: &str) -> Result
         trees.push(fields::parse(text.as_ref(), "").map_err(|error| named(list, position, &error))?);
     }
     Ok(trees)
+}
+
+/// Parses those texts of one list that contain one of the names. A namespace may hold many others,
+/// which cannot matter. `list` names the list in errors.
+pub(crate) fn parse_mentioning<'a, T: AsRef<str>>(
+    texts: &'a [T],
+    names: &[&str],
+    list: &str,
+) -> Result<Vec<Json<'a>>, Error> {
+    let texts = texts.iter().map(AsRef::as_ref).enumerate();
+    let mentions = |text: &str| names.iter().any(|name| text.contains(name));
+    texts
+        .filter(|(_, text)| mentions(text))
+        .map(|(position, text)| fields::parse(text, "").map_err(|error| named(list, position, &error)))
+        .collect()
 }
 
 fn named(list: &str, position: usize, error: &Error) -> Error {

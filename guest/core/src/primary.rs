@@ -26,6 +26,13 @@ pub(crate) struct Metadata<'a> {
     pub(crate) is_being_deleted: bool,
 }
 
+impl Metadata<'_> {
+    /// Whether it describes an object of a cluster. A document for `orascache render` has no UID.
+    pub(crate) fn is_in_cluster(&self) -> bool {
+        !self.uid.is_empty()
+    }
+}
+
 /// Its spec. The fields are documented where the CRD is made from them.
 #[derive(Debug, Default)]
 pub(crate) struct Spec<'a> {

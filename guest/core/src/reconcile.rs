@@ -5,13 +5,14 @@ use crate::fields;
 use crate::issue::{Issue, Reason};
 use crate::issues::{self, Related};
 use crate::json::Json;
-use crate::kinds::{NETWORK_POLICY, SECRET, SERVICE, STATEFUL_SET};
-use crate::observed::{self, Objects};
+use crate::kinds::{NETWORK_POLICY, SECRET, SERVICE, STATEFUL_SET, VOLUME_CLAIM};
+use crate::observed::{self, Object, Objects};
 use crate::primary::Primary;
 use crate::settings::Settings;
-use crate::status::Facts;
+use crate::status::{Facts, Network};
 use crate::validate;
-use orascache_contract::{Error, Observed, Plan};
+use orascache_api::names::{CONSENT_ANNOTATION, labels};
+use orascache_contract::{Error, Failure, Kind, Observed, Plan};
 
 /// How messages call the two lists of the input.
 const OWNED: &str = "owned";
@@ -40,26 +41,37 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     let mut plan = Plan::default();
     let mut issues = Vec::new();
     let mut changes_stateful_set = false;
-    let mut defaults = Defaults::Current;
+    let mut wanted = None;
+    let pods_wait = pods_wait(&primary, &owned);
 
     let problems = validate::problems(&primary);
     if let Some(invalid) = issues::of_problems(&problems) {
         issues.push(invalid);
     } else {
-        issues.extend(issues::of_failures(&observed.failures));
-        issues.extend(references(&primary, observed)?);
+        let names = names_that_matter(&primary, &owned);
+        let related_trees = observed::parse_mentioning(&observed.related, &names, RELATED)?;
+        let related = Objects::of_namespace(primary.metadata.namespace, &related_trees, RELATED)?;
+        issues.extend(issues::of_omitted_children(&primary, &observed.omitted));
+        issues.extend(issues::of_failures(&primary, &observed.failures, pods_wait));
+        let known = Related { objects: &related, omitted: &observed.omitted };
+        issues.extend(issues::of_references(&primary, &known));
         issues.extend(issues::of_image(&primary, &settings));
         let storage = issues::of_storage(&primary, &owned, settings.maximum_storage);
-        let wanted = Wanted::of(&primary, &settings, &owned, storage.is_some());
-        defaults = wanted.defaults;
+        let all = Wanted::of(&primary, &settings, &owned, &related, storage.is_some());
         issues.extend(storage);
         if !issues.iter().any(Issue::freezes) {
-            changes_stateful_set = plan_children(&primary, &wanted, &owned, &mut plan);
+            let present = Present { owned: &owned, related: &related, pods_wait };
+            changes_stateful_set = plan_children(&primary, &all, &present, &mut plan);
         }
+        wanted = Some(all);
     }
     // Blocking issues come first. Otherwise the order of discovery stays.
     let (blocking, others): (Vec<_>, Vec<_>) = issues.into_iter().partition(Issue::blocks);
     let issues = [blocking, others].concat();
+    if pods_wait && !plan.apply.is_empty() && observed.failures.is_empty() {
+        // The next plan follows at once. It knows whether the policy could be made.
+        return Ok(plan);
+    }
 
     let stateful_set = owned.find(&STATEFUL_SET, primary.metadata.name);
     let left_to_others = issues.iter().any(|issue| issue.reason == Reason::FieldOwnedByOther);
@@ -68,7 +80,9 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         stateful_set,
         issues: &issues,
         outdated: changes_stateful_set && !left_to_others,
-        defaults_wait: defaults != Defaults::Current,
+        defaults_wait: wanted.as_ref().is_some_and(|wanted| wanted.defaults != Defaults::Current),
+        network: Network::of(&primary, wanted.as_ref(), &owned, &observed.failures),
+        operator_namespace: settings.operator_namespace,
         replicas: match stateful_set.filter(|_| left_to_others).and_then(|set| set.spec?.get("replicas")) {
             Some(Json::Int(replicas)) => *replicas,
             _ => primary.spec.replicas(),
@@ -80,17 +94,56 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-/// Issues of the objects that the spec names. Related objects are parsed only when the spec names
-/// any: a namespace may hold many.
-fn references<T: AsRef<str>>(primary: &Primary<'_>, observed: &Observed<T>) -> Result<Vec<Issue>, Error> {
+/// Whether the registry pods are not made yet, because their NetworkPolicy does not exist: any pod of
+/// the cluster could reach them. Pods that exist go on. A cache that was never in a cluster is
+/// printed as a whole.
+fn pods_wait(primary: &Primary<'_>, owned: &Objects<'_>) -> bool {
+    let name = primary.metadata.name;
+    primary.metadata.is_in_cluster()
+        && primary.spec.deploy()
+        && primary.spec.network_policy.is_enabled()
+        && owned.find(&STATEFUL_SET, name).is_none()
+        && owned.find(&NETWORK_POLICY, name).is_none_or(|policy| policy.is_being_deleted)
+}
+
+/// Names of the related objects that decisions depend on: those that the spec names, a volume claim
+/// that is no child, and children that lost their owner and that the spec does not want.
+fn names_that_matter<'a>(primary: &'a Primary<'a>, owned: &Objects<'_>) -> Vec<&'a str> {
     let spec = &primary.spec;
-    let claim = spec.storage.as_ref().and_then(|storage| storage.existing_claim.as_ref());
-    if spec.secret.is_none() && spec.oras_env.is_none() && claim.is_none() {
-        return Ok(Vec::new());
+    let mut names: Vec<&str> = spec.secret.into_iter().chain(spec.oras_env).collect();
+    if let Some(storage) = &spec.storage {
+        names.extend(storage.existing_claim);
+        let claim = desired::claim_name(primary);
+        if claim.is_some_and(|claim| owned.find(&VOLUME_CLAIM, &claim).is_none()) {
+            // The name of the claim begins with it.
+            names.push(primary.metadata.name);
+        }
     }
-    let trees = observed::parse_all(&observed.related, RELATED)?;
-    let objects = &Objects::of_namespace(primary.metadata.namespace, &trees, RELATED)?;
-    Ok(issues::of_references(primary, &Related { objects, omitted: &observed.omitted }))
+    if !spec.deploy() || !spec.network_policy.is_enabled() {
+        names.push(primary.metadata.name);
+    }
+    names
+}
+
+/// What exists.
+struct Present<'p, 'a> {
+    owned: &'p Objects<'a>,
+    related: &'p Objects<'a>,
+    pods_wait: bool,
+}
+
+impl<'p, 'a> Present<'p, 'a> {
+    /// The child of that name, also if it lost its owner reference.
+    fn find(&self, primary: &Primary<'_>, kind: &Kind, name: &str) -> Option<&'p Object<'a>> {
+        // Of kinds that are not related, the host shows nothing but strays. Of Secrets it shows all.
+        let is_stray = |object: &&Object<'_>| {
+            object.is_uncontrolled()
+                && (*kind != SECRET
+                    || (object.text_of("labels", labels::MANAGED_BY) == Some(labels::MANAGED_BY_VALUE)
+                        && object.text_of("labels", labels::INSTANCE) == Some(primary.metadata.name)))
+        };
+        self.owned.find(kind, name).or_else(|| self.related.find(kind, name).filter(is_stray))
+    }
 }
 
 /// What a cache should have.
@@ -102,11 +155,40 @@ struct Wanted<'a> {
     defaults: Defaults,
 }
 
+impl Network {
+    /// What is known about the NetworkPolicy of the cache. `wanted` is `None` for an invalid spec.
+    fn of(
+        primary: &Primary<'_>,
+        wanted: Option<&Wanted<'_>>,
+        owned: &Objects<'_>,
+        failures: &[Failure],
+    ) -> Self {
+        if !primary.spec.deploy() {
+            return Network::Unused;
+        }
+        if !primary.spec.network_policy.is_enabled() {
+            return Network::Disabled;
+        }
+        let Some(policy) = owned.find(&NETWORK_POLICY, primary.metadata.name) else {
+            return Network::Missing;
+        };
+        let mut children = wanted.into_iter().flat_map(|wanted| &wanted.children);
+        let differs =
+            children.find(|child| *child.kind == NETWORK_POLICY).is_some_and(|child| !child.has_spec(policy));
+        // A difference without a failure is mended by this plan.
+        if differs && failures.iter().any(|failure| failure.target.kind == NETWORK_POLICY) {
+            return Network::Changed;
+        }
+        Network::Restricted
+    }
+}
+
 impl<'a> Wanted<'a> {
     fn of(
         primary: &'a Primary<'a>,
         settings: &Settings<'a>,
         owned: &Objects<'_>,
+        related: &Objects<'_>,
         keep_claim_as_it_is: bool,
     ) -> Self {
         let mut wanted = Wanted { children: Vec::with_capacity(5), defaults: Defaults::Current };
@@ -116,7 +198,12 @@ impl<'a> Wanted<'a> {
         }
         wanted.children.extend(desired::network_policy(primary, settings.operator_namespace));
         if !keep_claim_as_it_is {
-            wanted.children.extend(desired::volume_claim(primary));
+            let name = desired::claim_name(primary);
+            let free = name
+                .and_then(|name| related.find(&VOLUME_CLAIM, &name))
+                .filter(|claim| claim.is_uncontrolled());
+            let consent = free.and_then(|claim| claim.text_of("annotations", CONSENT_ANNOTATION));
+            wanted.children.extend(desired::volume_claim(primary, consent == Some(primary.metadata.name)));
         }
         wanted.children.extend(desired::literal_http_secret(primary));
         wanted.children.push(desired::service(primary));
@@ -130,7 +217,13 @@ impl<'a> Wanted<'a> {
 
 /// Plans the writes that make the children as wanted. Returns whether that changes the StatefulSet
 /// in more than its stamps.
-fn plan_children(primary: &Primary<'_>, wanted: &Wanted<'_>, owned: &Objects<'_>, plan: &mut Plan) -> bool {
+fn plan_children(
+    primary: &Primary<'_>,
+    wanted: &Wanted<'_>,
+    present: &Present<'_, '_>,
+    plan: &mut Plan,
+) -> bool {
+    let owned = present.owned;
     let mut changes_stateful_set = false;
     if primary.spec.deploy()
         && let Some((name, generated)) = desired::generated_http_secret(primary)
@@ -141,7 +234,7 @@ fn plan_children(primary: &Primary<'_>, wanted: &Wanted<'_>, owned: &Objects<'_>
     for child in &wanted.children {
         let is_pods = *child.kind == STATEFUL_SET;
         let observed = owned.find(child.kind, &child.name);
-        if (is_pods && wanted.defaults == Defaults::Unknown)
+        if (is_pods && (present.pods_wait || wanted.defaults == Defaults::Unknown))
             || observed.is_some_and(|object| child.is_up_to_date(object))
         {
             continue;
@@ -163,7 +256,7 @@ fn plan_children(primary: &Primary<'_>, wanted: &Wanted<'_>, owned: &Objects<'_>
         if wanted.children.iter().any(|child| child.kind == kind && child.name == name) {
             continue;
         }
-        if let Some(object) = owned.find(kind, name).filter(|object| !object.is_being_deleted) {
+        if let Some(object) = present.find(primary, kind, name).filter(|object| !object.is_being_deleted) {
             plan.delete.push(object.reference(kind));
         }
     }

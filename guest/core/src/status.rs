@@ -30,6 +30,10 @@ pub(crate) struct Facts<'f, 'a> {
     /// Whether defaults of this version wait for the next edit of the spec, since they would
     /// restart a registry without storage.
     pub(crate) defaults_wait: bool,
+    /// Who reaches the registry.
+    pub(crate) network: Network,
+    /// The operator's namespace, whose pods the NetworkPolicy admits.
+    pub(crate) operator_namespace: &'f str,
     /// How many pods there should be: as the spec says, or as the StatefulSet says where another
     /// field manager owns the field.
     pub(crate) replicas: i64,
@@ -39,8 +43,25 @@ pub(crate) struct Facts<'f, 'a> {
     pub(crate) now: u64,
 }
 
+/// What is known about the NetworkPolicy of a cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Network {
+    /// There is no registry to reach.
+    Unused,
+    /// The spec wants no policy.
+    Disabled,
+    /// The policy does not exist.
+    Missing,
+    /// The policy is not as the spec asks, and could not be made so.
+    Changed,
+    /// The policy exists.
+    Restricted,
+}
+
 /// Reason of Progressing while defaults wait.
 const DEFAULTS_WAIT: &str = "DefaultsWait";
+/// Reason of NetworkRestricted where the spec wants no policy.
+const NETWORK_POLICY_DISABLED: &str = "NetworkPolicyDisabled";
 
 /// One condition, before its transition time is known.
 struct Condition<'c> {
@@ -54,7 +75,7 @@ impl Facts<'_, '_> {
     /// The status that should be written, `None` if it is there already; and the events about the
     /// change.
     pub(crate) fn changes(&self) -> (Option<String>, Vec<Event>) {
-        let conditions = [self.ready(), self.progressing(), self.degraded()];
+        let conditions = [self.ready(), self.progressing(), self.degraded(), self.network_restricted()];
         let written = self.primary.status;
         let old = |kind: &str| {
             let list = written?.get("conditions")?.as_array()?;
@@ -172,6 +193,44 @@ impl Facts<'_, '_> {
         Condition { kind: "Degraded", is_true, reason, message }
     }
 
+    /// Whether a NetworkPolicy says who reaches the registry. A cluster's network plugin may ignore
+    /// it, which nobody can see from here.
+    fn network_restricted(&self) -> Condition<'_> {
+        let primary = self.primary;
+        let name = primary.metadata.name;
+        let (is_true, reason, message) = match self.network {
+            Network::Unused => (true, "RegistryNotDeployed", "There is no registry to reach.".to_owned()),
+            Network::Disabled => (
+                false,
+                NETWORK_POLICY_DISABLED,
+                "Any pod of the cluster that reaches the registry can read and overwrite its artifacts, because spec.networkPolicy.enabled is false."
+                    .to_owned(),
+            ),
+            Network::Missing => (
+                false,
+                "NetworkPolicyMissing",
+                format!("NetworkPolicy {name} does not exist. Without it any pod of the cluster may reach the registry."),
+            ),
+            Network::Changed => (
+                false,
+                "NetworkPolicyChanged",
+                format!("NetworkPolicy {name} is not as the spec asks: the condition Degraded says why."),
+            ),
+            Network::Restricted => {
+                let mut namespaces = vec![primary.metadata.namespace, self.operator_namespace];
+                namespaces.extend(&primary.spec.network_policy.allowed_namespaces);
+                namespaces.sort_unstable();
+                namespaces.dedup();
+                let message = format!(
+                    "NetworkPolicy {name} admits pods of these namespaces: {}. Only a network plugin that enforces NetworkPolicies keeps others out.",
+                    namespaces.join(", ")
+                );
+                (true, "NetworkPolicyExists", message)
+            }
+        };
+        Condition { kind: "NetworkRestricted", is_true, reason, message: message.into() }
+    }
+
     fn freezing_issue(&self) -> Option<&Issue> {
         self.issues.iter().find(|issue| issue.freezes())
     }
@@ -214,11 +273,11 @@ impl Facts<'_, '_> {
         ])
     }
 
-    /// Events about changes: another status or reason of Ready or Degraded, and a deprecated field
-    /// in a spec that is seen for the first time.
+    /// Events about changes: another status or reason of Ready or Degraded, a NetworkPolicy that is
+    /// switched off, and a deprecated field in a spec that is seen for the first time.
     fn events<'j>(
         &self,
-        conditions: &[Condition<'_>; 3],
+        conditions: &[Condition<'_>; 4],
         old: &impl Fn(&str) -> Option<&'j Json<'j>>,
     ) -> Vec<Event> {
         let mut events = Vec::new();
@@ -226,7 +285,7 @@ impl Facts<'_, '_> {
             let text = |member| old(condition.kind).and_then(|old| old.get(member)).and_then(Json::as_str);
             text("status") != Some(status_text(condition.is_true)) || text("reason") != Some(condition.reason)
         };
-        let [ready, _, degraded] = conditions;
+        let [ready, _, degraded, network] = conditions;
         if is_new(ready) && !(degraded.is_true && degraded.reason == ready.reason) {
             events.push(Event {
                 severity: Severity::Normal,
@@ -241,6 +300,14 @@ impl Facts<'_, '_> {
                 reason: degraded.reason.into(),
                 action: "Reconcile".into(),
                 note: degraded.message.clone().into_owned(),
+            });
+        }
+        if network.reason == NETWORK_POLICY_DISABLED && is_new(network) {
+            events.push(Event {
+                severity: Severity::Warning,
+                reason: network.reason.into(),
+                action: "Reconcile".into(),
+                note: network.message.clone().into_owned(),
             });
         }
         let seen = self.primary.status.and_then(|status| status.get("observedGeneration"));

@@ -50,8 +50,7 @@ fn a_converged_cache_has_an_empty_plan() {
 #[test]
 fn a_cache_is_ready_only_when_it_is_rolled_out() {
     let mut world = World::new(spec("{}"));
-    let plan = world.plan();
-    world.execute(&plan);
+    world.start();
     assert_eq!(world.condition("Ready")["reason"], "RegistryStarting");
     assert_eq!(world.condition("Progressing")["status"], "True");
     world.settle();
@@ -106,10 +105,39 @@ fn an_edited_child_is_applied_again() {
         "evil".into();
     assert_eq!(world.plan().apply.len(), 1);
     world.settle();
-    world.children.get_mut("Service/demo").unwrap()["spec"]["selector"]["x"] = "y".into();
+    let edit = |world: &mut World, pointer: &str, member: &str, value: Value| {
+        world.children.get_mut("Service/demo").unwrap().pointer_mut(pointer).unwrap()[member] = value;
+    };
+    edit(&mut world, "/metadata/labels", "x", json!("y"));
+    edit(&mut world, "/spec", "sessionAffinity", json!("ClientIP"));
     assert!(world.plan().is_empty(), "a field of another manager is left alone");
-    world.children.get_mut("Service/demo").unwrap()["metadata"]["labels"] = json!({});
+    edit(&mut world, "/spec/selector", "x", json!("y"));
+    assert_eq!(world.plan().apply.len(), 1, "a selector is desired as a whole");
+    world.settle();
+    edit(&mut world, "/metadata", "labels", json!({}));
     assert_eq!(world.plan().apply.len(), 1);
+}
+
+#[test]
+fn what_somebody_adds_to_an_atomic_value_is_taken_back() {
+    let mut world =
+        World::new(spec(r#"{"nodeSelector":{"disk":"ssd"},"tolerations":[{"key":"","operator":"Exists"}]}"#));
+    world.settle();
+    let pod = "/spec/template/spec";
+    for (pointer, member, value) in [
+        ("/nodeSelector", "zone", json!("a")),
+        ("/tolerations/0", "effect", json!("NoExecute")),
+        ("", "tolerations", json!([{"operator": "Exists"}, {"key": "b"}])),
+    ] {
+        let set = world.children.get_mut("StatefulSet/demo").unwrap();
+        set.pointer_mut(&format!("{pod}{pointer}")).unwrap()[member] = value;
+        assert_eq!(world.plan().apply.len(), 1, "{pointer}/{member}");
+        world.settle();
+    }
+    // What the API server drops is no difference.
+    let set = world.children.get_mut("StatefulSet/demo").unwrap();
+    set.pointer_mut(&format!("{pod}/tolerations/0")).unwrap().as_object_mut().unwrap().remove("key");
+    assert!(world.plan().is_empty());
 }
 
 #[test]
@@ -128,8 +156,11 @@ fn a_generated_secret_is_generated_once_and_kept() {
         World::new(spec(r#"{"replicas":2,"storage":{"size":"1Gi","accessModes":["ReadWriteMany"]}}"#));
     let plan = world.plan();
     assert_eq!(plan.generate.len(), 1);
+    world.execute(&plan);
     assert!(
-        plan.apply
+        world
+            .plan()
+            .apply
             .iter()
             .any(|object| object.contains("REGISTRY_HTTP_SECRET") && object.contains("demo-http-secret"))
     );
@@ -143,6 +174,8 @@ fn a_generated_secret_is_generated_once_and_kept() {
 #[test]
 fn a_literal_secret_moves_into_a_secret_that_is_deleted_with_the_literal() {
     let mut world = World::new(spec(r#"{"secrets":{"registryHttp":"literal"}}"#));
+    let plan = world.plan();
+    world.execute(&plan);
     let plan = world.plan();
     let set = plan.apply.iter().find(|object| object.contains("StatefulSet")).unwrap();
     assert!(!set.contains("literal\"") && set.contains("demo-registry-http"));

@@ -172,6 +172,6 @@ fn related_objects_of_another_namespace_do_not_count() {
     let mut secret = world::secret("mysecret");
     secret["metadata"]["namespace"] = "attacker".into();
     world.related.push(secret);
-    let status = world.plan().status.unwrap();
-    assert!(status.contains("SecretNotFound"), "{status}");
+    world.start();
+    assert_eq!(world.condition("Ready")["reason"], "SecretNotFound");
 }

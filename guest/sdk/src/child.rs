@@ -2,7 +2,7 @@
 
 use crate::object::Object;
 use orascache_contract::digest::Digest;
-use orascache_contract::{Kind, Plan};
+use orascache_contract::{Kind, Plan, merge};
 use serde_json::{Value, json};
 
 impl Object {
@@ -65,11 +65,12 @@ impl Child {
 
     /// Adds the child to `plan.apply` unless one of the observed objects is as it should be.
     ///
-    /// What the API server and other writers added does not count, except in lists, which are
-    /// compared item by item.
+    /// What the API server and other writers added does not count, except in atomic lists and maps
+    /// ([`merge`]), where every addition is a change. So write down the defaults of the API server
+    /// within such lists, such as the `protocol` of a port of a NetworkPolicy.
     pub fn apply_unless_current(self, owned: &[Object], plan: &mut Plan) {
         let wanted = self.finish();
-        if !owned.iter().any(|observed| is_subset(&wanted, observed)) {
+        if !owned.iter().any(|observed| is_subset("", &wanted, observed)) {
             plan.apply.push(wanted.to_string());
         }
     }
@@ -83,22 +84,49 @@ impl Child {
     }
 }
 
-/// Whether everything wanted is there. Null is wanted nowhere: the API server drops it.
-fn is_subset(wanted: &Value, observed: &Value) -> bool {
+/// Whether everything wanted is there. `field` is the name of the field that holds the two values.
+fn is_subset(field: &str, wanted: &Value, observed: &Value) -> bool {
     match (wanted, observed) {
-        (Value::Null, _) => true,
+        (Value::Object(_), Value::Object(_)) if merge::is_atomic_map(field) => is_equal(wanted, observed),
         (Value::Object(wanted), Value::Object(_)) => {
-            wanted.iter().all(|(name, value)| is_subset(value, &observed[name]))
+            wanted.iter().all(|(name, value)| is_subset(name, value, &observed[name]))
         }
-        (Value::Array(wanted), Value::Array(observed)) => {
-            wanted.len() == observed.len()
-                && wanted.iter().zip(observed).all(|(wanted, observed)| is_subset(wanted, observed))
-        }
+        (Value::Array(items), Value::Array(found)) => match merge::item_keys(field) {
+            keys if keys.is_empty() || !items.iter().all(Value::is_object) => is_equal(wanted, observed),
+            keys => items.iter().all(|item| {
+                found.iter().any(|other| is_same_item(keys, item, other) && is_subset("", item, other))
+            }),
+        },
         // The API server drops empty maps and lists.
         (Value::Object(wanted), Value::Null) => wanted.is_empty(),
         (Value::Array(wanted), Value::Null) => wanted.is_empty(),
-        _ => wanted == observed,
+        _ => wanted == observed || (is_dropped(wanted) && is_dropped(observed)),
     }
+}
+
+/// Whether the first key that an item has is the same in the other item.
+fn is_same_item(keys: &[&str], item: &Value, other: &Value) -> bool {
+    let key = keys.iter().find(|key| !item[**key].is_null());
+    key.is_some_and(|key| item[*key] == other[*key])
+}
+
+/// Whether two values are the same but for members that the API server drops.
+fn is_equal(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Object(members), Value::Object(others)) => {
+            let all = members.keys().chain(others.keys());
+            all.into_iter().all(|name| is_equal(&left[name], &right[name]))
+        }
+        (Value::Array(items), Value::Array(others)) => {
+            items.len() == others.len() && items.iter().zip(others).all(|(item, other)| is_equal(item, other))
+        }
+        _ => left == right || (is_dropped(left) && is_dropped(right)),
+    }
+}
+
+/// Whether the API server drops such a value of an optional field.
+fn is_dropped(value: &Value) -> bool {
+    value.is_null() || value == ""
 }
 
 #[cfg(test)]
@@ -143,5 +171,50 @@ mod tests {
         assert!(fewer.is_some(), "the digest says that a key left");
         observed["data"]["k"] = "edited".into();
         assert!(applied(wanted(), &[observed]).is_some());
+    }
+
+    #[test]
+    fn what_is_added_to_an_atomic_value_is_a_change() {
+        let spec = json!({
+            "podSelector": {"matchLabels": {"app": "cache"}},
+            "ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": 5000, "protocol": "TCP"}]}],
+            "containers": [{"name": "c", "args": ["a"]}],
+            "limits": null, "note": "", "volumes": ["a text"], "selector": {"app": "cache", "none": null},
+        });
+        let compare = |change: &dyn Fn(&mut Value)| {
+            let mut observed = spec.clone();
+            change(&mut observed);
+            is_subset("", &spec, &observed)
+        };
+        for (what, change) in [
+            ("nothing", &|_: &mut Value| {}),
+            ("a default", &|spec: &mut Value| spec["containers"][0]["imagePullPolicy"] = json!("Always")),
+            ("another item", &|spec: &mut Value| {
+                spec["containers"].as_array_mut().expect("a list").insert(0, json!({"name": "b"}));
+            }),
+            ("dropped members", &|spec: &mut Value| {
+                for name in ["limits", "note"] {
+                    spec.as_object_mut().expect("an object").remove(name);
+                }
+                spec["selector"].as_object_mut().expect("an object").remove("none");
+            }),
+        ] as [(&str, &dyn Fn(&mut Value)); 4]
+        {
+            assert!(compare(change), "{what}");
+        }
+        for (pointer, value) in [
+            ("/podSelector/matchLabels", json!({"app": "cache", "more": "x"})),
+            ("/selector", json!({"app": "cache", "more": "x"})),
+            ("/ingress/0/from/0", json!({"podSelector": {}, "namespaceSelector": {}})),
+            ("/ingress/0/from/0", json!({"namespaceSelector": {}})),
+            ("/ingress", json!([{}])),
+            ("/containers/0/args", json!(["a", "b"])),
+            ("/containers/0/name", json!("d")),
+            ("/volumes", json!(["a text", "another"])),
+        ] {
+            let changes =
+                compare(&|spec: &mut Value| *spec.pointer_mut(pointer).expect("a value") = value.clone());
+            assert!(!changes, "{pointer}: {value}");
+        }
     }
 }

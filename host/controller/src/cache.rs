@@ -21,15 +21,17 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// How many tombstones are kept: many more than writes can be under way.
 const MAX_TOMBSTONES: usize = 256;
 
-/// Largest amount of JSON text of one related kind that a reconciler gets, in bytes: 8 MiB. A guest
-/// has tens of MiB of memory, and one namespace with large objects must not use all of it up.
-const MAX_RELATED_BYTES: usize = 8 << 20;
+/// Largest amount of JSON text that a reconciler gets of one related kind, and of all children of a
+/// primary together, in bytes: 8 MiB. A guest has tens of MiB of memory. One namespace with large
+/// objects must not use all of it up, nor must objects whose owner references name the primary,
+/// which anybody in its namespace may make.
+const MAX_BYTES: usize = 8 << 20;
 
 pub(crate) struct Cache {
     watches: Vec<Watch>,
     scopes: Vec<Scope>,
     ownership: Ownership,
-    max_related_bytes: usize,
+    max_bytes: usize,
     state: RwLock<State>,
 }
 
@@ -40,6 +42,8 @@ struct State {
     roles: Roles,
     /// Children by the UID of their controller.
     children: HashMap<Box<str>, BTreeSet<(KindIndex, Key)>>,
+    /// Objects that our field manager wrote and that nothing controls.
+    strays: BTreeSet<(Key, KindIndex)>,
     /// Primaries by UID.
     primaries: HashMap<Box<str>, Key>,
     /// UIDs of objects that we deleted and whose deletion the watch has not confirmed.
@@ -47,6 +51,9 @@ struct State {
     /// UIDs of objects whose deletion the watch reported: a late answer to a write does not bring
     /// them back.
     tombstones: VecDeque<Box<str>>,
+    /// Names that primaries need and that objects of others have: any change of such an object
+    /// concerns these primaries.
+    awaited: HashMap<(KindIndex, Key), BTreeSet<Key>>,
     /// Scopes of kinds that the API server does not have, or that may not be listed.
     absent: BTreeSet<Scope>,
 }
@@ -78,7 +85,7 @@ impl Cache {
     pub(crate) fn new(watches: Vec<Watch>, scopes: Vec<Scope>, ownership: Ownership, roles: Roles) -> Self {
         let objects = watches.iter().map(|_| Objects::default()).collect();
         let state = RwLock::new(State { objects, roles, ..State::default() });
-        Cache { watches, scopes, ownership, max_related_bytes: MAX_RELATED_BYTES, state }
+        Cache { watches, scopes, ownership, max_bytes: MAX_BYTES, state }
     }
 
     /// Adds the roles of another reconciler: from now on changes concern primaries by them too.
@@ -140,19 +147,20 @@ impl Cache {
             Source::Write if state.tombstones.contains(&object.uid) => return Vec::new(),
             Source::Write => {}
         }
-        let Some(objects) = state.objects.get_mut(kind) else { return Vec::new() };
+        let mut concerned = state.waiting(kind, &object, source);
+        let Some(objects) = state.objects.get_mut(kind) else { return concerned };
         let relist = objects.relist(&object.key);
         let old = match objects.by_key.get_mut(&object.key) {
             Some(entry) if entry.object.revision() > object.revision() => {
                 entry.seen_in = relist;
-                return Vec::new();
+                return concerned;
             }
             Some(entry) => {
                 entry.seen_in = relist;
                 let unchanged = entry.object.looks_like(&object);
                 let old = std::mem::replace(&mut entry.object, object.clone());
                 if unchanged {
-                    return Vec::new();
+                    return concerned;
                 }
                 Some(old)
             }
@@ -165,7 +173,7 @@ impl Cache {
             state.unlink(kind, old);
         }
         state.link(kind, &object);
-        let mut concerned = state.concerned(kind, &object);
+        concerned.extend(state.concerned(kind, &object));
         if let Some(old) = &old {
             concerned.extend(state.concerned(kind, old));
         }
@@ -180,16 +188,23 @@ impl Cache {
         if state.tombstones.len() > MAX_TOMBSTONES {
             state.tombstones.pop_front();
         }
-        let Some(objects) = state.objects.get_mut(kind) else { return Vec::new() };
+        let mut concerned = state.waiting(kind, object, Source::Watch);
+        let Some(objects) = state.objects.get_mut(kind) else { return concerned };
         match objects.by_key.get(&object.key) {
             Some(entry) if entry.object.uid == object.uid => {}
             // An object of the same name was created meanwhile.
-            _ => return Vec::new(),
+            _ => return concerned,
         }
-        let Some(entry) = objects.by_key.remove(&object.key) else { return Vec::new() };
-        let concerned = state.concerned(kind, &entry.object);
+        let Some(entry) = objects.by_key.remove(&object.key) else { return concerned };
+        concerned.extend(state.concerned(kind, &entry.object));
         state.unlink(kind, &entry.object);
         concerned
+    }
+
+    /// Has the next change of an object concern a primary that needs its name. The cache keeps little
+    /// of such an object, so that any change counts.
+    pub(crate) fn await_change(&self, kind: KindIndex, key: Key, primary: &Key) {
+        self.write().awaited.entry((kind, key)).or_default().insert(primary.clone());
     }
 
     /// Hides an object that we deleted until the watch reports its deletion.
@@ -240,7 +255,7 @@ impl Cache {
     fn bytes_held(&self) -> usize {
         let state = self.read();
         let entries = state.objects.iter().flat_map(|objects| objects.by_key.values());
-        let managers = |object: &Stored| object.other_managers.as_ref().map_or(0, |text| text.len());
+        let managers = |object: &Stored| object.managers.as_ref().map_or(0, |text| text.len());
         entries.map(|entry| entry.object.text.len() + managers(&entry.object)).sum()
     }
 
@@ -271,6 +286,14 @@ impl Objects {
 }
 
 impl State {
+    /// Primaries that wait for a change of this object. The watch reports it.
+    fn waiting(&mut self, kind: KindIndex, object: &Stored, source: Source) -> Vec<Key> {
+        if source == Source::Write || self.awaited.is_empty() {
+            return Vec::new();
+        }
+        self.awaited.remove(&(kind, object.key.clone())).into_iter().flatten().collect()
+    }
+
     /// Primaries that a change of this object concerns.
     fn concerned(&self, kind: KindIndex, object: &Stored) -> Vec<Key> {
         let mut keys = Vec::new();
@@ -300,11 +323,17 @@ impl State {
         if let Some(controller) = &object.controller {
             self.children.entry(controller.clone()).or_default().insert((kind, object.key.clone()));
         }
+        if object.is_stray {
+            self.strays.insert((object.key.clone(), kind));
+        }
     }
 
     fn unlink(&mut self, kind: KindIndex, object: &Stored) {
         if kind == PRIMARY {
             self.primaries.remove(&object.uid);
+        }
+        if object.is_stray {
+            self.strays.remove(&(object.key.clone(), kind));
         }
         if let Some(controller) = &object.controller
             && let Some(children) = self.children.get_mut(controller)

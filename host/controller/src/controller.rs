@@ -3,6 +3,7 @@
 use crate::active::ActiveReconciler;
 use crate::activity::Activity;
 use crate::cache::Cache;
+use crate::complaints::Complaints;
 use crate::decoded::Ownership;
 use crate::executor::Executor;
 use crate::failures::Failures;
@@ -96,6 +97,7 @@ impl Controller {
             cache: cache.clone(),
             queue: Queue::new(options.backoff, activity.clone()),
             failures: Failures::default(),
+            complaints: Complaints::default(),
             questions: Questions::new(options.artifacts, activity.clone()),
             executor,
             description,

@@ -72,13 +72,16 @@ impl Decoded {
         object.insert("kind".to_owned(), watch.kind.kind.as_ref().into());
         let metadata = object.get_mut("metadata")?.as_object_mut()?;
         let managed = metadata.remove("managedFields");
-        let controller = controller(metadata.get("ownerReferences"), &ownership.primary);
+        let owners = metadata.get("ownerReferences");
+        let controller = controller(owners, &ownership.primary);
+        let is_stray = controlling(owners).is_none()
+            && managed.as_ref().is_some_and(|entries| has_manager(entries, &ownership.field_manager));
         let retention = if controller.is_some() { &watch.kept.children } else { &watch.kept.others };
         // Objects that are stored in part are never applied.
         let managed = managed.filter(|_| *retention == Retention::Whole);
-        let other_managers = managed.and_then(|managed| other_managers(managed, &ownership.field_manager));
+        let managers = managed.and_then(|managed| managers(managed, &ownership.field_manager));
         let text = serde_json::to_string(&retention.reduce(value)).ok()?.into();
-        Some(Stored { key, uid, resource_version, controller, text, other_managers })
+        Some(Stored { key, uid, resource_version, controller, text, managers, is_stray })
     }
 
     /// Namespace and name, for messages.
@@ -90,6 +93,11 @@ impl Decoded {
         )
     }
 
+    /// The object as the API server sent it.
+    pub(crate) fn value(&self) -> &Value {
+        &self.value
+    }
+
     /// Whether it is being deleted.
     pub(crate) fn is_being_deleted(&self) -> bool {
         self.value.pointer("/metadata/deletionTimestamp").is_some()
@@ -99,8 +107,7 @@ impl Decoded {
 /// UID of the controller, when the owner reference names the primary's kind in any version: a child
 /// that was made before an upgrade names the version of then.
 fn controller(references: Option<&Value>, primary: &Kind) -> Option<Box<str>> {
-    let is_controller = |reference: &&Value| reference.get("controller") == Some(&Value::Bool(true));
-    let reference = references?.as_array()?.iter().find(is_controller)?;
+    let reference = controlling(references)?;
     let api_version = reference.get("apiVersion").and_then(Value::as_str)?;
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
     let kind = reference.get("kind").and_then(Value::as_str)?;
@@ -110,18 +117,37 @@ fn controller(references: Option<&Value>, primary: &Kind) -> Option<Box<str>> {
     reference.get("uid").and_then(Value::as_str).map(Into::into)
 }
 
-/// The entries of other managers, which our applies can conflict with. Entries about a status are
-/// left out.
-fn other_managers(managed: Value, field_manager: &str) -> Option<Box<str>> {
-    let Value::Array(entries) = managed else { return None };
-    let text =
-        |entry: &Value, name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let others: Vec<Value> = entries
-        .into_iter()
-        .filter(|entry| text(entry, "subresource") != "status")
-        .filter(|entry| text(entry, "manager") != field_manager || text(entry, "operation") != "Apply")
-        .collect();
-    if others.is_empty() { None } else { serde_json::to_string(&others).ok().map(String::into_boxed_str) }
+/// The entry of ownerReferences that names the controller, whatever it is.
+pub(crate) fn controlling(references: Option<&Value>) -> Option<&Value> {
+    let is_controller = |reference: &&Value| reference.get("controller") == Some(&Value::Bool(true));
+    references?.as_array()?.iter().find(is_controller)
+}
+
+/// All entries of managedFields but those about a status, where our applies can conflict with any.
+fn managers(mut managed: Value, field_manager: &str) -> Option<Box<str>> {
+    let entries = managed.as_array_mut()?;
+    entries.retain(|entry| !is_about_status(entry));
+    let is_our_apply =
+        |entry: &Value| text(entry, "manager") == field_manager && text(entry, "operation") == "Apply";
+    if entries.iter().all(is_our_apply) {
+        return None;
+    }
+    serde_json::to_string(&managed).ok().map(String::into_boxed_str)
+}
+
+/// Whether managedFields say that a manager set fields outside of the status.
+pub(crate) fn has_manager(managed: &Value, field_manager: &str) -> bool {
+    let mut entries = managed.as_array().into_iter().flatten();
+    entries.any(|entry| !is_about_status(entry) && text(entry, "manager") == field_manager)
+}
+
+fn is_about_status(entry: &Value) -> bool {
+    text(entry, "subresource") == "status"
+}
+
+/// A member that is a text; empty where there is none.
+fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// An object that was asked for without its content (`PartialObjectMetadata`).
@@ -207,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn managed_fields_are_dropped_and_entries_of_other_managers_are_noted() {
+    fn managed_fields_are_dropped_and_entries_are_noted_where_there_are_other_managers() {
         let managed = json!({"managedFields": [
             {"manager": "us", "operation": "Apply", "fieldsV1": {}},
             {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {}}},
@@ -215,9 +241,26 @@ mod tests {
         ]});
         let stored = store(named(managed)).expect("stored");
         assert!(!stored.text.contains("managedFields") && stored.text.contains("\"kind\":\"Service\""));
-        let others = stored.other_managers.expect("one entry");
-        assert!(others.contains("kubectl-edit") && !others.contains("kubelet"));
+        let managers = stored.managers.expect("two entries");
+        assert!(
+            managers.contains("kubectl-edit") && managers.contains("us") && !managers.contains("kubelet")
+        );
         assert_eq!(stored.key.to_string(), "s/n");
+        let ours = json!({"managedFields": [{"manager": "us", "operation": "Apply", "fieldsV1": {}}]});
+        assert_eq!(store(named(ours)).expect("stored").managers, None);
+    }
+
+    #[test]
+    fn a_stray_has_no_controller_and_fields_of_ours() {
+        let is_stray = |owners: Value, manager: &str, subresource: &str| {
+            let entry = json!({"manager": manager, "operation": "Apply", "subresource": subresource});
+            let metadata = json!({"ownerReferences": owners, "managedFields": [entry]});
+            store(named(metadata)).expect("stored").is_stray
+        };
+        let owner = |kind: &str, controller: bool| json!([{"apiVersion": "example.org/v1", "kind": kind, "uid": "u", "controller": controller}]);
+        assert!(is_stray(json!(null), "us", "") && is_stray(owner("P", false), "us", ""));
+        assert!(!is_stray(owner("P", true), "us", "") && !is_stray(owner("Q", true), "us", ""));
+        assert!(!is_stray(json!([]), "kubectl", "") && !is_stray(json!([]), "us", "status"));
     }
 
     #[test]
@@ -268,8 +311,8 @@ mod tests {
             store_as(kind("Service"), kept.clone(), object).expect("stored")
         };
         let (child, other) = (stored("P"), stored("Q"));
-        assert!(child.text.contains("annotations") && child.other_managers.is_some());
-        assert!(!other.text.contains("annotations") && other.other_managers.is_none());
+        assert!(child.text.contains("annotations") && child.managers.is_some());
+        assert!(!other.text.contains("annotations") && other.managers.is_none());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Carries out a plan, in order: generate, apply, patch, delete, status, events.
 
+mod adopt;
 mod apply;
 mod events;
 mod secrets;
@@ -10,7 +11,7 @@ use crate::decoded::Decoded;
 use crate::may_write::MayWrite;
 use crate::object::Key;
 use crate::permit::{Permit, Planned, PlannedPatch};
-use crate::requests::{api, api_resource, failure, has_code, target};
+use crate::requests::{api, api_resource, failure, has_code, is_final, target};
 use crate::roles::Roles;
 use apply::Applier;
 use events::Events;
@@ -47,16 +48,22 @@ pub(crate) struct Execution {
 }
 
 impl Execution {
-    fn add(&mut self, result: Result<bool, Vec<Failure>>) {
+    fn add(&mut self, result: Result<bool, Vec<Failure>>) -> Result<(), Stop> {
         match result {
             Ok(changed) => self.changed |= changed,
             Err(failures) => self.failures.extend(failures),
         }
+        if self.failures.last().is_some_and(is_final) { Err(Stop::NamespaceTerminating) } else { Ok(()) }
     }
 }
 
-/// Another process may write now.
-struct NotLeader;
+/// Why the rest of a plan is not carried out.
+enum Stop {
+    /// Another process may write now.
+    NotLeader,
+    /// The namespace is being deleted. Its end needs nothing from us.
+    NamespaceTerminating,
+}
 
 impl Executor {
     pub(crate) fn new(
@@ -75,9 +82,13 @@ impl Executor {
 
     pub(crate) async fn execute(&self, context: &Context<'_>, plan: &Plan) -> Execution {
         let mut outcome = Execution::default();
-        if self.write(context, plan, &mut outcome).await.is_err() {
-            outcome.incomplete = Some("this process may not write any more".to_owned());
-            return outcome;
+        match self.write(context, plan, &mut outcome).await {
+            Ok(()) => {}
+            Err(Stop::NotLeader) => {
+                outcome.incomplete = Some("this process may not write any more".to_owned());
+                return outcome;
+            }
+            Err(Stop::NamespaceTerminating) => return outcome,
         }
         for event in &plan.events {
             self.record(context, event).await;
@@ -93,34 +104,29 @@ impl Executor {
         }
     }
 
-    async fn write(
-        &self,
-        context: &Context<'_>,
-        plan: &Plan,
-        outcome: &mut Execution,
-    ) -> Result<(), NotLeader> {
+    async fn write(&self, context: &Context<'_>, plan: &Plan, outcome: &mut Execution) -> Result<(), Stop> {
         let permit =
             Permit { cache: context.cache, roles: context.roles, primary: context.key, view: context.view };
         for generated in &plan.generate {
             self.check_leadership()?;
             outcome.add(match permit.object(&generated.secret, Verb::Create) {
-                Ok(planned) => self.generate(context.cache, planned, generated).await,
+                Ok(planned) => self.generate(context, planned, generated).await,
                 Err(refused) => Err(vec![*refused]),
-            });
+            })?;
         }
         for text in &plan.apply {
             self.check_leadership()?;
             outcome.add(match permit.object(text, Verb::Apply) {
-                Ok(planned) => self.apply(context, &planned).await,
+                Ok(planned) => self.applier.apply(context, &planned).await,
                 Err(refused) => Err(vec![*refused]),
-            });
+            })?;
         }
         for patch in &plan.patch {
             self.check_leadership()?;
             outcome.add(match permit.patch(patch) {
                 Ok(planned) => self.patch(context.cache, patch, planned).await,
                 Err(refused) => Err(vec![*refused]),
-            });
+            })?;
         }
         for target in &plan.delete {
             self.check_leadership()?;
@@ -128,7 +134,7 @@ impl Executor {
                 Ok(Some(_)) => self.delete(context.cache, target).await,
                 Ok(None) => Ok(false),
                 Err(refused) => Err(vec![*refused]),
-            });
+            })?;
         }
         if let Some(status) = &plan.status {
             self.check_leadership()?;
@@ -142,12 +148,8 @@ impl Executor {
         Ok(())
     }
 
-    fn check_leadership(&self) -> Result<(), NotLeader> {
-        if self.may_write.borrow().is_in_force() { Ok(()) } else { Err(NotLeader) }
-    }
-
-    async fn apply(&self, context: &Context<'_>, planned: &Planned) -> Result<bool, Vec<Failure>> {
-        self.applier.apply(context.cache, planned, &context.view.uid).await
+    fn check_leadership(&self) -> Result<(), Stop> {
+        if self.may_write.borrow().is_in_force() { Ok(()) } else { Err(Stop::NotLeader) }
     }
 
     /// Returns whether the object changed.

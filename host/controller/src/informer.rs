@@ -18,7 +18,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch::Sender;
 
 /// Seconds after which the API server ends a watch. A connection that delivers nothing any more is
@@ -27,6 +27,10 @@ const WATCH_SECONDS: u32 = 25;
 
 /// An absent kind is tried again at least this often.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(30);
+
+/// Failures with less time between them are one disturbance, of which the first is logged. The
+/// client repeats a watch within about a minute.
+const FAILURES_IN_A_ROW: Duration = Duration::from_secs(120);
 
 /// What the informers of a controller have in common.
 #[derive(Clone)]
@@ -50,11 +54,13 @@ pub(crate) struct Informer<E> {
     enqueue: E,
     /// Whether this scope was counted as listed.
     counted: bool,
+    /// When the watch failed last, if it has delivered nothing since.
+    failed: Option<Instant>,
 }
 
 impl<E: Fn(Vec<Key>) + Send> Informer<E> {
     pub(crate) fn new(options: InformerOptions, scope: Scope, watch: Watch, enqueue: E) -> Self {
-        Self { options, scope, watch, enqueue, counted: false }
+        Self { options, scope, watch, enqueue, counted: false, failed: None }
     }
 
     /// Watches until the task is aborted.
@@ -115,6 +121,12 @@ impl<E: Fn(Vec<Key>) + Send> Informer<E> {
         while let Some(event) = events.next().await {
             let _work = self.options.activity.begin();
             let (cache, scope) = (&self.options.cache, &self.scope);
+            // The event `Init` comes before the first answer.
+            if !matches!(event, Ok(Event::Init) | Err(_)) && self.failed.take().is_some() {
+                tracing::info!(
+                    kind = %self.watch.kind.kind, namespace = scope.namespace.as_deref(), "the watch works again"
+                );
+            }
             match event {
                 Ok(Event::Init) => cache.begin_relist(scope),
                 Ok(Event::InitApply(object) | Event::Apply(object)) => {
@@ -150,11 +162,22 @@ impl<E: Fn(Vec<Key>) + Send> Informer<E> {
                     self.count();
                     return was_listed;
                 }
+                // The API server keeps changes for some minutes only. A new list follows.
+                Err(error) if is_expired(&error) => {}
                 Err(error) => {
-                    tracing::warn!(
-                        kind = %self.watch.kind.kind, namespace = scope.namespace.as_deref(), %error,
-                        "a watch failed; it is repeated"
-                    );
+                    let now = Instant::now();
+                    let before = self.failed.replace(now);
+                    if before.is_some_and(|before| now.duration_since(before) < FAILURES_IN_A_ROW) {
+                        tracing::debug!(
+                            kind = %self.watch.kind.kind, namespace = scope.namespace.as_deref(), %error,
+                            "a watch failed again"
+                        );
+                    } else {
+                        tracing::warn!(
+                            kind = %self.watch.kind.kind, namespace = scope.namespace.as_deref(), %error,
+                            "a watch failed; it is repeated until it works"
+                        );
+                    }
                 }
             }
         }
@@ -183,12 +206,21 @@ impl<E: Fn(Vec<Key>) + Send> Informer<E> {
 
 /// Whether the API server does not have the kind, or refuses to list it.
 fn is_absence(error: &watcher::Error) -> bool {
-    let code = match error {
+    matches!(code(error), Some(403 | 404))
+}
+
+/// Whether the API server does not have the changes any more since the state that is known.
+fn is_expired(error: &watcher::Error) -> bool {
+    code(error) == Some(410)
+}
+
+/// The HTTP status of an answer.
+fn code(error: &watcher::Error) -> Option<u16> {
+    match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status.code,
-        watcher::Error::WatchError(status) => status.code,
-        _ => return false,
-    };
-    matches!(code, 403 | 404)
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status.code),
+        watcher::Error::WatchError(status) => Some(status.code),
+        _ => None,
+    }
 }

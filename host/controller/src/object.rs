@@ -46,9 +46,12 @@ pub(crate) struct Stored {
     /// JSON text without managedFields and without what the watch does not retain. Guests get this
     /// text.
     pub(crate) text: Arc<str>,
-    /// managedFields entries of other managers, but for those of the status subresource, as JSON
-    /// text. `None` for most objects.
-    pub(crate) other_managers: Option<Box<str>>,
+    /// managedFields entries, but for those of the status subresource, as JSON text. `None` for
+    /// most objects: nobody but us set fields of them.
+    pub(crate) managers: Option<Box<str>>,
+    /// Whether our field manager set fields of it, and nothing controls it: somebody removed its
+    /// owner reference.
+    pub(crate) is_stray: bool,
 }
 
 impl Stored {
@@ -61,7 +64,8 @@ impl Stored {
     /// Whether two states of an object are equal but for their resourceVersion.
     pub(crate) fn looks_like(&self, other: &Stored) -> bool {
         self.uid == other.uid
-            && self.other_managers == other.other_managers
+            && self.managers == other.managers
+            && self.is_stray == other.is_stray
             && without_revision(&self.text) == without_revision(&other.text)
     }
 }

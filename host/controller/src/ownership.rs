@@ -5,10 +5,10 @@
 //! was taken back too often. Fields that are left alone are removed from what we apply, so that the
 //! object has no two managers that disagree.
 //!
-//! Server-side apply owns some lists as a whole (they are atomic), and merges others item by item.
-//! managedFields tells them apart: an atomic list has no entries below its own. An edit of an
-//! atomic list is any difference, even a further member of one item: a peer of a NetworkPolicy with
-//! one more selector admits more pods.
+//! Server-side apply owns some lists and maps as a whole (they are atomic), and merges others
+//! member by member. managedFields tells them apart: nobody's entry has anything below an atomic
+//! value. Any difference is an edit of an atomic value, even a further member: a NetworkPolicy whose
+//! selector has one more label protects fewer pods.
 
 use serde_json::{Map, Value};
 
@@ -25,26 +25,31 @@ pub(crate) struct Judgement {
 
 /// Judges every desired field that differs from the live object and has another manager.
 ///
-/// `other_managers` are managedFields entries as JSON text. `may_take_back` is false for a path
-/// that was taken back too often.
+/// `managers` are all managedFields entries as JSON text; those of `field_manager`'s applies are
+/// ours. `may_take_back` is false for a path that was taken back too often.
 pub(crate) fn judge(
     desired: &Value,
     live: &Value,
-    other_managers: Option<&str>,
+    managers: Option<&str>,
+    field_manager: &str,
     may_take_back: &dyn Fn(&str) -> bool,
 ) -> Judgement {
     let mut judgement = Judgement { desired: desired.clone(), taken_back: Vec::new(), left: Vec::new() };
     // Entries that cannot be read claim no field.
     let entries: Vec<Value> =
-        other_managers.and_then(|entries| serde_json::from_str(entries).ok()).unwrap_or_default();
+        managers.and_then(|entries| serde_json::from_str(entries).ok()).unwrap_or_default();
+    let fields_of = |entry| Value::as_object(Value::get(entry, "fieldsV1")?);
+    let all: Vec<&Map<String, Value>> = entries.iter().filter_map(fields_of).collect();
     for entry in &entries {
-        let Some(fields) = entry.get("fieldsV1").and_then(Value::as_object) else { continue };
+        let Some(fields) = fields_of(entry) else { continue };
         let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
-        let manager = text("manager");
-        let keeps_its_fields =
-            text("operation") == "Apply" || (text("subresource") == "scale" && !is_kubectl(manager));
+        let (manager, applies) = (text("manager"), text("operation") == "Apply");
+        if applies && manager == field_manager {
+            continue;
+        }
+        let keeps_its_fields = applies || (text("subresource") == "scale" && !is_kubectl(manager));
         let mut differing = Vec::new();
-        walk(fields, desired, live, &mut Vec::new(), &mut differing);
+        walk(fields, &all, desired, live, &mut Vec::new(), &mut differing);
         for steps in differing {
             let path = display(&steps);
             if keeps_its_fields || !may_take_back(&path) {
@@ -74,9 +79,10 @@ enum PathStep {
 }
 
 /// Follows managed fields that both the desired and the live object have; collects the paths of
-/// those that differ.
+/// those that differ. `all` are the fields of all managers at this place.
 fn walk(
     fields: &Map<String, Value>,
+    all: &[&Map<String, Value>],
     desired: &Value,
     live: &Value,
     path: &mut Vec<PathStep>,
@@ -86,16 +92,29 @@ fn walk(
         let Some(step) = parse(element) else { continue };
         let (Some(wanted), Some(present)) = (follow(desired, &step), follow(live, &step)) else { continue };
         path.push(step);
-        match below.as_object().filter(|below| below.keys().any(|name| name != ".")) {
-            Some(below) => walk(below, wanted, present, path, found),
-            // The entry "." means that the item exists, which both objects agree about.
-            None if matches!(path.last(), Some(PathStep::Member(_))) && differs(present, wanted) => {
-                found.push(path.clone())
+        match below.as_object().filter(|below| has_members(below)) {
+            Some(below) => {
+                let all: Vec<_> = all.iter().filter_map(|one| one.get(element)?.as_object()).collect();
+                walk(below, &all, wanted, present, path, found);
             }
+            // The entry "." means that the item exists, which both objects agree about.
+            None if !matches!(path.last(), Some(PathStep::Member(_))) => {}
+            // This manager set the value when it had no members. Who set the members owns them.
+            None if all.iter().any(|one| is_merged(one, element)) => {}
+            None if present != wanted => found.push(path.clone()),
             None => {}
         }
         path.pop();
     }
+}
+
+/// Whether a manager owns something below an element, which is merged member by member then.
+fn is_merged(fields: &Map<String, Value>, element: &str) -> bool {
+    fields.get(element).and_then(Value::as_object).is_some_and(has_members)
+}
+
+fn has_members(fields: &Map<String, Value>) -> bool {
+    fields.keys().any(|name| name != ".")
 }
 
 fn parse(element: &str) -> Option<PathStep> {
@@ -117,18 +136,6 @@ fn follow<'v>(value: &'v Value, step: &PathStep) -> Option<&'v Value> {
 fn is_item(item: &Value, key: &Map<String, Value>) -> bool {
     key.iter().all(|(name, value)| item.get(name).is_none_or(|found| found == value))
         && key.keys().any(|name| item.get(name).is_some())
-}
-
-/// Whether a field without entries below it differs. A list is atomic then, and is compared
-/// exactly. An object may also be one that had no members when its manager wrote it, such as
-/// `resources: {}`, to which the API server and other managers add members.
-fn differs(present: &Value, wanted: &Value) -> bool {
-    match (present, wanted) {
-        (Value::Object(present), Value::Object(wanted)) => {
-            wanted.iter().any(|(name, value)| present.get(name).is_none_or(|found| differs(found, value)))
-        }
-        _ => present != wanted,
-    }
 }
 
 fn remove(value: &mut Value, path: &[PathStep]) {
@@ -181,8 +188,17 @@ fn display(path: &[PathStep]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::judge;
+    use super::Judgement;
     use serde_json::{Value, json};
+
+    fn judge(
+        desired: &Value,
+        live: &Value,
+        managers: Option<&str>,
+        may_take_back: &dyn Fn(&str) -> bool,
+    ) -> Judgement {
+        super::judge(desired, live, managers, "us", may_take_back)
+    }
 
     fn set(replicas: u8, image: &str) -> Value {
         json!({"spec": {"replicas": replicas, "template": {"spec": {"containers": [{"name": "c", "image": image}]}}}})
@@ -229,16 +245,50 @@ mod tests {
     }
 
     #[test]
+    fn an_atomic_map_is_compared_exactly() {
+        let policy = |labels: Value| json!({"spec": {"podSelector": {"matchLabels": labels}}});
+        let ours = policy(json!({"app": "cache"}));
+        let narrower = policy(json!({"app": "cache", "more": "x"}));
+        let edited = entry("kubectl-edit", "Update", "", json!({"f:spec": {"f:podSelector": {}}}));
+        assert!(judge(&ours, &ours, Some(&edited), &|_| true).taken_back.is_empty());
+        let judgement = judge(&ours, &narrower, Some(&edited), &|_| true);
+        assert_eq!(judgement.taken_back, ["spec.podSelector"]);
+        assert_eq!(judgement.desired, ours);
+        let applied = entry("gitops", "Apply", "", json!({"f:spec": {"f:podSelector": {}}}));
+        let judgement = judge(&ours, &narrower, Some(&applied), &|_| true);
+        assert_eq!(judgement.left, [("spec.podSelector".to_owned(), "gitops".to_owned())]);
+        assert_eq!(judgement.desired, json!({"spec": {}}));
+    }
+
+    #[test]
+    fn members_of_a_merged_map_belong_to_who_set_them() {
+        let empty = json!({"f:spec": {"f:resources": {}}});
+        let limits = json!({"f:spec": {"f:resources": {"f:limits": {"f:cpu": {}}}}});
+        let entries = |operation: &str| {
+            json!([
+                {"manager": "us", "operation": operation, "fieldsV1": limits},
+                {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": empty},
+            ])
+            .to_string()
+        };
+        let wanted = json!({"spec": {"resources": {"limits": {"cpu": "1"}}}});
+        let live = json!({"spec": {"resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "1"}}}});
+        let judgement = judge(&wanted, &live, Some(&entries("Apply")), &|_| true);
+        assert!(judgement.taken_back.is_empty() && judgement.left.is_empty());
+        // Our own applies are no edits, whatever the live value is.
+        let live = json!({"spec": {"resources": {"limits": {"cpu": "2"}}}});
+        let judgement = judge(&wanted, &live, Some(&entries("Apply")), &|_| true);
+        assert!(judgement.taken_back.is_empty() && judgement.left.is_empty());
+        let judgement = judge(&wanted, &live, Some(&entries("Update")), &|_| true);
+        assert_eq!(judgement.taken_back, ["spec.resources.limits.cpu"]);
+    }
+
+    #[test]
     fn defaults_of_the_server_in_a_keyed_item_are_no_difference() {
         let others = entry("kubectl-edit", "Update", "", image());
         let mut live = set(1, "ours");
         live["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] = json!("Always");
         let judgement = judge(&set(1, "ours"), &live, Some(&others), &|_| true);
-        assert!(judgement.taken_back.is_empty() && judgement.left.is_empty());
-        let others = entry("kubectl-edit", "Update", "", json!({"f:spec": {"f:resources": {}}}));
-        let wanted = json!({"spec": {"resources": {"limits": {"cpu": "1"}}}});
-        let live = json!({"spec": {"resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "1"}}}});
-        let judgement = judge(&wanted, &live, Some(&others), &|_| true);
         assert!(judgement.taken_back.is_empty() && judgement.left.is_empty());
     }
 

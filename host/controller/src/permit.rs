@@ -6,13 +6,14 @@
 //! - Where primaries live in namespaces, these objects are in the primary's namespace. They are
 //!   never in a namespace that is not watched.
 //! - What it applies or generates has the primary as its controller. What it deletes is controlled
-//!   by the primary according to the cache. A patch does not change who owns the object.
+//!   by the primary according to the cache, or it is a stray: our field manager wrote it, and
+//!   nothing controls it. A patch does not change who owns the object.
 //! - Roles, webhook configurations and CustomResourceDefinitions are never written, whatever the
 //!   description says.
 //!
 //! An object that is to outlive its primary cannot name it as its controller. No such exception
-//! exists so far; it would need a label with the primary's UID, whose key comes from the
-//! description.
+//! exists: volume claims of caches are children, and are deleted with them. It would need a label with
+//! the primary's UID, whose key comes from the description.
 
 use crate::cache::{Cache, View};
 use crate::json_patch::{self, Unusable};
@@ -114,7 +115,9 @@ impl Permit<'_> {
         let key = Key::new(target.namespace.as_deref().unwrap_or_default(), &target.name);
         let known = self.cache.get(kind, &key).filter(|known| *known.uid == **uid);
         match known {
-            Some(known) if known.controller.as_deref() == Some(&*self.view.uid) => Ok(Some((kind, key))),
+            Some(known) if known.is_stray || known.controller.as_deref() == Some(&*self.view.uid) => {
+                Ok(Some((kind, key)))
+            }
             None if self.cache.was_deleted(uid) => Ok(None),
             _ => Err(refused(format!(
                 "{target} is not deleted: no object of that name and UID is known to be controlled by {}.",

@@ -5,7 +5,6 @@
 mod certificate;
 mod credentials;
 
-use crate::hex::hex;
 use orascache_contract::{FailureReason, Generated, RandomKey, Recipe};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
@@ -79,14 +78,23 @@ fn check_keys(recipe: &Recipe, secret: &Value) -> Result<(), Unfit> {
         if !seen.insert(key) {
             return Err(invalid(format!("The key {key:?} is to hold two values: name each key once.")));
         }
-        let has = |member: &str| secret.get(member).and_then(|data| data.get(key)).is_some();
-        if has("data") || has("stringData") {
+        if has_value(secret, key) {
             return Err(invalid(format!(
                 "The Secret has a value for the key {key:?} already: leave it out, or name another key."
             )));
         }
     }
     Ok(())
+}
+
+/// Whether a Secret has a value for one of the keys that a recipe fills in.
+pub(crate) fn has_values(recipe: &Recipe, secret: &Value) -> bool {
+    keys(recipe).into_iter().any(|key| has_value(secret, key))
+}
+
+fn has_value(secret: &Value, key: &str) -> bool {
+    let has = |member: &str| secret.get(member).and_then(|data| data.get(key)).is_some();
+    has("data") || has("stringData")
 }
 
 /// The keys that a recipe fills in.
@@ -121,7 +129,7 @@ fn random_text(bytes: usize) -> Result<String, Unfit> {
     OsRng
         .try_fill_bytes(&mut random)
         .map_err(|error| failed("The operating system gave no random bytes", error))?;
-    Ok(hex(&random))
+    Ok(hex::encode(random))
 }
 
 #[cfg(test)]

@@ -37,9 +37,28 @@ pub(crate) fn target(kind: &Kind, key: &Key) -> ObjectRef {
     }
 }
 
+/// Reason of a failure because the namespace is being deleted, and the word by which the API server
+/// gives this cause of a 403.
+const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
+
+/// Whether the API server refuses new objects because the namespace is being deleted.
+pub(crate) fn is_namespace_terminating(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else { return false };
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.any(|cause| cause.reason == NAMESPACE_TERMINATING)
+}
+
+/// Whether a write failed because the namespace is being deleted. That does not change any more.
+pub(crate) fn is_final(failure: &Failure) -> bool {
+    matches!(&failure.reason, FailureReason::Other(word) if word == NAMESPACE_TERMINATING)
+}
+
 /// A failure from an error of the client.
 pub(crate) fn failure(target: ObjectRef, verb: Verb, error: &kube::Error) -> Failure {
     let (code, reason, message) = match error {
+        kube::Error::Api(status) if is_namespace_terminating(error) => {
+            (status.code, FailureReason::Other(NAMESPACE_TERMINATING.to_owned()), status.message.clone())
+        }
         kube::Error::Api(status) => {
             (status.code, reason(status.code, &status.reason), status.message.clone())
         }

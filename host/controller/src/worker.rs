@@ -4,14 +4,16 @@
 use crate::active::ActiveReconciler;
 use crate::activity::Activity;
 use crate::cache::{Cache, View};
+use crate::complaints::{Complaints, Topic};
 use crate::executor::{Context, Execution, Executor};
-use crate::failures::{Failures, is_same};
+use crate::failures::{Change, Failures, is_same};
 use crate::force_limiter;
 use crate::may_write::MayWrite;
 use crate::metrics::{Metrics, ReconcileResult};
 use crate::object::Key;
 use crate::questions::Questions;
 use crate::queue::Queue;
+use crate::requests::is_final;
 use arc_swap::ArcSwap;
 use futures::FutureExt;
 use orascache_contract::{
@@ -32,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) cache: Arc<Cache>,
     pub(crate) queue: Queue<Key>,
     pub(crate) failures: Failures,
+    pub(crate) complaints: Complaints,
     pub(crate) questions: Questions,
     pub(crate) executor: Executor,
     /// What the first reconciler described: the watches come from it.
@@ -90,6 +93,7 @@ impl Shared {
             // Nothing is remembered for a later primary of the same name.
             self.queue.remove(key);
             self.failures.forget(key);
+            self.complaints.forget(key);
             self.questions.forget(key);
             self.held_back.send_if_modified(|keys| keys.remove(key));
             return;
@@ -100,12 +104,19 @@ impl Shared {
             return;
         }
         let observed = self.observe(key, &view);
+        if observed.failures.iter().any(is_final) {
+            // The primary ends with its namespace.
+            return;
+        }
         // A panic is a failure of this primary alone: the worker goes on with others.
         let planning = AssertUnwindSafe(async { active.reconciler.reconcile(observed).await });
         let planned = planning.catch_unwind().await;
         let planned = planned.unwrap_or_else(|panic| Err(GuestError::Stopped(describe(&*panic))));
         let result = match planned {
             Ok(plan) => {
+                if self.complaints.ends(key, Topic::Plan) {
+                    tracing::info!(primary = %key, "there is a plan again");
+                }
                 let context = Context { cache: &self.cache, roles: &active.roles, key, view: &view };
                 let outcome = self.executor.execute(&context, &plan).await;
                 self.report_refusals(&context, &outcome).await;
@@ -170,21 +181,31 @@ impl Shared {
         requeue_after: Option<u32>,
     ) -> ReconcileResult {
         let Execution { failures, incomplete, changed } = outcome;
-        for failure in &failures {
-            tracing::warn!(
-                primary = %key, target = %failure.target, verb = %failure.verb, code = failure.code,
-                reason = %failure.reason, "{}", failure.message
-            );
+        for failure in failures.iter().filter(|one| one.reason == FailureReason::NotControlled) {
+            let target = &failure.target;
+            let name = Key::new(target.namespace.as_deref().unwrap_or_default(), &target.name);
+            if let Some(kind) = self.cache.index_of(&target.kind) {
+                self.cache.await_change(kind, name, key);
+            }
         }
         let is_retried = failures.iter().any(is_retried);
         let is_left = !failures.is_empty() && !is_retried;
         let is_overloaded = failures.iter().any(|one| one.reason == FailureReason::TooManyRequests);
-        if self.failures.replace(key, uid, failures) || changed {
+        let change = self.failures.replace(key, uid, failures);
+        log(key, &change);
+        if change.differs || changed {
             // The next plan reports the failures in the status, or builds on the answers.
             self.queue.add(key.clone());
         }
-        if let Some(why) = &incomplete {
-            tracing::warn!(primary = %key, "{why}");
+        match &incomplete {
+            Some(why) if self.complaints.begins(key, Topic::Execution, why) => {
+                tracing::warn!(primary = %key, "{why}");
+            }
+            Some(why) => tracing::debug!(primary = %key, "{why}"),
+            None if self.complaints.ends(key, Topic::Execution) => {
+                tracing::info!(primary = %key, "the plan was carried out as a whole again");
+            }
+            None => {}
         }
         if is_retried || incomplete.is_some() {
             self.queue.add_failed(key.clone(), is_overloaded.then_some(OVERLOAD_WAIT));
@@ -206,15 +227,40 @@ impl Shared {
     fn back_off(&self, key: &Key, error: &GuestError) -> ReconcileResult {
         let delay = self.queue.add_failed(key.clone(), None);
         self.metrics.retried();
-        tracing::error!(primary = %key, %error, retry_in = ?delay, "there is no plan; nothing was written");
+        if self.complaints.begins(key, Topic::Plan, &error.to_string()) {
+            tracing::error!(primary = %key, %error, retry_in = ?delay, "there is no plan; nothing was written");
+        } else {
+            tracing::debug!(primary = %key, %error, retry_in = ?delay, "there is still no plan");
+        }
         ReconcileResult::Error
     }
 }
 
+/// Logs failures that begin, and those that are over.
+fn log(key: &Key, change: &Change) {
+    for failure in &change.began {
+        if is_final(failure) {
+            tracing::info!(primary = %key, "its namespace is being deleted; the primary is left alone");
+            continue;
+        }
+        tracing::warn!(
+            primary = %key, target = %failure.target, verb = %failure.verb, code = failure.code,
+            reason = %failure.reason, "{}", failure.message
+        );
+    }
+    for failure in &change.ended {
+        tracing::info!(
+            primary = %key, target = %failure.target, verb = %failure.verb, reason = %failure.reason,
+            "this failure is over"
+        );
+    }
+}
+
 /// Whether a failure may go away by trying again. A refusal does not, nor do fields that are left
-/// to another manager.
+/// to another manager, nor a namespace that is being deleted.
 fn is_retried(failure: &Failure) -> bool {
-    !matches!(failure.reason, FailureReason::FieldOwnedByOther | FailureReason::NotPermitted)
+    !is_final(failure)
+        && !matches!(failure.reason, FailureReason::FieldOwnedByOther | FailureReason::NotPermitted)
 }
 
 /// The message of a panic.

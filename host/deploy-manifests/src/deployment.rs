@@ -2,7 +2,7 @@
 
 use crate::names::{
     CERTIFICATE_DIRECTORY, CLIENT_CA_DIRECTORY, CLIENT_CA_KEY, CONTAINER, HTTP_PORT, HTTP_PORT_NAME,
-    OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE, WEBHOOK_PORT, WEBHOOK_PORT_NAME, metadata, pod_labels,
+    OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE, WEBHOOK_PORT, WEBHOOK_PORT_NAME, WEBHOOK_SERVICE, metadata, pod_labels,
     pod_selector,
 };
 use crate::options::{CertificateSource, ClientCaSource, ManifestOptions};
@@ -23,6 +23,10 @@ pub(crate) const AGENT_IMAGE_VARIABLE: &str = "AGENT_IMAGE";
 /// Variable that `orascache run` reads in place of `--webhook-namespace`. If it is set, the
 /// operator manages its certificate.
 pub(crate) const WEBHOOK_NAMESPACE_VARIABLE: &str = "POD_NAMESPACE";
+/// Variables that `orascache run` reads in place of `--webhook-service` and
+/// `--webhook-configuration`. kustomize can change names in variables, but not in arguments.
+pub(crate) const WEBHOOK_SERVICE_VARIABLE: &str = "ORASCACHE_WEBHOOK_SERVICE";
+pub(crate) const WEBHOOK_CONFIGURATION_VARIABLE: &str = "ORASCACHE_WEBHOOK_CONFIGURATION";
 /// Variable that `orascache run` reads in place of `--lease-namespace`.
 const LEASE_NAMESPACE_VARIABLE: &str = "ORASCACHE_LEASE_NAMESPACE";
 
@@ -214,6 +218,8 @@ fn environment(options: &ManifestOptions) -> Vec<EnvVar> {
     ];
     if options.certificates == CertificateSource::Managed {
         environment.push(from_pod(WEBHOOK_NAMESPACE_VARIABLE));
+        environment.push(value(WEBHOOK_SERVICE_VARIABLE, WEBHOOK_SERVICE));
+        environment.push(value(WEBHOOK_CONFIGURATION_VARIABLE, OPERATOR));
     }
     environment
 }

@@ -211,6 +211,58 @@ fn kustomize_builds(root: &Path, options: &ManifestOptions) {
 }
 
 #[test]
+#[allow(clippy::print_stdout, reason = "a skipped test says why")]
+fn a_prefix_of_kustomize_reaches_every_place_that_has_a_name() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prefixed");
+    for (path, text) in generated(&ManifestOptions::default()) {
+        let file = folder.join("base").join(path);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("the folder is made");
+        std::fs::write(file, text).expect("the file is written");
+    }
+    // As the README says.
+    let readme = &generated(&ManifestOptions::default())["README.md"];
+    let (_, section) = readme.split_once("## Change names").expect("a section");
+    let (_, code) = section.split_once("```yaml\n").expect("code");
+    let (names, _) = code.split_once("```").expect("its end");
+    let kustomization =
+        "resources: [base/default]\nnamePrefix: my-\nnameSuffix: -x\nconfigurations: [names.yaml]\n";
+    for (name, text) in [("names.yaml", names), ("kustomization.yaml", kustomization)] {
+        std::fs::write(folder.join(name), text).expect("the file is written");
+    }
+    let output = match Command::new("kubectl").arg("kustomize").arg(&folder).output() {
+        Ok(output) => output,
+        Err(error) => {
+            println!("skipped: kubectl cannot be run: {error}");
+            return;
+        }
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let built = documents(&String::from_utf8(output.stdout).expect("UTF-8"));
+    let of = |kind: &str| built.iter().filter(|object| object["kind"] == kind).collect::<Vec<_>>();
+    let service = text(of("Service")[0], "/metadata/name");
+    assert_eq!(service, "my-orascache-webhook-x");
+    let configurations = [of("MutatingWebhookConfiguration"), of("ValidatingWebhookConfiguration")].concat();
+    assert_eq!(configurations.len(), 2);
+    for configuration in &configurations {
+        assert_eq!(text(configuration, "/metadata/name"), "my-orascache-x");
+        for webhook in configuration["webhooks"].as_array().expect("webhooks") {
+            assert_eq!(text(webhook, "/clientConfig/service/name"), service);
+        }
+    }
+    let rules = of("ClusterRole").into_iter().flat_map(|role| role["rules"].as_array().into_iter().flatten());
+    let named: Vec<&Value> = rules.filter(|rule| rule.get("resourceNames").is_some()).collect();
+    assert_eq!(named.len(), 1, "the two webhook configurations");
+    assert_eq!(named[0]["resourceNames"], json!(["my-orascache-x"]));
+    let variables = of("Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["env"].clone();
+    let variable = |name: &str| {
+        let all = variables.as_array().expect("variables");
+        all.iter().find(|variable| variable["name"] == name).expect(name)["value"].clone()
+    };
+    assert_eq!(variable("ORASCACHE_WEBHOOK_SERVICE"), service);
+    assert_eq!(variable("ORASCACHE_WEBHOOK_CONFIGURATION"), "my-orascache-x");
+}
+
+#[test]
 fn webhooks_for_listed_namespaces_review_nothing_else() {
     let objects = objects(&listed()).expect("these options can be used");
     let configurations =

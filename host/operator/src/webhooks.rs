@@ -38,6 +38,10 @@ pub enum Certificate {
     Managed {
         /// Namespace of the Service and of the Secret.
         namespace: String,
+        /// Name of the Service.
+        service: String,
+        /// Name of both webhook configurations.
+        configuration: String,
         /// DNS names and IP addresses to which reviews are sent, beside those of the Service.
         names: Vec<String>,
     },
@@ -78,14 +82,11 @@ impl Webhooks {
         })?;
         let metrics = CertificateMetrics::register(registry);
         let (resolver, certificate): (Arc<CertificateResolver>, _) = match options.certificate {
-            Certificate::Managed { namespace, names } => {
-                let mut managed = CertificateManagerOptions::new(
-                    namespace,
-                    names::WEBHOOK_CERTIFICATE,
-                    names::WEBHOOK_SERVICE,
-                );
+            Certificate::Managed { namespace, service, configuration, names } => {
+                let mut managed =
+                    CertificateManagerOptions::new(namespace, names::WEBHOOK_CERTIFICATE, service);
                 managed.names.extend(names);
-                managed.targets = targets(admission.active.load().describe());
+                managed.targets = targets(admission.active.load().describe(), &configuration);
                 let started =
                     tokio::time::timeout(PATIENCE, CertificateManager::start(client, managed, metrics)).await;
                 let (resolver, managed) = started.map_err(|_| {
@@ -134,10 +135,10 @@ impl Webhooks {
 
 /// The webhook configurations that need the CA. The one that only allows or refuses always exists,
 /// since the settings are reviewed too.
-fn targets(description: &Description) -> Vec<CaBundleTarget> {
-    let mut targets = vec![CaBundleTarget::validating(names::OPERATOR)];
+fn targets(description: &Description, name: &str) -> Vec<CaBundleTarget> {
+    let mut targets = vec![CaBundleTarget::validating(name)];
     if description.admission.iter().any(|rule| rule.mutating) {
-        targets.push(CaBundleTarget::mutating(names::OPERATOR));
+        targets.push(CaBundleTarget::mutating(name));
     }
     targets
 }

@@ -13,7 +13,7 @@ use crate::digest;
 use crate::json::Json;
 use crate::observed::Object;
 use crate::primary::Primary;
-use orascache_api::names::{API_VERSION, APPLIED_HASH_ANNOTATION, KIND, labels};
+use orascache_api::names::{API_VERSION, APPLIED_HASH_ANNOTATION, CONSENT_ANNOTATION, KIND, labels};
 use orascache_contract::Kind;
 use std::borrow::Cow;
 
@@ -46,6 +46,10 @@ impl<'a> Child<'a> {
     }
 
     /// Makes a child with annotations that say how it came about. They are not part of the digest.
+    ///
+    /// A cache that was never in a cluster has children to be printed. Somebody else applies them,
+    /// so that they have only the annotation by which the operator may take them over. Stamps and
+    /// digest would be those of another manager, which the operator leaves alone.
     fn stamped<const N: usize>(
         primary: &'a Primary<'a>,
         kind: &'static Kind,
@@ -64,8 +68,11 @@ impl<'a> Child<'a> {
             Json::Object(content.into_iter().map(|(key, value)| (Cow::Borrowed(key), value)).collect());
         let hash = digest::of(&Json::Array(vec![metadata.clone(), content.clone()]));
         if let Json::Object(members) = &mut metadata {
-            let mut annotations = vec![(APPLIED_HASH_ANNOTATION.into(), hash.into())];
-            annotations.extend(stamps);
+            let mut annotations = vec![(CONSENT_ANNOTATION.into(), primary.metadata.name.into())];
+            if primary.metadata.is_in_cluster() {
+                annotations.push((APPLIED_HASH_ANNOTATION.into(), hash.into()));
+                annotations.extend(stamps);
+            }
             members.push(("annotations".into(), Json::Object(annotations)));
         }
         let mut members = vec![
@@ -77,6 +84,18 @@ impl<'a> Child<'a> {
             members.extend(content);
         }
         Child { kind, name, object: Json::Object(members) }
+    }
+
+    /// The same child, which the operator does not take over and does not take back.
+    fn without_consent(mut self) -> Self {
+        if let Json::Object(members) = &mut self.object
+            && let Some((_, Json::Object(metadata))) = members.iter_mut().find(|(key, _)| key == "metadata")
+            && let Some((_, Json::Object(annotations))) =
+                metadata.iter_mut().find(|(key, _)| key == "annotations")
+        {
+            annotations.retain(|(key, _)| key != CONSENT_ANNOTATION);
+        }
+        self
     }
 
     /// The applied hash of this child, from its annotation.
@@ -107,7 +126,7 @@ impl<'a> Child<'a> {
     }
 
     /// Whether everything in the `spec` of this child is in the observed object.
-    fn has_spec(&self, observed: &Object<'_>) -> bool {
+    pub(crate) fn has_spec(&self, observed: &Object<'_>) -> bool {
         is_subset(self.object.get("spec"), observed.spec)
     }
 }
@@ -143,7 +162,7 @@ fn object_labels<'a>(primary: &'a Primary<'a>) -> Json<'a> {
 /// cluster has no UID, and its rendered objects have no owner.
 fn owner_references<'a>(primary: &'a Primary<'a>) -> Option<Json<'a>> {
     let uid = primary.metadata.uid;
-    (!uid.is_empty()).then(|| {
+    primary.metadata.is_in_cluster().then(|| {
         Json::Array(vec![Json::object([
             ("apiVersion", Some(API_VERSION.into())),
             ("kind", Some(KIND.into())),

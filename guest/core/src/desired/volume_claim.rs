@@ -17,7 +17,11 @@ pub(crate) fn claim_name<'a>(primary: &'a Primary<'a>) -> Option<Cow<'a, str>> {
 }
 
 /// The claim that is made for the cache. `None` where an existing one is named.
-pub(crate) fn volume_claim<'a>(primary: &'a Primary<'a>) -> Option<Child<'a>> {
+///
+/// Whoever removes the owner reference of a claim wants to keep its data when the cache is deleted.
+/// So the operator does not take a claim back, unless it `is_offered`: its annotation names the
+/// cache.
+pub(crate) fn volume_claim<'a>(primary: &'a Primary<'a>, is_offered: bool) -> Option<Child<'a>> {
     let storage = primary.spec.storage.as_ref().filter(|storage| storage.existing_claim.is_none())?;
     let size = storage.size?;
     let modes = storage.access_modes().iter().map(|mode| Json::from(*mode)).collect();
@@ -27,5 +31,6 @@ pub(crate) fn volume_claim<'a>(primary: &'a Primary<'a>) -> Option<Child<'a>> {
         ("resources", Some(Json::object([("requests", Some(requests))]))),
         ("storageClassName", storage.storage_class_name.map(Json::from)),
     ]);
-    Some(Child::new(primary, &VOLUME_CLAIM, claim_name(primary)?, [("spec", spec)]))
+    let claim = Child::new(primary, &VOLUME_CLAIM, claim_name(primary)?, [("spec", spec)]);
+    Some(if is_offered || !primary.metadata.is_in_cluster() { claim } else { claim.without_consent() })
 }

@@ -112,6 +112,14 @@ impl World {
         self.children.insert(key, object);
     }
 
+    /// Carries out the first two plans: the registry pods follow their NetworkPolicy.
+    pub fn start(&mut self) {
+        for _ in 0..2 {
+            let plan = self.plan();
+            self.execute(&plan);
+        }
+    }
+
     /// Makes the pods of the StatefulSet ready.
     pub fn roll_out(&mut self) {
         if let Some(set) = self.children.get_mut("StatefulSet/demo") {

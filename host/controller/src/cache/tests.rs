@@ -205,7 +205,7 @@ fn another_reconciler_gives_other_roles_to_the_same_objects() {
 
 #[test]
 fn a_kind_with_too_much_text_is_left_out_and_named() {
-    let cache = Cache { max_related_bytes: 100, ..cache() };
+    let cache = Cache { max_bytes: 100, ..cache() };
     let p = Key::new("n", "p");
     cache.store(0, object("p", "P", 10, None), Source::Watch);
     let sized =
@@ -221,6 +221,71 @@ fn a_kind_with_too_much_text_is_left_out_and_named() {
     let view = seen(&cache, &p).expect("a view");
     assert_eq!((view.related.len(), view.omitted), (0, vec![kind("S")]));
     assert_eq!(view.owned.len(), 1);
+}
+
+#[test]
+fn security_children_beyond_the_bound_are_left_out_and_their_kind_is_named() {
+    let cache = Cache { max_bytes: 100, ..cache() };
+    let p = Key::new("n", "p");
+    cache.store(0, object("p", "P", 10, None), Source::Watch);
+    let child = |name: &str, bytes: usize| Stored {
+        text: "x".repeat(bytes).into(),
+        ..object(name, name, 9, Some("P"))
+    };
+    cache.store(1, child("a", 60), Source::Watch);
+    cache.store(2, child("b", 40), Source::Watch);
+    let view = seen(&cache, &p).expect("a view");
+    assert_eq!((view.owned.len(), view.omitted), (2, vec![]));
+    // Anybody may make objects whose owner reference names the primary.
+    cache.store(1, child("c", 1), Source::Watch);
+    let view = seen(&cache, &p).expect("a view");
+    assert_eq!((view.owned.len(), view.omitted), (1, vec![kind("C")]), "the kind with most text");
+    cache.store(2, child("d", 61), Source::Watch);
+    let view = seen(&cache, &p).expect("a view");
+    assert_eq!((view.owned.len(), view.omitted), (2, vec![kind("S")]));
+}
+
+#[test]
+fn strays_of_the_namespace_are_shown_once() {
+    let cache = cache();
+    let p = Key::new("n", "p");
+    cache.store(0, object("p", "P", 10, None), Source::Watch);
+    let stray = |kind: KindIndex, name: &str, revision: u64| {
+        let stray = Stored { is_stray: true, ..object(name, name, revision, None) };
+        cache.store(kind, stray, Source::Watch)
+    };
+    stray(1, "c", 11);
+    stray(2, "s", 11);
+    cache.store(1, Stored { is_stray: true, ..elsewhere("d", "D", None) }, Source::Watch);
+    cache.store(1, object("e", "E", 11, None), Source::Watch);
+    let related = || {
+        let names: Vec<String> =
+            seen(&cache, &p).expect("a view").related.iter().map(|text| text[..1].to_owned()).collect();
+        names
+    };
+    assert_eq!(related(), ["s", "c"], "what is related is shown anyway");
+    cache.store(1, object("c", "c", 21, Some("P")), Source::Write);
+    assert_eq!(related(), ["s"], "it has a controller again");
+    stray(1, "c", 31);
+    cache.mark_deleted("c");
+    assert_eq!(related(), ["s"], "it was deleted");
+}
+
+#[test]
+fn a_primary_that_needs_a_name_learns_of_every_change_of_the_object_that_has_it() {
+    let cache = cache();
+    let (p, name) = (Key::new("n", "p"), Key::new("n", "c"));
+    cache.store(0, object("p", "P", 10, None), Source::Watch);
+    cache.store(1, object("c", "C", 11, None), Source::Watch);
+    assert_eq!(cache.store(1, object("c", "C", 12, None), Source::Watch), []);
+    for revision in [13, 14] {
+        cache.await_change(1, name.clone(), &p);
+        // What the cache keeps of it looks as before.
+        assert_eq!(cache.store(1, object("c", "C", revision, None), Source::Watch), [p.clone()]);
+    }
+    assert_eq!(cache.store(1, object("c", "C", 15, None), Source::Watch), [], "until it asks again");
+    cache.await_change(1, name, &p);
+    assert_eq!(cache.remove(1, &object("c", "C", 16, None)), [p]);
 }
 
 #[test]

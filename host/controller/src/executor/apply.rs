@@ -1,7 +1,9 @@
-//! Server-side apply of one child. It never adopts, takes edits back, leaves fields to managers
-//! that apply them, and does not repeat an apply that changes nothing.
+//! Server-side apply of one child. It takes edits back, leaves fields to managers that apply them,
+//! and does not repeat an apply that changes nothing. An object that the primary does not control is
+//! not applied.
 
-use super::target_of;
+use super::adopt::{Adopter, Wanted};
+use super::{Context, target_of};
 use crate::cache::{Cache, Source};
 use crate::decoded::Decoded;
 use crate::digest::{self, content};
@@ -29,6 +31,7 @@ const ATTEMPTS: usize = 4;
 pub(super) struct Applier {
     client: Client,
     may_write: watch::Receiver<MayWrite>,
+    pub(super) adopter: Adopter,
     limiter: ForceLimiter,
     /// Applies that changed nothing: by UID, digests of the live object and of what was applied.
     settled: Mutex<HashMap<Box<str>, (u64, u64)>>,
@@ -36,16 +39,13 @@ pub(super) struct Applier {
 
 impl Applier {
     pub(super) fn new(client: Client, may_write: watch::Receiver<MayWrite>) -> Self {
-        Self { client, may_write, limiter: ForceLimiter::default(), settled: Mutex::default() }
+        let adopter = Adopter::new(client.clone(), may_write.clone());
+        Self { client, may_write, adopter, limiter: ForceLimiter::default(), settled: Mutex::default() }
     }
 
-    /// Applies one child of the primary with the UID `owner`; returns whether anything changed.
-    pub(super) async fn apply(
-        &self,
-        cache: &Cache,
-        planned: &Planned,
-        owner: &str,
-    ) -> Result<bool, Vec<Failure>> {
+    /// Applies one child of the primary; returns whether anything changed.
+    pub(super) async fn apply(&self, context: &Context<'_>, planned: &Planned) -> Result<bool, Vec<Failure>> {
+        let (cache, owner) = (context.cache, &*context.view.uid);
         let (Some(target), Some(kind)) = (target_of(cache, planned), cache.kind(planned.kind)) else {
             return Ok(false);
         };
@@ -59,9 +59,9 @@ impl Applier {
         };
         for attempt in 1.. {
             if live.as_ref().is_some_and(|live| live.controller.as_deref() != Some(owner)) {
-                return Err(vec![not_controlled(target)]);
+                return self.adopter.adopt(context, planned, &Wanted::Applied).await;
             }
-            let judgement = self.judge(&planned.object, live.as_ref());
+            let judgement = self.judge(&planned.object, live.as_ref(), cache.field_manager());
             let digest = digest::of(&judgement.desired);
             if let Some(live) = &live
                 && self.is_settled(live, digest)
@@ -98,13 +98,13 @@ impl Applier {
         Ok(false)
     }
 
-    fn judge(&self, desired: &Value, live: Option<&Stored>) -> Judgement {
-        let Some(live) = live.filter(|live| live.other_managers.is_some()) else {
+    fn judge(&self, desired: &Value, live: Option<&Stored>, field_manager: &str) -> Judgement {
+        let Some(live) = live.filter(|live| live.managers.is_some()) else {
             return Judgement { desired: desired.clone(), taken_back: Vec::new(), left: Vec::new() };
         };
         let now = Instant::now();
         let object: Value = serde_json::from_str(&live.text).unwrap_or_default();
-        ownership::judge(desired, &object, live.other_managers.as_deref(), &|path| {
+        ownership::judge(desired, &object, live.managers.as_deref(), field_manager, &|path| {
             self.limiter.allows(&live.uid, path, now)
         })
     }
@@ -153,11 +153,6 @@ fn pin(document: &mut Value, live: Option<&Stored>) {
         metadata.insert("uid".to_owned(), live.uid.to_string().into());
         metadata.insert("resourceVersion".to_owned(), live.resource_version.to_string().into());
     }
-}
-
-fn not_controlled(target: ObjectRef) -> Failure {
-    let message = format!("{target} exists and is not controlled by this object.");
-    Failure { target, verb: Verb::Apply, code: 409, reason: FailureReason::NotControlled, message }
 }
 
 /// A failure that names the fields that were left to other managers, if any were.

@@ -3,11 +3,13 @@
 use super::Context;
 use crate::note::event_note;
 use crate::object::Key;
+use crate::requests::is_namespace_terminating;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{self, Recorder, Reporter};
 use orascache_contract::{Event, Severity};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Among how many recorders the primaries are spread: a recorder goes through all events that it
 /// remembers whenever it records one.
@@ -15,16 +17,18 @@ const RECORDERS: u64 = 256;
 
 pub(super) struct Events {
     recorders: Vec<Recorder>,
+    /// Whether the last event could not be recorded, which was logged then.
+    is_failing: AtomicBool,
 }
 
 impl Events {
     pub(super) fn new(client: &Client, field_manager: &str, instance: String) -> Self {
         let reporter = Reporter { controller: field_manager.to_owned(), instance: Some(instance) };
         let recorders = (0..RECORDERS).map(|_| Recorder::new(client.clone(), reporter.clone())).collect();
-        Self { recorders }
+        Self { recorders, is_failing: AtomicBool::new(false) }
     }
 
-    /// Records an event. An event that cannot be recorded is logged.
+    /// Records an event. The first of several that cannot be recorded is logged.
     pub(super) async fn record(&self, context: &Context<'_>, event: &Event) {
         let (kind, key) = (context.cache.primary_kind(), context.key);
         let regarding = ObjectReference {
@@ -46,8 +50,19 @@ impl Events {
             secondary: None,
         };
         let Some(recorder) = self.recorder(key) else { return };
-        if let Err(error) = recorder.publish(&event, &regarding).await {
-            tracing::warn!(primary = %key, reason = event.reason, %error, "an event could not be recorded");
+        match recorder.publish(&event, &regarding).await {
+            Ok(()) => {
+                if self.is_failing.swap(false, Ordering::Relaxed) {
+                    tracing::info!("events are recorded again");
+                }
+            }
+            Err(error) if is_namespace_terminating(&error) => {}
+            Err(error) if !self.is_failing.swap(true, Ordering::Relaxed) => {
+                tracing::warn!(primary = %key, reason = event.reason, %error, "events cannot be recorded");
+            }
+            Err(error) => {
+                tracing::debug!(primary = %key, reason = event.reason, %error, "an event was not recorded");
+            }
         }
     }
 

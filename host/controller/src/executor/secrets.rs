@@ -1,7 +1,8 @@
 //! Secrets that the host fills with values once.
 
-use super::{Executor, target_of};
-use crate::cache::{Cache, Source};
+use super::adopt::Wanted;
+use super::{Context, Executor, target_of};
+use crate::cache::Source;
 use crate::decoded::Decoded;
 use crate::permit::Planned;
 use crate::recipe;
@@ -17,14 +18,16 @@ use serde_json::Value;
 const ALREADY_EXISTS: &str = "AlreadyExists";
 
 impl Executor {
-    /// Creates the Secret unless there is one of that name, whatever controls it. Returns whether
-    /// it was created.
+    /// Creates the Secret unless there is one of that name. A Secret that nothing controls becomes a
+    /// child where both sides consent; any other stays as it is. Returns whether the next plan is
+    /// made from another state.
     pub(super) async fn generate(
         &self,
-        cache: &Cache,
+        context: &Context<'_>,
         planned: Planned,
         generated: &Generated,
     ) -> Result<bool, Vec<Failure>> {
+        let cache = context.cache;
         let (Some(target), Some(kind)) = (target_of(cache, &planned), cache.kind(planned.kind)) else {
             return Ok(false);
         };
@@ -35,8 +38,10 @@ impl Executor {
             let message = format!("{target} is no Secret: only Secrets are generated.");
             return Err(fails(FailureReason::NotPermitted, message));
         }
-        if cache.get(planned.kind, &planned.key).is_some() {
-            return Ok(false);
+        match cache.get(planned.kind, &planned.key) {
+            Some(existing) if existing.controller.is_some() => return Ok(false),
+            Some(_) => return self.adopt_secret(context, &planned, generated).await,
+            None => {}
         }
         let Planned { kind: index, key, mut object } = planned;
         let values = recipe::follow(generated, &object)
@@ -53,6 +58,20 @@ impl Executor {
             }
             Err(kube::Error::Api(status)) if status.reason == ALREADY_EXISTS => Ok(false),
             Err(error) => Err(vec![failure(target, Verb::Create, &error)]),
+        }
+    }
+
+    async fn adopt_secret(
+        &self,
+        context: &Context<'_>,
+        planned: &Planned,
+        generated: &Generated,
+    ) -> Result<bool, Vec<Failure>> {
+        match self.applier.adopter.adopt(context, planned, &Wanted::Generated(generated)).await {
+            Err(failures) if failures.iter().all(|one| one.reason == FailureReason::NotControlled) => {
+                Ok(false)
+            }
+            outcome => outcome,
         }
     }
 

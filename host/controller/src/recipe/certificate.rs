@@ -1,7 +1,6 @@
 //! A server certificate, signed by an authority that exists for it alone.
 
 use super::{Unfit, Values, failed, invalid, not_permitted};
-use crate::hex::hex;
 use orascache_contract::Certificate;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
@@ -81,7 +80,7 @@ fn issue(certificate: &Certificate) -> Result<Values, rcgen::Error> {
     // Clients may trust several authorities: two of one name would be hard to tell apart.
     let mut id = authority.key_identifier(&authority_key);
     id.truncate(4);
-    authority.distinguished_name.push(DnType::CommonName, format!("generated CA {}", hex(&id)));
+    authority.distinguished_name.push(DnType::CommonName, format!("generated CA {}", hex::encode(id)));
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let authority_certificate = authority.self_signed(&authority_key)?;

@@ -1,9 +1,12 @@
 //! Answers that refuse, conflict, or do not come.
 
 use crate::script::{CONFIG_MAP, Script, description, names, text_at};
-use crate::world::{World, config_map};
+use crate::world::{LAB, World, config_map};
 use fake_kube::{Fault, Matcher};
-use orascache_contract::{FailureReason, Observed, Plan, Verb, WatchedKind};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::DeleteParams;
+use orascache_contract::{Event, FailureReason, Observed, Plan, Severity, Verb, WatchedKind};
 use orascache_controller::Options;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
@@ -53,6 +56,47 @@ async fn a_failed_write_is_reported_and_tried_again() {
         world.settle(&controller).await;
         assert_eq!(script.last().failures, [], "{reason:?}");
     }
+}
+
+#[tokio::test]
+async fn a_primary_of_a_terminating_namespace_is_left_alone() {
+    let world = World::start().await;
+    world.widget("w").await;
+    let planned = || Event {
+        severity: Severity::Normal,
+        reason: "Planned".into(),
+        action: "Apply".into(),
+        note: "A plan was made.".into(),
+    };
+    let script = Script::new(
+        description(vec![WatchedKind::whole(CONFIG_MAP)], Vec::new()),
+        move |observed: &Observed| {
+            let wanted = ["first", "second"].map(|name| config_map(name, "ours").to_string());
+            let apply = if observed.owned.len() < 2 { wanted.to_vec() } else { Vec::new() };
+            Plan { apply, events: vec![planned()], ..Plan::default() }
+        },
+    );
+    let controller = world.controller(script.clone()).await;
+    let namespaces: Api<Namespace> = Api::all(world.client.clone());
+    namespaces.delete(LAB, &DeleteParams::default()).await.expect("a deletion");
+    let mark = world.server.requests().mark();
+    let calls = script.calls();
+    for name in ["first", "second"] {
+        world.delete(&CONFIG_MAP, name).await;
+        world.settle(&controller).await;
+    }
+    let codes: Vec<u16> = world
+        .server
+        .requests()
+        .writes_since(mark, &Matcher::any().user_agent("controller"))
+        .iter()
+        .map(|entry| entry.status)
+        .collect();
+    assert_eq!(codes, [403], "one write tells that the namespace is terminating; no event follows");
+    assert_eq!(script.calls(), calls + 1, "no other plan is made");
+    world.touch("w").await;
+    world.settle(&controller).await;
+    assert_eq!(script.calls(), calls + 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The controller against an API server in this process.
 
+mod adopt;
 mod errors;
 mod generate;
 mod handle;

@@ -1,7 +1,7 @@
 //! Which objects count as children of a primary, and that they stay as closed as they were made.
 
 use crate::script::{CONFIG_MAP, Script, description, names};
-use crate::world::{LAB, OTHER, World, config_map, owned_by};
+use crate::world::{LAB, OTHER, World, config_map, consenting, owned_by};
 use kube::api::{DynamicObject, Patch, PatchParams};
 use orascache_contract::{FailureReason, Kind, Observed, Plan, WatchedKind};
 use serde_json::{Value, json};
@@ -77,6 +77,65 @@ async fn a_network_policy_that_another_manager_applies_is_left_and_reported() {
     let failure = script.last().failures.remove(0);
     assert_eq!(failure.reason, FailureReason::FieldOwnedByOther);
     assert!(failure.message.contains("spec.ingress (set by gitops)"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn a_network_policy_that_was_detached_and_widened_is_taken_back() {
+    let world = World::start().await;
+    world.widget("w").await;
+    let owned = vec![WatchedKind::whole(NETWORK_POLICY)];
+    let script = Script::new(description(owned, Vec::new()), |_: &Observed| Plan {
+        apply: vec![consenting(policy(&ours())).to_string()],
+        ..Plan::default()
+    });
+    let controller = world.controller(script.clone()).await;
+    for also in [json!({}), json!({"annotations": null, "labels": null})] {
+        let mut metadata = also;
+        metadata["ownerReferences"] = json!(null);
+        let spec = policy(&wider())["spec"].clone();
+        world.edit(&NETWORK_POLICY, "child", json!({"metadata": metadata, "spec": spec})).await;
+        world.settle(&controller).await;
+        assert_eq!(admitted(&world).await, json!([ours()]));
+        let child = world.get(&NETWORK_POLICY, "child").await.expect("a NetworkPolicy");
+        assert_eq!(child["metadata"]["ownerReferences"][0]["kind"], "Widget");
+        assert_eq!(script.last().failures, []);
+    }
+}
+
+#[tokio::test]
+async fn a_network_policy_whose_selector_is_narrowed_by_hand_is_taken_back() {
+    let world = World::start().await;
+    world.widget("w").await;
+    let script = guards();
+    let controller = world.controller(script.clone()).await;
+    let narrower = json!({"app": "cache", "more": "x"});
+    for round in 1..=6 {
+        let edit = json!({"spec": {"podSelector": {"matchLabels": narrower}}});
+        world.edit(&NETWORK_POLICY, "child", edit).await;
+        world.settle(&controller).await;
+        let child = world.get(&NETWORK_POLICY, "child").await.expect("a NetworkPolicy");
+        // It counts as an edit, so that a dispute about it ends.
+        let expected = if round <= 5 { json!({"app": "cache"}) } else { narrower.clone() };
+        assert_eq!(child["spec"]["podSelector"]["matchLabels"], expected, "round {round}");
+    }
+    let failure = script.last().failures.remove(0);
+    assert_eq!(failure.reason, FailureReason::FieldOwnedByOther);
+    assert!(failure.message.contains("spec.podSelector (set by kubectl-edit)"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn a_network_policy_whose_selector_another_manager_applies_is_left_and_reported() {
+    let world = World::start().await;
+    world.widget("w").await;
+    let script = guards();
+    let controller = world.controller(script.clone()).await;
+    let mut theirs = policy(&ours());
+    theirs["spec"]["podSelector"]["matchLabels"]["more"] = json!("x");
+    world.apply_as("gitops", &NETWORK_POLICY, &theirs).await;
+    world.settle(&controller).await;
+    let failure = script.last().failures.remove(0);
+    assert_eq!(failure.reason, FailureReason::FieldOwnedByOther);
+    assert!(failure.message.contains("spec.podSelector (set by gitops)"), "{}", failure.message);
 }
 
 /// Wants a ConfigMap `child` to exist.

@@ -174,6 +174,14 @@ impl World {
         self.api(kind, LAB).patch(name, &parameters, &Patch::Merge(&patch)).await.expect("an edit");
     }
 
+    /// Applies an object of the lab by force, as a GitOps tool with server-side apply does.
+    pub async fn apply_as(&self, manager: &str, kind: &Kind, object: &Value) {
+        let object: DynamicObject = serde_json::from_value(object.clone()).expect("an object");
+        let name = object.metadata.name.clone().expect("a name");
+        let parameters = PatchParams::apply(manager).force();
+        self.api(kind, LAB).patch(&name, &parameters, &Patch::Apply(&object)).await.expect("an apply");
+    }
+
     pub async fn delete(&self, kind: &Kind, name: &str) {
         self.api(kind, LAB).delete(name, &DeleteParams::default()).await.expect("a deletion");
     }
@@ -214,6 +222,12 @@ pub fn config_map(name: &str, value: &str) -> Value {
         "metadata": {"name": name, "namespace": LAB},
         "data": {"key": value},
     })
+}
+
+/// The same object with the annotation by which it consents to belong to the widget `w`.
+pub fn consenting(mut object: Value) -> Value {
+    object["metadata"]["annotations"]["example.org/widget"] = json!("w");
+    object
 }
 
 /// The owner references of an object that a widget controls.

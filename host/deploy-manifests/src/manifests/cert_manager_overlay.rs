@@ -3,7 +3,10 @@
 use super::kustomize::Kustomization;
 use super::tree::Tree;
 use super::yaml::{document, documents};
-use crate::deployment::{WEBHOOK_NAMESPACE_VARIABLE, arguments, certificate_mount, certificate_volume};
+use crate::deployment::{
+    WEBHOOK_CONFIGURATION_VARIABLE, WEBHOOK_NAMESPACE_VARIABLE, WEBHOOK_SERVICE_VARIABLE, arguments,
+    certificate_mount, certificate_volume,
+};
 use crate::error::ManifestError;
 use crate::names::CONTAINER;
 use crate::operator_webhooks::webhook_configurations;
@@ -46,13 +49,16 @@ pub(super) fn add(
 /// arguments.
 fn deployment_patch(options: &ManifestOptions) -> Result<Value, ManifestError> {
     let mut patch = identity(&to_value(&deployment::deployment(options))?);
+    let of_managed_certificates =
+        [WEBHOOK_NAMESPACE_VARIABLE, WEBHOOK_SERVICE_VARIABLE, WEBHOOK_CONFIGURATION_VARIABLE];
+    let removed = of_managed_certificates.map(|name| json!({"name": name, "$patch": "delete"}));
     merge(
         &mut patch,
         json!({"spec": {"template": {"spec": {
             "containers": [{
                 "name": CONTAINER,
                 "args": arguments(options, CertificateSource::CertManager),
-                "env": [{"name": WEBHOOK_NAMESPACE_VARIABLE, "$patch": "delete"}],
+                "env": removed,
                 "volumeMounts": [certificate_mount()],
             }],
             "volumes": [certificate_volume()],

@@ -68,6 +68,18 @@ impl Kustomization {
     }
 }
 
+/// Where kustomize finds names of our objects beside the places that it knows, as YAML. People give
+/// it to kustomizations that change names.
+pub(super) fn name_references() -> String {
+    let variables = json!({"kind": "Deployment", "path": "spec/template/spec/containers/env/value"});
+    let right = json!({"kind": "ClusterRole", "path": "rules/resourceNames"});
+    let references = json!({"nameReference": [
+        {"kind": "MutatingWebhookConfiguration", "fieldSpecs": [right, variables]},
+        {"kind": "Service", "version": "v1", "fieldSpecs": [variables]},
+    ]});
+    serde_saphyr::to_string(&references).unwrap_or_default()
+}
+
 /// The replacement that copies the image. People repeat it in kustomizations that set an image.
 pub(super) fn agent_image() -> Value {
     let container = format!("spec.template.spec.containers.[name={CONTAINER}]");

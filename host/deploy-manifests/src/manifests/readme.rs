@@ -1,6 +1,6 @@
 //! The README of the manifests. Its tables of rights come from [`crate::rights`].
 
-use super::kustomize::agent_image;
+use super::kustomize::{agent_image, name_references};
 use crate::names::{CLIENT_CA_KEY, CLIENT_CA_SECRET, WEBHOOK_CERTIFICATE};
 use crate::options::ManifestOptions;
 use crate::rights::{all_roles, markdown};
@@ -15,7 +15,9 @@ pub(super) fn text(options: &ManifestOptions, description: &Description) -> Stri
         INSTALL.replace("[CERTIFICATE]", WEBHOOK_CERTIFICATE),
         CHANGES
             .replace("[REPLACEMENT]", replacement.trim_end())
-            .replace("[IMAGE]", repository(&options.image)),
+            .replace("[IMAGE]", repository(&options.image))
+            .replace("[VERSION]", env!("CARGO_PKG_VERSION")),
+        PREFIX.replace("[REFERENCES]", name_references().trim_end()),
         NAMESPACES.to_owned(),
         NETWORK.to_owned(),
         CLIENTS.replace("[CLIENT_CA]", CLIENT_CA_SECRET).replace("[CLIENT_CA_KEY]", CLIENT_CA_KEY),
@@ -105,6 +107,23 @@ operator's namespace, whatever its name is.
 The pods have the priority class `system-cluster-critical`. Some clusters (GKE) admit it only
 where a ResourceQuota with the scope PriorityClass allows it: make one in the namespace, or use
 another class.";
+
+const PREFIX: &str = "\
+## Change names
+
+`namePrefix` and `nameSuffix` work with `manifests/default` where kustomize is told of three places
+that contain names: a right, and two variables of the operator. Write this file `names.yaml` beside
+the kustomization, and list it there as `configurations: [names.yaml]`:
+
+```yaml
+[REFERENCES]
+```
+
+These names stay, since no manifest has objects of them: the Secret `orascache-webhook-certificate`
+and the Lease `orascache-operator`, which the operator makes, and the ConfigMap `orascache-settings`,
+which you make: keep it out of a kustomization with a prefix. The namespace `[NAMESPACE]` and the
+CustomResourceDefinition are not prefixed. With `manifests/certmanager` names cannot change, because
+its Certificates contain the DNS names of the Service.";
 
 const NAMESPACES: &str = "\
 ## Listed namespaces

@@ -54,6 +54,25 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", default_value = "orascache-system")]
     pub webhook_namespace: String,
 
+    /// Name of that Service.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "ORASCACHE_WEBHOOK_SERVICE",
+        default_value = deploy_manifests::names::WEBHOOK_SERVICE
+    )]
+    pub webhook_service: String,
+
+    /// Name of the mutating and of the validating webhook configuration into which the operator
+    /// writes the CA of that certificate.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "ORASCACHE_WEBHOOK_CONFIGURATION",
+        default_value = deploy_manifests::names::OPERATOR
+    )]
+    pub webhook_configuration: String,
+
     /// A DNS name or IP address for that certificate beside those of the Service. Can be repeated.
     #[arg(long, value_name = "NAME")]
     pub webhook_name: Vec<String>,

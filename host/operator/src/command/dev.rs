@@ -105,7 +105,12 @@ async fn start_operator(
     let options = operator::Options {
         webhooks: reviews.then(|| webhooks::Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            certificate: Certificate::Managed { namespace: names::NAMESPACE.to_owned(), names: Vec::new() },
+            certificate: Certificate::Managed {
+                namespace: names::NAMESPACE.to_owned(),
+                service: names::WEBHOOK_SERVICE.to_owned(),
+                configuration: names::OPERATOR.to_owned(),
+                names: Vec::new(),
+            },
             client_authority: None,
         }),
         settings: Some(Source { namespace: names::NAMESPACE.to_owned(), name: names::SETTINGS.to_owned() }),

@@ -47,6 +47,8 @@ async fn webhooks(args: &RunArgs) -> Result<Option<webhooks::Options>, Failed> {
         Some(folder) => Certificate::Files(folder.clone()),
         None => Certificate::Managed {
             namespace: args.webhook_namespace.clone(),
+            service: args.webhook_service.clone(),
+            configuration: args.webhook_configuration.clone(),
             names: args.webhook_name.clone(),
         },
     };

@@ -3,7 +3,6 @@
 //! Objects stay text within the JSON: a record has the bytes that the guest got and gave.
 
 use super::{Decision, version1};
-use crate::digest::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -117,7 +116,7 @@ impl<C> Line<C> {
 }
 
 fn sum(text: &str) -> String {
-    hex(Sha256::digest(text).get(..SUM_BYTES).unwrap_or_default())
+    hex::encode(Sha256::digest(text).get(..SUM_BYTES).unwrap_or_default())
 }
 
 #[cfg(test)]

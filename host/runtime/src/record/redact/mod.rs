@@ -16,7 +16,6 @@ pub mod rules;
 mod text;
 
 use super::Decision;
-use crate::digest::hex;
 use orascache_contract::Description;
 use pass::Pass;
 use rand::RngCore;
@@ -87,7 +86,7 @@ impl Redaction {
     /// What replaces a text. It is valid as the value of a label too.
     fn replacement(&self, text: &str) -> String {
         let digest = Sha256::new().chain_update(self.key).chain_update(text).finalize();
-        format!("{REPLACEMENT}{}", hex(digest.get(..DIGEST_BYTES).unwrap_or_default()))
+        format!("{REPLACEMENT}{}", hex::encode(digest.get(..DIGEST_BYTES).unwrap_or_default()))
     }
 }
 

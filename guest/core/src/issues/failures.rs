@@ -1,0 +1,76 @@
+//! Issues of writes of the last plan that failed.
+
+use crate::issue::{Impact, Issue, Reason};
+use crate::kinds::{NETWORK_POLICY, SERVICE, STATEFUL_SET, VOLUME_CLAIM};
+use crate::primary::Primary;
+use orascache_api::names::CONSENT_ANNOTATION;
+use orascache_contract::{Failure, FailureReason, Verb};
+
+/// Issues of writes that failed. `pods_wait` says that the registry pods are not made before their
+/// NetworkPolicy exists.
+pub(crate) fn of_failures(primary: &Primary<'_>, failures: &[Failure], pods_wait: bool) -> Vec<Issue> {
+    failures.iter().map(|failure| of_failure(primary, failure, pods_wait)).collect()
+}
+
+fn of_failure(primary: &Primary<'_>, failure: &Failure, pods_wait: bool) -> Issue {
+    let issue = match &failure.reason {
+        FailureReason::NotControlled => {
+            Issue::new(Reason::NameTaken, Impact::Blocking, name_taken(primary, failure))
+        }
+        FailureReason::FieldOwnedByOther => {
+            Issue::new(Reason::FieldOwnedByOther, Impact::Warning, failure.message.clone())
+        }
+        reason => write_failed(primary, failure, reason),
+    };
+    let is_policy = failure.target.kind == NETWORK_POLICY;
+    if is_policy && pods_wait {
+        let message = format!(
+            "{} The registry pods are not made before this policy exists, since any pod of the cluster could reach them. If it cannot exist, set spec.networkPolicy.enabled to false.",
+            issue.message
+        );
+        return Issue::new(Reason::NetworkPolicyMissing, Impact::Blocking, message);
+    }
+    issue
+}
+
+fn name_taken(primary: &Primary<'_>, failure: &Failure) -> String {
+    let (kind, name) = (&failure.target.kind.kind, &failure.target.name);
+    let consent = format!("{CONSENT_ANNOTATION}: {}", primary.metadata.name);
+    if failure.target.kind == VOLUME_CLAIM {
+        return format!(
+            "{kind} {name} exists and does not belong to this cache: it does not follow spec.storage, and it stays when the cache is deleted. Name it in spec.storage.existingClaim to use it as it is. If nothing controls it, the annotation {consent} gives it to the cache."
+        );
+    }
+    format!(
+        "{kind} {name} exists and does not belong to this cache. Delete or rename it, or give the cache another name. If nothing controls it, the annotation {consent} gives it to the cache."
+    )
+}
+
+fn write_failed(primary: &Primary<'_>, failure: &Failure, reason: &FailureReason) -> Issue {
+    let kind = &failure.target.kind;
+    let target = format!("{} {}", kind.kind, failure.target.name);
+    // The registry is reached through these two.
+    let serves = *kind == STATEFUL_SET || *kind == SERVICE;
+    let mut message =
+        format!("{target}: {} failed ({} {reason}): {}", failure.verb, failure.code, failure.message);
+    if *reason == FailureReason::Invalid && failure.verb == Verb::Apply && *kind != VOLUME_CLAIM {
+        let stop = if message.ends_with('.') { "" } else { "." };
+        message.push_str(stop);
+        message.push_str(&format!(
+            " If this names a field that Kubernetes cannot change, delete {target}: the operator makes it again."
+        ));
+        if *kind == STATEFUL_SET {
+            message.push_str(match primary.spec.storage {
+                Some(_) => " That restarts the registry.",
+                None => {
+                    " That restarts the registry, which loses its artifacts, because spec.storage is not set."
+                }
+            });
+        }
+    }
+    Issue::new(
+        if failure.verb == Verb::Delete { Reason::DeleteFailed } else { Reason::ApplyFailed },
+        if serves { Impact::Blocking } else { Impact::Warning },
+        message,
+    )
+}

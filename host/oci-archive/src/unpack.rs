@@ -1,8 +1,10 @@
 //! Unpacking: layers, none of which is trusted, become files and directories.
 
+mod conflicts;
 mod cursor;
 mod error;
 mod extract;
+mod folder;
 mod liveness;
 mod modes;
 mod mount;
@@ -14,7 +16,9 @@ mod staging;
 #[cfg(test)]
 mod tests;
 
+pub use conflicts::{Conflict, check_all};
 pub use error::UnpackError;
+pub use folder::StagingFolder;
 pub use place::SamePath;
 pub use staging::Staging;
 

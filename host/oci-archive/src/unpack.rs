@@ -9,6 +9,7 @@ mod liveness;
 mod modes;
 mod mount;
 mod place;
+mod place_all;
 mod remove;
 mod source;
 mod staging;

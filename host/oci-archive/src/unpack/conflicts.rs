@@ -36,8 +36,9 @@ pub struct Conflict {
 }
 
 /// Looks for paths that two of several pulls hold. Their targets may be inside of each other.
-/// `artifacts` has the number of the artifact of each pull: within one artifact, files at one path
-/// must have equal content. Between two artifacts `same` counts.
+/// `artifacts` has the number of the artifact of each pull, and the pulls of an artifact follow each
+/// other: within one artifact, files at one path must have equal content. Between two artifacts
+/// `same` counts.
 ///
 /// # Errors
 ///
@@ -97,47 +98,33 @@ impl Check<'_> {
         let mut open = OpenDirectories { members: self.members, path: &shared.path, open: HashMap::new() };
         let mut known = Known::new(&shared.members);
         let mut inner: HashMap<OsString, Vec<usize>> = HashMap::new();
-        for number in &shared.members {
-            let failed = |name: Option<&OsStr>, source: io::Error| {
-                let path = name.map_or_else(
-                    || self.shown(*number, &shared.path),
-                    |name| self.shown(*number, &[&shared.path[..], &[name.to_owned()]].concat()),
-                );
-                Box::new(Conflict {
-                    earlier: *number,
-                    later: *number,
-                    error: UnpackError::write(&path, source),
-                })
+        for number in shared.members.iter().copied() {
+            let failed = |source| {
+                let error = UnpackError::write(&self.shown(number, &shared.path), source);
+                Box::new(Conflict { earlier: number, later: number, error })
             };
-            let entries = open.entries(*number).map_err(|error| failed(None, error))?;
-            for entry in entries {
-                let (name, is_dir) = entry.map_err(|error| failed(None, error))?;
-                let holders =
-                    known.holders(*number, &name, &mut open).map_err(|error| failed(Some(&name), error))?;
-                let Some(first) = holders.first() else { continue };
-                let clash = |earlier: usize, reason| {
-                    let path = self.shown(*number, &[&shared.path[..], &[name.clone()]].concat());
-                    let error = UnpackError::Clash { path, reason };
-                    Err(Box::new(Conflict { earlier, later: *number, error }))
+            for entry in open.entries(number).map_err(failed)? {
+                let (name, is_dir) = entry.map_err(failed)?;
+                let Some(holders) = known.holders(number, &name, &mut open).map_err(failed)? else {
+                    continue;
                 };
-                let was_dir = open.is_directory(*first, &name).map_err(|error| failed(Some(&name), error))?;
-                match (is_dir, was_dir == Some(true)) {
-                    (true, true) => {
-                        let members = inner.entry(name).or_insert_with(|| holders.clone());
-                        members.push(*number);
+                let is_same_kind = Some(is_dir) == open.is_directory(holders.first, &name).map_err(failed)?;
+                let compared = self.must_be_equal(&holders, number).filter(|_| !is_dir);
+                let found = match (is_same_kind, compared) {
+                    (false, _) if is_dir => Some((holders.first, DIRECTORY_OVER_FILE)),
+                    (false, _) => Some((holders.first, FILE_OVER_DIRECTORY)),
+                    (true, Some(other)) if !open.is_equal(other, number, &name).map_err(failed)? => {
+                        Some((other, DIFFERENT_CONTENT))
                     }
-                    (true, false) => return clash(*first, DIRECTORY_OVER_FILE),
-                    (false, true) => return clash(*first, FILE_OVER_DIRECTORY),
-                    (false, false) => {
-                        let compared = holders.iter().find(|holder| self.must_be_equal(**holder, *number));
-                        if let Some(holder) = compared
-                            && !open
-                                .is_equal(*holder, *number, &name)
-                                .map_err(|error| failed(Some(&name), error))?
-                        {
-                            return clash(*holder, DIFFERENT_CONTENT);
-                        }
-                    }
+                    (true, _) => None,
+                };
+                if let Some((earlier, reason)) = found {
+                    let path = self.shown(number, &[&shared.path[..], &[name]].concat());
+                    let error = UnpackError::Clash { path, reason };
+                    return Err(Box::new(Conflict { earlier, later: number, error }));
+                }
+                if is_dir {
+                    inner.entry(name).or_insert_with(|| vec![holders.first]).push(number);
                 }
             }
         }
@@ -145,9 +132,14 @@ impl Check<'_> {
         Ok(inner.into_iter().map(below).collect())
     }
 
-    fn must_be_equal(&self, one: usize, other: usize) -> bool {
+    /// The earlier pull whose file must have the content of the one of this pull. All that had to be
+    /// equal before are equal to it.
+    fn must_be_equal(&self, holders: &Holders, number: usize) -> Option<usize> {
         let artifact = |number: usize| self.members.get(number).map(|member| member.artifact);
-        self.same == SamePath::Refuse || artifact(one) == artifact(other)
+        match self.same {
+            SamePath::Refuse => Some(holders.first),
+            SamePath::LastWins => (artifact(holders.last) == artifact(number)).then_some(holders.last),
+        }
     }
 
     /// A path for people: below the target as it was given, where it is below the target.
@@ -163,13 +155,19 @@ impl Check<'_> {
     }
 }
 
+/// The first and the last of the pulls before one that have a name.
+struct Holders {
+    first: usize,
+    last: usize,
+}
+
 /// Which pulls have which names in one directory.
 enum Known<'a> {
     /// The pulls themselves are asked.
     Few(&'a [usize]),
-    /// For each name, by its hash, the first pull that has it; and all pulls that have a name which
-    /// more than one has.
-    Many { hasher: RandomState, first: HashMap<u64, usize>, all: HashMap<OsString, Vec<usize>> },
+    /// For each name, by its hash, the first pull that has it; and the last one, where there are
+    /// several.
+    Many { hasher: RandomState, first: HashMap<u64, usize>, last: HashMap<OsString, usize> },
 }
 
 impl<'a> Known<'a> {
@@ -177,7 +175,7 @@ impl<'a> Known<'a> {
         if members.len() <= FEW {
             return Known::Few(members);
         }
-        Known::Many { hasher: RandomState::new(), first: HashMap::new(), all: HashMap::new() }
+        Known::Many { hasher: RandomState::new(), first: HashMap::new(), last: HashMap::new() }
     }
 
     /// The pulls before this one that have a name. From now on, this one counts as one of them.
@@ -186,34 +184,33 @@ impl<'a> Known<'a> {
         number: usize,
         name: &OsStr,
         open: &mut OpenDirectories<'_>,
-    ) -> io::Result<Vec<usize>> {
+    ) -> io::Result<Option<Holders>> {
         match self {
             Known::Few(members) => {
-                let mut holders = Vec::new();
-                for earlier in members.iter().take_while(|member| **member != number) {
-                    if open.is_directory(*earlier, name)?.is_some() {
-                        holders.push(*earlier);
+                let mut holders: Option<Holders> = None;
+                for earlier in members.iter().copied().take_while(|member| *member != number) {
+                    if open.is_directory(earlier, name)?.is_some() {
+                        let first = holders.map_or(earlier, |holders| holders.first);
+                        holders = Some(Holders { first, last: earlier });
                     }
                 }
                 Ok(holders)
             }
-            Known::Many { hasher, first, all } => {
+            Known::Many { hasher, first, last } => {
                 let hash = hasher.hash_one(name);
                 let Some(holder) = first.get(&hash).copied() else {
                     first.insert(hash, number);
-                    return Ok(Vec::new());
+                    return Ok(None);
                 };
-                if let Some(holders) = all.get_mut(name) {
-                    let earlier = holders.clone();
-                    holders.push(number);
-                    return Ok(earlier);
+                if let Some(last) = last.get_mut(name) {
+                    return Ok(Some(Holders { first: holder, last: std::mem::replace(last, number) }));
                 }
                 // Another name may have the same hash.
                 if open.is_directory(holder, name)?.is_none() {
-                    return Ok(Vec::new());
+                    return Ok(None);
                 }
-                all.insert(name.to_owned(), vec![holder, number]);
-                Ok(vec![holder])
+                last.insert(name.to_owned(), number);
+                Ok(Some(Holders { first: holder, last: holder }))
             }
         }
     }

@@ -4,7 +4,6 @@ use super::cursor::make;
 use super::error::UnpackError;
 use super::liveness::{self, Liveness, Observer};
 use super::remove;
-use super::staging::Staging;
 use crate::beneath;
 use crate::title::STAGING_PREFIX;
 use cap_std::fs::{Dir, MetadataExt};
@@ -76,16 +75,6 @@ impl StagingFolder {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Begins a pull into the target.
-    ///
-    /// # Errors
-    ///
-    /// If its directory cannot be made.
-    pub fn staging(&self) -> Result<Staging, UnpackError> {
-        let number = self.shared.pulls.fetch_add(1, Ordering::Relaxed) + 1;
-        Staging::begin(self.clone(), OsString::from(number.to_string()))
-    }
-
     /// Whether the file system takes modes. Where it does not, files have the modes that the file
     /// system gives them.
     pub fn keeps_modes(&self) -> bool {
@@ -95,6 +84,11 @@ impl StagingFolder {
     /// The target's real path, without links. Two paths of one directory have the same location.
     pub fn location(&self) -> &Path {
         &self.shared.location
+    }
+
+    /// A number that no other pull in this folder has.
+    pub(super) fn next_number(&self) -> u64 {
+        self.shared.pulls.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(super) fn target(&self) -> &Dir {

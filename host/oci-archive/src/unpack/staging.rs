@@ -5,9 +5,9 @@ use super::error::UnpackError;
 use super::extract::{self, Extracted, Extraction};
 use super::folder::StagingFolder;
 use super::modes::Modes;
-use super::place::{self, Mover, SamePath};
+use super::place::{self, Mover};
 use super::source::Source;
-use super::{Unpacked, conflicts, remove};
+use super::{Unpacked, remove};
 use crate::beneath;
 use crate::limits::Limits;
 use crate::title;
@@ -59,6 +59,22 @@ struct Arrived {
     layers: u64,
 }
 
+impl StagingFolder {
+    /// Begins a pull into the target.
+    ///
+    /// # Errors
+    ///
+    /// If its directory cannot be made.
+    pub fn staging(&self) -> Result<Staging, UnpackError> {
+        let name = OsString::from(self.next_number().to_string());
+        let staging = Staging { folder: self.clone(), name, arrived: Mutex::default() };
+        let made =
+            make(self.root(), &staging.name).and_then(|root| make(&root, OsStr::new(CONTENT)).map(drop));
+        made.map_err(|source| UnpackError::write(self.path(), source))?;
+        Ok(staging)
+    }
+}
+
 impl Staging {
     /// Begins a pull into `target`, in a [`StagingFolder`] of its own.
     ///
@@ -67,14 +83,6 @@ impl Staging {
     /// If the directory cannot be made or written.
     pub fn create(target: &Path) -> Result<Self, UnpackError> {
         StagingFolder::create(target)?.staging()
-    }
-
-    pub(super) fn begin(folder: StagingFolder, name: OsString) -> Result<Self, UnpackError> {
-        let staging = Self { folder, name, arrived: Mutex::default() };
-        let made = make(staging.folder.root(), &staging.name)
-            .and_then(|root| make(&root, OsStr::new(CONTENT)).map(drop));
-        made.map_err(|source| UnpackError::write(staging.path(), source))?;
-        Ok(staging)
     }
 
     /// The folder that it is in.
@@ -211,7 +219,7 @@ impl Staging {
 
     /// Opens the content, and checks that all that was unpacked is in it. Another program may have
     /// removed some of it: files that are missing must not look like success.
-    fn complete_content(&self) -> Result<Dir, UnpackError> {
+    pub(super) fn complete_content(&self) -> Result<Dir, UnpackError> {
         let expected = self.arrived().entries;
         let content = self.content().ok().filter(|_| self.folder.is_there());
         // Parts of the directory may be removed while it is read.
@@ -220,37 +228,12 @@ impl Staging {
     }
 
     /// Looks for files and directories in the target that cannot be replaced.
-    fn check_target(&self, content: &Dir) -> Result<(), UnpackError> {
+    pub(super) fn check_target(&self, content: &Dir) -> Result<(), UnpackError> {
         place::check(content, self.folder.target(), self.path()).map(drop)
     }
 
-    /// Moves several pulls into their targets, in order, all or none. Where two hold the same file,
-    /// the later one counts. Targets may be inside of each other.
-    ///
-    /// # Errors
-    ///
-    /// As [`Staging::place`], and if one of the pulls has a directory where another one has a file:
-    /// then nothing was moved.
-    pub fn place_all(pulls: Vec<Self>) -> Result<(), UnpackError> {
-        for pull in &pulls {
-            pull.check_target(&pull.complete_content()?)?;
-        }
-        let each: Vec<usize> = (0..pulls.len()).collect();
-        conflicts::check_all(&pulls, &each, SamePath::LastWins).map_err(|conflict| conflict.error)?;
-        // Pulls into one target that follow each other are moved together, so that most entries are
-        // moved within the hidden directory, where nobody sees a half of them.
-        let mut runs: Vec<Self> = Vec::new();
-        for pull in pulls {
-            match runs.last() {
-                Some(run) if run.folder.location() == pull.folder.location() => run.absorb(&pull)?,
-                _ => runs.push(pull),
-            }
-        }
-        runs.into_iter().try_for_each(Self::place)
-    }
-
     /// Moves everything that has arrived in a later pull into the same target to this one.
-    fn absorb(&self, later: &Self) -> Result<(), UnpackError> {
+    pub(super) fn absorb(&self, later: &Self) -> Result<(), UnpackError> {
         let expected = later.arrived().entries;
         let content = self.content().map_err(|_| self.folder.disappeared())?;
         let arriving = later.content().map_err(|_| later.folder.disappeared())?;

@@ -26,7 +26,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Pulls the inputs, runs the command, and pushes the output when the command has succeeded.
+    /// Pulls the inputs, runs the command, and pushes the outputs when the command has succeeded.
     ///
     /// The exit code is that of the command: 126 if it cannot be executed, 127 if it was not found,
     /// 128 plus the number of the signal that ended it. Other codes are 97 for a bad request, 98
@@ -59,20 +59,27 @@ pub struct StepArgs {
     #[command(flatten)]
     pub network: NetworkArgs,
     /// Artifact to pull, as `repository[:tag][@digest]`; may be repeated. {pod}, {namespace}, {job}
-    /// and {index} are replaced.
-    #[arg(long = "input", value_name = "URI", require_equals = true)]
+    /// and {index} are replaced, and a range as {0..99} stands for many artifacts. Behind ,path=
+    /// stands a directory for this artifact alone.
+    #[arg(long = "input", value_name = "URI[,path=PATH]", require_equals = true)]
     pub inputs: Vec<String>,
-    /// Directory that inputs are pulled into; by default the working directory. Placeholders are
-    /// replaced, as in the other paths of a step.
+    /// Directory for inputs without a path of their own; by default the working directory.
+    /// Placeholders are replaced, as in the other paths of a step, and in paths of inputs
+    /// {repository} and {tag} too.
     #[arg(long, value_name = "PATH", require_equals = true)]
     pub input_path: Option<PathBuf>,
+    /// For how many seconds to wait for inputs that are not in the registry yet. The variable
+    /// ORASCACHE_INPUT_WAIT_REMAINING replaces this number.
+    #[arg(long, value_name = "SECONDS", require_equals = true, default_value_t = 0)]
+    pub input_wait: u32,
     /// What to do when two inputs hold the same file with different content.
     #[arg(long, value_name = "RULE", require_equals = true, value_enum, default_value_t)]
     pub input_conflicts: InputConflicts,
-    /// Artifact to push, as `repository[:tag]`.
-    #[arg(long, value_name = "URI", require_equals = true, requires = "output_path")]
-    pub output: Option<String>,
-    /// File or directory to push.
+    /// Artifact to push, as `repository[:tag]`; may be repeated. Behind ,path= stands the file or
+    /// directory of this artifact alone.
+    #[arg(long = "output", value_name = "URI[,path=PATH]", require_equals = true)]
+    pub outputs: Vec<String>,
+    /// File or directory to push as those outputs that have no path of their own.
     #[arg(long, value_name = "PATH", require_equals = true)]
     pub output_path: Option<PathBuf>,
     /// File that the command's standard output is also written to.
@@ -180,8 +187,6 @@ mod tests {
         assert!(said.contains("<COMMAND>") && !said.contains("Usage") && !said.contains('\n'), "{said}");
         let said = refused(&["orascache-agent", "exec", "--registry=a", "--unpack=x", "--", "true"]);
         assert!(said.contains("invalid value 'x' for '--unpack=<BOOLEAN>'"), "{said}");
-        let said = refused(&["orascache-agent", "exec", "--registry=a", "--output=x", "--", "true"]);
-        assert!(said.contains("--output-path=<PATH>"), "{said}");
     }
 
     #[test]

@@ -3,23 +3,27 @@
 //!
 //! # Layout
 //! - `cli` is the command line, `exit` the exit codes;
-//! - `exec` is a step from beginning to end. `placeholders` completes its URIs, `transfer` pulls
-//!   and pushes artifacts, `supervise` runs the command with the help of `spawn`, `tee` and
-//!   `reap_orphans`, and `output` checks the output;
+//! - `exec` is a step from beginning to end. `checked` has its arguments, whose URIs and paths
+//!   `placeholders` completes, `wait` waits for inputs, `transfer` pulls and pushes artifacts,
+//!   `supervise` runs the command with the help of `spawn`, `tee` and `reap_orphans`, and `output`
+//!   checks the outputs; `failure` says why it failed;
 //! - `signals` decides what a signal means in each phase of a step, and `cancel` passes it on to a
 //!   pull;
 //! - `proxy` adds credentials to the requests of a step, in a container of its own;
 //! - `commands` has `pull` and `push` for people and scripts;
 //! - `network` reads how registries are reached;
-//! - `log` and `termination` write sentences for people;
+//! - `log` and `termination` write sentences for people, and `listed` the lists in them;
 //! - `install` copies the program into the volume of a pod.
 
 mod cancel;
+mod checked;
 mod cli;
 mod commands;
 mod exec;
 mod exit;
+mod failure;
 mod install;
+mod listed;
 mod log;
 mod network;
 mod output;
@@ -32,6 +36,7 @@ mod supervise;
 mod tee;
 mod termination;
 mod transfer;
+mod wait;
 
 use clap::Parser;
 use std::ffi::OsString;

@@ -3,10 +3,12 @@
 use super::progress::{Progress, size};
 use super::pull::blocking;
 use super::{PulledInput, TransferFailure};
+use crate::listed::listed;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use oci_archive::{Layer, PackOptions};
 use oci_registry_client::{
-    ArtifactReference, Blob, Client, Descriptor, Digest, EMPTY_CONFIG, Error, Manifest, Pushed, media_type,
+    ArtifactReference, Blob, Client, Descriptor, EMPTY_CONFIG, EncodedManifest, Error, Manifest, Pushed,
+    media_type,
 };
 use orascache_api::steps::INPUTS_ANNOTATION;
 use std::collections::BTreeMap;
@@ -16,8 +18,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Number of layers that are transferred at the same time.
+/// Number of artifacts, and of layers of each, that are transferred at the same time.
+const ARTIFACTS: usize = 3;
 const LAYERS: usize = 3;
+/// Number of artifacts that a sentence names.
+const NAMED: usize = 20;
 
 /// A file or directory, and its title in the artifact.
 #[derive(Clone, Debug)]
@@ -48,15 +53,16 @@ pub struct PushedContent {
 pub struct PushedArtifact {
     /// Its reference.
     pub reference: ArtifactReference,
-    /// Digest of its manifest.
-    pub digest: Digest,
-    sent: u64,
+    /// Its manifest.
+    pub manifest: EncodedManifest,
+    /// Number of bytes that the registry did not have.
+    pub sent: u64,
     total: u64,
 }
 
 impl fmt::Display for PushedArtifact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}, {}", self.reference, self.digest, size(self.total))?;
+        write!(f, "{} ({}, {}", self.reference, self.manifest.digest(), size(self.total))?;
         match self.sent {
             0 => write!(f, ", all of it there already)"),
             sent if sent == self.total => write!(f, ")"),
@@ -86,48 +92,102 @@ pub fn blob_sources(inputs: &[PulledInput]) -> BTreeMap<String, Vec<String>> {
     sources
 }
 
-/// Pushes an artifact. Where the registry has lost blobs in the meantime, they are pushed again as
-/// long as patience lasts.
+/// Pushes artifacts, all or none: the blobs and manifests of all come first, and then the tags. A
+/// failure before the first tag leaves all tags where they were.
 ///
 /// # Errors
 /// See [`TransferFailure`].
-pub async fn artifact(
+pub async fn artifacts(
     client: &Client,
-    reference: &ArtifactReference,
-    content: PushedContent,
+    outputs: Vec<(ArtifactReference, PushedContent)>,
     progress: &Progress,
-) -> Result<PushedArtifact, TransferFailure> {
-    let cannot = |why: String| {
-        TransferFailure::Failed(format!("cannot push {reference} to {}: {why}", client.endpoint()))
-    };
-    let mut layers = Vec::new();
-    for source in content.files {
-        let options = PackOptions { unpack: content.unpack };
-        let packed = blocking(move || oci_archive::pack(&source.path, &source.title, &options)).await;
-        layers.push(Arc::new(packed.map_err(cannot)?.map_err(|error| cannot(error.to_string()))?));
+) -> Result<Vec<PushedArtifact>, TransferFailure> {
+    let mut packed = Vec::new();
+    for (reference, content) in outputs {
+        let cannot = |why| cannot_push(client, &reference, why);
+        packed.push(PackedArtifact::pack(reference.clone(), content).await.map_err(cannot)?);
     }
-    let descriptors = layers.iter().map(|layer| descriptor(layer)).collect();
-    let artifact_type = content.artifact_type.as_deref().unwrap_or(media_type::UNKNOWN_ARTIFACT);
-    let manifest = Manifest::of_layers(artifact_type, descriptors, content.annotations);
-    let start = Instant::now();
-    let mut sent = 0;
-    let digest = loop {
-        let new = send_blobs(client, &reference.repository, &layers, &content.blob_sources, progress).await;
-        sent += new.map_err(|error| cannot(error.to_string()))?;
-        match client.push_manifest(reference, &manifest).await {
-            Ok(digest) => break digest,
-            Err(Error::BlobsUnknown { .. }) if start.elapsed() < client.policy().patience => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            Err(error) => return Err(cannot(error.to_string())),
-        }
-    };
-    let total = layers.iter().map(|layer| layer.size).sum();
-    Ok(PushedArtifact { reference: reference.clone(), digest, sent, total })
+    let sending = packed.iter().map(|packed| async move {
+        let sent = packed.send(client, progress).await;
+        sent.map_err(|error| cannot_push(client, &packed.reference, error.to_string()))
+    });
+    let sent: Vec<u64> = stream::iter(sending).buffered(ARTIFACTS).try_collect().await?;
+    let mut pushed: Vec<PushedArtifact> = Vec::new();
+    for (packed, sent) in packed.iter().zip(sent) {
+        let again = packed.tag(client, progress).await.map_err(|error| {
+            let moved = listed(pushed.iter().map(|pushed| &pushed.reference), NAMED);
+            let moved = if pushed.is_empty() { String::new() } else { format!("; already pushed: {moved}") };
+            cannot_push(client, &packed.reference, format!("{error}{moved}"))
+        })?;
+        let (reference, manifest) = (packed.reference.clone(), packed.manifest.clone());
+        let total = packed.layers.iter().map(|layer| layer.size).sum();
+        pushed.push(PushedArtifact { reference, manifest, sent: (sent + again).min(total), total });
+    }
+    Ok(pushed)
+}
+
+fn cannot_push(client: &Client, reference: &ArtifactReference, why: String) -> TransferFailure {
+    TransferFailure::Failed(format!("cannot push {reference} to {}: {why}", client.endpoint()))
+}
+
+/// An artifact that is ready to be sent.
+struct PackedArtifact {
+    reference: ArtifactReference,
+    layers: Vec<Arc<Layer>>,
+    manifest: EncodedManifest,
+    blob_sources: BTreeMap<String, Vec<String>>,
 }
 
 /// Pause before blobs are pushed again.
 const PAUSE: Duration = Duration::from_millis(100);
+
+impl PackedArtifact {
+    /// The error is the rest of a sentence.
+    async fn pack(reference: ArtifactReference, content: PushedContent) -> Result<Self, String> {
+        let mut layers = Vec::new();
+        for source in content.files {
+            let options = PackOptions { unpack: content.unpack };
+            let packed = blocking(move || oci_archive::pack(&source.path, &source.title, &options)).await;
+            layers.push(Arc::new(packed?.map_err(|error| error.to_string())?));
+        }
+        let descriptors = layers.iter().map(|layer| descriptor(layer)).collect();
+        let artifact_type = content.artifact_type.as_deref().unwrap_or(media_type::UNKNOWN_ARTIFACT);
+        let manifest = Manifest::of_layers(artifact_type, descriptors, content.annotations);
+        let manifest = EncodedManifest::of(&manifest).map_err(|error| error.to_string())?;
+        Ok(PackedArtifact { reference, layers, manifest, blob_sources: content.blob_sources })
+    }
+
+    /// Sends the blobs and the manifest. Where the registry has lost blobs in the meantime, they
+    /// are sent again as long as patience lasts. Returns the number of bytes that were sent.
+    async fn send(&self, client: &Client, progress: &Progress) -> Result<u64, Error> {
+        let (start, mut sent) = (Instant::now(), 0);
+        loop {
+            let repository = &self.reference.repository;
+            sent += send_blobs(client, repository, &self.layers, &self.blob_sources, progress).await?;
+            match client.put_manifest(repository, &self.manifest).await {
+                Err(Error::BlobsUnknown { .. }) if start.elapsed() < client.policy().patience => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                other => return other.map(|()| sent),
+            }
+        }
+    }
+
+    /// Moves the tag. Where the registry has lost blobs in the meantime, everything is sent again
+    /// as long as patience lasts. Returns the number of bytes that were sent for that.
+    async fn tag(&self, client: &Client, progress: &Progress) -> Result<u64, Error> {
+        let (start, mut sent) = (Instant::now(), 0);
+        loop {
+            match client.tag_manifest(&self.reference, &self.manifest).await {
+                Err(Error::BlobsUnknown { .. }) if start.elapsed() < client.policy().patience => {
+                    tokio::time::sleep(PAUSE).await;
+                    sent += self.send(client, progress).await?;
+                }
+                other => return other.map(|()| sent),
+            }
+        }
+    }
+}
 
 /// Makes sure that the registry has all blobs. Returns the number of bytes that were sent.
 async fn send_blobs(
@@ -182,6 +242,7 @@ async fn send(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oci_registry_client::Digest;
 
     fn input(uri: &str) -> PulledInput {
         let reference = ArtifactReference::parse(uri).unwrap();

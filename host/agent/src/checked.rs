@@ -1,0 +1,111 @@
+//! The arguments of a step, checked: everything that can be wrong with them is found before
+//! anything is done.
+
+use crate::cli::StepArgs;
+use crate::output;
+use crate::placeholders::{self, Input, Output, expand_path};
+use crate::transfer::RegistryAccess;
+use oci_registry_client::Endpoint;
+use orascache_api::steps::{LARGEST_MAXIMUM_INPUTS, env};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A step of which nothing has to be parsed any more.
+pub struct CheckedStep<'a> {
+    pub args: &'a StepArgs,
+    pub registry: RegistryAccess,
+    pub inputs: Vec<Input>,
+    /// How long to wait for inputs that are not there.
+    pub wait: Duration,
+    pub outputs: Vec<Output>,
+    pub output_pipe: Option<PathBuf>,
+}
+
+impl<'a> CheckedStep<'a> {
+    /// Checks the arguments of a step. `variable` has the values of placeholders.
+    ///
+    /// # Errors
+    /// A sentence about an argument that is wrong.
+    pub fn new(
+        args: &'a StepArgs,
+        variable: impl Fn(&str) -> Option<OsString> + Copy,
+    ) -> Result<Self, String> {
+        let inputs =
+            placeholders::inputs(&args.inputs, args.input_path.as_deref(), LARGEST_MAXIMUM_INPUTS, variable)?;
+        let pipe = args.output_pipe.as_ref();
+        let output_pipe = pipe.map(|path| expand_path("--output-pipe", path, variable)).transpose()?;
+        let outputs = outputs(args, variable)?;
+        let mut endpoint = Endpoint::parse(&args.registry).map_err(|error| error.to_string())?;
+        if let Some(socket) = &args.proxy {
+            endpoint = endpoint.through(socket.clone());
+        }
+        let network = args.network.network(variable)?;
+        let registry =
+            RegistryAccess { endpoint, network, patience: Duration::from_secs(args.patience.into()) };
+        let wait = Duration::from_secs(wait(args.input_wait, variable)?);
+        Ok(CheckedStep { args, registry, inputs, wait, outputs, output_pipe })
+    }
+}
+
+fn outputs(
+    args: &StepArgs,
+    variable: impl Fn(&str) -> Option<OsString> + Copy,
+) -> Result<Vec<Output>, String> {
+    let mut outputs: Vec<Output> = Vec::new();
+    for text in &args.outputs {
+        let output = placeholders::output(text, args.output_path.as_deref(), variable)?;
+        if output::is_root(&output.path) {
+            return Err(format!(
+                "the path of the output {} is \"{}\": name a file or directory below the root of the file system",
+                output.reference,
+                output.path.display()
+            ));
+        }
+        let is_same = |other: &Output| {
+            let (one, other) = (&other.reference, &output.reference);
+            one.repository == other.repository && one.tag() == other.tag()
+        };
+        if outputs.iter().any(is_same) {
+            return Err(format!(
+                "two outputs are {}, of which only one would remain: give one of them another tag",
+                output.reference
+            ));
+        }
+        outputs.push(output);
+    }
+    Ok(outputs)
+}
+
+/// The seconds to wait for inputs. What is left of the time, where another program has waited
+/// already, replaces the flag.
+fn wait(flag: u32, variable: impl Fn(&str) -> Option<OsString>) -> Result<u64, String> {
+    let Some(left) = variable(env::INPUT_WAIT_REMAINING).filter(|left| !left.is_empty()) else {
+        return Ok(flag.into());
+    };
+    let seconds = left.to_str().and_then(|left| left.trim().parse::<u32>().ok());
+    seconds.map(u64::from).ok_or_else(|| {
+        format!(
+            "{} is \"{}\", which is no number of seconds: remove it, or set it to 0 for no waiting",
+            env::INPUT_WAIT_REMAINING,
+            left.display()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_that_is_left_replaces_the_flag() {
+        for (left, wanted) in [(None, 30), (Some(""), 30), (Some("7"), 7), (Some("0"), 0), (Some("90 "), 90)]
+        {
+            assert_eq!(wait(30, |_| left.map(OsString::from)), Ok(wanted), "{left:?}");
+        }
+        for left in ["-1", "5m", "1.5", "99999999999"] {
+            let said = wait(30, |_| Some(left.into())).unwrap_err();
+            assert!(said.starts_with("ORASCACHE_INPUT_WAIT_REMAINING is \""), "{said}");
+        }
+    }
+}

@@ -5,7 +5,8 @@ use crate::cli::StepArgs;
 use crate::output;
 use crate::placeholders::{self, Input, Output, expand_path};
 use crate::transfer::RegistryAccess;
-use oci_registry_client::Endpoint;
+use oci_registry_client::{ArtifactReference, Credentials, Endpoint};
+use orascache_api::reuse::MAX_SALT_LENGTH;
 use orascache_api::steps::{LARGEST_MAXIMUM_INPUTS, env};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,6 +21,9 @@ pub struct CheckedStep<'a> {
     pub wait: Duration,
     pub outputs: Vec<Output>,
     pub output_pipe: Option<PathBuf>,
+    /// Files whose content counts for the reuse of outputs.
+    pub reuse_files: Vec<PathBuf>,
+    pub metrics_file: Option<PathBuf>,
 }
 
 impl<'a> CheckedStep<'a> {
@@ -33,18 +37,29 @@ impl<'a> CheckedStep<'a> {
     ) -> Result<Self, String> {
         let inputs =
             placeholders::inputs(&args.inputs, args.input_path.as_deref(), LARGEST_MAXIMUM_INPUTS, variable)?;
-        let pipe = args.output_pipe.as_ref();
-        let output_pipe = pipe.map(|path| expand_path("--output-pipe", path, variable)).transpose()?;
+        let path = |flag, path: &Option<PathBuf>| {
+            path.as_ref().map(|path| expand_path(flag, path, variable)).transpose()
+        };
+        let output_pipe = path("--output-pipe", &args.output_pipe)?;
+        let metrics_file = path("--metrics-file", &args.metrics_file)?;
         let outputs = outputs(args, variable)?;
+        let reuse_files = reuse_files(args, variable)?;
         let mut endpoint = Endpoint::parse(&args.registry).map_err(|error| error.to_string())?;
         if let Some(socket) = &args.proxy {
             endpoint = endpoint.through(socket.clone());
         }
         let network = args.network.network(variable)?;
-        let registry =
-            RegistryAccess { endpoint, network, patience: Duration::from_secs(args.patience.into()) };
+        let patience = Duration::from_secs(args.patience.into());
+        let registry = RegistryAccess { endpoint, credentials: Credentials::default(), network, patience };
         let wait = Duration::from_secs(wait(args.input_wait, variable)?);
-        Ok(CheckedStep { args, registry, inputs, wait, outputs, output_pipe })
+        Ok(CheckedStep { args, registry, inputs, wait, outputs, output_pipe, reuse_files, metrics_file })
+    }
+}
+
+impl CheckedStep<'_> {
+    /// The references of the inputs, in order.
+    pub fn references(&self) -> Vec<ArtifactReference> {
+        self.inputs.iter().map(|input| input.reference.clone()).collect()
     }
 }
 
@@ -75,6 +90,23 @@ fn outputs(
         outputs.push(output);
     }
     Ok(outputs)
+}
+
+/// Checks what a step says about reuse. Returns the files whose content counts.
+fn reuse_files(
+    args: &StepArgs,
+    variable: impl Fn(&str) -> Option<OsString> + Copy,
+) -> Result<Vec<PathBuf>, String> {
+    let reuse = &args.reuse;
+    if reuse.is_on && args.outputs.is_empty() {
+        return Err("--reuse is \"true\", but there is no output to reuse: name one with --output".to_owned());
+    }
+    if let Some(length) = reuse.salt.as_ref().map(String::len).filter(|length| *length > MAX_SALT_LENGTH) {
+        return Err(format!(
+            "--reuse-salt has {length} bytes, and {MAX_SALT_LENGTH} are allowed: shorten it"
+        ));
+    }
+    reuse.files.iter().map(|path| expand_path("--reuse-file", path, variable)).collect()
 }
 
 /// The seconds to wait for inputs. What is left of the time, where another program has waited

@@ -1,5 +1,6 @@
 //! A step from beginning to end: inputs, command, outputs.
 
+use crate::cancel::Cancel;
 use crate::checked::CheckedStep;
 use crate::cli::{self, Cli, Command};
 use crate::exit;
@@ -7,19 +8,23 @@ use crate::failure::StepFailure;
 use crate::log::Log;
 use crate::output;
 use crate::proxy::keep_alive;
+use crate::results;
+use crate::reuse::{StepKeys, lookup};
 use crate::signals::{self, Signals};
+use crate::summary::{Reuse, Summary};
 use crate::supervise::{self, CommandFailure};
 use crate::termination;
-use crate::transfer::push::{self, PushedContent, Source};
 use crate::transfer::{self, PulledInput, TransferFailure, Wanted};
 use crate::wait;
 use clap::Parser;
 use clap::error::ErrorKind;
 use oci_registry_client::Digest;
+use orascache_api::steps::env;
 use std::env::var_os;
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
+use std::time::Instant;
 
 /// Runs the step that the arguments of this program describe. Returns the exit code.
 pub fn execute(arguments: &[OsString]) -> u8 {
@@ -44,11 +49,26 @@ pub fn execute(arguments: &[OsString]) -> u8 {
     });
     let ended = started.and_then(|signals| {
         // Everything that can be wrong with the arguments is found before anything is done.
-        let step = CheckedStep::new(&step, |name| var_os(name))
-            .map_err(|sentence| StepFailure::new(exit::BAD_REQUEST, sentence))?;
-        run(&step, &signals, &log)
+        let step = CheckedStep::new(&step, |name| var_os(name));
+        let step = step.map_err(|sentence| StepFailure::new(exit::BAD_REQUEST, sentence))?;
+        let mut summary = Summary::default();
+        let ended = run(&step, &signals, &mut summary, &log);
+        summarize(&step, &ended, &summary, &log);
+        ended
     });
     end(ended, &step.termination_message, &log)
+}
+
+/// Says what a step did, where it waits for inputs or reuses outputs, and writes its metrics.
+fn summarize(step: &CheckedStep<'_>, ended: &Result<u8, StepFailure>, summary: &Summary, log: &Log) {
+    if step.args.reuse.is_on || !step.wait.is_zero() {
+        log.info(format_args!("summary: {summary}"));
+    }
+    if let Some(path) = &step.metrics_file {
+        let code = ended.as_ref().map_or_else(|failure| failure.code, |code| *code);
+        let namespace = var_os(env::NAMESPACE).and_then(|name| name.into_string().ok()).unwrap_or_default();
+        summary.write(path, &namespace, &name_of_pod().unwrap_or_default(), code, log);
+    }
 }
 
 /// Logs the reason of a failure, and writes it into the termination message.
@@ -63,10 +83,27 @@ fn end(ended: Result<u8, StepFailure>, termination_message: &Path, log: &Log) ->
     }
 }
 
-fn run(step: &CheckedStep<'_>, signals: &Signals, log: &Log) -> Result<u8, StepFailure> {
+/// Runs a checked step. What it did is added to the summary, also when it fails.
+fn run(
+    step: &CheckedStep<'_>,
+    signals: &Signals,
+    summary: &mut Summary,
+    log: &Log,
+) -> Result<u8, StepFailure> {
     keep_proxy_alive(step, signals)?;
-    let found = wait(step, signals, log)?;
+    let mut found = wait(step, signals, summary, log)?;
+    let keys = if step.args.reuse.is_on { Some(compute_keys(step, &mut found, signals)?) } else { None };
+    if let Some(keys) = &keys {
+        if let Some(sentence) = reuse(step, keys, signals, log)? {
+            summary.reuse = Reuse::Hit;
+            log.info(&sentence);
+            termination::write(&step.args.termination_message, &sentence, log);
+            return Ok(0);
+        }
+        summary.reuse = Reuse::Miss;
+    }
     let inputs = pull(step, found, signals, log)?;
+    summary.pulled = inputs.iter().map(|input| input.size).fold(0, u64::saturating_add);
     let ended = supervise::run(&step.args.words, step.output_pipe.as_deref(), signals, log);
     let ended = ended.map_err(|failure| match failure {
         CommandFailure::Cancelled(cancelled) => StepFailure::cancelled(cancelled),
@@ -83,7 +120,11 @@ fn run(step: &CheckedStep<'_>, signals: &Signals, log: &Log) -> Result<u8, StepF
             return Ok(code);
         }
     }
-    push(step, &inputs, log)?;
+    let pushed = results::push(step, &inputs, keys.as_ref(), name_of_pod().as_deref(), log)?;
+    summary.pushed = pushed.iter().map(|pushed| pushed.sent).sum();
+    if let Some(keys) = &keys {
+        results::leave_keys(step, &inputs, keys, &pushed, log);
+    }
     Ok(0)
 }
 
@@ -101,17 +142,77 @@ fn keep_proxy_alive(step: &CheckedStep<'_>, signals: &Signals) -> Result<(), Ste
 }
 
 /// Waits for inputs that are not there yet, where the step does that. Returns their manifests.
-fn wait(step: &CheckedStep<'_>, signals: &Signals, log: &Log) -> Result<Option<Vec<Digest>>, StepFailure> {
+fn wait(
+    step: &CheckedStep<'_>,
+    signals: &Signals,
+    summary: &mut Summary,
+    log: &Log,
+) -> Result<Option<Vec<Digest>>, StepFailure> {
     if step.wait.is_zero() || step.inputs.is_empty() {
         return Ok(None);
     }
-    let client = step.registry.client();
-    let references: Vec<_> = step.inputs.iter().map(|input| input.reference.clone()).collect();
+    let (client, start) = (step.registry.client(), Instant::now());
     let waited = transfer::run(signals.cancel(), async {
-        wait::for_inputs(&client, &references, step.wait, log).await.map_err(TransferFailure::Failed)
+        let waited = wait::for_inputs(&client, &step.references(), step.wait, log).await;
+        waited.map_err(TransferFailure::Failed)
     });
-    let waited = before_command(signals, waited.and_then(|waited| waited))?;
-    Ok(Some(waited.digests))
+    summary.waited = start.elapsed();
+    before_command(signals, waited.and_then(|waited| waited)).map(Some)
+}
+
+/// Computes the keys of a step. The manifests of the inputs are looked for where they are not known
+/// yet.
+fn compute_keys(
+    step: &CheckedStep<'_>,
+    found: &mut Option<Vec<Digest>>,
+    signals: &Signals,
+) -> Result<StepKeys, StepFailure> {
+    let manifests = match found.take() {
+        Some(manifests) => manifests,
+        None => {
+            let client = step.registry.client();
+            let asked = transfer::run(signals.cancel(), async {
+                lookup::manifests(&client, &step.references()).await.map_err(TransferFailure::Failed)
+            });
+            before_command(signals, asked.and_then(|asked| asked))?
+        }
+    };
+    let keys = StepKeys::compute(step, &manifests, |name| var_os(name));
+    *found = Some(manifests);
+    keys.map_err(|sentence| StepFailure::new(exit::BAD_REQUEST, sentence))
+}
+
+/// Reuses the outputs of an equal step. Returns what was reused, as a sentence. Where that fails,
+/// the step is done.
+fn reuse(
+    step: &CheckedStep<'_>,
+    keys: &StepKeys,
+    signals: &Signals,
+    log: &Log,
+) -> Result<Option<String>, StepFailure> {
+    let looked_up = transfer::run(signals.cancel(), async {
+        lookup::find(&step.registry.hasty().client(), &step.outputs, &keys.keys, log).await
+    });
+    let Some(found) = before_command(signals, looked_up)? else { return Ok(None) };
+    let sentence = lookup::sentence(&step.outputs, &found);
+    // A signal does not leave some tags moved and others not.
+    let taken = transfer::run(&Cancel::default(), async {
+        lookup::take_over(&step.registry.hasty().client(), &step.outputs, found).await
+    });
+    match taken.map_err(|failure| StepFailure::of_transfer(failure, exit::PULL_FAILED))? {
+        Ok(()) => Ok(Some(sentence)),
+        Err(why) => {
+            log.info(format_args!("warning: outputs that are there cannot be reused: {why}"));
+            Ok(None)
+        }
+    }
+}
+
+/// The name of the pod, where it is known. Without the variable it is the name of the host, which
+/// is that of the pod unless the pod says otherwise.
+fn name_of_pod() -> Option<String> {
+    let named = var_os(env::POD).or_else(|| var_os("HOSTNAME")).filter(|name| !name.is_empty());
+    named.and_then(|name| name.into_string().ok())
 }
 
 /// The result of a transfer before the command. A signal that asked for the end counts, whatever
@@ -153,28 +254,6 @@ fn pull(
 /// Whether a path is the root of the file system, also by way of `..` or links.
 fn is_root_directory(path: &Path) -> bool {
     path.canonicalize().is_ok_and(|path| output::is_root(&path))
-}
-
-fn push(step: &CheckedStep<'_>, inputs: &[PulledInput], log: &Log) -> Result<(), StepFailure> {
-    let mut outputs = Vec::new();
-    for output in &step.outputs {
-        let title =
-            output::title(&output.path).map_err(|sentence| StepFailure::new(exit::PUSH_FAILED, sentence))?;
-        log.debug(format_args!("pushing {} to {}", output.path.display(), output.reference));
-        let content = PushedContent {
-            files: vec![Source { path: output.path.clone(), title }],
-            unpack: step.args.unpack,
-            artifact_type: None,
-            annotations: push::provenance(inputs),
-            blob_sources: push::blob_sources(inputs),
-        };
-        outputs.push((output.reference.clone(), content));
-    }
-    if outputs.is_empty() {
-        return Ok(());
-    }
-    let pushed = transfer::push(&step.registry, outputs, log);
-    pushed.map(drop).map_err(|failure| StepFailure::of_transfer(failure, exit::PUSH_FAILED))
 }
 
 #[cfg(test)]

@@ -80,8 +80,10 @@ pub(crate) fn failure(
 
 /// A manifest names blobs that the registry does not have (distribution-spec, "Error Codes").
 const BLOBS_UNKNOWN: &str = "MANIFEST_BLOB_UNKNOWN";
-/// Codes that say no more than the status 404 (distribution-spec, "Error Codes").
-const UNKNOWN: [&str; 4] = ["MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NAME_UNKNOWN", "BLOB_UPLOAD_UNKNOWN"];
+/// Codes that say no more than the status 404 (distribution-spec, "Error Codes"; the last one is
+/// Harbor's).
+const UNKNOWN: [&str; 5] =
+    ["MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NAME_UNKNOWN", "BLOB_UPLOAD_UNKNOWN", "NOT_FOUND"];
 
 fn spaced(detail: &str) -> String {
     if detail.is_empty() { String::new() } else { format!(" {detail}") }
@@ -149,6 +151,8 @@ mod tests {
         let body = br#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#;
         assert_eq!(sentence(404, body), "a:1 is not in the registry");
         assert_eq!(sentence(404, b""), "a:1 is not in the registry");
+        let body = br#"{"errors":[{"code":"NOT_FOUND","message":"artifact a:1 not found"}]}"#;
+        assert_eq!(sentence(404, body), "a:1 is not in the registry");
         let body = br#"{"errors":[{"code":"X","message":"moved to b"}]}"#;
         assert_eq!(sentence(404, body), "a:1 is not in the registry (X: moved to b)");
     }

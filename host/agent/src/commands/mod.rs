@@ -1,7 +1,10 @@
 //! The commands `pull` and `push`, for people and scripts: artifacts with the host in front, the
-//! caller's own credentials, and bars on a terminal.
+//! caller's own credentials, and bars on a terminal; and the commands that only read,
+//! `explain_key` and `entrypoint`.
 
 mod credentials;
+mod entrypoint;
+mod explain_key;
 
 use crate::cancel::Cancel;
 use crate::exit;
@@ -12,6 +15,8 @@ use crate::transfer::{self, TransferFailure, Wanted, run};
 use crate::wait;
 use clap::{ArgAction, Args};
 use credentials::LoginArgs;
+pub use entrypoint::{EntrypointArgs, entrypoint};
+pub use explain_key::{ExplainKeyArgs, explain_key};
 use oci_archive::Limits;
 use oci_registry_client::{Client, RemoteArtifact, TransferPolicy};
 use std::collections::BTreeMap;
@@ -114,7 +119,7 @@ fn try_pull(arguments: &PullArgs) -> Result<String, TransferFailure> {
                 let limit = Duration::from_secs(wait.seconds().into());
                 let inputs = [remote.reference.clone()];
                 let waited = wait::for_inputs(&client, &inputs, limit, &log).await;
-                waited.map_err(TransferFailure::Failed)?.digests.pop()
+                waited.map_err(TransferFailure::Failed)?.pop()
             }
         };
         let wanted = Wanted { reference: remote.reference.clone(), found, into: arguments.directory.clone() };
@@ -139,6 +144,7 @@ fn try_push(arguments: &PushArgs) -> Result<String, TransferFailure> {
         unpack: arguments.unpack,
         artifact_type: arguments.artifact_type.clone(),
         annotations: arguments.annotations.iter().cloned().collect(),
+        config: None,
         blob_sources: BTreeMap::new(),
     };
     let client = client(&arguments.connection, &remote)?;

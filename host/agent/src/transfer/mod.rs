@@ -23,24 +23,34 @@ use std::time::Duration;
 
 pub use run::run;
 
-/// A registry, and how to access it. Credentials are added by the credential proxy, where the
-/// endpoint has one.
+/// A registry, and how to access it.
 #[derive(Clone, Debug)]
 pub struct RegistryAccess {
     /// Where it is.
     pub endpoint: Endpoint,
+    /// Credentials. A step has none: they are added by the credential proxy, where the endpoint has
+    /// one.
+    pub credentials: Credentials,
     /// The network on the way to it.
     pub network: Network,
     /// A transfer is given up when nothing was transferred for this long.
     pub patience: Duration,
 }
 
+/// Longest patience where the step can do without an answer.
+const HASTE: Duration = Duration::from_secs(10);
+
 impl RegistryAccess {
+    /// The same registry for requests that the step can do without: they are given up early.
+    pub fn hasty(&self) -> Self {
+        RegistryAccess { patience: self.patience.min(HASTE), ..self.clone() }
+    }
+
     /// A client. Each run has one of its own, since connections do not outlive the runtime of a
     /// run.
     pub fn client(&self) -> Client {
         let policy = TransferPolicy::patient(self.patience);
-        Client::with_network(self.endpoint.clone(), Credentials::default(), policy, self.network.clone())
+        Client::with_network(self.endpoint.clone(), self.credentials.clone(), policy, self.network.clone())
     }
 }
 
@@ -64,6 +74,8 @@ pub struct PulledInput {
     pub digest: Digest,
     /// Digests of its layers.
     pub layers: Vec<String>,
+    /// Number of bytes of its layers.
+    pub size: u64,
 }
 
 /// Why a transfer was not completed. The texts are sentences.
@@ -112,7 +124,12 @@ pub fn pull(
     pull::notes_about_modes(&pulled).into_iter().for_each(|note| log.info(note));
     let inputs = pulled.into_iter().map(|pulled| {
         log.info(format_args!("pulled {pulled}"));
-        PulledInput { reference: pulled.reference, digest: pulled.digest, layers: pulled.layers }
+        PulledInput {
+            reference: pulled.reference,
+            digest: pulled.digest,
+            layers: pulled.layers,
+            size: pulled.size,
+        }
     });
     Ok(inputs.collect())
 }

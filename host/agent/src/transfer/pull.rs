@@ -36,9 +36,10 @@ pub struct PulledArtifact {
     /// Digests of its layers.
     pub layers: Vec<String>,
     into: PathBuf,
+    /// Number of bytes of its layers.
+    pub size: u64,
     files: u64,
-    /// Number of bytes of its files.
-    pub bytes: u64,
+    bytes: u64,
     keeps_modes: bool,
 }
 
@@ -180,6 +181,7 @@ async fn artifact(
 ) -> Result<Arrived, String> {
     let reference = &known.wanted.reference;
     let digests = known.layers.iter().map(|layer| layer.digest.clone()).collect();
+    let size = known.layers.iter().map(|layer| layer.size).fold(0, u64::saturating_add);
     let titled = known
         .layers
         .into_iter()
@@ -199,6 +201,7 @@ async fn artifact(
         digest: known.digest,
         layers: digests,
         into: known.wanted.into.clone(),
+        size,
         files,
         bytes,
         keeps_modes: folder.keeps_modes(),

@@ -7,10 +7,9 @@ use crate::listed::listed;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use oci_archive::{Layer, PackOptions};
 use oci_registry_client::{
-    ArtifactReference, Blob, Client, Descriptor, EMPTY_CONFIG, EncodedManifest, Error, Manifest, Pushed,
-    media_type,
+    ArtifactReference, Blob, Client, Descriptor, Digest, EMPTY_CONFIG, EncodedManifest, Error, Manifest,
+    Pushed, media_type,
 };
-use orascache_api::steps::INPUTS_ANNOTATION;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
@@ -44,8 +43,34 @@ pub struct PushedContent {
     pub artifact_type: Option<String>,
     /// Annotations of the manifest.
     pub annotations: BTreeMap<String, String>,
+    /// The configuration of the manifest. By default, the empty one.
+    pub config: Option<Config>,
     /// Repositories that are known to have a blob, by its digest.
     pub blob_sources: BTreeMap<String, Vec<String>>,
+}
+
+/// The configuration of a manifest.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+impl Config {
+    fn empty() -> Self {
+        Config { media_type: media_type::EMPTY, content: EMPTY_CONFIG.to_vec() }
+    }
+
+    fn descriptor(&self) -> Descriptor {
+        Descriptor {
+            media_type: self.media_type.to_owned(),
+            digest: Digest::of(&self.content).to_string(),
+            size: self.content.len() as u64,
+            annotations: BTreeMap::new(),
+        }
+    }
 }
 
 /// An artifact that was pushed.
@@ -69,16 +94,6 @@ impl fmt::Display for PushedArtifact {
             sent => write!(f, ", {} of it new)", size(sent)),
         }
     }
-}
-
-/// Annotations with the inputs that an artifact was made of: a JSON list of references by digest.
-pub fn provenance(inputs: &[PulledInput]) -> BTreeMap<String, String> {
-    if inputs.is_empty() {
-        return BTreeMap::new();
-    }
-    let inputs: Vec<String> =
-        inputs.iter().map(|input| input.reference.pinned(input.digest.as_str())).collect();
-    BTreeMap::from([(INPUTS_ANNOTATION.to_owned(), serde_json::Value::from(inputs).to_string())])
 }
 
 /// Repositories that have the blobs of the inputs.
@@ -134,6 +149,7 @@ fn cannot_push(client: &Client, reference: &ArtifactReference, why: String) -> T
 struct PackedArtifact {
     reference: ArtifactReference,
     layers: Vec<Arc<Layer>>,
+    config: Config,
     manifest: EncodedManifest,
     blob_sources: BTreeMap<String, Vec<String>>,
 }
@@ -152,9 +168,11 @@ impl PackedArtifact {
         }
         let descriptors = layers.iter().map(|layer| descriptor(layer)).collect();
         let artifact_type = content.artifact_type.as_deref().unwrap_or(media_type::UNKNOWN_ARTIFACT);
-        let manifest = Manifest::of_layers(artifact_type, descriptors, content.annotations);
+        let config = content.config.unwrap_or_else(Config::empty);
+        let mut manifest = Manifest::of_layers(artifact_type, descriptors, content.annotations);
+        manifest.config = Some(config.descriptor());
         let manifest = EncodedManifest::of(&manifest).map_err(|error| error.to_string())?;
-        Ok(PackedArtifact { reference, layers, manifest, blob_sources: content.blob_sources })
+        Ok(PackedArtifact { reference, layers, config, manifest, blob_sources: content.blob_sources })
     }
 
     /// Sends the blobs and the manifest. Where the registry has lost blobs in the meantime, they
@@ -162,15 +180,28 @@ impl PackedArtifact {
     async fn send(&self, client: &Client, progress: &Progress) -> Result<u64, Error> {
         let (start, mut sent) = (Instant::now(), 0);
         loop {
-            let repository = &self.reference.repository;
-            sent += send_blobs(client, repository, &self.layers, &self.blob_sources, progress).await?;
-            match client.put_manifest(repository, &self.manifest).await {
+            sent += self.send_blobs(client, progress).await?;
+            match client.put_manifest(&self.reference.repository, &self.manifest).await {
                 Err(Error::BlobsUnknown { .. }) if start.elapsed() < client.policy().patience => {
                     tokio::time::sleep(PAUSE).await;
                 }
                 other => return other.map(|()| sent),
             }
         }
+    }
+
+    /// Makes sure that the registry has all blobs. Returns the number of bytes that were sent.
+    async fn send_blobs(&self, client: &Client, progress: &Progress) -> Result<u64, Error> {
+        let repository = &self.reference.repository;
+        let nowhere = Vec::new();
+        let sending = self.layers.iter().map(|layer| {
+            let sources = self.blob_sources.get(&layer.digest).unwrap_or(&nowhere);
+            send(client, repository, layer, sources, progress)
+        });
+        let config = client.push_bytes(repository, &self.config.content, self.config.media_type);
+        let layers_sent = stream::iter(sending).buffered(LAYERS).try_collect::<Vec<u64>>();
+        let (_, sent) = tokio::try_join!(config, layers_sent)?;
+        Ok(sent.iter().sum())
     }
 
     /// Moves the tag. Where the registry has lost blobs in the meantime, everything is sent again
@@ -187,25 +218,6 @@ impl PackedArtifact {
             }
         }
     }
-}
-
-/// Makes sure that the registry has all blobs. Returns the number of bytes that were sent.
-async fn send_blobs(
-    client: &Client,
-    repository: &str,
-    layers: &[Arc<Layer>],
-    blob_sources: &BTreeMap<String, Vec<String>>,
-    progress: &Progress,
-) -> Result<u64, Error> {
-    let nowhere = Vec::new();
-    let sending = layers.iter().map(|layer| {
-        let sources = blob_sources.get(&layer.digest).unwrap_or(&nowhere);
-        send(client, repository, layer, sources, progress)
-    });
-    let config = client.push_bytes(repository, EMPTY_CONFIG, media_type::EMPTY);
-    let layers_sent = stream::iter(sending).buffered(LAYERS).try_collect::<Vec<u64>>();
-    let (_, sent) = tokio::try_join!(config, layers_sent)?;
-    Ok(sent.iter().sum())
 }
 
 fn descriptor(layer: &Layer) -> Descriptor {
@@ -242,20 +254,10 @@ async fn send(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use oci_registry_client::Digest;
 
     fn input(uri: &str) -> PulledInput {
         let reference = ArtifactReference::parse(uri).unwrap();
-        PulledInput { reference, digest: Digest::of(b"a"), layers: vec!["sha256:2".to_owned()] }
-    }
-
-    #[test]
-    fn provenance_names_inputs_by_digest() {
-        let digest = Digest::of(b"a");
-        let annotations = provenance(&[input("a/b:1"), input(&format!("c@{digest}"))]);
-        let wanted = format!(r#"["a/b:1@{digest}","c@{digest}"]"#);
-        assert_eq!(annotations.get(INPUTS_ANNOTATION), Some(&wanted));
-        assert!(provenance(&[]).is_empty());
+        PulledInput { reference, digest: Digest::of(b"a"), layers: vec!["sha256:2".to_owned()], size: 0 }
     }
 
     #[test]

@@ -24,17 +24,9 @@ const REQUESTS: usize = 4;
 /// Longest wait for one answer. A registry that is silent for longer counts as away.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// What a wait has found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waited {
-    /// The manifests of the inputs, in their order.
-    pub digests: Vec<Digest>,
-    /// How long it took.
-    pub time: Duration,
-}
-
 /// Waits until a registry has all inputs, for at most `limit`. A registry that cannot be reached or
-/// is overloaded counts as one that does not have them yet.
+/// is overloaded counts as one that does not have them yet. Returns the manifests of the inputs, in
+/// their order.
 ///
 /// # Errors
 /// A sentence, when the time is up, or at once when waiting does not help: access is refused, or
@@ -44,7 +36,7 @@ pub async fn for_inputs(
     inputs: &[ArtifactReference],
     limit: Duration,
     log: &Log,
-) -> Result<Waited, String> {
+) -> Result<Vec<Digest>, String> {
     let (start, shown) = (Instant::now(), shown(limit));
     let mut pauses = Pauses::new(limit);
     let mut search = Search::new(inputs);
@@ -61,11 +53,10 @@ pub async fn for_inputs(
             ask(client, to_confirm, &mut search).await?;
         }
         if let Some(digests) = search.complete().filter(|_| !search.is_away()) {
-            let time = start.elapsed();
             if search.has_spoken() {
-                log.info(format_args!("all inputs are there after {} s", time.as_secs()));
+                log.info(format_args!("all inputs are there after {} s", start.elapsed().as_secs()));
             }
-            return Ok(Waited { digests, time });
+            return Ok(digests);
         }
         // Where everything that was asked for is there, the rest may be there too.
         let is_progress = !search.is_away() && search.missing().len() + asked == missing.len();
@@ -87,9 +78,9 @@ pub async fn for_inputs(
             }
             Next::End => {
                 // Where all were found and the registry does not confirm it, the pull says why.
-                let time = start.elapsed();
-                let complete = search.complete().map(|digests| Waited { digests, time });
-                return complete.ok_or_else(|| search.failure(&shown, &client.endpoint().to_string()));
+                return search
+                    .complete()
+                    .ok_or_else(|| search.failure(&shown, &client.endpoint().to_string()));
             }
         };
         tokio::time::sleep(pause).await;

@@ -5,6 +5,7 @@ use crate::{commands, proxy};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use oci_archive::SamePath;
 use std::ffi::{OsStr, OsString};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +27,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Pulls the inputs, runs the command, and pushes the output when the command has succeeded.
+    /// Pulls the inputs, runs the command, and pushes the outputs when the command has succeeded.
     ///
     /// The exit code is that of the command: 126 if it cannot be executed, 127 if it was not found,
     /// 128 plus the number of the signal that ended it. Other codes are 97 for a bad request, 98
@@ -36,6 +37,11 @@ pub enum Command {
     Pull(Box<commands::PullArgs>),
     /// Pushes files and directories as an artifact.
     Push(Box<commands::PushArgs>),
+    /// Prints what goes into the key of a step, by which an equal step reuses its outputs, and in what
+    /// it differs from another one.
+    ExplainKey(Box<commands::ExplainKeyArgs>),
+    /// Prints which program an image starts, as the command and args of a container.
+    Entrypoint(Box<commands::EntrypointArgs>),
     /// Serves a registry on a Unix socket, for the artifacts of one step, with the credentials of a
     /// Secret. They are read from the files of a directory, or from ORAS_USER, ORAS_PULL_PASS and
     /// ORAS_PUSH_PASS.
@@ -45,6 +51,8 @@ pub enum Command {
         /// Directory for the copy. It must exist.
         directory: PathBuf,
     },
+    /// Prints the version.
+    Version,
 }
 
 /// A step of a workflow.
@@ -59,20 +67,27 @@ pub struct StepArgs {
     #[command(flatten)]
     pub network: NetworkArgs,
     /// Artifact to pull, as `repository[:tag][@digest]`; may be repeated. {pod}, {namespace}, {job}
-    /// and {index} are replaced.
-    #[arg(long = "input", value_name = "URI", require_equals = true)]
+    /// and {index} are replaced, and a range as {0..99} stands for many artifacts. Behind ,path=
+    /// stands a directory for this artifact alone.
+    #[arg(long = "input", value_name = "URI[,path=PATH]", require_equals = true)]
     pub inputs: Vec<String>,
-    /// Directory that inputs are pulled into; by default the working directory. Placeholders are
-    /// replaced, as in the other paths of a step.
+    /// Directory for inputs without a path of their own; by default the working directory.
+    /// Placeholders are replaced, as in the other paths of a step, and in paths of inputs
+    /// {repository} and {tag} too.
     #[arg(long, value_name = "PATH", require_equals = true)]
     pub input_path: Option<PathBuf>,
+    /// For how many seconds to wait for inputs that are not in the registry yet. The variable
+    /// ORASCACHE_INPUT_WAIT_REMAINING replaces this number.
+    #[arg(long, value_name = "SECONDS", require_equals = true, default_value_t = 0)]
+    pub input_wait: u32,
     /// What to do when two inputs hold the same file with different content.
     #[arg(long, value_name = "RULE", require_equals = true, value_enum, default_value_t)]
     pub input_conflicts: InputConflicts,
-    /// Artifact to push, as `repository[:tag]`.
-    #[arg(long, value_name = "URI", require_equals = true, requires = "output_path")]
-    pub output: Option<String>,
-    /// File or directory to push.
+    /// Artifact to push, as `repository[:tag]`; may be repeated. Behind ,path= stands the file or
+    /// directory of this artifact alone.
+    #[arg(long = "output", value_name = "URI[,path=PATH]", require_equals = true)]
+    pub outputs: Vec<String>,
+    /// File or directory to push as those outputs that have no path of their own.
     #[arg(long, value_name = "PATH", require_equals = true)]
     pub output_path: Option<PathBuf>,
     /// File that the command's standard output is also written to.
@@ -81,9 +96,15 @@ pub struct StepArgs {
     /// Whether a pushed directory is marked to be unpacked on pull.
     #[arg(long, value_name = "BOOLEAN", require_equals = true, default_value_t = true, action = ArgAction::Set)]
     pub unpack: bool,
+    #[command(flatten)]
+    pub reuse: ReuseArgs,
     /// Whether to log what the agent does.
     #[arg(long, value_name = "BOOLEAN", require_equals = true, default_value_t = false, action = ArgAction::Set)]
     pub debug: bool,
+    /// File for what the step did, in the text format of Prometheus, as a textfile collector reads
+    /// it.
+    #[arg(long, value_name = "PATH", require_equals = true)]
+    pub metrics_file: Option<PathBuf>,
     /// File for the reason why a step failed other than by its command.
     #[arg(long, value_name = "PATH", require_equals = true, default_value = DEFAULT_TERMINATION_MESSAGE)]
     pub termination_message: PathBuf,
@@ -93,6 +114,35 @@ pub struct StepArgs {
     /// The command and its arguments.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub words: Vec<OsString>,
+}
+
+/// Whether a step that was done before is not done again, and what counts besides what the agent
+/// sees itself.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ReuseArgs {
+    /// Whether outputs of an equal step are reused: then nothing is pulled or run.
+    #[arg(long = "reuse", value_name = "BOOLEAN", require_equals = true, default_value_t = false, action = ArgAction::Set)]
+    pub is_on: bool,
+    /// The image of the step's container, as the pod has it.
+    #[arg(long = "reuse-image", value_name = "IMAGE", require_equals = true)]
+    pub image: Option<String>,
+    /// A text that counts.
+    #[arg(long = "reuse-salt", value_name = "TEXT", require_equals = true)]
+    pub salt: Option<String>,
+    /// A file or directory whose content counts; may be repeated. Placeholders are replaced.
+    #[arg(long = "reuse-file", value_name = "PATH", require_equals = true)]
+    pub files: Vec<PathBuf>,
+    /// A variable whose value counts; may be repeated.
+    #[arg(long = "reuse-variable", value_name = "NAME", require_equals = true)]
+    pub variables: Vec<String>,
+    /// A variable that counts by where its value comes from; may be repeated.
+    #[arg(long = "reuse-named-variable", value_name = "NAME=SOURCE", require_equals = true, value_parser = named_variable)]
+    pub named_variables: Vec<(String, String)>,
+}
+
+fn named_variable(text: &str) -> Result<(String, String), String> {
+    let (name, source) = text.split_once('=').ok_or("write it like NAME=secret/NAME/KEY")?;
+    Ok((name.to_owned(), source.to_owned()))
 }
 
 /// What happens when two inputs hold the same file with different content.
@@ -112,6 +162,13 @@ impl From<InputConflicts> for SamePath {
             InputConflicts::LastWins => SamePath::LastWins,
         }
     }
+}
+
+/// Prints what `--version` prints. Returns the exit code.
+pub fn print_version() -> u8 {
+    // A closed standard output does not change the version.
+    let _ = writeln!(std::io::stdout(), "orascache-agent {}", env!("CARGO_PKG_VERSION"));
+    0
 }
 
 /// The file for the termination message, according to arguments that may be wrong otherwise.
@@ -180,8 +237,6 @@ mod tests {
         assert!(said.contains("<COMMAND>") && !said.contains("Usage") && !said.contains('\n'), "{said}");
         let said = refused(&["orascache-agent", "exec", "--registry=a", "--unpack=x", "--", "true"]);
         assert!(said.contains("invalid value 'x' for '--unpack=<BOOLEAN>'"), "{said}");
-        let said = refused(&["orascache-agent", "exec", "--registry=a", "--output=x", "--", "true"]);
-        assert!(said.contains("--output-path=<PATH>"), "{said}");
     }
 
     #[test]

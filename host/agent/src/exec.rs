@@ -1,52 +1,30 @@
-//! A step from beginning to end: inputs, command, output.
+//! A step from beginning to end: inputs, command, outputs.
 
-use crate::cli::{self, Cli, Command, StepArgs};
+use crate::cancel::Cancel;
+use crate::checked::CheckedStep;
+use crate::cli::{self, Cli, Command};
 use crate::exit;
+use crate::failure::StepFailure;
 use crate::log::Log;
 use crate::output;
-use crate::placeholders::{Direction, expand, expand_path};
 use crate::proxy::keep_alive;
-use crate::signals::{self, Cancelled, Signals};
+use crate::results;
+use crate::reuse::{StepKeys, lookup};
+use crate::signals::{self, Signals};
+use crate::summary::{Reuse, Summary};
 use crate::supervise::{self, CommandFailure};
 use crate::termination;
-use crate::transfer::{self, PulledInput, RegistryAccess, TransferFailure};
+use crate::transfer::{self, PulledInput, TransferFailure, Wanted};
+use crate::wait;
 use clap::Parser;
 use clap::error::ErrorKind;
-use oci_registry_client::{ArtifactReference, Endpoint};
+use oci_registry_client::Digest;
+use orascache_api::steps::env;
 use std::env::var_os;
 use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// Why a step failed other than by its command: the exit code, and a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct StepFailure {
-    code: u8,
-    sentence: String,
-}
-
-impl StepFailure {
-    fn new(code: u8, sentence: impl Into<String>) -> Self {
-        StepFailure { code, sentence: sentence.into() }
-    }
-
-    fn cancelled(Cancelled(signal): Cancelled) -> Self {
-        let sentence = format!("{signal} came before the command was started, so that it was not");
-        StepFailure::new(exit::of_signal(signal as i32), sentence)
-    }
-}
-
-/// A step whose arguments are checked: nothing has to be parsed any more.
-struct CheckedStep<'a> {
-    args: &'a StepArgs,
-    registry: RegistryAccess,
-    inputs: Vec<ArtifactReference>,
-    /// Where inputs are pulled to.
-    input_path: PathBuf,
-    output: Option<(ArtifactReference, PathBuf)>,
-    output_pipe: Option<PathBuf>,
-}
+use std::path::Path;
+use std::time::Instant;
 
 /// Runs the step that the arguments of this program describe. Returns the exit code.
 pub fn execute(arguments: &[OsString]) -> u8 {
@@ -71,10 +49,26 @@ pub fn execute(arguments: &[OsString]) -> u8 {
     });
     let ended = started.and_then(|signals| {
         // Everything that can be wrong with the arguments is found before anything is done.
-        let step = check(&step).map_err(|sentence| StepFailure::new(exit::BAD_REQUEST, sentence))?;
-        run(&step, &signals, &log)
+        let step = CheckedStep::new(&step, |name| var_os(name));
+        let step = step.map_err(|sentence| StepFailure::new(exit::BAD_REQUEST, sentence))?;
+        let mut summary = Summary::default();
+        let ended = run(&step, &signals, &mut summary, &log);
+        summarize(&step, &ended, &summary, &log);
+        ended
     });
     end(ended, &step.termination_message, &log)
+}
+
+/// Says what a step did, where it waits for inputs or reuses outputs, and writes its metrics.
+fn summarize(step: &CheckedStep<'_>, ended: &Result<u8, StepFailure>, summary: &Summary, log: &Log) {
+    if step.args.reuse.is_on || !step.wait.is_zero() {
+        log.info(format_args!("summary: {summary}"));
+    }
+    if let Some(path) = &step.metrics_file {
+        let code = ended.as_ref().map_or_else(|failure| failure.code, |code| *code);
+        let namespace = var_os(env::NAMESPACE).and_then(|name| name.into_string().ok()).unwrap_or_default();
+        summary.write(path, &namespace, &name_of_pod().unwrap_or_default(), code, log);
+    }
 }
 
 /// Logs the reason of a failure, and writes it into the termination message.
@@ -89,40 +83,27 @@ fn end(ended: Result<u8, StepFailure>, termination_message: &Path, log: &Log) ->
     }
 }
 
-/// Parses the addresses in the arguments. The error is a sentence about the address that cannot be
-/// parsed.
-fn check(args: &StepArgs) -> Result<CheckedStep<'_>, String> {
-    let inputs: Result<_, _> =
-        args.inputs.iter().map(|uri| expand(uri, Direction::Pull, |name| var_os(name))).collect();
-    let path = |flag, path: &Option<PathBuf>| {
-        path.as_ref().map(|path| expand_path(flag, path, |name| var_os(name))).transpose()
-    };
-    let input_path = path("--input-path", &args.input_path)?.unwrap_or_else(|| PathBuf::from("."));
-    let output_pipe = path("--output-pipe", &args.output_pipe)?;
-    let output = match (&args.output, path("--output-path", &args.output_path)?) {
-        (Some(_), Some(path)) if output::is_root(&path) => {
-            return Err(format!(
-                "--output-path is \"{}\": name a file or directory below the root of the file system",
-                path.display()
-            ));
-        }
-        (Some(uri), Some(path)) => Some((expand(uri, Direction::Push, |name| var_os(name))?, path)),
-        _ => None,
-    };
-    let inputs = inputs?;
-    let mut endpoint = Endpoint::parse(&args.registry).map_err(|error| error.to_string())?;
-    if let Some(socket) = &args.proxy {
-        endpoint = endpoint.through(socket.clone());
-    }
-    let network = args.network.network(|name| var_os(name))?;
-    let patience = Duration::from_secs(args.patience.into());
-    let registry = RegistryAccess { endpoint, network, patience };
-    Ok(CheckedStep { args, registry, inputs, input_path, output, output_pipe })
-}
-
-fn run(step: &CheckedStep<'_>, signals: &Signals, log: &Log) -> Result<u8, StepFailure> {
+/// Runs a checked step. What it did is added to the summary, also when it fails.
+fn run(
+    step: &CheckedStep<'_>,
+    signals: &Signals,
+    summary: &mut Summary,
+    log: &Log,
+) -> Result<u8, StepFailure> {
     keep_proxy_alive(step, signals)?;
-    let inputs = pull(step, signals, log)?;
+    let mut found = wait(step, signals, summary, log)?;
+    let keys = if step.args.reuse.is_on { Some(compute_keys(step, &mut found, signals)?) } else { None };
+    if let Some(keys) = &keys {
+        if let Some(sentence) = reuse(step, keys, signals, log)? {
+            summary.reuse = Reuse::Hit;
+            log.info(&sentence);
+            termination::write(&step.args.termination_message, &sentence, log);
+            return Ok(0);
+        }
+        summary.reuse = Reuse::Miss;
+    }
+    let inputs = pull(step, found, signals, log)?;
+    summary.pulled = inputs.iter().map(|input| input.size).fold(0, u64::saturating_add);
     let ended = supervise::run(&step.args.words, step.output_pipe.as_deref(), signals, log);
     let ended = ended.map_err(|failure| match failure {
         CommandFailure::Cancelled(cancelled) => StepFailure::cancelled(cancelled),
@@ -139,7 +120,11 @@ fn run(step: &CheckedStep<'_>, signals: &Signals, log: &Log) -> Result<u8, StepF
             return Ok(code);
         }
     }
-    push(step, &inputs, log)?;
+    let pushed = results::push(step, &inputs, keys.as_ref(), name_of_pod().as_deref(), log)?;
+    summary.pushed = pushed.iter().map(|pushed| pushed.sent).sum();
+    if let Some(keys) = &keys {
+        results::leave_keys(step, &inputs, keys, &pushed, log);
+    }
     Ok(0)
 }
 
@@ -156,54 +141,119 @@ fn keep_proxy_alive(step: &CheckedStep<'_>, signals: &Signals) -> Result<(), Ste
     })
 }
 
-fn pull(step: &CheckedStep<'_>, signals: &Signals, log: &Log) -> Result<Vec<PulledInput>, StepFailure> {
+/// Waits for inputs that are not there yet, where the step does that. Returns their manifests.
+fn wait(
+    step: &CheckedStep<'_>,
+    signals: &Signals,
+    summary: &mut Summary,
+    log: &Log,
+) -> Result<Option<Vec<Digest>>, StepFailure> {
+    if step.wait.is_zero() || step.inputs.is_empty() {
+        return Ok(None);
+    }
+    let (client, start) = (step.registry.client(), Instant::now());
+    let waited = transfer::run(signals.cancel(), async {
+        let waited = wait::for_inputs(&client, &step.references(), step.wait, log).await;
+        waited.map_err(TransferFailure::Failed)
+    });
+    summary.waited = start.elapsed();
+    before_command(signals, waited.and_then(|waited| waited)).map(Some)
+}
+
+/// Computes the keys of a step. The manifests of the inputs are looked for where they are not known
+/// yet.
+fn compute_keys(
+    step: &CheckedStep<'_>,
+    found: &mut Option<Vec<Digest>>,
+    signals: &Signals,
+) -> Result<StepKeys, StepFailure> {
+    let manifests = match found.take() {
+        Some(manifests) => manifests,
+        None => {
+            let client = step.registry.client();
+            let asked = transfer::run(signals.cancel(), async {
+                lookup::manifests(&client, &step.references()).await.map_err(TransferFailure::Failed)
+            });
+            before_command(signals, asked.and_then(|asked| asked))?
+        }
+    };
+    let keys = StepKeys::compute(step, &manifests, |name| var_os(name));
+    *found = Some(manifests);
+    keys.map_err(|sentence| StepFailure::new(exit::BAD_REQUEST, sentence))
+}
+
+/// Reuses the outputs of an equal step. Returns what was reused, as a sentence. Where that fails,
+/// the step is done.
+fn reuse(
+    step: &CheckedStep<'_>,
+    keys: &StepKeys,
+    signals: &Signals,
+    log: &Log,
+) -> Result<Option<String>, StepFailure> {
+    let looked_up = transfer::run(signals.cancel(), async {
+        lookup::find(&step.registry.hasty().client(), &step.outputs, &keys.keys, log).await
+    });
+    let Some(found) = before_command(signals, looked_up)? else { return Ok(None) };
+    let sentence = lookup::sentence(&step.outputs, &found);
+    // A signal does not leave some tags moved and others not.
+    let taken = transfer::run(&Cancel::default(), async {
+        lookup::take_over(&step.registry.hasty().client(), &step.outputs, found).await
+    });
+    match taken.map_err(|failure| StepFailure::of_transfer(failure, exit::PULL_FAILED))? {
+        Ok(()) => Ok(Some(sentence)),
+        Err(why) => {
+            log.info(format_args!("warning: outputs that are there cannot be reused: {why}"));
+            Ok(None)
+        }
+    }
+}
+
+/// The name of the pod, where it is known. Without the variable it is the name of the host, which
+/// is that of the pod unless the pod says otherwise.
+fn name_of_pod() -> Option<String> {
+    let named = var_os(env::POD).or_else(|| var_os("HOSTNAME")).filter(|name| !name.is_empty());
+    named.and_then(|name| name.into_string().ok())
+}
+
+/// The result of a transfer before the command. A signal that asked for the end counts, whatever
+/// error the transfer made of it.
+fn before_command<T>(signals: &Signals, done: Result<T, TransferFailure>) -> Result<T, StepFailure> {
+    if let Some(cancelled) = signals.cancelled() {
+        return Err(StepFailure::cancelled(cancelled));
+    }
+    done.map_err(|failure| StepFailure::of_transfer(failure, exit::PULL_FAILED))
+}
+
+fn pull(
+    step: &CheckedStep<'_>,
+    found: Option<Vec<Digest>>,
+    signals: &Signals,
+    log: &Log,
+) -> Result<Vec<PulledInput>, StepFailure> {
     if step.inputs.is_empty() {
         return Ok(Vec::new());
     }
-    let into = step.input_path.as_path();
-    if is_root_directory(into) {
+    if step.inputs.iter().any(|input| is_root_directory(&input.into)) {
         log.info(
             "warning: the inputs are unpacked into the root of the file system, where they can replace programs: \
              name a directory of their own as input-path",
         );
     }
-    let endpoint = &step.registry.endpoint;
-    log.debug(format_args!(
-        "pulling {} artifacts from {endpoint} into {}",
-        step.inputs.len(),
-        into.display()
-    ));
+    log.debug(format_args!("pulling {} artifacts from {}", step.inputs.len(), step.registry.endpoint));
+    let mut found = found.unwrap_or_default().into_iter();
+    let wanted = step.inputs.iter().map(|input| Wanted {
+        reference: input.reference.clone(),
+        found: found.next(),
+        into: input.into.clone(),
+    });
+    let wanted: Vec<Wanted> = wanted.collect();
     let rule = step.args.input_conflicts.into();
-    let pulled = transfer::pull(&step.registry, &step.inputs, into, rule, signals.cancel(), log);
-    // A signal that asked for the end counts, whatever error the transfer made of it.
-    if let Some(cancelled) = signals.cancelled() {
-        return Err(StepFailure::cancelled(cancelled));
-    }
-    pulled.map_err(|failure| match failure {
-        TransferFailure::BadRequest(sentence) => StepFailure::new(exit::BAD_REQUEST, sentence),
-        TransferFailure::Failed(sentence) => StepFailure::new(exit::PULL_FAILED, sentence),
-        TransferFailure::Cancelled => StepFailure::new(exit::PULL_FAILED, "the pull was given up"),
-    })
+    before_command(signals, transfer::pull(&step.registry, &wanted, rule, signals.cancel(), log))
 }
 
 /// Whether a path is the root of the file system, also by way of `..` or links.
 fn is_root_directory(path: &Path) -> bool {
     path.canonicalize().is_ok_and(|path| output::is_root(&path))
-}
-
-fn push(step: &CheckedStep<'_>, inputs: &[PulledInput], log: &Log) -> Result<(), StepFailure> {
-    let Some((reference, path)) = &step.output else { return Ok(()) };
-    let title = output::title(path).map_err(|sentence| StepFailure::new(exit::PUSH_FAILED, sentence))?;
-    log.debug(format_args!("pushing {} to {reference} at {}", path.display(), step.registry.endpoint));
-    let source = transfer::push::Source { path: path.clone(), title };
-    let pushed = transfer::push(&step.registry, reference, source, step.args.unpack, inputs, log);
-    let digest = pushed.map_err(|failure| match failure {
-        TransferFailure::BadRequest(sentence) => StepFailure::new(exit::BAD_REQUEST, sentence),
-        TransferFailure::Failed(sentence) => StepFailure::new(exit::PUSH_FAILED, sentence),
-        TransferFailure::Cancelled => StepFailure::new(exit::PUSH_FAILED, "the push was given up"),
-    })?;
-    log.debug(format_args!("pushed {digest}"));
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,35 +3,46 @@
 //!
 //! # Layout
 //! - `cli` is the command line, `exit` the exit codes;
-//! - `exec` is a step from beginning to end. `placeholders` completes its URIs, `transfer` pulls
-//!   and pushes artifacts, `supervise` runs the command with the help of `spawn`, `tee` and
-//!   `reap_orphans`, and `output` checks the output;
+//! - `exec` is a step from beginning to end. `checked` has its arguments, whose URIs and paths
+//!   `placeholders` completes, `wait` waits for inputs, `transfer` pulls and pushes artifacts,
+//!   `supervise` runs the command with the help of `spawn`, `tee` and `reap_orphans`, and `output`
+//!   checks the outputs; `failure` says why it failed, and `summary` what it did;
+//! - `reuse` looks for the outputs of an equal step before, and `results` pushes outputs, with the
+//!   `provenance` in their manifests, and leaves keys;
 //! - `signals` decides what a signal means in each phase of a step, and `cancel` passes it on to a
 //!   pull;
 //! - `proxy` adds credentials to the requests of a step, in a container of its own;
-//! - `commands` has `pull` and `push` for people and scripts;
+//! - `commands` has what people and scripts call: `pull`, `push`, `explain-key`, `entrypoint`;
 //! - `network` reads how registries are reached;
-//! - `log` and `termination` write sentences for people;
+//! - `log` and `termination` write sentences for people, and `listed` the lists in them;
 //! - `install` copies the program into the volume of a pod.
 
 mod cancel;
+mod checked;
 mod cli;
 mod commands;
 mod exec;
 mod exit;
+mod failure;
 mod install;
+mod listed;
 mod log;
 mod network;
 mod output;
 mod placeholders;
+mod provenance;
 mod proxy;
 mod reap_orphans;
+mod results;
+mod reuse;
 mod signals;
 mod spawn;
+mod summary;
 mod supervise;
 mod tee;
 mod termination;
 mod transfer;
+mod wait;
 
 use clap::Parser;
 use std::ffi::OsString;
@@ -48,6 +59,9 @@ fn main() -> ExitCode {
         cli::Command::Exec(_) => exec::execute(&arguments),
         cli::Command::Pull(pull) => commands::pull(&pull),
         cli::Command::Push(push) => commands::push(&push),
+        cli::Command::ExplainKey(explain) => commands::explain_key(&explain),
+        cli::Command::Entrypoint(entrypoint) => commands::entrypoint(&entrypoint),
+        cli::Command::Version => cli::print_version(),
         cli::Command::Proxy(proxy) => proxy::execute(&proxy, &arguments),
         cli::Command::Install { directory } => install::execute(&directory),
     };

@@ -17,8 +17,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Variables that are for the agent, and not for the command.
-const AGENT_VARIABLES: [&str; 6] =
-    [env::POD, env::NAMESPACE, env::JOB, env::INDEX, env::CA_FILE, env::CA_PEM];
+const AGENT_VARIABLES: [&str; 7] =
+    [env::POD, env::NAMESPACE, env::JOB, env::INDEX, env::CA_FILE, env::CA_PEM, env::INPUT_WAIT_REMAINING];
 /// Number of bytes that the kernel reads of the first line of a script (execve(2), "Interpreter
 /// scripts"; since Linux 5.1).
 const FIRST_LINE: u64 = 255;

@@ -142,6 +142,27 @@ fn oras_pulls_artifacts_of_the_agent() {
 }
 
 #[test]
+fn oras_pulls_outputs_that_can_be_reused() {
+    for (host, _registry) in registries() {
+        let from = tempfile::tempdir().unwrap();
+        write(&from.path().join("out/file"), "content", 0o644);
+        let step = |uri: &str| {
+            let step = Agent::step(&host, ["true"]).directory(from.path()).flag("--reuse=true");
+            let outcome = step.flag(format!("--output={uri},path=out")).run();
+            assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        };
+        step("a:1");
+        step("a:2");
+        assert_eq!(tagged(&host, "a", "1"), tagged(&host, "a", "2"), "the second one is reused");
+        for tag in ["1", "2"] {
+            let into = tempfile::tempdir().unwrap();
+            oras(into.path(), &["pull", "--plain-http", &format!("{host}/a:{tag}")]);
+            assert_eq!(tree(into.path()), tree(from.path()));
+        }
+    }
+}
+
+#[test]
 fn oras_pulls_names_that_are_not_utf_8() {
     for (host, _registry) in registries() {
         let from = tempfile::tempdir().unwrap();

@@ -3,54 +3,73 @@
 mod support;
 
 use support::http::{ask, ask_socket, tagged};
-use support::proxy::{AUTHORIZATION, HTPASSWD, MANIFEST, Proxy, assert_silent, put_words, stop};
+use support::proxy::{AUTHORIZATION, Guarded, HTPASSWD, MANIFEST, Proxy, assert_silent, put_words, stop};
 use support::tree::{paths, tree, write};
-use support::{Agent, assert_failed};
-use test_registries::{DockerRegistry, Embedded, Network};
+use support::{Agent, assert_failed, eventually};
+use test_registries::{DockerRegistry, Embedded};
 
 #[test]
 fn a_step_pulls_and_pushes_with_credentials_that_it_never_sees() {
-    let Some(registry) = DockerRegistry::with_password(HTPASSWD) else { return };
-    let host = registry.host();
-    let from = put_words(&host);
-    let proxy = Proxy::new();
-    let running = proxy.start(&host, Some("secret"), Some("secret"));
+    let Some(guarded) = Guarded::start() else { return };
+    let running = guarded.serve();
     let folder = tempfile::tempdir().unwrap();
     let script = "cat /proc/$PPID/environ /proc/$PPID/cmdline /proc/$$/environ | tr '\\0' '\\n'; echo more >> words/text";
-    let outcome = proxy
-        .step(&host, script, folder.path())
-        .flag("--input=in/words:1")
-        .flag("--output=out/words:1")
-        .flag("--output-path=words")
-        .run();
+    let outcome = guarded.step(script, folder.path(), "words").run();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert!(outcome.stdout().contains("PATH="));
     assert_silent(&outcome);
     assert!(!outcome.stdout().contains("ORAS_"));
     stop(running);
     // The result is checked without the proxy.
-    let headers = [("Authorization", AUTHORIZATION), ("Accept", MANIFEST)];
-    assert_eq!(ask(&host, "GET", "/v2/out/words/manifests/1", &headers, b"").status, 200);
-    assert_eq!(ask(&host, "GET", "/v2/out/words/manifests/1", &headers[1..], b"").status, 401);
-    let into = tempfile::tempdir().unwrap();
-    let outcome = Agent::new(["pull", &format!("{host}/out/words:1")])
-        .directory(into.path())
-        .env("ORAS_USER", "ann")
-        .env("ORAS_PULL_PASS", "secret")
+    assert!(guarded.has("out/words", "1"));
+    let anonymous = [("Accept", MANIFEST)];
+    assert_eq!(ask(&guarded.host(), "GET", "/v2/out/words/manifests/1", &anonymous, b"").status, 401);
+    write(&guarded.words.path().join("words/text"), "hello\nmore\n", 0o644);
+    assert_eq!(tree(guarded.pull_output().path()), tree(guarded.words.path()));
+}
+
+#[test]
+fn several_inputs_and_outputs_pass_and_nothing_else() {
+    let Some(guarded) = Guarded::start() else { return };
+    let password = [("ORAS_USER", "ann"), ("ORAS_PULL_PASS", "secret"), ("ORAS_PUSH_PASS", "secret")];
+    for part in ["08", "09", "10", "11"] {
+        let name = format!("{}/in/parts:p-{part}", guarded.host());
+        let push = Agent::new(["push", &name, "words/text"]).directory(guarded.words.path());
+        let outcome = password.iter().fold(push, |push, (name, value)| push.env(name, value)).run();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    }
+    let call =
+        guarded.call().flag("--pull=in/parts:p-{08..10}").flag("--push=out/log:1").flag("--push=out/log:2");
+    let running = call.start();
+    eventually("the socket", || guarded.proxy.socket().exists());
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = guarded
+        .step("cat parts/p-*/words/text | tee log", folder.path(), "words")
+        .flag("--input=in/parts:p-{08..10},path=parts/{tag}")
+        .flag("--output=out/log:1,path=log")
+        .flag("--output=out/log:2,path=parts")
         .run();
-    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    write(&from.path().join("words/text"), "hello\nmore\n", 0o644);
-    assert_eq!(tree(into.path()), tree(from.path()));
+    assert_eq!(
+        (outcome.code, outcome.stdout().as_str()),
+        (Some(0), "hello\nhello\nhello\n"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(guarded.has("out/words", "1") && guarded.has("out/log", "1") && guarded.has("out/log", "2"));
+    for undeclared in ["--input=in/parts:p-11", "--input=in/parts:p-{10..11}"] {
+        let outcome = guarded.step("true", folder.path(), "words").flag(undeclared).run();
+        assert_failed(&outcome, 98, &["cannot pull in/parts:p-11", "403"]);
+    }
+    let outcome = guarded.step("true", folder.path(), "words").flag("--output=out/log:3,path=log").run();
+    assert_failed(&outcome, 99, &["cannot push out/log:3", "403"]);
+    stop(running);
 }
 
 #[test]
 fn undeclared_requests_are_refused() {
-    let Some(registry) = DockerRegistry::with_password(HTPASSWD) else { return };
-    let host = registry.host();
-    put_words(&host);
-    let network = Network::to(&host);
-    let proxy = Proxy::new();
-    let running = proxy.start(&network.host(), Some("secret"), Some("secret"));
+    let Some(guarded) = Guarded::start() else { return };
+    let (proxy, network) = (&guarded.proxy, &guarded.network);
+    let running = guarded.serve();
     let digest = format!("sha256:{}", "0".repeat(64));
     for (method, path) in [
         ("GET", "/v2/_catalog"),
@@ -97,18 +116,14 @@ fn undeclared_requests_are_refused() {
 
 #[test]
 fn a_step_with_an_undeclared_artifact_fails() {
-    let Some(registry) = DockerRegistry::with_password(HTPASSWD) else { return };
-    let proxy = Proxy::new();
-    let running = proxy.start(&registry.host(), Some("secret"), Some("secret"));
+    let Some(guarded) = Guarded::start() else { return };
+    let running = guarded.serve();
     let folder = tempfile::tempdir().unwrap();
-    let outcome = proxy.step(&registry.host(), "touch started", folder.path()).flag("--input=other:1").run();
+    let step = |script| guarded.proxy.step(&guarded.host(), script, folder.path());
+    let outcome = step("touch started").flag("--input=other:1").run();
     assert_failed(&outcome, 98, &["cannot pull other:1", "403"]);
     assert_eq!(paths(folder.path()), [""; 0]);
-    let outcome = proxy
-        .step(&registry.host(), "touch out", folder.path())
-        .flag("--output=out/words:other")
-        .flag("--output-path=out")
-        .run();
+    let outcome = step("touch out").flag("--output=out/words:other").flag("--output-path=out").run();
     assert_failed(&outcome, 99, &["cannot push out/words:other", "403"]);
     stop(running);
 }

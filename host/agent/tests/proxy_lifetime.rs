@@ -6,11 +6,12 @@ use rustix::process::Signal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
-use support::http::{ask, ask_socket};
-use support::proxy::{AUTHORIZATION, HTPASSWD, MANIFEST, Proxy, assert_silent, put_words, stop};
+use std::path::Path;
+use support::http::ask_socket;
+use support::proxy::{AUTHORIZATION, Guarded, Proxy, assert_silent, put_words, stop};
 use support::tree::{content, paths, tree, write};
-use support::{Agent, assert_failed, eventually};
-use test_registries::{DockerRegistry, Embedded, Event, Network, Reaction};
+use support::{Agent, Running, assert_failed, eventually};
+use test_registries::{Embedded, Event, Reaction};
 
 #[test]
 fn a_step_waits_for_its_proxy() {
@@ -50,130 +51,90 @@ fn without_a_proxy_the_command_is_not_started() {
     assert_eq!(paths(folder.path()), [""; 0]);
 }
 
+/// A step that waits for a line in the pipe of this name, and then leaves a file `out`. It is
+/// returned when it waits.
+fn waiting_step(guarded: &Guarded, directory: &Path) -> Running {
+    let made = std::process::Command::new("mkfifo").arg(directory.join("fifo")).status().unwrap();
+    assert!(made.success());
+    let step = guarded.step("echo ready; read go < fifo; cp words/text out", directory, "out").start();
+    step.wait_for("ready\n");
+    step
+}
+
 #[test]
 fn a_proxy_ends_after_the_step_that_uses_it() {
-    let Some(registry) = DockerRegistry::with_password(HTPASSWD) else { return };
-    let host = registry.host();
-    put_words(&host);
-    let network = Network::to(&host);
-    let proxy = Proxy::new();
-    let running = proxy.start(&network.host(), Some("secret"), Some("secret"));
+    let Some(guarded) = Guarded::start() else { return };
+    let running = guarded.serve();
     let folder = tempfile::tempdir().unwrap();
-    let step = proxy
-        .step(&host, "echo ready; read go < fifo; cp words/text out", folder.path())
-        .flag("--input=in/words:1")
-        .flag("--output=out/words:1")
-        .flag("--output-path=out");
-    let made = std::process::Command::new("mkfifo").arg(folder.path().join("fifo")).status().unwrap();
-    assert!(made.success());
-    let step = step.start();
-    step.wait_for("ready\n");
+    let step = waiting_step(&guarded, folder.path());
     // The end of the pod is announced while nothing is transferred.
     running.signal(Signal::TERM);
-    network.when(Event::Request("PUT /v2/out/words/manifests/1".to_owned()), Reaction::Hold);
+    guarded.network.when(Event::Request("PUT /v2/out/words/manifests/1".to_owned()), Reaction::Hold);
     fs::write(folder.path().join("fifo"), "go\n").unwrap();
-    network.wait_until_held(1);
+    guarded.network.wait_until_held(1);
     // A second signal changes nothing.
     running.signal(Signal::TERM);
-    network.clear();
+    guarded.network.clear();
     let outcome = step.wait();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     let ended = running.wait();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert!(!proxy.socket().exists());
-    let headers = [("Authorization", AUTHORIZATION), ("Accept", MANIFEST)];
-    assert_eq!(ask(&host, "HEAD", "/v2/out/words/manifests/1", &headers, b"").status, 200);
+    assert!(!guarded.proxy.socket().exists());
+    assert!(guarded.has("out/words", "1"));
 }
 
 #[test]
 fn cuts_behind_the_proxy_are_survived() {
-    let Some(registry) = DockerRegistry::with_password(HTPASSWD) else { return };
-    let host = registry.host();
-    let from = put_words(&host);
-    let network = Network::to(&host);
-    let proxy = Proxy::new();
-    let running = proxy.start(&network.host(), Some("secret"), Some("secret"));
-    network.when(Event::Received(1 << 20), Reaction::Cut);
-    network.when(Event::Sent(1 << 20), Reaction::Cut);
-    network.when(Event::Sent(2 << 20), Reaction::Cut);
+    let Some(guarded) = Guarded::start() else { return };
+    let running = guarded.serve();
+    guarded.network.when(Event::Received(1 << 20), Reaction::Cut);
+    guarded.network.when(Event::Sent(1 << 20), Reaction::Cut);
+    guarded.network.when(Event::Sent(2 << 20), Reaction::Cut);
     let folder = tempfile::tempdir().unwrap();
-    let outcome = proxy
-        .step(&host, "echo more >> words/data", folder.path())
-        .flag("--input=in/words:1")
-        .flag("--output=out/words:1")
-        .flag("--output-path=words")
-        .run();
+    let outcome = guarded.step("echo more >> words/data", folder.path(), "words").run();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    assert_eq!(network.cuts(), 3);
+    assert_eq!(guarded.network.cuts(), 3);
     stop(running);
-    let into = tempfile::tempdir().unwrap();
-    let artifact = format!("{host}/out/words:1");
-    let pulled = Agent::new(["pull", &artifact])
-        .directory(into.path())
-        .env("ORAS_USER", "ann")
-        .env("ORAS_PULL_PASS", "secret")
-        .run();
-    assert_eq!(pulled.code, Some(0), "{}", pulled.stderr);
-    write(&from.path().join("words/data"), [content(3 << 20, 1), b"more\n".to_vec()].concat(), 0o644);
-    assert_eq!(tree(into.path()), tree(from.path()));
+    let longer = [content(3 << 20, 1), b"more\n".to_vec()].concat();
+    write(&guarded.words.path().join("words/data"), longer, 0o644);
+    assert_eq!(tree(guarded.pull_output().path()), tree(guarded.words.path()));
 }
 
 #[test]
 fn a_step_survives_restarts_of_its_proxy() {
-    let Some(registry) = DockerRegistry::with_password(HTPASSWD) else { return };
-    let host = registry.host();
-    put_words(&host);
-    let network = Network::to(&host);
-    let proxy = Proxy::new();
+    let Some(guarded) = Guarded::start() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let first = proxy.start(&network.host(), Some("secret"), Some("secret"));
-    network.when(Event::Received(1 << 20), Reaction::Hold);
-    let step = proxy
-        .step(&host, "echo more >> words/data", folder.path())
-        .flag("--input=in/words:1")
-        .flag("--output=out/words:1")
-        .flag("--output-path=words")
-        .start();
-    network.wait_until_held(1);
+    let first = guarded.serve();
+    guarded.network.when(Event::Received(1 << 20), Reaction::Hold);
+    let step = guarded.step("echo more >> words/data", folder.path(), "words").start();
+    guarded.network.wait_until_held(1);
     first.signal(Signal::KILL);
     assert_eq!(first.wait().signal, Some(9));
-    network.clear();
-    network.when(Event::Sent(1 << 20), Reaction::Hold);
-    let second = proxy.call(&network.host(), Some("secret"), Some("secret")).start();
-    network.wait_until_held(1);
+    guarded.network.clear();
+    guarded.network.when(Event::Sent(1 << 20), Reaction::Hold);
+    let second = guarded.call().start();
+    guarded.network.wait_until_held(1);
     second.signal(Signal::KILL);
     assert_eq!(second.wait().signal, Some(9));
-    network.clear();
-    let third = proxy.call(&network.host(), Some("secret"), Some("secret")).start();
+    guarded.network.clear();
+    let third = guarded.call().start();
     let outcome = step.wait();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     stop(third);
-    let headers = [("Authorization", AUTHORIZATION), ("Accept", MANIFEST)];
-    assert_eq!(ask(&host, "HEAD", "/v2/out/words/manifests/1", &headers, b"").status, 200);
+    assert!(guarded.has("out/words", "1"));
 }
 
 #[test]
 fn a_restarted_proxy_ends_after_its_step() {
-    let Some(registry) = DockerRegistry::with_password(HTPASSWD) else { return };
-    let host = registry.host();
-    put_words(&host);
-    let proxy = Proxy::new();
-    let first = proxy.start(&host, Some("secret"), Some("secret"));
+    let Some(guarded) = Guarded::start() else { return };
+    let first = guarded.serve();
     let folder = tempfile::tempdir().unwrap();
-    let step = proxy
-        .step(&host, "echo ready; read go < fifo; cp words/text out", folder.path())
-        .flag("--input=in/words:1")
-        .flag("--output=out/words:1")
-        .flag("--output-path=out");
-    let made = std::process::Command::new("mkfifo").arg(folder.path().join("fifo")).status().unwrap();
-    assert!(made.success());
-    let step = step.start();
-    step.wait_for("ready\n");
+    let step = waiting_step(&guarded, folder.path());
     first.signal(Signal::KILL);
     assert_eq!(first.wait().signal, Some(9));
-    let second = proxy.call(&host, Some("secret"), Some("secret")).start();
+    let second = guarded.call().start();
     // State 03 is a connection; the path is that of the listening side (proc(5), /proc/net/unix).
-    let name = proxy.socket().parent().unwrap().display().to_string();
+    let name = guarded.proxy.socket().parent().unwrap().display().to_string();
     eventually("the step's connection", || {
         let sockets = fs::read_to_string("/proc/net/unix").unwrap();
         sockets.lines().any(|line| line.contains(&name) && line.contains(" 03 "))

@@ -7,6 +7,7 @@
 //!
 //! [`pack()`] makes a [`Layer`], whose bytes can be read as often as needed. [`Staging`] unpacks
 //! layers, none of which is trusted, and moves them into place when all have arrived completely.
+//! [`check_all`] finds what is in two of several pulls.
 //!
 //! # Example
 //!
@@ -37,4 +38,4 @@ mod unpack;
 
 pub use limits::{Limits, MAX_DEPTH, MAX_ENTRY_NAME};
 pub use pack::{Layer, PackError, PackOptions, pack};
-pub use unpack::{SamePath, Staging, UnpackError, Unpacked};
+pub use unpack::{Conflict, SamePath, Staging, StagingFolder, UnpackError, Unpacked, check_all};

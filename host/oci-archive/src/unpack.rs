@@ -1,12 +1,15 @@
 //! Unpacking: layers, none of which is trusted, become files and directories.
 
+mod conflicts;
 mod cursor;
 mod error;
 mod extract;
+mod folder;
 mod liveness;
 mod modes;
 mod mount;
 mod place;
+mod place_all;
 mod remove;
 mod source;
 mod staging;
@@ -14,7 +17,9 @@ mod staging;
 #[cfg(test)]
 mod tests;
 
+pub use conflicts::{Conflict, check_all};
 pub use error::UnpackError;
+pub use folder::StagingFolder;
 pub use place::SamePath;
 pub use staging::Staging;
 

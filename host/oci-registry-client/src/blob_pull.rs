@@ -1,5 +1,6 @@
 //! Pulling blobs.
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::header::{CONTENT_RANGE, HeaderValue, RANGE};
 use hyper::{HeaderMap, Method, Response, StatusCode, body::Incoming};
@@ -33,6 +34,35 @@ impl Client {
                 Err(error) => backoff.wait(error).await?,
             }
         }
+    }
+
+    /// Reads a small blob into memory, and compares it with its digest. `limit` is the largest size
+    /// that is accepted, in bytes.
+    ///
+    /// # Errors
+    /// When there is no such blob, it is not allowed, larger than `limit` or damaged, or patience
+    /// ends.
+    pub async fn read_blob(&self, repository: &str, blob: &Descriptor, limit: usize) -> Result<Bytes, Error> {
+        let digest = blob.checked_digest()?;
+        let what = format!("blob {digest} of {repository}");
+        if usize::try_from(blob.size).map_or(true, |size| size > limit) {
+            let why = format!("it has {} bytes, and at most {limit} are read", blob.size);
+            return Err(Error::protocol(&what, why));
+        }
+        let access = Access::pull(repository);
+        let url = self.endpoint().at(&format!("/v2/{repository}/blobs/{digest}"));
+        let read = async || {
+            let none = HeaderMap::new();
+            let sent = self.request(&access, &Method::GET, &url, &none);
+            let response = self.within_stall_limit(&url, sent).await?;
+            let response = self.succeeded(&what, &access, response).await?;
+            self.read_body(response, limit).await
+        };
+        let bytes = self.patiently(read).await?;
+        if !digest.matches(&bytes) {
+            return Err(Error::protocol(&what, "its content is damaged: it has another digest"));
+        }
+        Ok(bytes)
     }
 
     /// Streams a blob from an offset, which is moved as bytes arrive.

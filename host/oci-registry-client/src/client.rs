@@ -313,7 +313,7 @@ impl Client {
         if status.is_success() {
             return Ok(response);
         }
-        let after: Option<Duration> = response::retry_after(&response);
+        let after: Option<Duration> = response::retry_after(response.headers());
         // Only the credential proxy may speak in this header.
         let reason = response.headers().get(response::REASON).filter(|_| self.endpoint().socket().is_some());
         let reason = reason.map(|reason| String::from_utf8_lossy(reason.as_bytes()).into_owned());

@@ -5,6 +5,9 @@ use std::io::{self, Read};
 
 use sha2::{Digest as _, Sha256, Sha512};
 
+/// Number of bytes that are read at once.
+const BUFFER: usize = 64 * 1024;
+
 /// `algorithm:hex` (OCI image-spec, "Digests"). The algorithm is SHA-256 or SHA-512.
 ///
 /// ```
@@ -30,6 +33,22 @@ impl Digest {
     /// The SHA-256 digest of bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Digest(format!("sha256:{}", hex::encode(Sha256::digest(bytes))))
+    }
+
+    /// The SHA-256 digest of everything that a reader has.
+    ///
+    /// # Errors
+    /// As the reader.
+    pub fn of_reader(mut reader: impl Read) -> io::Result<Self> {
+        let (mut hasher, mut buffer) = (Sha256::new(), vec![0; BUFFER]);
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(Digest(format!("sha256:{}", hex::encode(hasher.finalize())))),
+                Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The digest as text, as in a descriptor.
@@ -143,6 +162,7 @@ mod tests {
         assert_eq!(read("abc", ABC, 3).unwrap(), "abc");
         assert_eq!(read("abc", ABC_512, 3).unwrap(), "abc");
         assert_eq!(Digest::of(b"abc").as_str(), ABC);
+        assert_eq!(Digest::of_reader(&b"abc"[..]).unwrap().as_str(), ABC);
         assert!(Digest::parse(ABC_512).unwrap().matches(b"abc"));
     }
 

@@ -103,8 +103,8 @@ impl Error {
         matches!(self, Error::Unreachable { .. } | Error::Busy { .. })
     }
 
-    /// How long the registry asks to wait.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
+    /// How long the registry asks to wait before the next request.
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::Busy { after, .. } => *after,
             _ => None,

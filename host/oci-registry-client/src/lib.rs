@@ -42,6 +42,7 @@
 //!   `token`; `transport` sends one of them over `connect` (which asks the `resolver`), through a
 //!   `forward_proxy` if the `network` has one; `response` says what an answer means;
 //! - `blob_pull`, `blob_push` with `upload_session`, and `manifest_transfer` are what is requested;
+//!   `image` reads the configuration of images;
 //!   `streams` connects them with blocking readers, and `retry` says when they are repeated;
 //! - `stored_credentials` and `docker_config` find credentials.
 
@@ -58,6 +59,7 @@ mod docker_config;
 mod endpoint;
 mod error;
 mod forward_proxy;
+mod image;
 mod manifest;
 mod manifest_transfer;
 mod network;
@@ -80,8 +82,9 @@ pub use credentials::{Credentials, Secret};
 pub use digest::{Digest, VerifyingReader};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::Error;
+pub use image::{ImageConfig, Platform};
 pub use manifest::{Descriptor, EMPTY_CONFIG, Manifest, media_type};
-pub use manifest_transfer::FetchedManifest;
+pub use manifest_transfer::{EncodedManifest, FetchedManifest};
 pub use network::Network;
 pub use policy::TransferPolicy;
 pub use reference::ArtifactReference;

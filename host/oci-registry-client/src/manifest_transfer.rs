@@ -1,8 +1,9 @@
 //! Reading and writing manifests.
 
 use bytes::Bytes;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use hyper::{HeaderMap, Method};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Response, StatusCode};
 
 use crate::access::Access;
 use crate::client::Client;
@@ -25,6 +26,9 @@ const ACCEPTED: [&str; 5] = [
     media_type::DOCKER_LIST,
 ];
 
+/// Digest of the content of an answer (distribution-spec, "Pulling manifests").
+const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
 /// A manifest as the registry has it.
 #[derive(Clone, Debug)]
 pub struct FetchedManifest {
@@ -36,6 +40,54 @@ pub struct FetchedManifest {
     pub manifest: Manifest,
 }
 
+/// The bytes of a manifest that is written, and their digest.
+///
+/// ```
+/// use oci_registry_client::{Digest, EncodedManifest, Manifest, media_type};
+///
+/// let manifest = Manifest::of_layers(media_type::UNKNOWN_ARTIFACT, Vec::new(), Default::default());
+/// let encoded = EncodedManifest::of(&manifest).unwrap();
+/// assert_eq!(encoded.digest(), &Digest::of(&serde_json::to_vec(&manifest).unwrap()));
+/// ```
+#[derive(Clone, Debug)]
+pub struct EncodedManifest {
+    bytes: Bytes,
+    digest: Digest,
+    media_type: String,
+}
+
+impl EncodedManifest {
+    /// Encodes a manifest.
+    ///
+    /// # Errors
+    /// [`Error::Protocol`], which no manifest that is made here leads to.
+    pub fn of(manifest: &Manifest) -> Result<Self, Error> {
+        let bytes = serde_json::to_vec(manifest)
+            .map_err(|error| Error::protocol("the manifest", format!("it cannot be written: {error}")))?;
+        let media_type = manifest.media_type.clone().unwrap_or_else(|| media_type::MANIFEST.to_owned());
+        Ok(EncodedManifest { digest: Digest::of(&bytes), bytes: Bytes::from(bytes), media_type })
+    }
+
+    /// Digest of the bytes.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+}
+
+impl From<FetchedManifest> for EncodedManifest {
+    fn from(fetched: FetchedManifest) -> Self {
+        let media_type = fetched.manifest.media_type.unwrap_or_else(|| media_type::MANIFEST.to_owned());
+        EncodedManifest { bytes: fetched.bytes, digest: fetched.digest, media_type }
+    }
+}
+
+/// A manifest, or a list of manifests, before it is read.
+pub(crate) struct RawManifest {
+    pub(crate) digest: Digest,
+    pub(crate) bytes: Bytes,
+    pub(crate) content_type: String,
+}
+
 impl Client {
     /// Reads the manifest of an artifact. Where the reference has a digest, the manifest is
     /// compared with it.
@@ -43,12 +95,37 @@ impl Client {
     /// # Errors
     /// When there is none, it is not allowed, or patience ends.
     pub async fn manifest(&self, reference: &ArtifactReference) -> Result<FetchedManifest, Error> {
-        let mut backoff = Backoff::new(self.policy().patience);
-        loop {
-            match self.get_manifest(&Access::pull(&reference.repository), reference).await {
-                Ok(fetched) => return Ok(fetched),
-                Err(error) => backoff.wait(error).await?,
-            }
+        self.patiently(async || self.get_manifest(&Access::pull(&reference.repository), reference).await)
+            .await
+    }
+
+    /// The digest of the manifest that a reference selects now. Only the head of the manifest is
+    /// requested, which registries do not count as a pull.
+    ///
+    /// # Errors
+    /// As [`Client::manifest`].
+    pub async fn manifest_digest(&self, reference: &ArtifactReference) -> Result<Digest, Error> {
+        self.patiently(async || self.find_manifest(reference).await).await
+    }
+
+    /// As [`Client::manifest_digest`], by one attempt: nothing is repeated, so that the caller
+    /// decides what to wait for.
+    ///
+    /// # Errors
+    /// When there is no such manifest, it is not allowed, or the registry does not answer.
+    pub async fn find_manifest(&self, reference: &ArtifactReference) -> Result<Digest, Error> {
+        let access = Access::pull(&reference.repository);
+        let response = self.request_manifest(&access, &Method::HEAD, reference).await?;
+        let status = response.status();
+        if matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED) {
+            return self.get_raw(&access, reference).await.map(|raw| raw.digest);
+        }
+        let response = self.succeeded(&reference.to_string(), &access, response).await?;
+        let known = reference.digest.as_deref();
+        let named = known.or_else(|| response::header(response.headers(), DOCKER_CONTENT_DIGEST));
+        match named.and_then(Digest::parse) {
+            Some(digest) => Ok(digest),
+            None => self.get_raw(&access, reference).await.map(|raw| raw.digest),
         }
     }
 
@@ -57,15 +134,19 @@ impl Client {
         access: &Access,
         reference: &ArtifactReference,
     ) -> Result<FetchedManifest, Error> {
+        let RawManifest { digest, bytes, content_type } = self.get_raw(access, reference).await?;
+        let manifest = Manifest::parse(&reference.to_string(), &content_type, &bytes)?;
+        Ok(FetchedManifest { digest, bytes, manifest })
+    }
+
+    /// Reads a manifest or a list of manifests, by one attempt.
+    pub(crate) async fn get_raw(
+        &self,
+        access: &Access,
+        reference: &ArtifactReference,
+    ) -> Result<RawManifest, Error> {
         let what = reference.to_string();
-        let mut headers = HeaderMap::new();
-        for accepted in ACCEPTED {
-            headers.append(ACCEPT, HeaderValue::from_static(accepted));
-        }
-        let path = format!("/v2/{}/manifests/{}", reference.repository, reference.selector());
-        let url = self.endpoint().at(&path);
-        let sent = self.request(access, &Method::GET, &url, &headers);
-        let response = self.within_stall_limit(&url, sent).await?;
+        let response = self.request_manifest(access, &Method::GET, reference).await?;
         let response = self.succeeded(&what, access, response).await?;
         let content_type = response::header(response.headers(), CONTENT_TYPE).unwrap_or_default().to_owned();
         let bytes = self.read_body(response, MAX_MANIFEST).await?;
@@ -77,64 +158,119 @@ impl Client {
                 })?
             }
         };
-        let manifest = Manifest::parse(&what, &content_type, &bytes)?;
-        Ok(FetchedManifest { digest, bytes, manifest })
+        Ok(RawManifest { digest, bytes, content_type })
+    }
+
+    async fn request_manifest(
+        &self,
+        access: &Access,
+        method: &Method,
+        reference: &ArtifactReference,
+    ) -> Result<Response<Incoming>, Error> {
+        let mut headers = HeaderMap::new();
+        for accepted in ACCEPTED {
+            headers.append(ACCEPT, HeaderValue::from_static(accepted));
+        }
+        let path = format!("/v2/{}/manifests/{}", reference.repository, reference.selector());
+        let url = self.endpoint().at(&path);
+        self.within_stall_limit(&url, self.request(access, method, &url, &headers)).await
     }
 
     /// Writes a manifest by its digest, and then moves the tag to it: a cut in between leaves the
-    /// tag where it was. A tag that must not be changed and has this digest already counts as
-    /// written.
+    /// tag where it was.
     ///
     /// # Errors
-    /// When it is not allowed, or patience ends. [`Error::BlobsUnknown`] says that the blobs must
-    /// be pushed again.
+    /// As [`Client::put_manifest`] and [`Client::tag_manifest`].
     pub async fn push_manifest(
         &self,
         reference: &ArtifactReference,
         manifest: &Manifest,
     ) -> Result<Digest, Error> {
-        let bytes = serde_json::to_vec(manifest).map_err(|error| {
-            Error::protocol(&reference.to_string(), format!("its manifest cannot be written: {error}"))
-        })?;
-        let digest = Digest::of(&bytes);
-        let bytes = Bytes::from(bytes);
-        for selector in [digest.as_str(), reference.tag()] {
-            let mut backoff = Backoff::new(self.policy().patience);
-            while let Err(error) = self.put_manifest(reference, selector, bytes.clone()).await {
-                let is_refused = matches!(error, Error::Refused { .. } | Error::Denied { .. });
-                if is_refused && self.has_manifest(reference, selector, &digest).await {
-                    break;
-                }
-                backoff.wait(error).await?;
-            }
-        }
-        Ok(digest)
+        let encoded = EncodedManifest::of(manifest)?;
+        self.put_manifest(&reference.repository, &encoded).await?;
+        self.tag_manifest(reference, &encoded).await?;
+        Ok(encoded.digest)
     }
 
-    async fn put_manifest(
+    /// Writes a manifest by its digest. No tag is moved.
+    ///
+    /// # Errors
+    /// When it is not allowed, or patience ends. [`Error::BlobsUnknown`] says that the blobs must
+    /// be pushed again.
+    pub async fn put_manifest(&self, repository: &str, manifest: &EncodedManifest) -> Result<(), Error> {
+        self.put_under(repository, manifest.digest.as_str(), manifest).await
+    }
+
+    /// Moves the tag of a reference to a manifest. A tag that must not be changed and has this
+    /// manifest already counts as moved.
+    ///
+    /// # Errors
+    /// As [`Client::put_manifest`].
+    pub async fn tag_manifest(
         &self,
         reference: &ArtifactReference,
-        selector: &str,
-        bytes: Bytes,
+        manifest: &EncodedManifest,
     ) -> Result<(), Error> {
-        let url = self.endpoint().at(&format!("/v2/{}/manifests/{selector}", reference.repository));
-        let access = Access::push(&reference.repository);
+        self.put_under(&reference.repository, reference.tag(), manifest).await
+    }
+
+    async fn put_under(
+        &self,
+        repository: &str,
+        selector: &str,
+        manifest: &EncodedManifest,
+    ) -> Result<(), Error> {
+        let mut backoff = Backoff::new(self.policy().patience);
+        while let Err(error) = self.put_once(repository, selector, manifest).await {
+            let is_refused = matches!(error, Error::Refused { .. } | Error::Denied { .. });
+            if is_refused && self.has_manifest(repository, selector, &manifest.digest).await {
+                break;
+            }
+            backoff.wait(error).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_once(
+        &self,
+        repository: &str,
+        selector: &str,
+        manifest: &EncodedManifest,
+    ) -> Result<(), Error> {
+        let what = format!("writing {repository}:{selector}");
+        let url = self.endpoint().at(&format!("/v2/{repository}/manifests/{selector}"));
+        let access = Access::push(repository);
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type::MANIFEST));
-        let sent = self.request_with(&access, &Method::PUT, &url, &headers, &bytes);
+        let media_type = HeaderValue::from_str(&manifest.media_type)
+            .map_err(|_| Error::protocol(&what, "the media type of its manifest fits into no header"))?;
+        headers.insert(CONTENT_TYPE, media_type);
+        let sent = self.request_with(&access, &Method::PUT, &url, &headers, &manifest.bytes);
         let response = self.within_stall_limit(&url, sent).await?;
-        let what = format!("writing {}:{selector}", reference.repository);
         self.succeeded(&what, &access, response).await.map(drop)
     }
 
     /// Whether a tag or digest of the repository has this manifest. Any failure means no.
-    async fn has_manifest(&self, reference: &ArtifactReference, selector: &str, digest: &Digest) -> bool {
-        let mut existing = ArtifactReference { digest: None, ..reference.clone() };
-        match Digest::parse(selector) {
-            Some(digest) => existing.digest = Some(digest.to_string()),
-            None => existing.tag = Some(selector.to_owned()),
-        }
-        let access = Access::push(&reference.repository);
+    async fn has_manifest(&self, repository: &str, selector: &str, digest: &Digest) -> bool {
+        let (tag, named) = match Digest::parse(selector) {
+            Some(digest) => (None, Some(digest.to_string())),
+            None => (Some(selector.to_owned()), None),
+        };
+        let existing = ArtifactReference { repository: repository.to_owned(), tag, digest: named };
+        let access = Access::push(repository);
         self.get_manifest(&access, &existing).await.is_ok_and(|fetched| fetched.digest == *digest)
+    }
+
+    /// Repeats a request as long as its failure may pass and patience lasts.
+    pub(crate) async fn patiently<T>(
+        &self,
+        mut request: impl AsyncFnMut() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut backoff = Backoff::new(self.policy().patience);
+        loop {
+            match request().await {
+                Ok(done) => return Ok(done),
+                Err(error) => backoff.wait(error).await?,
+            }
+        }
     }
 }

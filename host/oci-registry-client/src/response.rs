@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use hyper::HeaderMap;
 use hyper::StatusCode;
-use hyper::body::Incoming;
-use hyper::header::{HeaderName, RETRY_AFTER};
-use hyper::{HeaderMap, Response};
+use hyper::header::{DATE, HeaderName, RETRY_AFTER};
 use serde::Deserialize;
 
 use crate::error::Error;
@@ -34,10 +33,16 @@ impl Identity {
     }
 }
 
-/// When the registry asks to come back.
-pub(crate) fn retry_after(response: &Response<Incoming>) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+/// For how long the registry asks to stay away (RFC 9110, 10.2.3): a number of seconds, or a date,
+/// which is compared with the registry's own one, so that no clock of this machine counts.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let asked = header(headers, RETRY_AFTER)?.trim();
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(asked).ok()?;
+    let now = httpdate::parse_http_date(header(headers, DATE)?.trim()).ok()?;
+    Some(until.duration_since(now).unwrap_or_default())
 }
 
 /// The error that a status other than a success means. `body` is what the registry says about it,
@@ -75,8 +80,10 @@ pub(crate) fn failure(
 
 /// A manifest names blobs that the registry does not have (distribution-spec, "Error Codes").
 const BLOBS_UNKNOWN: &str = "MANIFEST_BLOB_UNKNOWN";
-/// Codes that say no more than the status 404 (distribution-spec, "Error Codes").
-const UNKNOWN: [&str; 4] = ["MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NAME_UNKNOWN", "BLOB_UPLOAD_UNKNOWN"];
+/// Codes that say no more than the status 404 (distribution-spec, "Error Codes"; the last one is
+/// Harbor's).
+const UNKNOWN: [&str; 5] =
+    ["MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NAME_UNKNOWN", "BLOB_UPLOAD_UNKNOWN", "NOT_FOUND"];
 
 fn spaced(detail: &str) -> String {
     if detail.is_empty() { String::new() } else { format!(" {detail}") }
@@ -144,6 +151,8 @@ mod tests {
         let body = br#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#;
         assert_eq!(sentence(404, body), "a:1 is not in the registry");
         assert_eq!(sentence(404, b""), "a:1 is not in the registry");
+        let body = br#"{"errors":[{"code":"NOT_FOUND","message":"artifact a:1 not found"}]}"#;
+        assert_eq!(sentence(404, body), "a:1 is not in the registry");
         let body = br#"{"errors":[{"code":"X","message":"moved to b"}]}"#;
         assert_eq!(sentence(404, body), "a:1 is not in the registry (X: moved to b)");
     }
@@ -157,6 +166,22 @@ mod tests {
         };
         assert!(sentence(b"").ends_with("400 Bad Request the certificate is unknown"));
         assert!(sentence(br#"{"errors":[{"code":"X","message":"no"}]}"#).ends_with("X: no"));
+    }
+
+    #[test]
+    fn a_time_to_come_back_is_a_number_of_seconds_or_a_date() {
+        let asked = |after: &str, date: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, after.parse().unwrap());
+            date.map(|date| headers.insert(DATE, date.parse().unwrap()));
+            retry_after(&headers).map(|after| after.as_secs())
+        };
+        let (date, later) = ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:51:07 GMT");
+        assert_eq!(asked(" 7", None), Some(7));
+        assert_eq!(asked(later, Some(date)), Some(90));
+        assert_eq!(asked(date, Some(later)), Some(0), "a date that is over");
+        assert_eq!((asked(later, None), asked("soon", Some(date)), asked("-1", None)), (None, None, None));
+        assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 
     #[test]

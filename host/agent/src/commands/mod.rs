@@ -1,16 +1,22 @@
 //! The commands `pull` and `push`, for people and scripts: artifacts with the host in front, the
-//! caller's own credentials, and bars on a terminal.
+//! caller's own credentials, and bars on a terminal; and the commands that only read,
+//! `explain_key` and `entrypoint`.
 
 mod credentials;
+mod entrypoint;
+mod explain_key;
 
 use crate::cancel::Cancel;
 use crate::exit;
 use crate::log::Log;
 use crate::network::NetworkArgs;
 use crate::transfer::progress::Progress;
-use crate::transfer::{self, TransferFailure, run};
+use crate::transfer::{self, TransferFailure, Wanted, run};
+use crate::wait;
 use clap::{ArgAction, Args};
 use credentials::LoginArgs;
+pub use entrypoint::{EntrypointArgs, entrypoint};
+pub use explain_key::{ExplainKeyArgs, explain_key};
 use oci_archive::Limits;
 use oci_registry_client::{Client, RemoteArtifact, TransferPolicy};
 use std::collections::BTreeMap;
@@ -42,6 +48,9 @@ pub struct PullArgs {
     /// Directory for its files.
     #[arg(default_value = ".")]
     directory: PathBuf,
+    /// How long to wait for an artifact that is not in the registry yet, such as 90s, 30m or 1h30m.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    wait: Option<orascache_api::duration::Duration>,
     /// Number of bytes that an archive may become when it is unpacked, whatever its own size is.
     #[arg(long, value_name = "BYTES")]
     max_unpacked: Option<u64>,
@@ -71,6 +80,10 @@ pub struct PushArgs {
     connection: ConnectionArgs,
 }
 
+fn duration(text: &str) -> Result<orascache_api::duration::Duration, String> {
+    orascache_api::duration::Duration::parse(text).map_err(|why| format!("it {why}"))
+}
+
 fn annotation(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write it like key=value")?;
     if key.is_empty() {
@@ -98,14 +111,21 @@ fn try_pull(arguments: &PullArgs) -> Result<String, TransferFailure> {
         // The number is a limit of its own, also for a large archive.
         options.limits = Limits { bytes, factor: 0, ..options.limits };
     }
-    let references = [remote.reference.clone()];
-    let progress = Progress::on_terminal();
+    let (log, progress) = (Log::default(), Progress::on_terminal());
     let pulled = run(&Cancel::default(), async {
-        transfer::pull::artifacts(&client, &references, &arguments.directory, &options, &progress).await
+        let found = match arguments.wait {
+            None => None,
+            Some(wait) => {
+                let limit = Duration::from_secs(wait.seconds().into());
+                let inputs = [remote.reference.clone()];
+                let waited = wait::for_inputs(&client, &inputs, limit, &log).await;
+                waited.map_err(TransferFailure::Failed)?.pop()
+            }
+        };
+        let wanted = Wanted { reference: remote.reference.clone(), found, into: arguments.directory.clone() };
+        transfer::pull::artifacts(&client, &[wanted], &options, &progress).await
     })??;
-    if let Some(note) = transfer::pull::note_about_modes(&pulled, &arguments.directory) {
-        Log::default().info(note);
-    }
+    transfer::pull::notes_about_modes(&pulled).into_iter().for_each(|note| log.info(note));
     Ok(pulled.iter().map(|pulled| format!("{}/{pulled}", remote.endpoint.host())).collect())
 }
 
@@ -124,14 +144,15 @@ fn try_push(arguments: &PushArgs) -> Result<String, TransferFailure> {
         unpack: arguments.unpack,
         artifact_type: arguments.artifact_type.clone(),
         annotations: arguments.annotations.iter().cloned().collect(),
+        config: None,
         blob_sources: BTreeMap::new(),
     };
     let client = client(&arguments.connection, &remote)?;
     let progress = Progress::on_terminal();
-    let pushed = run(&Cancel::default(), async {
-        transfer::push::artifact(&client, &remote.reference, content, &progress).await
-    })??;
-    Ok(format!("{}/{pushed}", remote.endpoint.host()))
+    let outputs = vec![(remote.reference.clone(), content)];
+    let pushed =
+        run(&Cancel::default(), async { transfer::push::artifacts(&client, outputs, &progress).await })??;
+    Ok(pushed.iter().map(|pushed| format!("{}/{pushed}", remote.endpoint.host())).collect())
 }
 
 fn client(connection: &ConnectionArgs, remote: &RemoteArtifact) -> Result<Client, TransferFailure> {

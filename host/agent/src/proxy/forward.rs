@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
-    ACCEPT, ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+    ACCEPT, ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName, HeaderValue,
     LOCATION, RANGE, RETRY_AFTER,
 };
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
@@ -21,9 +21,10 @@ const BODILESS: [HeaderName; 1] = [ACCEPT];
 /// Headers of a request with a body that are passed on. The length is that of the body, and not
 /// copied from a header.
 const WITH_BODY: [HeaderName; 3] = [ACCEPT, CONTENT_RANGE, CONTENT_TYPE];
-/// Headers of an answer that are passed on. The Location is written anew.
-const ANSWERED: [HeaderName; 7] =
-    [ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, RANGE, RETRY_AFTER];
+/// Headers of an answer that are passed on. The Location is written anew. The date is that of the
+/// registry, with which a date in Retry-After is compared.
+const ANSWERED: [HeaderName; 8] =
+    [ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, RANGE, RETRY_AFTER];
 /// Digest of the content of an answer (distribution-spec, "Pulling manifests").
 const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
@@ -217,7 +218,11 @@ fn failed(error: &Error) -> Response<Body> {
     // The step repeats requests that get 503. Other errors do not pass by waiting, and must not
     // look like that.
     let status = if error.is_transient() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_REQUEST };
-    answer_with(status, "UNKNOWN", &error.to_string())
+    let mut response = answer_with(status, "UNKNOWN", &error.to_string());
+    if let Some(after) = error.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs()));
+    }
+    response
 }
 
 /// An answer of the proxy itself, in the form of a registry (distribution-spec, "Error Codes").

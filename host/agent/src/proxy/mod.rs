@@ -19,9 +19,10 @@ pub mod keep_alive;
 use crate::exit;
 use crate::log::Log;
 use crate::network::NetworkArgs;
-use crate::placeholders::{self, Direction};
+use crate::placeholders;
 use clap::{ArgAction, Args};
 use oci_registry_client::{Client, Credentials, Endpoint, TransferPolicy};
+use orascache_api::steps::LARGEST_MAXIMUM_INPUTS;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -43,12 +44,17 @@ pub struct ProxyArgs {
     /// Reads the credentials from standard input. The proxy passes this flag to itself.
     #[arg(long, hide = true, conflicts_with = "credentials")]
     pub credentials_stdin: bool,
-    /// Artifact that may be pulled, as `repository[:tag][@digest]`; may be repeated.
+    /// Artifact that may be pulled, as `repository[:tag][@digest]`; may be repeated. A range as
+    /// {0..99} stands for many artifacts.
     #[arg(long, value_name = "URI", require_equals = true)]
     pub pull: Vec<String>,
-    /// Artifact that may be pushed, as `repository[:tag]`.
+    /// Artifact that may be pushed, as `repository[:tag]`; may be repeated.
     #[arg(long, value_name = "URI", require_equals = true)]
-    pub push: Option<String>,
+    pub push: Vec<String>,
+    /// Whether outputs are reused: tags of keys may be read and written in the repositories of the
+    /// artifacts that may be pushed.
+    #[arg(long, value_name = "BOOLEAN", require_equals = true, default_value_t = false, action = ArgAction::Set)]
+    pub reuse: bool,
     /// Whether to log requests.
     #[arg(long, value_name = "BOOLEAN", require_equals = true, default_value_t = false, action = ArgAction::Set)]
     pub debug: bool,
@@ -85,10 +91,11 @@ fn prepare(
     variable: impl Fn(&str) -> Option<OsString> + Copy,
 ) -> Result<(Client, rules::Rules), String> {
     let endpoint = Endpoint::parse(&arguments.registry).map_err(|error| error.to_string())?;
-    let expand = |uri: &String, direction| placeholders::expand(uri, direction, variable);
-    let pulls: Result<Vec<_>, _> = arguments.pull.iter().map(|uri| expand(uri, Direction::Pull)).collect();
-    let push = arguments.push.as_ref().map(|uri| expand(uri, Direction::Push)).transpose()?;
-    let rules = rules::Rules::new(pulls?, push, credentials.pull.is_some());
+    let pulls = placeholders::artifacts_to_pull("--pull", &arguments.pull, LARGEST_MAXIMUM_INPUTS, variable)?;
+    let push = |uri: &String| placeholders::artifact_to_push("--push", uri, variable);
+    let pushes = arguments.push.iter().map(push).collect::<Result<_, _>>()?;
+    let declared = rules::Declared { pulls, pushes, reuses: arguments.reuse };
+    let rules = rules::Rules::new(declared, credentials.pull.is_some());
     // The proxy does not repeat requests. The step does: it knows how long it can wait.
     let network = arguments.network.network(variable)?;
     Ok((Client::with_network(endpoint, credentials, TransferPolicy::default(), network), rules))
@@ -107,7 +114,8 @@ mod tests {
             credentials: None,
             credentials_stdin: false,
             pull: vec![pull.to_owned()],
-            push: None,
+            push: Vec::new(),
+            reuse: false,
             debug: false,
         }
     }

@@ -4,15 +4,38 @@
 use hyper::Method;
 use oci_registry_client::{Access, ArtifactReference};
 use orascache_api::reference::is_digest;
+use orascache_api::reuse::is_key_tag;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The artifacts that a step declares.
+/// What a step declares.
+#[derive(Clone, Debug, Default)]
+pub struct Declared {
+    /// The artifacts that it pulls.
+    pub pulls: Vec<ArtifactReference>,
+    /// The artifacts that it pushes.
+    pub pushes: Vec<ArtifactReference>,
+    /// Whether it may reuse outputs: then it also reads and writes the tags of keys in the
+    /// repositories that it pushes to.
+    pub reuses: bool,
+}
+
+/// The artifacts that a step declares, by their repositories. There may be thousands of them.
 #[derive(Debug)]
 pub struct Rules {
-    pulls: Vec<ArtifactReference>,
-    push: Option<ArtifactReference>,
-    /// Whether there are credentials for reading. Where there are none, the output is read with
-    /// those for writing.
+    repositories: BTreeMap<String, Repository>,
+    reuses: bool,
+    /// Whether there are credentials for reading. Where there are none, outputs are read with those
+    /// for writing.
     has_pull_secret: bool,
+}
+
+/// What a step declares of one repository.
+#[derive(Debug, Default)]
+struct Repository {
+    /// Tags and digests of the artifacts that are pulled.
+    pulled: BTreeSet<String>,
+    /// Tags of the artifacts that are pushed.
+    pushed: BTreeSet<String>,
 }
 
 /// What the proxy does with a request.
@@ -39,12 +62,17 @@ enum Target<'a> {
 }
 
 impl Rules {
-    pub fn new(
-        pulls: Vec<ArtifactReference>,
-        push: Option<ArtifactReference>,
-        has_pull_secret: bool,
-    ) -> Self {
-        Rules { pulls, push, has_pull_secret }
+    pub fn new(declared: Declared, has_pull_secret: bool) -> Self {
+        let mut repositories: BTreeMap<String, Repository> = BTreeMap::new();
+        for pull in declared.pulls {
+            let selector = pull.selector().to_owned();
+            repositories.entry(pull.repository).or_default().pulled.insert(selector);
+        }
+        for push in declared.pushes {
+            let tag = push.tag().to_owned();
+            repositories.entry(push.repository).or_default().pushed.insert(tag);
+        }
+        Rules { repositories, reuses: declared.reuses, has_pull_secret }
     }
 
     /// Decides where a request goes.
@@ -72,13 +100,15 @@ impl Rules {
                 None => undeclared(&format!("artifact of {repository}")),
             };
         }
-        let Some(push) = self.push.as_ref().filter(|push| push.repository == repository) else {
+        let Some(push) = self.repositories.get(repository).filter(|declared| declared.is_pushed()) else {
             return undeclared(&format!("output to {repository}"));
         };
         let access = Access::push(repository);
         let parameter = |name: &str| parameter(query, name);
         match (method, target) {
-            (&Method::PUT, Target::Manifest(selector)) if selector == push.tag() || is_digest(selector) => {
+            (&Method::PUT, Target::Manifest(selector))
+                if push.pushed.contains(selector) || is_digest(selector) || self.is_key(push, selector) =>
+            {
                 Route::Pass(access)
             }
             (&Method::PUT, Target::Manifest(selector)) => {
@@ -112,18 +142,32 @@ impl Rules {
     /// Whether this is the tag of a declared artifact. Any digest is allowed, since a step knows
     /// digests only from declared artifacts.
     fn is_named(&self, repository: &str, selector: &str) -> bool {
-        let mut declared = self.pulls.iter().chain(&self.push);
         is_digest(selector)
-            || declared.any(|artifact| artifact.repository == repository && artifact.selector() == selector)
+            || self.repositories.get(repository).is_some_and(|declared| {
+                declared.pulled.contains(selector)
+                    || declared.pushed.contains(selector)
+                    || self.is_key(declared, selector)
+            })
+    }
+
+    /// Whether this is the tag of a key in a repository where the step may reuse outputs. The key
+    /// is computed in the step, so that the proxy does not know which one it is.
+    fn is_key(&self, declared: &Repository, selector: &str) -> bool {
+        self.reuses && declared.is_pushed() && is_key_tag(selector)
     }
 
     fn reading(&self, repository: &str) -> Option<Access> {
-        let is_pulled = self.pulls.iter().any(|pull| pull.repository == repository);
-        let is_pushed = self.push.as_ref().is_some_and(|push| push.repository == repository);
-        if is_pushed && !(is_pulled && self.has_pull_secret) {
+        let declared = self.repositories.get(repository)?;
+        if declared.is_pushed() && (declared.pulled.is_empty() || !self.has_pull_secret) {
             return Some(Access::push(repository));
         }
-        is_pulled.then(|| Access::pull(repository))
+        Some(Access::pull(repository))
+    }
+}
+
+impl Repository {
+    fn is_pushed(&self) -> bool {
+        !self.pushed.is_empty()
     }
 }
 
@@ -159,23 +203,41 @@ mod tests {
 
     const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+    fn declared() -> Declared {
+        let references =
+            |texts: &[&str]| texts.iter().map(|text| ArtifactReference::parse(text).unwrap()).collect();
+        Declared {
+            pulls: references(&["flow/words:run-1", "flow/both:x", "a/blobs/b:1", "flow/words:run-3"]),
+            pushes: references(&["flow/both:run-2", "flow/log:run-2", "flow/log:last"]),
+            reuses: false,
+        }
+    }
+
     fn rules(has_pull_secret: bool) -> Rules {
-        let reference = |text| ArtifactReference::parse(text).unwrap();
-        let pulls = vec![reference("flow/words:run-1"), reference("flow/both:x"), reference("a/blobs/b:1")];
-        Rules::new(pulls, Some(reference("flow/both:run-2")), has_pull_secret)
+        Rules::new(declared(), has_pull_secret)
+    }
+
+    fn ask(rules: &Rules, method: &str, path: &str) -> Route {
+        let key = format!("key-{}", "0a".repeat(32));
+        let path = path.replace("DIGEST", DIGEST).replace("KEY", &key);
+        let (path, query) =
+            path.split_once('?').map_or((path.as_str(), None), |(path, query)| (path, Some(query)));
+        rules.route(&method.parse().unwrap(), path, query)
     }
 
     fn route(method: &str, path: &str) -> Route {
-        let path = path.replace("DIGEST", DIGEST);
-        let (path, query) =
-            path.split_once('?').map_or((path.as_str(), None), |(path, query)| (path, Some(query)));
-        rules(true).route(&method.parse().unwrap(), path, query)
+        ask(&rules(true), method, path)
     }
 
     #[test]
     fn declared_artifacts_may_be_read() {
         assert_eq!(route("GET", "/v2/"), Route::Ping);
-        for path in ["/v2/flow/words/manifests/run-1", "/v2/flow/words/blobs/DIGEST"] {
+        for path in [
+            "/v2/flow/words/manifests/run-1",
+            "/v2/flow/words/manifests/run-3",
+            "/v2/flow/words/manifests/DIGEST",
+            "/v2/flow/words/blobs/DIGEST",
+        ] {
             for method in ["GET", "HEAD"] {
                 assert_eq!(route(method, path), Route::Pass(Access::pull("flow/words")));
             }
@@ -215,6 +277,57 @@ mod tests {
             route("PUT", "/v2/flow/both/blobs/uploads/7?digest=DIGEST"),
             Route::Continue { access, session, query }
         );
+    }
+
+    #[test]
+    fn each_declared_output_may_be_written_and_no_other_tag_of_its_repository() {
+        let access = Access::push("flow/log");
+        for path in ["/v2/flow/log/manifests/run-2", "/v2/flow/log/manifests/last"] {
+            assert_eq!(route("PUT", path), Route::Pass(access.clone()));
+        }
+        assert_eq!(
+            route("POST", "/v2/flow/log/blobs/uploads/?mount=DIGEST&from=flow/both"),
+            Route::Begin {
+                access: Access { from: Some("flow/both".to_owned()), ..access },
+                query: format!("mount={DIGEST}&from=flow/both"),
+            }
+        );
+        for path in ["/v2/flow/log/manifests/run-1", "/v2/flow/both/manifests/last"] {
+            assert!(matches!(route("PUT", path), Route::Refuse(_)), "{path}");
+        }
+    }
+
+    #[test]
+    fn tags_of_keys_pass_in_the_repositories_of_outputs_where_the_step_reuses() {
+        let reusing = Rules::new(Declared { reuses: true, ..declared() }, true);
+        for (repository, reading) in
+            [("flow/both", Access::pull("flow/both")), ("flow/log", Access::push("flow/log"))]
+        {
+            let path = format!("/v2/{repository}/manifests/KEY");
+            for method in ["GET", "HEAD"] {
+                assert_eq!(ask(&reusing, method, &path), Route::Pass(reading.clone()));
+            }
+            assert_eq!(ask(&reusing, "PUT", &path), Route::Pass(Access::push(repository)));
+            for method in ["GET", "HEAD", "PUT"] {
+                assert!(
+                    matches!(route(method, &path), Route::Refuse(_)),
+                    "a step that does not reuse: {path}"
+                );
+            }
+        }
+        for (method, path) in [
+            ("GET", "/v2/flow/words/manifests/KEY"),
+            ("PUT", "/v2/flow/words/manifests/KEY"),
+            ("GET", "/v2/flow/other/manifests/KEY"),
+            ("DELETE", "/v2/flow/both/manifests/KEY"),
+            ("PUT", "/v2/flow/both/manifests/key-1"),
+            ("GET", "/v2/flow/both/manifests/key-"),
+            ("PUT", "/v2/flow/both/manifests/KEYa"),
+            ("PUT", "/v2/flow/both/manifests/xKEY"),
+            ("GET", "/v2/flow/both/tags/list"),
+        ] {
+            assert!(matches!(ask(&reusing, method, path), Route::Refuse(_)), "{method} {path}");
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Transfers of artifacts between a registry and the file system.
 //!
 //! - `pull` and `push` are the two directions; `progress` shows them on a terminal;
-//! - `run` runs the asynchronous part: everything else in the agent blocks.
+//! - `run` runs the asynchronous part: everything else in the agent blocks;
+//! - `open_files` lets a pull into many directories open many files.
 
+mod open_files;
 pub mod progress;
 pub mod pull;
 pub mod push;
@@ -12,34 +14,55 @@ use crate::cancel::Cancel;
 use crate::log::Log;
 use oci_archive::SamePath;
 use oci_registry_client::{
-    ArtifactReference, Client, Credentials, Digest, Endpoint, Network, TransferPolicy,
+    ArtifactReference, Client, Credentials, Digest, Endpoint, Error, Network, TransferPolicy,
 };
+use open_files::OpenFiles;
 use progress::Progress;
-use push::Source;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use run::run;
 
-/// A registry, and how to access it. Credentials are added by the credential proxy, where the
-/// endpoint has one.
+/// A registry, and how to access it.
 #[derive(Clone, Debug)]
 pub struct RegistryAccess {
     /// Where it is.
     pub endpoint: Endpoint,
+    /// Credentials. A step has none: they are added by the credential proxy, where the endpoint has
+    /// one.
+    pub credentials: Credentials,
     /// The network on the way to it.
     pub network: Network,
     /// A transfer is given up when nothing was transferred for this long.
     pub patience: Duration,
 }
 
+/// Longest patience where the step can do without an answer.
+const HASTE: Duration = Duration::from_secs(10);
+
 impl RegistryAccess {
+    /// The same registry for requests that the step can do without: they are given up early.
+    pub fn hasty(&self) -> Self {
+        RegistryAccess { patience: self.patience.min(HASTE), ..self.clone() }
+    }
+
     /// A client. Each run has one of its own, since connections do not outlive the runtime of a
     /// run.
-    fn client(&self) -> Client {
+    pub fn client(&self) -> Client {
         let policy = TransferPolicy::patient(self.patience);
-        Client::with_network(self.endpoint.clone(), Credentials::default(), policy, self.network.clone())
+        Client::with_network(self.endpoint.clone(), self.credentials.clone(), policy, self.network.clone())
     }
+}
+
+/// An artifact to pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its reference.
+    pub reference: ArtifactReference,
+    /// The manifest that is pulled, where it is known already. The tag may have moved meanwhile.
+    pub found: Option<Digest>,
+    /// The directory that it is pulled into.
+    pub into: PathBuf,
 }
 
 /// An input of a step that was pulled.
@@ -51,6 +74,8 @@ pub struct PulledInput {
     pub digest: Digest,
     /// Digests of its layers.
     pub layers: Vec<String>,
+    /// Number of bytes of its layers.
+    pub size: u64,
 }
 
 /// Why a transfer was not completed. The texts are sentences.
@@ -64,59 +89,83 @@ pub enum TransferFailure {
     Failed(String),
 }
 
-/// Pulls the inputs of a step into a directory, which changes only when all have arrived
-/// completely. `same` says what happens where two inputs hold the same file.
+/// The sentence for an artifact that cannot be pulled.
+pub fn cannot_pull(client: &Client, reference: &ArtifactReference, error: &Error) -> String {
+    format!("cannot pull {reference} from {}: {}", client.endpoint(), reason(error, reference))
+}
+
+/// An error in a sentence that names the artifact already.
+fn reason(error: &Error, reference: &ArtifactReference) -> String {
+    let (text, name) = (error.to_string(), reference.to_string());
+    match text.strip_prefix(&name).and_then(|rest| rest.split_at_checked(1)) {
+        Some((":", rest)) => rest.trim_start().to_owned(),
+        Some((" ", rest)) => format!("it {rest}"),
+        _ => text,
+    }
+}
+
+/// Pulls the inputs of a step. Their directories change only when all have arrived completely.
+/// `same` says what happens where two inputs hold the same file.
 ///
 /// # Errors
 /// See [`TransferFailure`].
 pub fn pull(
     registry: &RegistryAccess,
-    references: &[ArtifactReference],
-    into: &Path,
+    wanted: &[Wanted],
     same: SamePath,
     cancel: &Cancel,
     log: &Log,
 ) -> Result<Vec<PulledInput>, TransferFailure> {
     let client = registry.client();
     let options = pull::PullOptions { same_path: same, ..pull::PullOptions::default() };
-    let pulled = run(cancel, async {
-        pull::artifacts(&client, references, into, &options, &Progress::hidden()).await
-    })??;
-    if let Some(note) = pull::note_about_modes(&pulled, into) {
-        log.info(note);
-    }
+    let _raised = OpenFiles::raise();
+    let pulled =
+        run(cancel, async { pull::artifacts(&client, wanted, &options, &Progress::hidden()).await })??;
+    pull::notes_about_modes(&pulled).into_iter().for_each(|note| log.info(note));
     let inputs = pulled.into_iter().map(|pulled| {
         log.info(format_args!("pulled {pulled}"));
-        PulledInput { reference: pulled.reference, digest: pulled.digest, layers: pulled.layers }
+        PulledInput {
+            reference: pulled.reference,
+            digest: pulled.digest,
+            layers: pulled.layers,
+            size: pulled.size,
+        }
     });
     Ok(inputs.collect())
 }
 
-/// Pushes the output of a step. The manifest names the inputs that it was made of. Returns the
-/// digest of the manifest.
+/// Pushes the outputs of a step, all or none: no tag moves before everything else is in the
+/// registry.
 ///
 /// # Errors
 /// See [`TransferFailure`].
 pub fn push(
     registry: &RegistryAccess,
-    reference: &ArtifactReference,
-    source: Source,
-    unpack: bool,
-    inputs: &[PulledInput],
+    outputs: Vec<(ArtifactReference, push::PushedContent)>,
     log: &Log,
-) -> Result<Digest, TransferFailure> {
+) -> Result<Vec<push::PushedArtifact>, TransferFailure> {
     let client = registry.client();
-    let content = push::PushedContent {
-        files: vec![source],
-        unpack,
-        artifact_type: None,
-        annotations: push::provenance(inputs),
-        blob_sources: push::blob_sources(inputs),
-    };
     // A push is not cancelled: the command has run, and its result would be lost.
-    let pushed = run(&Cancel::default(), async {
-        push::artifact(&client, reference, content, &Progress::hidden()).await
-    })??;
-    log.info(format_args!("pushed {pushed}"));
-    Ok(pushed.digest)
+    let pushed =
+        run(&Cancel::default(), async { push::artifacts(&client, outputs, &Progress::hidden()).await })??;
+    pushed.iter().for_each(|pushed| log.info(format_args!("pushed {pushed}")));
+    Ok(pushed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oci_registry_client::Error;
+
+    #[test]
+    fn an_artifact_is_named_once() {
+        let reference = ArtifactReference::parse("flow/a:1").unwrap();
+        let what = reference.to_string();
+        let missing = Error::NotFound { what: what.clone(), detail: String::new() };
+        assert_eq!(reason(&missing, &reference), "it is not in the registry");
+        let wrong = Error::Protocol { what, why: "it is no manifest".to_owned() };
+        assert_eq!(reason(&wrong, &reference), "it is no manifest");
+        let other = Error::NotFound { what: "flow/a:12".to_owned(), detail: String::new() };
+        assert_eq!(reason(&other, &reference), "flow/a:12 is not in the registry");
+    }
 }

@@ -1,13 +1,15 @@
 //! Pulling artifacts: a layer with a title becomes a file, or a directory where an annotation says
 //! so.
 
-use super::TransferFailure;
 use super::progress::{Progress, printable, size};
+use super::{TransferFailure, Wanted, cannot_pull};
+use crate::listed::listed;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use oci_archive::{Limits, SamePath, Staging, Unpacked, annotation};
+use oci_archive::{Conflict, Limits, SamePath, Staging, StagingFolder, Unpacked, annotation, check_all};
 use oci_registry_client::{ArtifactReference, Client, Descriptor, Digest, Error, VerifyingReader, channel};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Number of artifacts, and of layers of each, that are transferred at the same time. Each layer
 /// takes at most a megabyte of memory.
@@ -33,6 +35,9 @@ pub struct PulledArtifact {
     pub digest: Digest,
     /// Digests of its layers.
     pub layers: Vec<String>,
+    into: PathBuf,
+    /// Number of bytes of its layers.
+    pub size: u64,
     files: u64,
     bytes: u64,
     keeps_modes: bool,
@@ -45,11 +50,21 @@ impl fmt::Display for PulledArtifact {
     }
 }
 
-/// A note for a directory on a file system that does not take the modes of files.
-pub fn note_about_modes(pulled: &[PulledArtifact], into: &Path) -> Option<String> {
-    pulled.iter().any(|pulled| !pulled.keeps_modes).then(|| {
+/// A note for each directory on a file system that does not take the modes of files.
+pub fn notes_about_modes(pulled: &[PulledArtifact]) -> Vec<String> {
+    let without: BTreeSet<&Path> =
+        pulled.iter().filter(|pulled| !pulled.keeps_modes).map(|pulled| pulled.into.as_path()).collect();
+    let note = |into: &Path| {
         format!("the file system of {} takes no file modes: programs may not be executable", into.display())
-    })
+    };
+    without.into_iter().map(note).collect()
+}
+
+/// An artifact whose manifest is known, and whose layers are not here yet.
+struct Known<'a> {
+    wanted: &'a Wanted,
+    digest: Digest,
+    layers: Vec<Descriptor>,
 }
 
 /// An artifact that has arrived completely, and is not in its place yet.
@@ -58,54 +73,98 @@ struct Arrived {
     layers: Vec<Staging>,
 }
 
-/// Pulls artifacts into a directory, in order. The directory changes only when all have arrived
-/// completely and none is in the way of another one.
+/// Pulls artifacts into their directories, in order. The directories change only when all have
+/// arrived completely and none is in the way of another one.
 ///
 /// # Errors
 /// See [`TransferFailure`].
 pub async fn artifacts(
     client: &Client,
-    references: &[ArtifactReference],
-    into: &Path,
+    wanted: &[Wanted],
     options: &PullOptions,
     progress: &Progress,
 ) -> Result<Vec<PulledArtifact>, TransferFailure> {
-    let arriving = references.iter().map(|reference| async move {
-        artifact(client, reference, into, options, progress).await.map_err(|why| {
-            TransferFailure::Failed(format!("cannot pull {reference} from {}: {why}", client.endpoint()))
-        })
+    // All manifests come first: nothing is made for inputs that are not there.
+    let asking = wanted.iter().map(|wanted| manifest(client, wanted));
+    let known: Vec<Known<'_>> = stream::iter(asking).buffered(ARTIFACTS).try_collect().await?;
+    let paths: Vec<PathBuf> = wanted.iter().map(|wanted| wanted.into.clone()).collect();
+    let folders = blocking(move || folders(paths)).await.map_err(TransferFailure::Failed)??;
+    let arriving = known.into_iter().zip(&folders).map(|(known, folder)| async move {
+        let reference = &known.wanted.reference;
+        let failed = |why| format!("cannot pull {reference} from {}: {why}", client.endpoint());
+        let arrived = artifact(client, known, folder, options, progress).await;
+        arrived.map_err(|why| TransferFailure::Failed(failed(why)))
     });
     let arrived: Vec<Arrived> = stream::iter(arriving).buffered(ARTIFACTS).try_collect().await?;
     let same = options.same_path;
     blocking(move || place(arrived, same)).await.map_err(TransferFailure::Failed)?
 }
 
+async fn manifest<'a>(client: &Client, wanted: &'a Wanted) -> Result<Known<'a>, TransferFailure> {
+    let reference = &wanted.reference;
+    let mut pinned = reference.clone();
+    pinned.digest = wanted.found.as_ref().map(Digest::to_string).or(pinned.digest);
+    let fetched = client.manifest(&pinned).await;
+    let fetched = fetched.map_err(|error| TransferFailure::Failed(cannot_pull(client, reference, &error)))?;
+    let layers = fetched.manifest.layers;
+    if !layers.iter().any(|layer| layer.annotations.contains_key(annotation::TITLE)) {
+        return Err(TransferFailure::Failed(format!(
+            "cannot pull {reference} from {}: it holds no files: none of its layers has a title ({}), as those of `oras push` have",
+            client.endpoint(),
+            annotation::TITLE
+        )));
+    }
+    Ok(Known { wanted, digest: fetched.digest, layers })
+}
+
+/// The hidden folders for directories, in their order. Paths of the same directory share one.
+fn folders(paths: Vec<PathBuf>) -> Result<Vec<StagingFolder>, TransferFailure> {
+    let mut by_path: BTreeMap<PathBuf, StagingFolder> = BTreeMap::new();
+    let mut by_location: BTreeMap<PathBuf, StagingFolder> = BTreeMap::new();
+    let mut all = Vec::new();
+    for path in paths {
+        let folder = match by_path.get(&path) {
+            Some(folder) => folder.clone(),
+            None => {
+                let made = StagingFolder::create(&path);
+                let made = made.map_err(|error| TransferFailure::Failed(error.to_string()))?;
+                let location = made.location().to_owned();
+                let folder = by_location.entry(location).or_insert(made).clone();
+                by_path.insert(path, folder.clone());
+                folder
+            }
+        };
+        all.push(folder);
+    }
+    Ok(all)
+}
+
+/// Number of artifacts that a sentence names.
+const NAMED: usize = 20;
+
 /// Moves artifacts into place, all or none.
 fn place(arrived: Vec<Arrived>, same: SamePath) -> Result<Vec<PulledArtifact>, TransferFailure> {
-    let (mut layers, mut all): (Vec<(usize, Staging)>, Vec<PulledArtifact>) = Default::default();
+    let (mut layers, mut artifacts, mut all) = (Vec::new(), Vec::new(), Vec::new());
     for (number, Arrived { pulled, layers: new }) in arrived.into_iter().enumerate() {
-        for layer in new {
-            for (earlier_number, earlier) in &layers {
-                let is_one_artifact = *earlier_number == number;
-                let rule = if is_one_artifact { SamePath::Refuse } else { same };
-                layer.check_against(earlier, rule).map_err(|error| {
-                    let other = all.get(*earlier_number).map(|earlier| &earlier.reference);
-                    let clash = match other.filter(|_| !is_one_artifact) {
-                        Some(earlier) => format!("{earlier} and {} clash", pulled.reference),
-                        None => format!("two layers of {} clash", pulled.reference),
-                    };
-                    let hint = if is_one_artifact { "" } else { HINT };
-                    TransferFailure::Failed(format!("{clash}: {error}{hint}"))
-                })?;
-            }
-            layers.push((number, layer));
-        }
+        artifacts.extend(new.iter().map(|_| number));
+        layers.extend(new);
         all.push(pulled);
     }
-    let layers = layers.into_iter().map(|(_, layer)| layer).collect();
+    let reference = |layer: usize| Some(&all.get(*artifacts.get(layer)?)?.reference);
+    check_all(&layers, &artifacts, same).map_err(|conflict| {
+        let Conflict { earlier, later, error } = *conflict;
+        let names = (reference(earlier), reference(later));
+        TransferFailure::Failed(match names {
+            (Some(one), Some(other)) if artifacts.get(earlier) != artifacts.get(later) => {
+                format!("{one} and {other} clash: {error}{HINT}")
+            }
+            (Some(one), _) if earlier != later => format!("two layers of {one} clash: {error}"),
+            _ => error.to_string(),
+        })
+    })?;
     Staging::place_all(layers).map_err(|error| {
-        let names: Vec<String> = all.iter().map(|pulled| pulled.reference.to_string()).collect();
-        TransferFailure::Failed(format!("cannot put {} into place: {error}", names.join(", ")))
+        let names = listed(all.iter().map(|pulled| &pulled.reference), NAMED);
+        TransferFailure::Failed(format!("cannot put {names} into place: {error}"))
     })?;
     Ok(all)
 }
@@ -115,37 +174,38 @@ const HINT: &str = "; or let the later input win with input-conflicts set to \"l
 
 async fn artifact(
     client: &Client,
-    reference: &ArtifactReference,
-    into: &Path,
+    known: Known<'_>,
+    folder: &StagingFolder,
     options: &PullOptions,
     progress: &Progress,
 ) -> Result<Arrived, String> {
-    let fetched = client.manifest(reference).await.map_err(|error| error.to_string())?;
-    let layers = fetched.manifest.layers;
-    let digests = layers.iter().map(|layer| layer.digest.clone()).collect();
-    let titled: Vec<_> = layers
+    let reference = &known.wanted.reference;
+    let digests = known.layers.iter().map(|layer| layer.digest.clone()).collect();
+    let size = known.layers.iter().map(|layer| layer.size).fold(0, u64::saturating_add);
+    let titled = known
+        .layers
         .into_iter()
-        .filter_map(|layer| Some((layer.annotations.get(annotation::TITLE)?.clone(), layer)))
-        .collect();
-    if titled.is_empty() {
-        return Err(format!(
-            "it holds no files: none of its layers has a title ({}), as those of `oras push` have",
-            annotation::TITLE
-        ));
-    }
-    let arriving = titled.into_iter().map(|(title, descriptor)| {
-        layer(client, &reference.repository, title, descriptor, into, options, progress)
+        .filter_map(|layer| Some((layer.annotations.get(annotation::TITLE)?.clone(), layer)));
+    let arriving = titled.map(|(title, descriptor)| {
+        layer(client, &reference.repository, title, descriptor, folder.clone(), options, progress)
     });
     let arrived: Vec<(Staging, Unpacked)> = stream::iter(arriving).buffered(LAYERS).try_collect().await?;
-    let keeps_modes = arrived.iter().all(|(staging, _)| staging.keeps_modes());
     let (mut files, mut bytes, mut layers) = (0, 0, Vec::new());
     for (staging, unpacked) in arrived {
         files += unpacked.files;
         bytes += unpacked.bytes;
         layers.push(staging);
     }
-    let (reference, digest) = (reference.clone(), fetched.digest);
-    let pulled = PulledArtifact { reference, digest, layers: digests, files, bytes, keeps_modes };
+    let pulled = PulledArtifact {
+        reference: reference.clone(),
+        digest: known.digest,
+        layers: digests,
+        into: known.wanted.into.clone(),
+        size,
+        files,
+        bytes,
+        keeps_modes: folder.keeps_modes(),
+    };
     Ok(Arrived { pulled, layers })
 }
 
@@ -155,7 +215,7 @@ async fn layer(
     repository: &str,
     title: String,
     descriptor: Descriptor,
-    into: &Path,
+    folder: StagingFolder,
     options: &PullOptions,
     progress: &Progress,
 ) -> Result<(Staging, Unpacked), String> {
@@ -166,10 +226,10 @@ async fn layer(
     let is_archive =
         descriptor.annotations.get(annotation::CONTENT_UNPACK).is_some_and(|value| value == "true");
     let tar_digest = descriptor.annotations.get(annotation::CONTENT_DIGEST).cloned();
-    let (into, limits, compressed) = (into.to_owned(), options.limits.clone(), descriptor.size);
+    let (limits, compressed) = (options.limits.clone(), descriptor.size);
     let shown = printable(&title);
     let unpacking = blocking(move || {
-        let staging = Staging::create(&into).map_err(|error| error.to_string())?;
+        let staging = folder.staging().map_err(|error| error.to_string())?;
         let unpacked = if is_archive {
             staging.directory(&title, tar_digest.as_deref(), compressed, &limits, content)
         } else {

@@ -3,12 +3,13 @@
 use super::progress::{Progress, size};
 use super::pull::blocking;
 use super::{PulledInput, TransferFailure};
+use crate::listed::listed;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use oci_archive::{Layer, PackOptions};
 use oci_registry_client::{
-    ArtifactReference, Blob, Client, Descriptor, Digest, EMPTY_CONFIG, Error, Manifest, Pushed, media_type,
+    ArtifactReference, Blob, Client, Descriptor, Digest, EMPTY_CONFIG, EncodedManifest, Error, Manifest,
+    Pushed, media_type,
 };
-use orascache_api::steps::INPUTS_ANNOTATION;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
@@ -16,8 +17,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Number of layers that are transferred at the same time.
+/// Number of artifacts, and of layers of each, that are transferred at the same time.
+const ARTIFACTS: usize = 3;
 const LAYERS: usize = 3;
+/// Number of artifacts that a sentence names.
+const NAMED: usize = 20;
 
 /// A file or directory, and its title in the artifact.
 #[derive(Clone, Debug)]
@@ -39,8 +43,34 @@ pub struct PushedContent {
     pub artifact_type: Option<String>,
     /// Annotations of the manifest.
     pub annotations: BTreeMap<String, String>,
+    /// The configuration of the manifest. By default, the empty one.
+    pub config: Option<Config>,
     /// Repositories that are known to have a blob, by its digest.
     pub blob_sources: BTreeMap<String, Vec<String>>,
+}
+
+/// The configuration of a manifest.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+impl Config {
+    fn empty() -> Self {
+        Config { media_type: media_type::EMPTY, content: EMPTY_CONFIG.to_vec() }
+    }
+
+    fn descriptor(&self) -> Descriptor {
+        Descriptor {
+            media_type: self.media_type.to_owned(),
+            digest: Digest::of(&self.content).to_string(),
+            size: self.content.len() as u64,
+            annotations: BTreeMap::new(),
+        }
+    }
 }
 
 /// An artifact that was pushed.
@@ -48,31 +78,22 @@ pub struct PushedContent {
 pub struct PushedArtifact {
     /// Its reference.
     pub reference: ArtifactReference,
-    /// Digest of its manifest.
-    pub digest: Digest,
-    sent: u64,
+    /// Its manifest.
+    pub manifest: EncodedManifest,
+    /// Number of bytes that the registry did not have.
+    pub sent: u64,
     total: u64,
 }
 
 impl fmt::Display for PushedArtifact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}, {}", self.reference, self.digest, size(self.total))?;
+        write!(f, "{} ({}, {}", self.reference, self.manifest.digest(), size(self.total))?;
         match self.sent {
             0 => write!(f, ", all of it there already)"),
             sent if sent == self.total => write!(f, ")"),
             sent => write!(f, ", {} of it new)", size(sent)),
         }
     }
-}
-
-/// Annotations with the inputs that an artifact was made of: a JSON list of references by digest.
-pub fn provenance(inputs: &[PulledInput]) -> BTreeMap<String, String> {
-    if inputs.is_empty() {
-        return BTreeMap::new();
-    }
-    let inputs: Vec<String> =
-        inputs.iter().map(|input| input.reference.pinned(input.digest.as_str())).collect();
-    BTreeMap::from([(INPUTS_ANNOTATION.to_owned(), serde_json::Value::from(inputs).to_string())])
 }
 
 /// Repositories that have the blobs of the inputs.
@@ -86,66 +107,117 @@ pub fn blob_sources(inputs: &[PulledInput]) -> BTreeMap<String, Vec<String>> {
     sources
 }
 
-/// Pushes an artifact. Where the registry has lost blobs in the meantime, they are pushed again as
-/// long as patience lasts.
+/// Pushes artifacts, all or none: the blobs and manifests of all come first, and then the tags. A
+/// failure before the first tag leaves all tags where they were.
 ///
 /// # Errors
 /// See [`TransferFailure`].
-pub async fn artifact(
+pub async fn artifacts(
     client: &Client,
-    reference: &ArtifactReference,
-    content: PushedContent,
+    outputs: Vec<(ArtifactReference, PushedContent)>,
     progress: &Progress,
-) -> Result<PushedArtifact, TransferFailure> {
-    let cannot = |why: String| {
-        TransferFailure::Failed(format!("cannot push {reference} to {}: {why}", client.endpoint()))
-    };
-    let mut layers = Vec::new();
-    for source in content.files {
-        let options = PackOptions { unpack: content.unpack };
-        let packed = blocking(move || oci_archive::pack(&source.path, &source.title, &options)).await;
-        layers.push(Arc::new(packed.map_err(cannot)?.map_err(|error| cannot(error.to_string()))?));
+) -> Result<Vec<PushedArtifact>, TransferFailure> {
+    let mut packed = Vec::new();
+    for (reference, content) in outputs {
+        let cannot = |why| cannot_push(client, &reference, why);
+        packed.push(PackedArtifact::pack(reference.clone(), content).await.map_err(cannot)?);
     }
-    let descriptors = layers.iter().map(|layer| descriptor(layer)).collect();
-    let artifact_type = content.artifact_type.as_deref().unwrap_or(media_type::UNKNOWN_ARTIFACT);
-    let manifest = Manifest::of_layers(artifact_type, descriptors, content.annotations);
-    let start = Instant::now();
-    let mut sent = 0;
-    let digest = loop {
-        let new = send_blobs(client, &reference.repository, &layers, &content.blob_sources, progress).await;
-        sent += new.map_err(|error| cannot(error.to_string()))?;
-        match client.push_manifest(reference, &manifest).await {
-            Ok(digest) => break digest,
-            Err(Error::BlobsUnknown { .. }) if start.elapsed() < client.policy().patience => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            Err(error) => return Err(cannot(error.to_string())),
-        }
-    };
-    let total = layers.iter().map(|layer| layer.size).sum();
-    Ok(PushedArtifact { reference: reference.clone(), digest, sent, total })
+    let sending = packed.iter().map(|packed| async move {
+        let sent = packed.send(client, progress).await;
+        sent.map_err(|error| cannot_push(client, &packed.reference, error.to_string()))
+    });
+    let sent: Vec<u64> = stream::iter(sending).buffered(ARTIFACTS).try_collect().await?;
+    let mut pushed: Vec<PushedArtifact> = Vec::new();
+    for (packed, sent) in packed.iter().zip(sent) {
+        let again = packed.tag(client, progress).await.map_err(|error| {
+            let moved = listed(pushed.iter().map(|pushed| &pushed.reference), NAMED);
+            let moved = if pushed.is_empty() { String::new() } else { format!("; already pushed: {moved}") };
+            cannot_push(client, &packed.reference, format!("{error}{moved}"))
+        })?;
+        let (reference, manifest) = (packed.reference.clone(), packed.manifest.clone());
+        let total = packed.layers.iter().map(|layer| layer.size).sum();
+        pushed.push(PushedArtifact { reference, manifest, sent: (sent + again).min(total), total });
+    }
+    Ok(pushed)
+}
+
+fn cannot_push(client: &Client, reference: &ArtifactReference, why: String) -> TransferFailure {
+    TransferFailure::Failed(format!("cannot push {reference} to {}: {why}", client.endpoint()))
+}
+
+/// An artifact that is ready to be sent.
+struct PackedArtifact {
+    reference: ArtifactReference,
+    layers: Vec<Arc<Layer>>,
+    config: Config,
+    manifest: EncodedManifest,
+    blob_sources: BTreeMap<String, Vec<String>>,
 }
 
 /// Pause before blobs are pushed again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Makes sure that the registry has all blobs. Returns the number of bytes that were sent.
-async fn send_blobs(
-    client: &Client,
-    repository: &str,
-    layers: &[Arc<Layer>],
-    blob_sources: &BTreeMap<String, Vec<String>>,
-    progress: &Progress,
-) -> Result<u64, Error> {
-    let nowhere = Vec::new();
-    let sending = layers.iter().map(|layer| {
-        let sources = blob_sources.get(&layer.digest).unwrap_or(&nowhere);
-        send(client, repository, layer, sources, progress)
-    });
-    let config = client.push_bytes(repository, EMPTY_CONFIG, media_type::EMPTY);
-    let layers_sent = stream::iter(sending).buffered(LAYERS).try_collect::<Vec<u64>>();
-    let (_, sent) = tokio::try_join!(config, layers_sent)?;
-    Ok(sent.iter().sum())
+impl PackedArtifact {
+    /// The error is the rest of a sentence.
+    async fn pack(reference: ArtifactReference, content: PushedContent) -> Result<Self, String> {
+        let mut layers = Vec::new();
+        for source in content.files {
+            let options = PackOptions { unpack: content.unpack };
+            let packed = blocking(move || oci_archive::pack(&source.path, &source.title, &options)).await;
+            layers.push(Arc::new(packed?.map_err(|error| error.to_string())?));
+        }
+        let descriptors = layers.iter().map(|layer| descriptor(layer)).collect();
+        let artifact_type = content.artifact_type.as_deref().unwrap_or(media_type::UNKNOWN_ARTIFACT);
+        let config = content.config.unwrap_or_else(Config::empty);
+        let mut manifest = Manifest::of_layers(artifact_type, descriptors, content.annotations);
+        manifest.config = Some(config.descriptor());
+        let manifest = EncodedManifest::of(&manifest).map_err(|error| error.to_string())?;
+        Ok(PackedArtifact { reference, layers, config, manifest, blob_sources: content.blob_sources })
+    }
+
+    /// Sends the blobs and the manifest. Where the registry has lost blobs in the meantime, they
+    /// are sent again as long as patience lasts. Returns the number of bytes that were sent.
+    async fn send(&self, client: &Client, progress: &Progress) -> Result<u64, Error> {
+        let (start, mut sent) = (Instant::now(), 0);
+        loop {
+            sent += self.send_blobs(client, progress).await?;
+            match client.put_manifest(&self.reference.repository, &self.manifest).await {
+                Err(Error::BlobsUnknown { .. }) if start.elapsed() < client.policy().patience => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                other => return other.map(|()| sent),
+            }
+        }
+    }
+
+    /// Makes sure that the registry has all blobs. Returns the number of bytes that were sent.
+    async fn send_blobs(&self, client: &Client, progress: &Progress) -> Result<u64, Error> {
+        let repository = &self.reference.repository;
+        let nowhere = Vec::new();
+        let sending = self.layers.iter().map(|layer| {
+            let sources = self.blob_sources.get(&layer.digest).unwrap_or(&nowhere);
+            send(client, repository, layer, sources, progress)
+        });
+        let config = client.push_bytes(repository, &self.config.content, self.config.media_type);
+        let layers_sent = stream::iter(sending).buffered(LAYERS).try_collect::<Vec<u64>>();
+        let (_, sent) = tokio::try_join!(config, layers_sent)?;
+        Ok(sent.iter().sum())
+    }
+
+    /// Moves the tag. Where the registry has lost blobs in the meantime, everything is sent again
+    /// as long as patience lasts. Returns the number of bytes that were sent for that.
+    async fn tag(&self, client: &Client, progress: &Progress) -> Result<u64, Error> {
+        let (start, mut sent) = (Instant::now(), 0);
+        loop {
+            match client.tag_manifest(&self.reference, &self.manifest).await {
+                Err(Error::BlobsUnknown { .. }) if start.elapsed() < client.policy().patience => {
+                    tokio::time::sleep(PAUSE).await;
+                    sent += self.send(client, progress).await?;
+                }
+                other => return other.map(|()| sent),
+            }
+        }
+    }
 }
 
 fn descriptor(layer: &Layer) -> Descriptor {
@@ -185,16 +257,7 @@ mod tests {
 
     fn input(uri: &str) -> PulledInput {
         let reference = ArtifactReference::parse(uri).unwrap();
-        PulledInput { reference, digest: Digest::of(b"a"), layers: vec!["sha256:2".to_owned()] }
-    }
-
-    #[test]
-    fn provenance_names_inputs_by_digest() {
-        let digest = Digest::of(b"a");
-        let annotations = provenance(&[input("a/b:1"), input(&format!("c@{digest}"))]);
-        let wanted = format!(r#"["a/b:1@{digest}","c@{digest}"]"#);
-        assert_eq!(annotations.get(INPUTS_ANNOTATION), Some(&wanted));
-        assert!(provenance(&[]).is_empty());
+        PulledInput { reference, digest: Digest::of(b"a"), layers: vec!["sha256:2".to_owned()], size: 0 }
     }
 
     #[test]

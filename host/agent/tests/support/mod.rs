@@ -3,6 +3,7 @@
 
 pub mod http;
 pub mod proxy;
+pub mod reuse;
 pub mod tar;
 pub mod tree;
 

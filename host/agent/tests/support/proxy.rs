@@ -1,10 +1,12 @@
 //! A credential proxy for tests, and steps that use it.
 
+use super::http::ask;
 use super::tree::{content, write};
 use super::{Agent, Finished, Running, eventually};
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+use test_registries::{DockerRegistry, Network};
 
 /// Password "secret" of user "ann".
 pub const HTPASSWD: &str = include_str!("../../../oci-registry-client/tests/htpasswd");
@@ -58,6 +60,69 @@ impl Proxy {
             .env_remove("ORAS_USER")
             .env_remove("ORAS_PULL_PASS")
             .env_remove("ORAS_PUSH_PASS")
+    }
+}
+
+/// A registry with a password, which has `in/words:1`; a network in front of it; and a proxy that
+/// knows the password.
+pub struct Guarded {
+    registry: DockerRegistry,
+    pub network: Network,
+    pub proxy: Proxy,
+    /// The files of `in/words:1`.
+    pub words: TempDir,
+}
+
+impl Guarded {
+    /// Starts all but the proxy. None where `docker-registry` is not installed.
+    pub fn start() -> Option<Self> {
+        let registry = DockerRegistry::with_password(HTPASSWD)?;
+        let (words, network) = (put_words(&registry.host()), Network::to(&registry.host()));
+        Some(Guarded { registry, network, proxy: Proxy::new(), words })
+    }
+
+    /// Host and port of the registry, without the network.
+    pub fn host(&self) -> String {
+        self.registry.host()
+    }
+
+    /// The call of the proxy, which is not started yet.
+    pub fn call(&self) -> Agent {
+        self.proxy.call(&self.network.host(), Some("secret"), Some("secret"))
+    }
+
+    /// Starts the proxy, and waits for its socket.
+    pub fn serve(&self) -> Running {
+        self.proxy.start(&self.network.host(), Some("secret"), Some("secret"))
+    }
+
+    /// A step that pulls `in/words:1`, runs a script, and pushes what is at the path as
+    /// `out/words:1`.
+    pub fn step(&self, script: &str, directory: &Path, output: &str) -> Agent {
+        self.proxy
+            .step(&self.host(), script, directory)
+            .flag("--input=in/words:1")
+            .flag("--output=out/words:1")
+            .flag(format!("--output-path={output}"))
+    }
+
+    /// Whether the registry has an artifact: asked with the password, and without the proxy.
+    pub fn has(&self, repository: &str, tag: &str) -> bool {
+        let headers = [("Authorization", AUTHORIZATION), ("Accept", MANIFEST)];
+        let path = format!("/v2/{repository}/manifests/{tag}");
+        ask(&self.host(), "HEAD", &path, &headers, b"").status == 200
+    }
+
+    /// Pulls `out/words:1` without the proxy.
+    pub fn pull_output(&self) -> TempDir {
+        let into = tempfile::tempdir().unwrap();
+        let outcome = Agent::new(["pull", &format!("{}/out/words:1", self.host())])
+            .directory(into.path())
+            .env("ORAS_USER", "ann")
+            .env("ORAS_PULL_PASS", "secret")
+            .run();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        into
     }
 }
 

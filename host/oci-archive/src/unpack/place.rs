@@ -5,19 +5,17 @@ use super::error::UnpackError;
 use super::modes::Modes;
 use super::mount;
 use super::remove::{is_directory, some_names};
-use super::source::BUFFER;
 use crate::beneath;
 use cap_std::fs::{Dir, Metadata, MetadataExt, Permissions, PermissionsExt};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-const DIRECTORY_OVER_FILE: &str =
+pub(super) const DIRECTORY_OVER_FILE: &str =
     "it is a directory, and a file or link of that name is there; remove that, or pull to another path";
-const DIFFERENT_CONTENT: &str = "two of the layers hold it with different content";
-const FILE_OVER_DIRECTORY: &str =
+pub(super) const FILE_OVER_DIRECTORY: &str =
     "it is a file or link, and a directory of that name is there; remove that, or pull to another path";
 
 const FILE_IS_MOUNT: &str = "another file is mounted there, as by subPath or from a ConfigMap, and cannot be \
@@ -79,7 +77,7 @@ impl Existing {
 
 /// Looks for entries of `to` that would be in the way of moving `from` there. `path` is the path of
 /// `to`. Returns the number of entries that are in both.
-pub(super) fn check(from: &Dir, to: &Dir, path: &Path, same: SamePath) -> Result<u64, UnpackError> {
+pub(super) fn check(from: &Dir, to: &Dir, path: &Path) -> Result<u64, UnpackError> {
     let unwritable = |source| UnpackError::write(path, source);
     let mut shared = 0;
     for entry in from.entries().map_err(unwritable)? {
@@ -93,19 +91,14 @@ pub(super) fn check(from: &Dir, to: &Dir, path: &Path, same: SamePath) -> Result
             (true, true) => {
                 let from = beneath::directory(from, &name).map_err(unwritable)?;
                 let existing = Existing::open(to, &name, there.mode()).map_err(unwritable)?;
-                let checked = check(&from, &existing.dir, &here, same);
+                let checked = check(&from, &existing.dir, &here);
                 existing.close().map_err(unwritable)?;
                 shared += checked?;
             }
             (false, false) if mount::is_mounted_over(to, &name) => {
                 return Err(UnpackError::Clash { path: here, reason: FILE_IS_MOUNT });
             }
-            (false, false) if same == SamePath::LastWins => {}
-            (false, false) => {
-                if !is_equal(from, to, &name).map_err(unwritable)? {
-                    return Err(UnpackError::Clash { path: here, reason: DIFFERENT_CONTENT });
-                }
-            }
+            (false, false) => {}
             (true, false) => return Err(UnpackError::Clash { path: here, reason: DIRECTORY_OVER_FILE }),
             (false, true) => return Err(UnpackError::Clash { path: here, reason: FILE_OVER_DIRECTORY }),
         }
@@ -126,39 +119,6 @@ pub(super) fn count(dir: &Dir) -> io::Result<u64> {
         }
     }
     Ok(count)
-}
-
-/// Whether two entries that are no directories are links to the same target, or files with equal
-/// bytes. Files that their owner cannot read count as different.
-fn is_equal(one: &Dir, other: &Dir, name: &OsStr) -> io::Result<bool> {
-    match compare(one, other, name) {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(false),
-        compared => compared,
-    }
-}
-
-fn compare(one: &Dir, other: &Dir, name: &OsStr) -> io::Result<bool> {
-    let (left, right) = (one.symlink_metadata(name)?, other.symlink_metadata(name)?);
-    if left.is_symlink() && right.is_symlink() {
-        return Ok(one.read_link_contents(name)? == other.read_link_contents(name)?);
-    }
-    if !left.is_file() || !right.is_file() || left.len() != right.len() {
-        return Ok(false);
-    }
-    let mut left = BufReader::with_capacity(BUFFER, beneath::file(one, name)?);
-    let mut right = BufReader::with_capacity(BUFFER, beneath::file(other, name)?);
-    loop {
-        let (ours, theirs) = (left.fill_buf()?, right.fill_buf()?);
-        let count = ours.len().min(theirs.len());
-        if ours.get(..count) != theirs.get(..count) {
-            return Ok(false);
-        }
-        if count == 0 {
-            return Ok(ours.len() == theirs.len());
-        }
-        left.consume(count);
-        right.consume(count);
-    }
 }
 
 /// Moves trees.

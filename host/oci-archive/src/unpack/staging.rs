@@ -1,37 +1,36 @@
-//! The hidden directory in which layers are unpacked until all have arrived.
+//! A pull in progress: layers are unpacked out of sight until all have arrived.
 
 use super::cursor::make;
 use super::error::UnpackError;
 use super::extract::{self, Extracted, Extraction};
-use super::liveness::{self, Liveness, Observer};
+use super::folder::StagingFolder;
 use super::modes::Modes;
-use super::place::{self, Mover, SamePath};
+use super::place::{self, Mover};
 use super::source::Source;
 use super::{Unpacked, remove};
 use crate::beneath;
 use crate::limits::Limits;
-use crate::title::{self, STAGING_PREFIX};
-use cap_std::fs::{Dir, MetadataExt};
+use crate::title;
+use cap_std::fs::Dir;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Name of the directory of the layers that have arrived.
 const CONTENT: &str = "content";
 
-/// A pull in progress. Layers are unpacked in a hidden directory `.orascache-pull-...` of the
-/// target directory, on the same disk, and [moved](Staging::place) into place once all have arrived
-/// completely. Dropping it removes everything that was not moved.
+/// A pull in progress. Layers are unpacked in a [`StagingFolder`] of the target directory, and
+/// [moved](Staging::place) into place once all have arrived completely. Dropping it removes
+/// everything that was not moved.
 ///
 /// Everything below the target is reached through open directories and never through symbolic
 /// links. Layers may be unpacked on several threads at once. Where two hold the same path, the one
 /// that was complete last counts. A layer that failed leaves nothing, so that it can be tried
-/// again.
+/// again. No file is open while no layer is unpacked, so that there may be any number of pulls.
 ///
 /// ```
 /// let folder = tempfile::tempdir().unwrap();
@@ -43,15 +42,10 @@ const CONTENT: &str = "content";
 /// ```
 #[derive(Debug)]
 pub struct Staging {
-    target: Dir,
-    path: PathBuf,
+    folder: StagingFolder,
+    /// Name of the directory of this pull in the folder.
     name: OsString,
-    root: Dir,
-    content: Dir,
     arrived: Mutex<Arrived>,
-    keeps_modes: bool,
-    /// Other pulls see by it that this one still runs.
-    _liveness: Liveness,
 }
 
 /// The layers that have arrived.
@@ -65,66 +59,49 @@ struct Arrived {
     layers: u64,
 }
 
+impl StagingFolder {
+    /// Begins a pull into the target.
+    ///
+    /// # Errors
+    ///
+    /// If its directory cannot be made.
+    pub fn staging(&self) -> Result<Staging, UnpackError> {
+        let name = OsString::from(self.next_number().to_string());
+        let staging = Staging { folder: self.clone(), name, arrived: Mutex::default() };
+        let made =
+            make(self.root(), &staging.name).and_then(|root| make(&root, OsStr::new(CONTENT)).map(drop));
+        made.map_err(|source| UnpackError::write(self.path(), source))?;
+        Ok(staging)
+    }
+}
+
 impl Staging {
-    /// Begins a pull into `target`, which is created if it is missing, and may be a symbolic link
-    /// to a directory. Removes the hidden directories of pulls that were killed a while ago.
+    /// Begins a pull into `target`, in a [`StagingFolder`] of its own.
     ///
     /// # Errors
     ///
     /// If the directory cannot be made or written.
     pub fn create(target: &Path) -> Result<Self, UnpackError> {
-        let unwritable = |source| UnpackError::write(target, source);
-        std::fs::create_dir_all(target).map_err(unwritable)?;
-        let dir = Dir::from_std_file(File::open(target).map_err(unwritable)?);
-        let staging = match Self::begin(&dir, target) {
-            // What other pulls have left over may fill the disk.
-            Err(UnpackError::NoSpace { .. }) => {
-                Observer::of_target(&dir)
-                    .and_then(|observer| observer.remove_left_over(&dir))
-                    .map_err(unwritable)?;
-                Self::begin(&dir, target)?
-            }
-            begun => begun?,
-        };
-        Observer::of_new(&staging.content)
-            .and_then(|observer| observer.remove_left_over(&dir))
-            .map_err(unwritable)?;
-        Ok(staging)
+        StagingFolder::create(target)?.staging()
     }
 
-    /// Makes the hidden directory.
-    fn begin(dir: &Dir, target: &Path) -> Result<Self, UnpackError> {
-        let unwritable = |source| UnpackError::write(target, source);
-        let name = liveness::random_name(STAGING_PREFIX);
-        let root = make(dir, &name).map_err(unwritable)?;
-        let begun = || {
-            let liveness = Liveness::begin(&root)?;
-            let content = make(&root, OsStr::new(CONTENT))?;
-            let keeps_modes = beneath::set_mode(&content, 0o700)?;
-            Ok((dir.try_clone()?, liveness, content, keeps_modes))
-        };
-        let begun = begun().map_err(unwritable);
-        if begun.is_err() {
-            // The disk may be full. The part that had room is removed.
-            let _ = remove::directory(dir, &name);
-        }
-        let (dir, liveness, content, keeps_modes) = begun?;
-        Ok(Self {
-            target: dir,
-            path: target.to_owned(),
-            name,
-            root,
-            content,
-            arrived: Mutex::default(),
-            keeps_modes,
-            _liveness: liveness,
-        })
+    /// The folder that it is in.
+    pub fn folder(&self) -> &StagingFolder {
+        &self.folder
     }
 
-    /// Whether the file system takes modes. Where it does not, files have the modes that the file
-    /// system gives them.
-    pub fn keeps_modes(&self) -> bool {
-        self.keeps_modes
+    /// The path of the target, as it was given.
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn root(&self) -> io::Result<Dir> {
+        beneath::directory(self.folder.root(), &self.name)
+    }
+
+    /// The layers that have arrived.
+    pub(super) fn content(&self) -> io::Result<Dir> {
+        beneath::directory(&self.root()?, OsStr::new(CONTENT))
     }
 
     /// Unpacks a layer that is a file. Its title is its path relative to the target. `content` is
@@ -134,7 +111,7 @@ impl Staging {
     ///
     /// If the title leads out of the target or is taken, if `content` fails, or if the disk does.
     pub fn file(&self, title: &str, mut content: impl Read) -> Result<Unpacked, UnpackError> {
-        self.layer(title, |parts, root| extract::file(title, parts, root, &self.path, &mut content))
+        self.layer(title, |parts, root| extract::file(title, parts, root, self.path(), &mut content))
     }
 
     /// Unpacks a layer that is a directory: an archive, compressed with gzip or not, the names of
@@ -159,7 +136,7 @@ impl Staging {
         let failure = RefCell::new(None);
         let result = self.layer(title, |parts, root| {
             let source = Source { content: &mut content, failure: &failure };
-            let path = &self.path;
+            let path = self.path();
             Extraction { title, parts, root, path, compressed: compressed_size, limits }
                 .run(source, tar_digest)
         });
@@ -206,18 +183,21 @@ impl Staging {
             arrived.layers += 1;
             OsString::from(format!("layer-{}", arrived.layers))
         };
-        let here = self.path.join(OsStr::from_bytes(&path));
-        let root = make(&self.root, &name).map_err(|source| UnpackError::write(&here, source))?;
+        let here = self.path().join(OsStr::from_bytes(&path));
+        let unwritable = |source| UnpackError::write(&here, source);
+        let pull = self.root().map_err(unwritable)?;
+        let root = make(&pull, &name).map_err(unwritable)?;
         let result = unpack(&parts, &root).and_then(|extracted| {
             let mut arrived = self.arrived();
             if arrived.titles.contains(&path) {
                 return Err(refused("another layer of the artifact has the same title"));
             }
-            let shared = place::check(&root, &self.content, &self.path, SamePath::LastWins)?;
+            let content = self.content().map_err(unwritable)?;
+            let shared = place::check(&root, &content, self.path())?;
             let mut mover = self.mover(None);
-            mover.merge(&root, &self.content, &self.path)?;
+            mover.merge(&root, &content, self.path())?;
             if mover.moved != extracted.entries {
-                return Err(self.disappeared());
+                return Err(self.folder.disappeared());
             }
             arrived.entries += mover.moved.saturating_sub(shared);
             if !arrived.modes.extend(extracted.modes) {
@@ -227,80 +207,47 @@ impl Staging {
             Ok(extracted.unpacked)
         });
         // Where this fails, the directory is removed with the whole pull.
-        let _ = remove::directory(&self.root, &name);
+        let _ = remove::directory(&pull, &name);
         result
     }
 
     fn mover<'a>(&'a self, modes: Option<&'a mut Modes>) -> Mover<'a> {
-        let mut temporary = self.name.clone();
+        let mut temporary = self.folder.name().to_owned();
         temporary.push("-file");
-        Mover { temporary, root: &self.path, modes, moved: 0 }
+        Mover { temporary, root: self.path(), modes, moved: 0 }
     }
 
-    fn disappeared(&self) -> UnpackError {
-        let hidden = self.name.to_string_lossy().into_owned();
-        UnpackError::Disappeared { path: self.path.clone(), hidden }
-    }
-
-    /// Checks that the hidden directory still has its name, and all that was unpacked. Another
-    /// program may have removed it: files that are missing must not look like success.
-    ///
-    /// # Errors
-    ///
-    /// If something is missing.
-    fn check_complete(&self, expected: u64) -> Result<(), UnpackError> {
-        let identity = |metadata: cap_std::fs::Metadata| (metadata.dev(), metadata.ino());
-        let named = self.target.symlink_metadata(&self.name).map(identity);
-        let is_there =
-            named.is_ok_and(|named| self.root.dir_metadata().is_ok_and(|own| identity(own) == named));
+    /// Opens the content, and checks that all that was unpacked is in it. Another program may have
+    /// removed some of it: files that are missing must not look like success.
+    pub(super) fn complete_content(&self) -> Result<Dir, UnpackError> {
+        let expected = self.arrived().entries;
+        let content = self.content().ok().filter(|_| self.folder.is_there());
         // Parts of the directory may be removed while it is read.
-        let is_complete = is_there && place::count(&self.content).is_ok_and(|count| count >= expected);
-        if is_complete { Ok(()) } else { Err(self.disappeared()) }
+        let content = content.filter(|content| place::count(content).is_ok_and(|count| count >= expected));
+        content.ok_or_else(|| self.folder.disappeared())
     }
 
-    /// Looks for paths that an earlier pull into the same target holds too.
-    ///
-    /// # Errors
-    ///
-    /// If one of the two has a directory where the other has a file, or if both hold a file with
-    /// different content and `same` refuses that.
-    pub fn check_against(&self, earlier: &Self, same: SamePath) -> Result<(), UnpackError> {
-        place::check(&self.content, &earlier.content, &self.path, same).map(drop)
+    /// Looks for files and directories in the target that cannot be replaced.
+    pub(super) fn check_target(&self, content: &Dir) -> Result<(), UnpackError> {
+        place::check(content, self.folder.target(), self.path()).map(drop)
     }
 
-    /// Moves several pulls into their common target, all or none. Where two hold the same file, the
-    /// later one counts.
-    ///
-    /// # Errors
-    ///
-    /// As [`Staging::place`], and if one of the pulls has a directory where another one has a file:
-    /// then nothing was moved.
-    pub fn place_all(pulls: Vec<Self>) -> Result<(), UnpackError> {
-        for pull in &pulls {
-            pull.check_complete(pull.arrived().entries)?;
-        }
-        let mut pulls = pulls.into_iter();
-        let Some(first) = pulls.next() else { return Ok(()) };
-        for later in pulls {
-            first.absorb(&later)?;
-        }
-        first.place()
-    }
-
-    /// Moves everything that has arrived in a later pull to this one.
-    fn absorb(&self, later: &Self) -> Result<(), UnpackError> {
+    /// Moves everything that has arrived in a later pull into the same target to this one.
+    pub(super) fn absorb(&self, later: &Self) -> Result<(), UnpackError> {
         let expected = later.arrived().entries;
-        let shared = place::check(&later.content, &self.content, &self.path, SamePath::LastWins)?;
+        let content = self.content().map_err(|_| self.folder.disappeared())?;
+        let arriving = later.content().map_err(|_| later.folder.disappeared())?;
+        let shared = place::check(&arriving, &content, self.path())?;
         let mut modes = std::mem::take(&mut later.arrived().modes);
         let mut mover = self.mover(Some(&mut modes));
-        mover.merge(&later.content, &self.content, &self.path)?;
+        mover.merge(&arriving, &content, self.path())?;
         if mover.moved < expected {
-            return Err(later.disappeared());
+            return Err(later.folder.disappeared());
         }
         let mut arrived = self.arrived();
         arrived.entries += mover.moved.saturating_sub(shared);
         if !arrived.modes.extend(modes) {
-            return Err(UnpackError::Clash { path: self.path.clone(), reason: TOO_MANY_MODES });
+            return Err(UnpackError::Clash { path: self.path().to_owned(), reason: TOO_MANY_MODES });
         }
         Ok(())
     }
@@ -315,23 +262,23 @@ impl Staging {
     /// one should be replaced, or if something that was unpacked is gone: then nothing was moved.
     /// If the file system fails: then some entries may have been moved.
     pub fn place(self) -> Result<(), UnpackError> {
+        let content = self.complete_content()?;
+        self.check_target(&content)?;
         let mut arrived = self.arrived();
-        self.check_complete(arrived.entries)?;
-        place::check(&self.content, &self.target, &self.path, SamePath::LastWins)?;
         let expected = arrived.entries;
         let mut mover = self.mover(Some(&mut arrived.modes));
-        mover.merge(&self.content, &self.target, &self.path)?;
+        mover.merge(&content, self.folder.target(), self.path())?;
         if mover.moved < expected {
-            return Err(self.disappeared());
+            return Err(self.folder.disappeared());
         }
-        arrived.modes.apply(&self.target, &self.path)
+        arrived.modes.apply(self.folder.target(), self.path())
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // Where this fails, the next pull removes the directory.
-        let _ = remove::directory(&self.target, &self.name);
+        // Where this fails, the directory is removed with the folder.
+        let _ = remove::directory(self.folder.root(), &self.name);
     }
 }
 

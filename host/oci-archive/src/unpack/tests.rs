@@ -1,5 +1,6 @@
 #![allow(clippy::print_stderr)] // Says which tests were skipped.
 
+mod conflicts;
 mod hostile;
 mod left_over;
 mod placing;

@@ -59,8 +59,8 @@ fn files_that_disappeared_before_they_were_in_place_are_an_error() {
     type Remove = fn(&Path);
     let removals: [Remove; 4] = [
         |hidden| fs::remove_dir_all(hidden).unwrap(),
-        |hidden| fs::remove_dir_all(hidden.join("content")).unwrap(),
-        |hidden| fs::remove_file(hidden.join("content/t/a")).unwrap(),
+        |hidden| fs::remove_dir_all(hidden.join("1/content")).unwrap(),
+        |hidden| fs::remove_file(hidden.join("1/content/t/a")).unwrap(),
         |hidden| fs::rename(hidden, hidden.with_file_name("elsewhere")).unwrap(),
     ];
     for remove in removals {

@@ -168,15 +168,16 @@ fn only_different_content_at_one_path_is_a_conflict() {
         (&large, &other, false),
     ] {
         let all = pulls(dir.path(), &[("t/a", one), ("t/a", two)]);
-        let [earlier, later] = all.as_slice() else { panic!() };
-        assert_eq!(later.check_against(earlier, SamePath::Refuse).is_ok(), is_equal);
-        later.check_against(earlier, SamePath::LastWins).unwrap();
+        assert_eq!(check_all(&all, &[0, 1], SamePath::Refuse).is_ok(), is_equal);
+        check_all(&all, &[0, 1], SamePath::LastWins).unwrap();
+        let is_accepted = check_all(&all, &[0, 0], SamePath::LastWins).is_ok();
+        assert_eq!(is_accepted, is_equal, "within one artifact content must be equal");
     }
     let links = |target| staged(dir.path(), &[directory("t", 0o755), symlink("t/l", target)]);
-    links("a").check_against(&links("a"), SamePath::Refuse).unwrap();
-    assert!(links("a").check_against(&links("b"), SamePath::Refuse).is_err());
-    let file_instead = staged(dir.path(), &[file("t/l", "a")]);
-    assert!(file_instead.check_against(&links("a"), SamePath::Refuse).is_err());
+    let check = |pulls: [Staging; 2]| check_all(&pulls, &[0, 1], SamePath::Refuse);
+    check([links("a"), links("a")]).unwrap();
+    assert!(check([links("b"), links("a")]).is_err());
+    assert!(check([links("a"), staged(dir.path(), &[file("t/l", "a")])]).is_err());
 }
 
 #[test]

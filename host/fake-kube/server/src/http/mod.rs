@@ -7,6 +7,7 @@ pub mod decode;
 mod document_paths;
 mod handler;
 pub mod listener;
+mod log_paths;
 pub mod path;
 mod protobuf;
 pub mod query;

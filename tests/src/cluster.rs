@@ -1,6 +1,6 @@
 //! The cluster that a test runs against, with the CRD, simulated controllers and the operator.
 
-use fake_kube::{FakeKube, Simulation, Simulators};
+use fake_kube::{FakeKube, Logs, Simulation, Simulators};
 use fake_kube_control_plane::ControlPlane;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Namespace;
@@ -334,7 +334,8 @@ async fn wait_for_api(client: &Client) {
 /// All simulators, with live registries that keep their blobs in the folder.
 fn simulators(client: Client, folder: &TempDir) -> Simulators {
     let (changes, _) = tokio::sync::mpsc::unbounded_channel();
-    let options = RegistryOptions { data_dir: folder.path().join("registries"), changes };
+    let (data_dir, logs) = (folder.path().join("registries"), Logs::default());
+    let options = RegistryOptions { data_dir, logs, changes };
     let registries = Registries::start(client, options).expect("a folder for the registries");
     Simulators::all().with_pod_runner(registries)
 }

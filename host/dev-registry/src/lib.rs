@@ -1,8 +1,8 @@
 //! A live OCI registry for every registry pod of `orascache dev` and of the tests.
 //!
 //! [`Registries`] is a [`PodRunner`](fake_kube::PodRunner): the pod simulator hands it the pods of
-//! caches, and it serves each of them on a loopback port of its own. The pod's annotation
-//! [`ENDPOINT_ANNOTATION`] says where.
+//! caches, and it serves each of them on a loopback address of its own. The pod's annotation
+//! [`ENDPOINT_ANNOTATION`] and its `status.podIP` say where. Requests are in the log of the pod.
 //!
 //! Blobs are kept where the pod's volume says. Pods that mount the same claim share one store,
 //! which lives as long as the claim. An emptyDir is a store of the pod's own, and is deleted with
@@ -15,7 +15,8 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut cluster = FakeKube::start().await?;
 //! let (changes, mut heard) = tokio::sync::mpsc::unbounded_channel();
-//! let options = RegistryOptions { data_dir: "/tmp/registries".into(), changes };
+//! let logs = cluster.logs();
+//! let options = RegistryOptions { data_dir: "/tmp/registries".into(), logs, changes };
 //! let registries = Registries::start(cluster.client(), options)?;
 //! cluster.simulate(Simulators::all().with_pod_runner(registries));
 //! // Create the StatefulSet of a cache here.
@@ -24,6 +25,7 @@
 //! # }
 //! ```
 
+mod addresses;
 mod pod;
 mod registries;
 mod store;

@@ -1,7 +1,7 @@
 //! What a pod says about its registry, and what it is told.
 
 use crate::store::StoreOwner;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{ContainerPort, PersistentVolumeClaim, Pod};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
@@ -12,15 +12,22 @@ pub const ENDPOINT_ANNOTATION: &str = "cache.converged-computing.github.io/dev-e
 const MANAGER: &str = "dev-registry";
 const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
 const COMPONENT_REGISTRY: &str = "registry";
-const REGISTRY_PORT: i32 = 5000;
+/// The port of a registry in its pod.
+pub(crate) const REGISTRY_PORT: u16 = 5000;
 const DATA_PATH: &str = "/var/lib/registry";
 
 /// Whether a pod is the registry of a cache.
 pub(crate) fn is_registry(pod: &Pod) -> bool {
     let labelled = pod.labels().get(COMPONENT_LABEL).is_some_and(|component| component == COMPONENT_REGISTRY);
-    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-    let mut ports = containers.flat_map(|container| container.ports.iter().flatten());
-    labelled && ports.any(|port| port.container_port == REGISTRY_PORT)
+    labelled && registry_container(pod).is_some()
+}
+
+/// The name of the container with the registry's port.
+pub(crate) fn registry_container(pod: &Pod) -> Option<&str> {
+    let mut containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let is_registry = |port: &ContainerPort| port.container_port == i32::from(REGISTRY_PORT);
+    let container = containers.find(|container| container.ports.iter().flatten().any(is_registry))?;
+    Some(container.name.as_str())
 }
 
 /// What the store of a pod belongs to: the claim that the pod mounts at the registry's data path,

@@ -1,9 +1,13 @@
 //! One listener for each registry pod.
 
-use crate::pod::{annotate, is_registry, store_owner};
+use crate::addresses::Addresses;
+use crate::pod::{annotate, is_registry, registry_container, store_owner};
 use crate::store::{DataDirectoryError, StoreOwner, Stores};
 use axum::Router;
-use fake_kube::{PodReport, PodRun, PodRunner};
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use fake_kube::{LogWriter, Logs, OutputStream, PodReport, PodRun, PodRunner};
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
@@ -11,10 +15,10 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
-use std::collections::{HashMap, HashSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedSender;
@@ -29,6 +33,8 @@ const RETRY: Duration = Duration::from_secs(5);
 pub struct RegistryOptions {
     /// Directory for the blobs of all registries.
     pub data_dir: PathBuf,
+    /// Where the requests to registries are logged.
+    pub logs: Logs,
     /// Gets a message when a registry starts or stops. The receiver may be dropped.
     pub changes: UnboundedSender<RegistryChange>,
 }
@@ -58,9 +64,9 @@ pub enum RegistryChange {
 pub struct Registries {
     client: Client,
     stores: Arc<Stores>,
+    logs: Logs,
     changes: UnboundedSender<RegistryChange>,
-    /// By namespace and name of the pod: its successor gets the same port again, if it is free.
-    ports: Mutex<HashMap<(String, String), u16>>,
+    addresses: Addresses,
     _claims: AbortOnDropHandle<()>,
 }
 
@@ -78,8 +84,9 @@ impl Registries {
         Ok(Arc::new(Self {
             client,
             stores,
+            logs: options.logs,
             changes: options.changes,
-            ports: Mutex::default(),
+            addresses: Addresses::new(),
             _claims: AbortOnDropHandle::new(claims),
         }))
     }
@@ -91,19 +98,23 @@ impl Registries {
         let owner = owner.ok_or_else(|| "the claim of the registry's volume does not exist".to_owned())?;
         let router = self.stores.open(&owner);
         let router = router.map_err(|error| format!("the registry's store cannot be opened: {error}"))?;
-        let key = (pod.namespace().unwrap_or_default(), pod.name_any());
-        let known = self.ports.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+        let listening = self.addresses.listen(&namespace, &name).await;
         let (listener, address) =
-            listen(known).await.map_err(|error| format!("there is no port for the registry: {error}"))?;
-        self.ports.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), address.port());
-        let (namespace, name) = key;
+            listening.map_err(|error| format!("there is no port for the registry: {error}"))?;
+        let container = registry_container(pod).unwrap_or_default();
+        let log = Arc::new(self.logs.begin(&pod.uid().unwrap_or_default(), container));
+        log.write(OutputStream::Stdout, format!("listening on {address}\n").as_bytes());
+        let router = router.layer(middleware::from_fn_with_state(log, log_request));
         let served = Served {
+            logs: self.logs.clone(),
+            uid: pod.uid().unwrap_or_default(),
             stores: self.stores.clone(),
             owner,
             changes: self.changes.clone(),
             namespace: namespace.clone(),
             pod: name.clone(),
-            address: address.to_string(),
+            address,
         };
         Ok((served, listener, router))
     }
@@ -134,7 +145,8 @@ impl PodRunner for Registries {
             let serving = serve(listener, router, end);
             let announcing = async {
                 served.announce(&self.client, &pod).await;
-                run.report(PodReport::running(&pod));
+                let pod_ip = Some(served.address.ip());
+                run.report(PodReport { pod_ip, ..PodReport::running(&pod) });
                 std::future::pending::<()>().await;
             };
             tokio::select! {
@@ -150,20 +162,23 @@ impl PodRunner for Registries {
 /// A registry that answers. Dropping this says that it does not any more, and deletes the store of
 /// an emptyDir.
 struct Served {
+    logs: Logs,
+    uid: String,
     stores: Arc<Stores>,
     owner: StoreOwner,
     changes: UnboundedSender<RegistryChange>,
     namespace: String,
     pod: String,
-    address: String,
+    address: SocketAddr,
 }
 
 impl Served {
     /// Tells the caller, and everybody who reads the pod, where the registry answers.
     async fn announce(&self, client: &Client, pod: &Pod) {
         let (namespace, name) = (self.namespace.clone(), self.pod.clone());
-        let _ = self.changes.send(RegistryChange::Up { namespace, pod: name, address: self.address.clone() });
-        while let Err(error) = annotate(client, pod, &self.address).await {
+        let address = self.address.to_string();
+        let _ = self.changes.send(RegistryChange::Up { namespace, pod: name, address: address.clone() });
+        while let Err(error) = annotate(client, pod, &address).await {
             // The pod was deleted or replaced: this run is about to end.
             if matches!(&error, kube::Error::Api(status) if matches!(status.code, 404 | 409)) {
                 return;
@@ -176,6 +191,7 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
+        self.logs.remove(&self.uid);
         if matches!(self.owner, StoreOwner::Pod(_)) {
             self.stores.remove(&self.owner);
         }
@@ -207,18 +223,12 @@ async fn remove_stores_of_deleted_claims(client: Client, stores: Arc<Stores>) {
     }
 }
 
-/// Listens on the known port if it is free, and on another one otherwise.
-async fn listen(known: Option<u16>) -> std::io::Result<(TcpListener, SocketAddr)> {
-    let again = match known {
-        Some(port) => TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.ok(),
-        None => None,
-    };
-    let listener = match again {
-        Some(listener) => listener,
-        None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?,
-    };
-    let address = listener.local_addr()?;
-    Ok((listener, address))
+/// Writes a line into the log of a registry: method, path and status of a request.
+async fn log_request(State(log): State<Arc<LogWriter>>, request: Request, next: Next) -> Response {
+    let line = format!("{} {}", request.method(), request.uri().path());
+    let response = next.run(request).await;
+    log.write(OutputStream::Stdout, format!("{line} {}\n", response.status().as_u16()).as_bytes());
+    response
 }
 
 /// Serves until `end` is cancelled. Without the token, open connections would outlive the task.
@@ -231,7 +241,8 @@ async fn serve(listener: TcpListener, router: Router, end: CancellationToken) {
 
 #[cfg(test)]
 mod tests {
-    use super::{listen, serve};
+    use super::serve;
+    use crate::addresses::Addresses;
     use axum::{Router, routing::get};
     use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -240,7 +251,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_registry_that_stops_closes_its_connections_and_frees_its_port() {
-        let (listener, address) = listen(None).await.expect("a port");
+        let addresses = Addresses::new();
+        let (listener, address) = addresses.listen("n", "p").await.expect("a port");
         let end = CancellationToken::new();
         let router = Router::new().route("/", get(|| async { "here" }));
         let server = tokio::spawn(serve(listener, router, end.clone()));
@@ -256,6 +268,6 @@ mod tests {
             server.await.expect("the server");
         };
         tokio::time::timeout(Duration::from_secs(10), ended).await.expect("an end");
-        assert_eq!(listen(Some(address.port())).await.expect("the port again").1, address);
+        assert_eq!(addresses.listen("n", "p").await.expect("the port again").1, address);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fake_kube::{FakeKube, Simulators};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
-use kube::api::{DeleteParams, PostParams};
+use kube::api::{DeleteParams, LogParams, PostParams};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, ResourceExt};
 use orascache_dev_registry::{ENDPOINT_ANNOTATION, Registries, RegistryChange, RegistryOptions};
@@ -22,7 +22,8 @@ const DIGEST: &str = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e730
 async fn cluster(folder: &TempDir) -> (FakeKube, Api<Pod>, UnboundedReceiver<RegistryChange>) {
     let mut cluster = FakeKube::start().await.expect("a server");
     let (changes, heard) = unbounded_channel();
-    let options = RegistryOptions { data_dir: folder.path().join("registries"), changes };
+    let logs = cluster.logs();
+    let options = RegistryOptions { data_dir: folder.path().join("registries"), logs, changes };
     let registries = Registries::start(cluster.client(), options).expect("a directory");
     cluster.simulate(Simulators::all().with_pod_runner(registries));
     let pods = Api::default_namespaced(cluster.client());
@@ -97,6 +98,11 @@ async fn a_registry_pod_is_served_until_it_is_deleted() {
     assert_eq!(request(&served, "GET", "/v2/", "").await, 200);
     push(&served).await;
     assert!(has_blob(&served).await);
+    let status = pods.get("demo-0").await.expect("a pod").status.expect("a status");
+    let pod_ip = status.pod_ip.expect("an address");
+    assert!(served.starts_with(&format!("{pod_ip}:")), "{served} {pod_ip}");
+    let log = pods.logs("demo-0", &LogParams::default()).await.expect("a log");
+    assert!(log.contains("GET /v2/ 200\nPOST /v2/demo/blobs/uploads/ 201\n"), "{log}");
 
     delete(&pods, &pod).await;
     assert_eq!(next(&mut heard).await, RegistryChange::Down { namespace, pod: name });

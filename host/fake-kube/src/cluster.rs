@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use fake_kube_server::{ApiServer, Faults, RequestLog};
+use fake_kube_server::{ApiServer, Faults, Logs, RequestLog};
 use fake_kube_simulators::{Simulation, Simulators};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Client, Config};
@@ -103,6 +103,12 @@ impl FakeKube {
     /// The log of requests. It keeps growing while the server runs.
     pub fn requests(&self) -> RequestLog {
         self.server.requests()
+    }
+
+    /// The logs of containers. A [`PodRunner`](crate::PodRunner) writes them, and `kubectl logs`
+    /// reads them.
+    pub fn logs(&self) -> Logs {
+        self.server.logs()
     }
 
     /// Says where a Service answers. Webhook configurations name Services, and there is no cluster

@@ -12,7 +12,9 @@ pub use cluster::FakeKube;
 pub use error::{ClientError, DefinitionError, StartError};
 
 pub use fake_kube_server::admission;
-pub use fake_kube_server::{Entry, Fault, FaultId, Faults, Matcher, Request, RequestLog};
+pub use fake_kube_server::{
+    Entry, Fault, FaultId, Faults, LogWriter, Logs, Matcher, OutputStream, Request, RequestLog,
+};
 pub use fake_kube_simulators::{PodPhase, PodReport, PodRun, PodRunner, Simulation, Simulators};
 
 /// What objects mean, as pure functions: schemas, patches, selectors, quantities, match conditions.

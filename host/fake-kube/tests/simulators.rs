@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fake_kube::k8s_openapi::api::batch::v1::Job;
 use fake_kube::k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Pod, Secret};
-use fake_kube::kube::api::{DeleteParams, ListParams, PostParams};
+use fake_kube::kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use fake_kube::kube::runtime::wait::{Condition, await_condition, conditions};
 use fake_kube::kube::{Api, Client, ResourceExt};
 use fake_kube::{FakeKube, PodReport, PodRun, PodRunner, Simulators};
@@ -273,4 +273,100 @@ async fn a_pod_that_ends_stays_pending_when_nobody_runs_it() {
     until(&pods, "p", "marked as not simulated", is_told).await;
     let events: Api<Event> = Api::default_namespaced(cluster.client());
     assert!(events.list(&ListParams::default()).await.expect("a list").items.is_empty(), "Events are off");
+}
+
+#[tokio::test]
+async fn a_pod_with_scheduling_gates_gets_no_node_until_they_are_removed() {
+    let pods = only(|simulators| simulators.pods = true);
+    let cluster = FakeKube::builder().simulators(pods).start().await.expect("a server");
+    let pods: Api<Pod> = Api::default_namespaced(cluster.client());
+    let mut gated = pod("p", "Always");
+    gated["spec"] = json!({
+        "schedulingGates": [{"name": "example.org/wait"}], "containers": [{"name": "c", "image": "i"}],
+    });
+    create(&pods, gated).await;
+    let is_gated = |pod: Option<&Pod>| {
+        let conditions = pod.and_then(|pod| pod.status.as_ref()?.conditions.as_ref());
+        conditions.into_iter().flatten().any(|found| {
+            found.type_ == "PodScheduled"
+                && found.status == "False"
+                && found.reason.as_deref() == Some("SchedulingGated")
+        })
+    };
+    until(&pods, "p", "gated", is_gated).await;
+    let gated = pods.get("p").await.expect("a pod");
+    assert!(gated.spec.is_some_and(|spec| spec.node_name.is_none()));
+    let open = Patch::Merge(json!({"spec": {"schedulingGates": null}}));
+    pods.patch("p", &PatchParams::default(), &open).await.expect("patched");
+    until(&pods, "p", "running", conditions::is_pod_running()).await;
+}
+
+#[tokio::test]
+async fn a_pod_waits_for_the_objects_of_its_volumes_and_variables() {
+    let pods = only(|simulators| simulators.pods = true);
+    let cluster = FakeKube::builder().simulators(pods).start().await.expect("a server");
+    let pods: Api<Pod> = Api::default_namespaced(cluster.client());
+    let spec = json!({
+        "volumes": [{"name": "v", "projected": {"sources": [
+            {"configMap": {"name": "optional", "optional": true}}, {"secret": {"name": "s"}},
+        ]}}],
+        "containers": [{"name": "c", "image": "i", "envFrom": [{"configMapRef": {"name": "m"}}]}],
+    });
+    create(&pods, json!({"metadata": {"name": "p"}, "spec": spec})).await;
+    let waits_for = |message: &'static str| {
+        move |pod: Option<&Pod>| {
+            let statuses = pod.and_then(|pod| pod.status.as_ref()?.container_statuses.as_ref());
+            statuses.into_iter().flatten().any(|status| {
+                let waiting = status.state.as_ref().and_then(|state| state.waiting.as_ref());
+                waiting.is_some_and(|waiting| waiting.message.as_deref() == Some(message))
+            })
+        }
+    };
+    let volume = "MountVolume.SetUp failed for volume \"v\" : secret \"s\" not found";
+    until(&pods, "p", "waiting for the Secret", waits_for(volume)).await;
+    let secrets: Api<Secret> = Api::default_namespaced(cluster.client());
+    create(&secrets, json!({"metadata": {"name": "s"}})).await;
+    until(&pods, "p", "waiting for the ConfigMap", waits_for("configmap \"m\" not found")).await;
+    let maps: Api<ConfigMap> = Api::default_namespaced(cluster.client());
+    create(&maps, json!({"metadata": {"name": "m"}})).await;
+    until(&pods, "p", "running", conditions::is_pod_running()).await;
+}
+
+/// Says by an Event that it runs a pod, and where.
+struct Announcing;
+
+impl PodRunner for Announcing {
+    fn accepts(&self, _pod: &Pod) -> bool {
+        true
+    }
+
+    fn run(self: Arc<Self>, pod: Arc<Pod>, run: PodRun) -> BoxFuture<'static, ()> {
+        async move {
+            let pod_ip = Some("127.1.2.3".parse().expect("an address"));
+            run.warn("Odd", "something is odd").await;
+            run.report(PodReport { pod_ip, ..PodReport::running(&pod) });
+            std::future::pending::<()>().await;
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_runner_says_where_a_pod_answers_and_records_events() {
+    let simulators = only(|simulators| {
+        simulators.pods = true;
+        simulators.events = true;
+    });
+    let simulators = simulators.with_pod_runner(Arc::new(Announcing));
+    let cluster = FakeKube::builder().simulators(simulators).start().await.expect("a server");
+    let pods: Api<Pod> = Api::default_namespaced(cluster.client());
+    let spec = json!({"containers": [{"name": "c", "image": "i"}]});
+    create(&pods, json!({"metadata": {"name": "p"}, "spec": spec})).await;
+    until(&pods, "p", "running", conditions::is_pod_running()).await;
+    let status = pods.get("p").await.expect("a pod").status.expect("a status");
+    assert_eq!(status.pod_ip.as_deref(), Some("127.1.2.3"));
+    let events: Api<Event> = Api::default_namespaced(cluster.client());
+    let events = events.list(&ListParams::default()).await.expect("a list").items;
+    let odd = events.iter().find(|event| event.reason.as_deref() == Some("Odd")).expect("the event");
+    assert_eq!((odd.type_.as_deref(), odd.message.as_deref()), (Some("Warning"), Some("something is odd")));
 }

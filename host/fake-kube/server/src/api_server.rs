@@ -17,6 +17,7 @@ use crate::http::decode::Decoded;
 use crate::http::listener;
 use crate::http::tls::Identity;
 use crate::kubeconfig;
+use crate::logs::Logs;
 use crate::requests::RequestLog;
 use crate::token::Token;
 use crate::write::{Write, create};
@@ -158,6 +159,12 @@ impl ApiServer {
     /// The log of requests. It keeps growing while the server runs.
     pub fn requests(&self) -> RequestLog {
         self.cluster.requests.clone()
+    }
+
+    /// The logs of containers. Whoever runs containers writes them, and `pods/NAME/log` returns
+    /// them.
+    pub fn logs(&self) -> Logs {
+        self.cluster.logs.clone()
     }
 
     /// Routes calls of webhooks to a service, since there is no cluster network that would do so.

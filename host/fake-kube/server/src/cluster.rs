@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::addresses::Addresses;
 use crate::admission::{Admission, Webhooks};
 use crate::faults::Faults;
+use crate::logs::Logs;
 use crate::requests::RequestLog;
 use crate::state::State;
 use crate::token::Token;
@@ -25,6 +26,8 @@ pub struct Cluster {
     pub faults: Faults,
     /// The log of requests, for tests.
     pub requests: RequestLog,
+    /// The logs of containers.
+    pub logs: Logs,
     /// Allocates cluster IPs.
     pub addresses: Addresses,
     /// The token that requests must carry, if any.
@@ -62,6 +65,7 @@ impl Cluster {
             admission,
             webhooks: Webhooks::default(),
             requests: RequestLog::default(),
+            logs: Logs::default(),
             addresses: Addresses::default(),
             token: settings.token,
             bookmark_interval: settings.bookmark_interval,

@@ -4,8 +4,8 @@
 //! CustomResourceDefinitions: discovery, OpenAPI v3, create, read, update, the four patch formats,
 //! server-side apply, deletion with finalizers and propagation, lists in pages, watches with
 //! history and bookmarks, tables, metadata-only answers, dry run, field validation, subresources
-//! (`status`, `scale`, `pods/binding`, `pods/eviction`, `pods/ephemeralcontainers`), and admission
-//! webhooks over HTTPS.
+//! (`status`, `scale`, `pods/binding`, `pods/eviction`, `pods/ephemeralcontainers`, `pods/log`), and
+//! admission webhooks over HTTPS.
 //!
 //! ```
 //! use fake_kube_server::{ApiServer, Options};
@@ -26,6 +26,8 @@
 //! - `write` takes a body to a stored object, `read` takes stored objects to answers;
 //! - `documents` has discovery and OpenAPI, `http` the connections, access, paths and headers;
 //! - `state` holds store and catalogue, `cluster` everything that requests share;
+//! - `logs` keeps the logs of containers, which the program that runs them writes
+//!   ([`ApiServer::logs`]);
 //! - `definitions` follows the stored CustomResourceDefinitions;
 //! - [`admission`] calls webhooks ([`ApiServer::route_service`] says where services answer);
 //! - [`Faults`] and [`RequestLog`] are for tests.
@@ -65,7 +67,7 @@
 //! - Admission policies. Match conditions of webhooks know no `authorizer`, no cost limits, and are
 //!   compiled without types. There are no system roots: a webhook without `caBundle` is not
 //!   trusted. Services without a route have no endpoints, whatever Services and EndpointSlices say.
-//! - `exec`, `attach`, `logs`, `proxy`, `port-forward`, `pods/resize`, service account tokens,
+//! - `exec`, `attach`, `proxy`, `port-forward`, `pods/resize`, service account tokens,
 //!   quotas, limit ranges, priority classes, node ports, or disruption budgets on eviction. Cluster
 //!   IPs are not reused.
 //! - OpenAPI v2, which is an empty document. Clients find what they need in v3.
@@ -84,6 +86,7 @@ mod faults;
 mod http;
 mod identity;
 mod kubeconfig;
+mod logs;
 mod read;
 mod requests;
 mod state;
@@ -94,5 +97,6 @@ mod write;
 
 pub use api_server::{ApiServer, Options, StartError};
 pub use faults::{Fault, FaultId, Faults};
+pub use logs::{LogWriter, Logs, OutputStream};
 pub use requests::{Entry, Matcher, Request, RequestLog};
 pub use token::Token;

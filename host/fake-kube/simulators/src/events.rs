@@ -18,6 +18,12 @@ impl EventRecorder {
         Self(enabled.then(|| Recorder::new(client, reporter())))
     }
 
+    /// Records nothing.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
     /// Records one Event. Nothing depends on it, so a failure is only logged.
     pub(crate) async fn record(&self, about: &ObjectReference, type_: EventType, reason: &str, note: String) {
         let Some(recorder) = &self.0 else { return };

@@ -4,7 +4,7 @@
 use crate::controller::{Error, done, drive, patch_params, unless_gone};
 use crate::pods;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PostParams, Preconditions};
 use kube::runtime::controller::{Action, Controller};
@@ -17,6 +17,10 @@ use std::sync::Arc;
 const MANAGER: &str = "job-simulator";
 /// batch/v1 `JobCompletionIndexAnnotation`, which is a label too.
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
+
+/// The variable with the index, in every container of an indexed Job (batch/v1
+/// `JobSpec.completionMode`).
+const INDEX_VARIABLE: &str = "JOB_COMPLETION_INDEX";
 
 struct Context {
     client: Client,
@@ -36,6 +40,8 @@ pub(crate) async fn run(client: Client) {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
     active: i32,
+    /// How many of the active ones are ready.
+    ready: i32,
     succeeded: i32,
     failed: i32,
 }
@@ -46,7 +52,10 @@ fn count(pods: &[Arc<Pod>]) -> Counts {
         match pods::phase(pod) {
             "Succeeded" => counts.succeeded += 1,
             "Failed" => counts.failed += 1,
-            _ if !pods::is_terminating(pod) => counts.active += 1,
+            _ if !pods::is_terminating(pod) => {
+                counts.active += 1;
+                counts.ready += i32::from(pods::is_ready(pod));
+            }
             _ => {}
         }
     }
@@ -94,6 +103,27 @@ fn missing(job: &Job, pods: &[Arc<Pod>]) -> Vec<Missing> {
     }
 }
 
+/// Tells a pod of an indexed Job its index: by annotation, label, host name and variable.
+fn number(pod: &mut Pod, job: &str, index: i32) {
+    pod.annotations_mut().insert(INDEX.to_owned(), index.to_string());
+    pod.labels_mut().insert(INDEX.to_owned(), index.to_string());
+    let Some(spec) = &mut pod.spec else { return };
+    spec.hostname.get_or_insert_with(|| format!("{job}-{index}"));
+    let init = spec.init_containers.iter_mut().flatten();
+    for container in init.chain(&mut spec.containers) {
+        let variables = container.env.get_or_insert_default();
+        if variables.iter().all(|variable| variable.name != INDEX_VARIABLE) {
+            let field_path = format!("metadata.annotations['{INDEX}']");
+            let field_ref = ObjectFieldSelector { field_path, ..ObjectFieldSelector::default() };
+            variables.push(EnvVar {
+                name: INDEX_VARIABLE.to_owned(),
+                value_from: Some(EnvVarSource { field_ref: Some(field_ref), ..EnvVarSource::default() }),
+                ..EnvVar::default()
+            });
+        }
+    }
+}
+
 fn has_failed(job: &Job, counts: &Counts) -> bool {
     counts.failed > job.spec.as_ref().and_then(|spec| spec.backoff_limit).unwrap_or(6)
 }
@@ -121,8 +151,7 @@ async fn reconcile(job: Arc<Job>, context: Arc<Context>) -> Result<Action, Error
     for Missing { name, index } in missing(&job, &owned) {
         let mut pod = pods::from_template(&*job, &spec.template, name);
         if let Some(index) = index {
-            pod.annotations_mut().insert(INDEX.to_owned(), index.to_string());
-            pod.labels_mut().insert(INDEX.to_owned(), index.to_string());
+            number(&mut pod, &job.name_any(), index);
         }
         let parameters = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         unless_gone(api.create(&parameters, &pod).await)?;
@@ -163,13 +192,14 @@ async fn write_status(context: &Context, job: &Job, counts: &Counts) -> Result<(
     let started = (spec.suspend != Some(true) || old.start_time.is_some())
         .then(|| old.start_time.as_ref().map_or_else(|| now.clone(), |time| time.0.to_string()));
     let same = old.active.unwrap_or(0) == counts.active
+        && old.ready.unwrap_or(0) == counts.ready
         && old.succeeded.unwrap_or(0) == counts.succeeded
         && old.failed.unwrap_or(0) == counts.failed;
     if same && conditions.is_none() && old.start_time.is_some() == started.is_some() {
         return Ok(());
     }
     let patch = json!({"metadata": {"uid": job.uid()}, "status": {
-        "active": counts.active, "succeeded": counts.succeeded, "failed": counts.failed, "ready": 0,
+        "active": counts.active, "succeeded": counts.succeeded, "failed": counts.failed, "ready": counts.ready,
         "startTime": started, "completionTime": complete.then_some(&now), "conditions": conditions,
     }});
     let api: Api<Job> = Api::namespaced(context.client.clone(), &job.namespace().unwrap_or_default());
@@ -214,6 +244,22 @@ mod tests {
         assert_eq!(missing(&job, &[]), ["j-0-0", "j-1-0"]);
         assert_eq!(missing(&job, &[indexed(0, 0, "Succeeded"), indexed(2, 0, "Pending")]), ["j-1-0"]);
         assert_eq!(missing(&job, &[indexed(0, 0, "Failed"), indexed(1, 0, "Pending")]), ["j-0-1"]);
+    }
+
+    #[test]
+    fn a_pod_of_an_indexed_job_knows_its_index() {
+        let template = json!({"metadata": {"name": "j-2-0"}, "spec": {
+            "initContainers": [{"name": "i", "env": [{"name": "JOB_COMPLETION_INDEX", "value": "own"}]}],
+            "containers": [{"name": "c"}],
+        }});
+        let mut pod: Pod = serde_json::from_value(template).expect("a pod");
+        super::number(&mut pod, "j", 2);
+        let pod = serde_json::to_value(pod).expect("JSON");
+        assert_eq!(pod["metadata"]["annotations"][INDEX], "2");
+        assert_eq!(pod["spec"]["hostname"], "j-2");
+        let path = "metadata.annotations['batch.kubernetes.io/job-completion-index']";
+        assert_eq!(pod["spec"]["containers"][0]["env"][0]["valueFrom"]["fieldRef"]["fieldPath"], path);
+        assert_eq!(pod["spec"]["initContainers"][0]["env"].as_array().map(Vec::len), Some(1));
     }
 
     #[test]

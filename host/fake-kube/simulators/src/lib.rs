@@ -21,9 +21,10 @@
 //!
 //! # What they do not do
 //! - They run no containers. Pods with the restart policy `Always` become ready at once; other pods
-//!   stay pending, and an Event says so. A [`PodRunner`] of the caller can run containers.
+//!   stay pending, and an Event says so. A [`PodRunner`] of the caller can run containers: the crate
+//!   `fake-kube-node` has one that runs them as processes.
 //! - There is one node, which has no Node object. Nothing is scheduled by resources, affinity or
-//!   taints.
+//!   taints. Pods with scheduling gates wait for their removal.
 //! - Deployments, DaemonSets, CronJobs and HorizontalPodAutoscalers have no simulator, Services get
 //!   no endpoints, and Events are never deleted.
 

@@ -1,16 +1,20 @@
 //! Lets a caller run the containers of pods. The pod simulator itself runs none.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::{
     ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
-    Pod,
+    ObjectReference, Pod,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
+use kube::runtime::events::EventType;
 use tokio::sync::watch;
+
+use crate::events::EventRecorder;
 
 /// Runs the containers of some pods: as processes, as servers of this process, or as a test wants
 /// it.
@@ -85,6 +89,12 @@ impl PodPhase {
 pub struct PodReport {
     /// The phase of the pod.
     pub phase: PodPhase,
+    /// Why the pod as a whole is in that phase, in one word such as `DeadlineExceeded`.
+    pub reason: Option<String>,
+    /// The same as a sentence.
+    pub message: Option<String>,
+    /// Where the pod's ports can be reached. The default is the node's address, 127.0.0.1.
+    pub pod_ip: Option<IpAddr>,
     /// For `status.initContainerStatuses`, in the order of the spec.
     pub init_containers: Vec<ContainerStatus>,
     /// For `status.containerStatuses`, in the order of the spec.
@@ -149,7 +159,14 @@ impl PodReport {
             state: Some(state.clone()),
             ..ContainerStatus::default()
         });
-        Self { phase, init_containers: Vec::new(), containers: containers.collect() }
+        Self {
+            phase,
+            reason: None,
+            message: None,
+            pod_ip: None,
+            init_containers: Vec::new(),
+            containers: containers.collect(),
+        }
     }
 }
 
@@ -167,6 +184,8 @@ pub struct PodRun {
     changed: Box<dyn Fn() + Send + Sync>,
     /// The grace period, once the pod is to stop.
     stop: watch::Receiver<Option<Duration>>,
+    events: Arc<EventRecorder>,
+    about: ObjectReference,
 }
 
 impl PodRun {
@@ -174,14 +193,27 @@ impl PodRun {
         progress: Arc<Mutex<Progress>>,
         changed: impl Fn() + Send + Sync + 'static,
         stop: watch::Receiver<Option<Duration>>,
+        events: Arc<EventRecorder>,
+        about: ObjectReference,
     ) -> Self {
-        Self { progress, changed: Box::new(changed), stop }
+        Self { progress, changed: Box::new(changed), stop, events, about }
     }
 
     /// Says what the containers do now. The pod's status follows.
     pub fn report(&self, report: PodReport) {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).report = Some(report);
         (self.changed)();
+    }
+
+    /// Records an Event about the pod, unless Events are switched off: a reason such as `Started`,
+    /// and a sentence. Repetitions become a series.
+    pub async fn note(&self, reason: &str, sentence: impl Into<String>) {
+        self.events.record(&self.about, EventType::Normal, reason, sentence.into()).await;
+    }
+
+    /// The same as [`PodRun::note`], for something that went wrong.
+    pub async fn warn(&self, reason: &str, sentence: impl Into<String>) {
+        self.events.record(&self.about, EventType::Warning, reason, sentence.into()).await;
     }
 
     /// Returns when the pod is being deleted, with the time that its containers may take to stop.

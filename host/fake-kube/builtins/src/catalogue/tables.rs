@@ -107,6 +107,7 @@ pub(super) const RESOURCES: &[Resource] = &[
             subresource("binding", ("", "v1", "Binding"), CREATE),
             subresource("ephemeralcontainers", ("", "v1", "Pod"), READ_WRITE),
             subresource("eviction", ("policy", "v1", "Eviction"), CREATE),
+            subresource("log", ("", "v1", "Pod"), &["get"]),
             subresource("status", ("", "v1", "Pod"), READ_WRITE),
         ])
         .with_generation(),

@@ -8,6 +8,7 @@ mod document_paths;
 mod handler;
 mod large;
 pub mod listener;
+mod log_paths;
 pub mod path;
 mod protobuf;
 pub mod query;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::accept::{self, Shape};
 use super::call::Call;
 use super::decode::{self, Decoded};
+use super::log_paths;
 use super::query::{FieldValidation, Query};
 use super::reply::Reply;
 use crate::catalogue::Kind;
@@ -110,8 +111,12 @@ impl Answer<'_> {
         let key = Key::new(self.call.path.namespace.as_deref(), name);
         let missing = || ApiError::not_found(self.kind.resource_name(), name);
         let object = self.cluster.state.store.get(&self.kind.table, &key).ok_or_else(missing)?;
-        if self.call.path.subresource.as_deref() == Some("scale") {
-            return Ok(Reply::json(StatusCode::OK, &scale::of(&self.kind, &self.kind.value(&object))?));
+        match self.call.path.subresource.as_deref() {
+            Some("scale") => {
+                return Ok(Reply::json(StatusCode::OK, &scale::of(&self.kind, &self.kind.value(&object))?));
+            }
+            Some("log") => return log_paths::answer(self.cluster, &object.value(), &self.call.query),
+            _ => {}
         }
         Ok(self.deprecated(Reply::bytes(
             StatusCode::OK,

@@ -11,7 +11,9 @@ use crate::pods;
 use crate::runner::{PodReport, PodRunner};
 use futures::StreamExt;
 use futures::channel::mpsc;
-use k8s_openapi::api::core::v1::{Binding, ConfigMap, ObjectReference, PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::core::v1::{
+    Binding, ConfigMap, ObjectReference, PersistentVolumeClaim, Pod, PodCondition, Secret,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PostParams, Preconditions};
@@ -29,17 +31,21 @@ use std::time::Duration;
 const MANAGER: &str = "kubelet-simulator";
 /// The only node. It has no Node object, so nothing of it can be changed.
 const NODE: &str = "dev-node";
+/// Reason of a pod that is not scheduled because it has scheduling gates (core/v1
+/// `PodReasonSchedulingGated`).
+const GATED: &str = "SchedulingGated";
 
 struct Context {
     client: Client,
     runners: Vec<Arc<dyn PodRunner>>,
     runs: Arc<Runs>,
-    events: EventRecorder,
+    events: Arc<EventRecorder>,
 }
 
 pub(crate) async fn run(client: Client, runners: Vec<Arc<dyn PodRunner>>, events: bool) {
     let (changed, changes) = mpsc::unbounded();
-    let runs = Arc::new(Runs::new(changed));
+    let events = Arc::new(EventRecorder::new(client.clone(), MANAGER, events));
+    let runs = Arc::new(Runs::new(changed, events.clone()));
     let (store, writer) = reflector::store();
     let observer = runs.clone();
     let pods = watcher(Api::<Pod>::all(client.clone()), watcher::Config::default())
@@ -49,7 +55,6 @@ pub(crate) async fn run(client: Client, runners: Vec<Arc<dyn PodRunner>>, events
         .applied_objects();
     let controller = Controller::for_stream(pods, store.clone()).reconcile_on(changes);
     let controller = watch_dependencies(controller, &client, &store);
-    let events = EventRecorder::new(client.clone(), MANAGER, events);
     drive(controller, reconcile, Context { client, runners, runs, events }).await;
 }
 
@@ -92,6 +97,9 @@ async fn reconcile(pod: Arc<Pod>, context: Arc<Context>) -> Result<Action, Error
     }
     if pods::is_finished(&pod) {
         return done();
+    }
+    if pod.spec.as_ref().is_some_and(|spec| spec.scheduling_gates.iter().flatten().next().is_some()) {
+        return report_gated(&api, &pod).await;
     }
     let runner = context.runners.iter().find(|runner| runner.accepts(&pod));
     let runs_for_ever =
@@ -137,21 +145,42 @@ async fn terminate(context: &Context, api: &Api<Pod>, pod: &Pod, uid: &str) -> R
     done()
 }
 
-/// Says once, by a condition and an Event, that nobody runs a pod whose containers are meant to
-/// end.
-async fn report_not_simulated(context: &Context, api: &Api<Pod>, pod: &Pod) -> Result<Action, Error> {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref()).into_iter().flatten();
-    let is_reported = conditions.into_iter().any(|condition| condition.type_ == "PodScheduled");
-    if pods::phase(pod) != "Pending" || is_reported {
+/// Says once, by a condition, that a pod has scheduling gates. It gets a node when the last one is
+/// removed.
+async fn report_gated(api: &Api<Pod>, pod: &Pod) -> Result<Action, Error> {
+    if scheduled_condition(pod).is_some_and(|found| found.reason.as_deref() == Some(GATED)) {
         return done();
     }
-    let message = "Pods that end are stored but not run here: there are no containers.";
+    report_unscheduled(api, pod, GATED, "Scheduling is blocked due to non-empty scheduling gates").await?;
+    done()
+}
+
+/// The condition that says whether a pod has a node.
+fn scheduled_condition(pod: &Pod) -> Option<&PodCondition> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    conditions.iter().find(|condition| condition.type_ == "PodScheduled")
+}
+
+/// Says by a condition why a pod has no node.
+async fn report_unscheduled(api: &Api<Pod>, pod: &Pod, reason: &str, message: &str) -> Result<(), Error> {
     let condition = json!([{
-        "type": "PodScheduled", "status": "False", "reason": "NotSimulated", "message": message,
+        "type": "PodScheduled", "status": "False", "reason": reason, "message": message,
         "lastTransitionTime": Timestamp::now().to_string(),
     }]);
     let patch = json!({"metadata": {"uid": pod.uid()}, "status": {"conditions": condition}});
-    unless_gone(api.patch_status(&pod.name_any(), &patch_params(MANAGER), &Patch::Merge(patch)).await)?;
+    unless_gone(api.patch_status(&pod.name_any(), &patch_params(MANAGER), &Patch::Merge(patch)).await)
+}
+
+/// Says once, by a condition and an Event, that nobody runs a pod whose containers are meant to
+/// end.
+async fn report_not_simulated(context: &Context, api: &Api<Pod>, pod: &Pod) -> Result<Action, Error> {
+    if pods::phase(pod) != "Pending"
+        || scheduled_condition(pod).is_some_and(|found| found.reason.as_deref() != Some(GATED))
+    {
+        return done();
+    }
+    let message = "Pods that end are stored but not run here: there are no containers.";
+    report_unscheduled(api, pod, "NotSimulated", message).await?;
     let about = pod.object_ref(&());
     context.events.record(&about, EventType::Normal, "NotSimulated", message.to_owned()).await;
     done()

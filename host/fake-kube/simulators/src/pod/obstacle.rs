@@ -1,7 +1,9 @@
 //! Why a pod's containers cannot start: something that they mount or read is missing.
 
 use crate::controller::Error;
-use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvVarSource, PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Container, EnvFromSource, EnvVarSource, PersistentVolumeClaim, Pod, Secret, Volume,
+};
 use kube::{Api, Client, ResourceExt};
 
 /// Reason and message of a waiting container, in the kubelet's words.
@@ -23,22 +25,82 @@ pub(super) async fn find(client: &Client, pod: &Pod) -> Result<Option<Obstacle>,
     let namespace = pod.namespace().unwrap_or_default();
     let Some(spec) = &pod.spec else { return Ok(None) };
     for volume in spec.volumes.iter().flatten() {
-        if let Some(claim) = &volume.persistent_volume_claim {
-            let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
-            if api.get_metadata_opt(&claim.claim_name).await?.is_none() {
-                let message = format!("persistentvolumeclaim {:?} not found", claim.claim_name);
-                return Ok(Some(Obstacle { reason: "ContainerCreating", message }));
-            }
+        if let Some(message) = volume_obstacle(client, &namespace, volume).await? {
+            return Ok(Some(Obstacle { reason: "ContainerCreating", message }));
         }
     }
     for container in &spec.containers {
         if let Some(obstacle) = image_obstacle(container) {
             return Ok(Some(obstacle));
         }
+        for source in container.env_from.iter().flatten() {
+            if let Some(obstacle) = variables_obstacle(client, &namespace, source).await? {
+                return Ok(Some(obstacle));
+            }
+        }
         for source in container.env.iter().flatten().filter_map(|variable| variable.value_from.as_ref()) {
             if let Some(obstacle) = variable_obstacle(client, &namespace, source).await? {
                 return Ok(Some(obstacle));
             }
+        }
+    }
+    Ok(None)
+}
+
+/// What a volume needs and does not find, as a sentence.
+async fn volume_obstacle(client: &Client, namespace: &str, volume: &Volume) -> Result<Option<String>, Error> {
+    if let Some(claim) = &volume.persistent_volume_claim {
+        let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
+        let is_missing = api.get_metadata_opt(&claim.claim_name).await?.is_none();
+        return Ok(is_missing.then(|| format!("persistentvolumeclaim {:?} not found", claim.claim_name)));
+    }
+    let mut secrets = Vec::new();
+    let mut maps = Vec::new();
+    if let Some(source) = volume.secret.as_ref().filter(|source| source.optional != Some(true)) {
+        secrets.extend(source.secret_name.as_deref());
+    }
+    if let Some(source) = volume.config_map.as_ref().filter(|source| source.optional != Some(true)) {
+        maps.push(source.name.as_str());
+    }
+    let projected = volume.projected.as_ref().and_then(|projected| projected.sources.as_ref());
+    for source in projected.into_iter().flatten() {
+        let secret = source.secret.as_ref().filter(|source| source.optional != Some(true));
+        secrets.extend(secret.map(|source| source.name.as_str()));
+        let map = source.config_map.as_ref().filter(|source| source.optional != Some(true));
+        maps.extend(map.map(|source| source.name.as_str()));
+    }
+    let failed = |what: String| format!("MountVolume.SetUp failed for volume {:?} : {what}", volume.name);
+    for name in secrets {
+        let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+        if api.get_metadata_opt(name).await?.is_none() {
+            return Ok(Some(failed(format!("secret {name:?} not found"))));
+        }
+    }
+    for name in maps {
+        let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+        if api.get_metadata_opt(name).await?.is_none() {
+            return Ok(Some(failed(format!("configmap {name:?} not found"))));
+        }
+    }
+    Ok(None)
+}
+
+/// What `envFrom` needs and does not find.
+async fn variables_obstacle(
+    client: &Client,
+    namespace: &str,
+    source: &EnvFromSource,
+) -> Result<Option<Obstacle>, Error> {
+    if let Some(reference) = source.secret_ref.as_ref().filter(|source| source.optional != Some(true)) {
+        let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+        if api.get_metadata_opt(&reference.name).await?.is_none() {
+            return Ok(Some(Obstacle::configuration(format!("secret {:?} not found", reference.name))));
+        }
+    }
+    if let Some(reference) = source.config_map_ref.as_ref().filter(|source| source.optional != Some(true)) {
+        let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+        if api.get_metadata_opt(&reference.name).await?.is_none() {
+            return Ok(Some(Obstacle::configuration(format!("configmap {:?} not found", reference.name))));
         }
     }
     Ok(None)

@@ -1,12 +1,13 @@
 //! The pods whose containers a runner runs.
 
+use crate::events::EventRecorder;
 use crate::runner::{PodReport, PodRun, PodRunner, Progress, stop_requested};
 use futures::channel::mpsc::UnboundedSender;
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::runtime::watcher::Event;
+use kube::{Resource, ResourceExt};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub(super) struct Runs {
     state: Mutex<State>,
     /// Has the controller reconcile a pod.
     changed: UnboundedSender<ObjectRef<Pod>>,
+    /// Records what runners say about pods.
+    events: Arc<EventRecorder>,
 }
 
 #[derive(Default)]
@@ -47,8 +50,8 @@ struct Run {
 }
 
 impl Runs {
-    pub(super) fn new(changed: UnboundedSender<ObjectRef<Pod>>) -> Self {
-        Self { state: Mutex::default(), changed }
+    pub(super) fn new(changed: UnboundedSender<ObjectRef<Pod>>, events: Arc<EventRecorder>) -> Self {
+        Self { state: Mutex::default(), changed, events }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -94,7 +97,8 @@ impl Runs {
             let _ = changed.unbounded_send(reference.clone());
         };
         let end = End { progress: progress.clone(), notify: Box::new(notify.clone()) };
-        let run = PodRun::new(progress.clone(), notify, stopping.clone());
+        let run =
+            PodRun::new(progress.clone(), notify, stopping.clone(), self.events.clone(), pod.object_ref(&()));
         let task = tokio::spawn(async move {
             let _end = end;
             let out_of_time = async {
@@ -150,6 +154,7 @@ impl Drop for End {
 #[cfg(test)]
 mod tests {
     use super::{Runs, Stopping};
+    use crate::events::EventRecorder;
     use crate::runner::{PodReport, PodRun, PodRunner};
     use futures::StreamExt;
     use futures::channel::mpsc;
@@ -209,7 +214,7 @@ mod tests {
         for (stubborn, grace) in [(false, Duration::from_secs(3600)), (true, Duration::ZERO)] {
             let (changed, mut changes) = mpsc::unbounded();
             let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
-            let runs = Runs::new(changed);
+            let runs = Runs::new(changed, Arc::new(EventRecorder::none()));
             let runner = Arc::new(Runner { stubborn, said });
             runs.start(runner.clone(), pod());
             assert!(runs.report("1").is_none(), "the watch has not mentioned the pod");
@@ -228,7 +233,7 @@ mod tests {
     async fn a_run_ends_when_its_pod_disappears() {
         let (changed, mut changes) = mpsc::unbounded();
         let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
-        let runs = Runs::new(changed);
+        let runs = Runs::new(changed, Arc::new(EventRecorder::none()));
         runs.observe(&Ok(Event::Apply((*pod()).clone())));
         runs.start(Arc::new(Runner { stubborn: true, said }), pod());
         changes.next().await.expect("a report");

@@ -1,6 +1,6 @@
 //! The status of a pod, from what its containers do.
 
-use crate::runner::{PodPhase, PodReport};
+use crate::runner::PodReport;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodIP, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -15,7 +15,8 @@ pub(super) fn wanted(pod: &Pod, report: PodReport) -> Option<PodStatus> {
     let old = pod.status.clone().unwrap_or_default();
     let now = Time(Timestamp::now());
     let is_ready = report.is_ready();
-    let is_initialized = report.phase != PodPhase::Pending || report.init_containers.is_empty();
+    let is_initialized = report.init_containers.iter().all(is_initialized);
+    let pod_ip = report.pod_ip.map_or_else(|| ADDRESS.to_owned(), |address| address.to_string());
     let conditions = [
         ("PodScheduled", true),
         ("Initialized", is_initialized),
@@ -25,9 +26,11 @@ pub(super) fn wanted(pod: &Pod, report: PodReport) -> Option<PodStatus> {
     let conditions = conditions.map(|(type_, holds)| condition(&old, type_, holds, &now)).to_vec();
     let wanted = PodStatus {
         phase: Some(report.phase.name().to_owned()),
+        reason: report.reason,
+        message: report.message,
         host_ip: Some(ADDRESS.to_owned()),
-        pod_ip: Some(ADDRESS.to_owned()),
-        pod_ips: Some(vec![PodIP { ip: ADDRESS.to_owned() }]),
+        pod_ips: Some(vec![PodIP { ip: pod_ip.clone() }]),
+        pod_ip: Some(pod_ip),
         start_time: Some(old.start_time.clone().unwrap_or(now)),
         conditions: Some(conditions),
         init_container_statuses: Some(report.init_containers)
@@ -37,6 +40,13 @@ pub(super) fn wanted(pod: &Pod, report: PodReport) -> Option<PodStatus> {
         ..PodStatus::default()
     };
     (Summary::of(&wanted) != Summary::of(&old)).then_some(wanted)
+}
+
+/// Whether an init container does not hold up those behind it: it has succeeded, or it is a native
+/// sidecar that has started.
+fn is_initialized(status: &ContainerStatus) -> bool {
+    let ended = status.state.as_ref().and_then(|state| state.terminated.as_ref());
+    ended.map_or(status.started == Some(true), |ended| ended.exit_code == 0)
 }
 
 /// A condition. Its transition time stays as long as its status stays.
@@ -58,6 +68,9 @@ fn condition(old: &PodStatus, type_: &str, holds: bool, now: &Time) -> PodCondit
 #[derive(PartialEq)]
 struct Summary<'s> {
     phase: Option<&'s str>,
+    reason: &'s str,
+    message: &'s str,
+    pod_ip: Option<&'s str>,
     conditions: Vec<(&'s str, &'s str)>,
     init_containers: Vec<ContainerSummary<'s>>,
     containers: Vec<ContainerSummary<'s>>,
@@ -71,6 +84,9 @@ impl<'s> Summary<'s> {
         let conditions = status.conditions.iter().flatten();
         Self {
             phase: status.phase.as_deref(),
+            reason: text(&status.reason),
+            message: text(&status.message),
+            pod_ip: status.pod_ip.as_deref(),
             conditions: conditions.map(|one| (one.type_.as_str(), one.status.as_str())).collect(),
             init_containers: containers(&status.init_container_statuses),
             containers: containers(&status.container_statuses),
@@ -78,10 +94,16 @@ impl<'s> Summary<'s> {
     }
 }
 
+/// The API server drops empty texts.
+fn text(text: &Option<String>) -> &str {
+    text.as_deref().unwrap_or_default()
+}
+
 #[derive(PartialEq)]
 struct ContainerSummary<'s> {
     name: &'s str,
     ready: bool,
+    started: bool,
     restarts: i32,
     state: StateSummary<'s>,
 }
@@ -96,10 +118,6 @@ enum StateSummary<'s> {
 
 impl<'s> ContainerSummary<'s> {
     fn of(status: &'s ContainerStatus) -> Self {
-        /// The API server drops empty texts.
-        fn text(text: &Option<String>) -> &str {
-            text.as_deref().unwrap_or_default()
-        }
         let state = status.state.as_ref();
         let state = if let Some(waiting) = state.and_then(|state| state.waiting.as_ref()) {
             StateSummary::Waiting(text(&waiting.reason), text(&waiting.message))
@@ -110,7 +128,13 @@ impl<'s> ContainerSummary<'s> {
         } else {
             StateSummary::Unknown
         };
-        Self { name: &status.name, ready: status.ready, restarts: status.restart_count, state }
+        Self {
+            name: &status.name,
+            ready: status.ready,
+            started: status.started == Some(true),
+            restarts: status.restart_count,
+            state,
+        }
     }
 }
 

@@ -38,7 +38,7 @@ fn failure(reason: FailureReason, message: &str) -> Failure {
 #[test]
 fn without_a_policy_a_new_cache_gets_no_pods_and_says_why() {
     for (reason, says) in [
-        (FailureReason::Forbidden, "NetworkPolicy demo: apply failed (403 Forbidden): exceeded quota"),
+        (FailureReason::Forbidden, "NetworkPolicy demo: apply failed (403 Forbidden): exceeded quota."),
         (FailureReason::NotControlled, "NetworkPolicy demo exists and does not belong to this cache."),
         (FailureReason::FieldOwnedByOther, "exceeded quota"),
     ] {
@@ -77,7 +77,7 @@ fn a_cache_that_has_pods_keeps_them_without_the_policy() {
     let mut world = World::new(json!({}));
     world.settle();
     world.children.remove(POLICY);
-    world.failures.push(failure(FailureReason::Forbidden, "exceeded quota"));
+    world.failures.push(failure(FailureReason::Forbidden, "exceeded quota."));
     world.edit(|spec| spec["image"] = "registry:3".into());
     assert_eq!(kinds(&world), ["NetworkPolicy", "StatefulSet"]);
     let mut plan = world.plan();
@@ -89,6 +89,10 @@ fn a_cache_that_has_pods_keeps_them_without_the_policy() {
     world.execute(&plan);
     assert_eq!(world.condition("Ready")["status"], "True");
     assert_eq!(world.condition("Degraded")["reason"], "ApplyFailed");
+    assert_eq!(
+        world.condition("Degraded")["message"],
+        "NetworkPolicy demo: apply failed (403 Forbidden): exceeded quota. The policy may be missing or too wide until then. If it cannot be written, spec.networkPolicy.enabled: false does without."
+    );
     assert_eq!(world.condition("NetworkRestricted")["reason"], "NetworkPolicyMissing");
 }
 

@@ -22,15 +22,29 @@ fn of_failure(primary: &Primary<'_>, failure: &Failure, pods_wait: bool) -> Issu
         }
         reason => write_failed(primary, failure, reason),
     };
-    let is_policy = failure.target.kind == NETWORK_POLICY;
-    if is_policy && pods_wait {
+    if failure.target.kind != NETWORK_POLICY || failure.verb == Verb::Delete {
+        return issue;
+    }
+    of_missing_policy(issue, pods_wait)
+}
+
+/// The issue of a NetworkPolicy that could not be written, with what it means and how to go on.
+fn of_missing_policy(issue: Issue, pods_wait: bool) -> Issue {
+    let Issue { reason, message, impact } = issue;
+    if pods_wait {
         let message = format!(
-            "{} The registry pods are not made before this policy exists, since any pod of the cluster could reach them. If it cannot exist, set spec.networkPolicy.enabled to false.",
-            issue.message
+            "{message} The registry pods are not made before this policy exists, since any pod of the cluster could reach them. If it cannot exist, set spec.networkPolicy.enabled to false."
         );
         return Issue::new(Reason::NetworkPolicyMissing, Impact::Blocking, message);
     }
-    issue
+    // A field that is left to another manager is named, and the policy is there.
+    if reason == Reason::FieldOwnedByOther {
+        return Issue { reason, message, impact };
+    }
+    let message = format!(
+        "{message} The policy may be missing or too wide until then. If it cannot be written, spec.networkPolicy.enabled: false does without."
+    );
+    Issue::new(reason, impact, message)
 }
 
 fn name_taken(primary: &Primary<'_>, failure: &Failure) -> String {
@@ -51,11 +65,10 @@ fn write_failed(primary: &Primary<'_>, failure: &Failure, reason: &FailureReason
     let target = format!("{} {}", kind.kind, failure.target.name);
     // The registry is reached through these two.
     let serves = *kind == STATEFUL_SET || *kind == SERVICE;
-    let mut message =
-        format!("{target}: {} failed ({} {reason}): {}", failure.verb, failure.code, failure.message);
+    // The API server's messages have no full stop at the end.
+    let why = failure.message.trim_end_matches('.');
+    let mut message = format!("{target}: {} failed ({} {reason}): {why}.", failure.verb, failure.code);
     if *reason == FailureReason::Invalid && failure.verb == Verb::Apply && *kind != VOLUME_CLAIM {
-        let stop = if message.ends_with('.') { "" } else { "." };
-        message.push_str(stop);
         message.push_str(&format!(
             " If this names a field that Kubernetes cannot change, delete {target}: the operator makes it again."
         ));

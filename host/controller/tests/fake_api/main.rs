@@ -1,6 +1,5 @@
 //! The controller against an API server in this process.
 
-mod adopt;
 mod errors;
 mod generate;
 mod handle;
@@ -10,6 +9,7 @@ mod patch;
 mod questions;
 mod quiescence;
 mod script;
+mod security_adopt;
 mod security_children;
 mod security_memory;
 mod security_overreach;

@@ -86,7 +86,7 @@ async fn what_kubectl_applied_is_brought_to_what_is_desired() {
 }
 
 #[tokio::test]
-async fn security_without_consent_of_both_sides_nothing_is_adopted() {
+async fn without_consent_of_both_sides_nothing_is_adopted() {
     let other_widget = |object: Value| {
         let mut object = consenting(object);
         object["metadata"]["annotations"]["example.org/widget"] = json!("v");
@@ -134,7 +134,7 @@ async fn an_annotation_that_comes_later_is_noticed_at_once() {
 }
 
 #[tokio::test]
-async fn security_an_object_with_a_controller_is_never_adopted() {
+async fn an_object_with_a_controller_is_never_adopted() {
     let world = World::start().await;
     let job = json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "1", "controller": true}]);
     let another = world.widget("another").await;

@@ -164,6 +164,24 @@ fn the_template_of_a_suspended_job_follows() {
 }
 
 #[test]
+fn a_suspended_job_is_not_warned_of_what_is_made_right() {
+    let live = live_job(true);
+    let mut changed = live.clone();
+    changed["metadata"]["annotations"][format!("{PREFIX}/input-uri")] = json!("a:2");
+    let (stored, warnings) = updated(&changed, &live);
+    assert_eq!(stored["spec"]["template"]["metadata"]["annotations"], annotations("a:2"));
+    assert_eq!(warnings, Vec::<String>::new());
+    // An annotation of the template's own still contradicts the Job's.
+    let mut manifest = job(&annotations("a:1"), true);
+    manifest["spec"]["template"]["metadata"] = json!({"annotations": {format!("{PREFIX}/debug"): "true"}});
+    let live = patched(&manifest, &decided(outcome(&manifest, None)));
+    let mut changed = live.clone();
+    changed["metadata"]["annotations"][format!("{PREFIX}/debug")] = json!("false");
+    let (_, warnings) = updated(&changed, &live);
+    assert!(warnings.iter().any(|warning| warning.contains("debug has one value")), "{warnings:?}");
+}
+
+#[test]
 fn annotations_that_only_the_template_had_are_not_put_back() {
     let mut manifest = job(&annotations("a:1"), false);
     manifest["spec"]["template"]["metadata"] = json!({"annotations": {format!("{PREFIX}/debug"): "true"}});

@@ -1,14 +1,18 @@
 //! The container whose command the agent wraps, and whether it can.
 
+use super::network::Network;
 use super::pod::{Container, Pod, PodSource};
 use super::step::Step;
 use crate::findings::Findings;
 use crate::json::Json;
 use orascache_api::steps::{
-    AGENT_DIRECTORY, AGENT_PATH, AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, CREDENTIALS_VOLUME,
-    INSTALL_CONTAINER, PROXY_CONTAINER, annotation, env, well_known,
+    AGENT_DIRECTORY, AGENT_PATH, AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, AUTHORITY_DIRECTORY,
+    AUTHORITY_VOLUME, CREDENTIALS_VOLUME, INSTALL_CONTAINER, PROXY_CONTAINER, annotation, env, well_known,
 };
 use orascache_api::template::{Placeholder, Placeholders};
+
+/// A startup probe that gives up earlier is probably not made for a container that pulls inputs.
+const MIN_PULL_SECONDS: i64 = 60;
 
 /// Containers that a message lists.
 const MAX_LISTED: usize = 10;
@@ -71,13 +75,23 @@ pub(crate) fn is_added(name: &str) -> bool {
 
 /// Whether a variable of the container of a step belongs to the agent.
 pub(crate) fn belongs_to_agent(variable: &str) -> bool {
-    matches!(variable, env::POD | env::NAMESPACE | env::JOB | env::INDEX)
+    matches!(variable, env::POD | env::NAMESPACE | env::JOB | env::INDEX | env::INPUT_WAIT_REMAINING)
 }
 
-/// Whether a mount is at the directory of the agent or below it.
-pub(crate) fn is_in_agent_directory(mount: &Json<'_>) -> bool {
+/// Whether the rewriting may add a variable to the container of a step. Users may set those with
+/// authorities themselves, where they are not added.
+pub(crate) fn is_agent_variable(name: &str) -> bool {
+    belongs_to_agent(name) || matches!(name, env::CA_FILE | env::CA_PEM)
+}
+
+/// The directory of the step in which a volume is mounted, with what lies there; `None` for mounts
+/// elsewhere.
+pub(crate) fn reserved_directory(mount: &Json<'_>, step: &Step<'_>) -> Option<(&'static str, &'static str)> {
     let path = mount.member("mountPath").and_then(Json::as_str).unwrap_or_default();
-    path.split('/').find(|part| !part.is_empty()) == AGENT_DIRECTORY.strip_prefix('/')
+    let first = path.split('/').find(|part| !part.is_empty());
+    let agent = (AGENT_DIRECTORY, "the agent lies");
+    let authority = step.authority.map(|_| (AUTHORITY_DIRECTORY, "the certificates lie"));
+    [Some(agent), authority].into_iter().flatten().find(|(ours, _)| first == ours.strip_prefix('/'))
 }
 
 /// Whether the agent already wraps the container's command.
@@ -91,7 +105,8 @@ fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &m
     let name = container.name;
     if container.command().is_empty() {
         findings.refuse(format!(
-            "{path}.containers: {name} has no command, and the entrypoint of its image is not known here: write it as command: [program, argument]"
+            "{path}.containers: {name} has no command, and the entrypoint of its image is not known here: run orascache-agent entrypoint {}, and write what it prints as command: [program, argument]",
+            container.tree.member("image").and_then(Json::as_str).unwrap_or("IMAGE")
         ));
     }
     let os = pod.spec.member_of("os", "name");
@@ -119,20 +134,42 @@ fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &m
     for mount in container.tree.items("volumeMounts") {
         // A mount below the agent's directory would need a folder in a volume that is read-only
         // here.
-        if is_in_agent_directory(mount) {
+        if let Some((directory, what)) = reserved_directory(mount, step) {
             findings.refuse(format!(
-                "{path}.containers: {name} mounts a volume at {AGENT_DIRECTORY}, where the agent lies: choose another mountPath"
+                "{path}.containers: {name} mounts a volume at {directory}, where {what}: choose another mountPath"
             ));
         }
     }
     for variable in container.tree.items("env") {
         if let Some(variable) = variable.name().filter(|name| belongs_to_agent(name)) {
-            findings.refuse(format!(
-                "{path}.containers: {name} sets {variable}, which belongs to the agent: rename the variable"
-            ));
+            refuse_variable(path, name, variable, findings);
         }
     }
+    if step.authority.is_some() {
+        check_volume_name(pod, AUTHORITY_VOLUME, findings);
+    }
     check_placeholders(pod, step.placeholders(), findings);
+}
+
+fn refuse_variable(path: &str, container: &str, variable: &str, findings: &mut Findings) {
+    findings.refuse(format!(
+        "{path}.containers: {container} sets {variable}, which belongs to the agent: rename the variable"
+    ));
+}
+
+/// Refuses a container that already has one of the variables with authorities, where it gets them.
+pub(crate) fn check_network_variables(
+    pod: &Pod<'_>,
+    container: &Container<'_>,
+    network: &Network<'_>,
+    findings: &mut Findings,
+) {
+    let added = network.variables();
+    for variable in container.tree.items("env").iter().filter_map(Json::name) {
+        if is_agent_variable(variable) && added.iter().any(|one| one.name() == Some(variable)) {
+            refuse_variable(pod.source.spec_path(), container.name, variable, findings);
+        }
+    }
 }
 
 /// Refuses a pod in which a container already has the name of an added one.
@@ -239,40 +276,66 @@ fn warn(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &mu
         warn_of_dns(pod, findings);
     }
     let working_dir = container.tree.member("workingDir").and_then(Json::as_str).unwrap_or_default();
-    if !step.inputs.is_empty() && step.input_path.is_none() && working_dir.is_empty() {
+    let has_no_path = step.input_path.is_none() && step.inputs.iter().any(|input| input.path.is_none());
+    if has_no_path && working_dir.is_empty() {
         findings.warn(format!(
             "inputs are pulled into the working directory of the image, which may be the root of the file system, where they can replace programs: write {PREFIX}{}, or {path}.containers: {name} workingDir",
             annotation::INPUT_PATH
         ));
     }
-    let has_probe = |probe| container.tree.member(probe).is_some();
-    if !step.inputs.is_empty() && has_probe("livenessProbe") && !has_probe("startupProbe") {
-        findings.warn(format!(
-            "{path}.containers: {name} has a livenessProbe that runs while inputs are pulled: give it a startupProbe that waits for the command"
-        ));
+    if !step.inputs.is_empty() {
+        warn_of_probes(path, container, step, findings);
     }
     // The API server fills in Always before it asks. Only Jobs and bare pods say otherwise.
     let restart_policy = pod.spec.member("restartPolicy").and_then(Json::as_str).unwrap_or("Always");
-    if pod.source == PodSource::Pod && restart_policy == "Always" && step.output.is_some() {
+    if pod.source == PodSource::Pod && restart_policy == "Always" && !step.outputs.is_empty() {
         findings.warn(format!(
             "{path}.restartPolicy is Always: the command is started again whenever it ends, and every success pushes its output again"
         ));
     }
     if container.security("readOnlyRootFilesystem") == Some(&Json::Bool(true)) {
-        let paths = [
-            (annotation::INPUT_PATH, step.input_path.filter(|_| !step.inputs.is_empty())),
-            (annotation::OUTPUT_PIPE, step.output_pipe),
+        let own_paths = step.inputs.iter().filter_map(|input| {
+            Some((format!("the path of the input \"{}\"", input.input.text()), input.path?.text()))
+        });
+        let others = [
+            (annotation::INPUT_PATH, step.input_path.map(|path| path.text())),
+            (annotation::OUTPUT_PIPE, step.output_pipe.map(|path| path.text())),
         ];
-        for (key, path) in paths {
-            if let Some(path) = path
-                && path.starts_with('/')
-                && !is_writable(container, path)
-            {
+        let others = others.into_iter().filter_map(|(key, path)| Some((format!("{PREFIX}{key}"), path?)));
+        for (what, path) in own_paths.chain(others) {
+            if path.starts_with('/') && !is_writable(container, path) {
                 findings.warn(format!(
-                    "{PREFIX}{key} is {path}, where {name} has no volume and a read-only root file system: mount a volume there"
+                    "{what} is {path}, where {name} has no volume and a read-only root file system: mount a volume there"
                 ));
             }
         }
+    }
+}
+
+/// Warns of probes that end the container while it waits for inputs and pulls them.
+fn warn_of_probes(path: &str, container: &Container<'_>, step: &Step<'_>, findings: &mut Findings) {
+    let name = container.name;
+    let Some(startup) = container.tree.member("startupProbe") else {
+        if container.tree.member("livenessProbe").is_some() {
+            findings.warn(format!(
+                "{path}.containers: {name} has a livenessProbe that runs while inputs are pulled: give it a startupProbe that waits for the command"
+            ));
+        }
+        return;
+    };
+    let number = |field: &str, default: i64| match startup.member(field) {
+        Some(Json::Int(number)) => *number,
+        _ => default,
+    };
+    // The defaults are those of the API server (core/v1 Probe).
+    let tries = number("periodSeconds", 10).saturating_mul(number("failureThreshold", 3));
+    let patience = number("initialDelaySeconds", 0).saturating_add(tries);
+    let wait = step.input_wait.map_or(0, |wait| i64::from(wait.seconds()));
+    if patience < MIN_PULL_SECONDS.saturating_add(wait) {
+        let waits = if wait > 0 { "waited for and pulled" } else { "pulled" };
+        findings.warn(format!(
+            "{path}.containers: {name} has a startupProbe that gives up after {patience} seconds, while inputs may still be {waits}: raise its failureThreshold, so that it lasts longer than that"
+        ));
     }
 }
 

@@ -4,7 +4,6 @@ use crate::findings::Findings;
 use orascache_api::reference::{is_host, names_a_host};
 use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, annotation};
 use orascache_api::template::{InputTemplate, Placeholder, Template, TemplateError};
-use std::net::IpAddr;
 
 /// Reads the input in the annotation `name`.
 pub(crate) fn input<'a>(name: &str, uri: &'a str, findings: &mut Findings) -> Option<InputTemplate<'a>> {
@@ -107,9 +106,9 @@ fn remedy(name: &str, scheme: Option<&str>, host: &str, path: &str) -> String {
 
 /// Whether a host is an address, this machine, or a Service of the cluster.
 fn is_local(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let name = name.trim_matches(['[', ']']);
-    name == "localhost" || name.parse::<IpAddr>().is_ok() || name.contains(".svc") || !name.contains('.')
+    let name = host.split_once(':').map_or(host, |(name, _)| name);
+    let is_address = host.starts_with('[') || name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    is_address || !name.contains('.') || name.split('.').any(|label| label == "svc")
 }
 
 #[cfg(test)]

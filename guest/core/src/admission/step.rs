@@ -164,7 +164,6 @@ pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Finding
     if !has_cache {
         findings.refuse(format!("{PREFIX}{} is missing: name the OrasCache to use", name::CACHE));
     }
-    lists.sort();
     read_inputs(&lists, &mut step, findings);
     read_outputs(&lists, &mut step, findings);
     read_reuse(reuse, &mut step, findings);
@@ -178,30 +177,27 @@ impl<'a> Lists<'a> {
             findings.refuse(format!("{PREFIX}{key} is unknown: {}", suggestion(key)));
             return;
         };
-        self.list(base).push(Numbered { number, key, text: Some(text) });
+        self.insert(base, Numbered { number, key, text: Some(text) });
     }
 
     /// Remembers that an annotation is there, so that nobody is told to write it.
     fn add_refused(&mut self, key: &'a str) {
         if let Some((base, number)) = numbered(key) {
-            self.list(base).push(Numbered { number, key, text: None });
+            self.insert(base, Numbered { number, key, text: None });
         }
     }
 
-    fn list(&mut self, base: &str) -> &mut Vec<Numbered<'a>> {
-        match base {
+    /// Keeps the list in order. Of several annotations with one key, the first one counts, as
+    /// everywhere.
+    fn insert(&mut self, base: &str, one: Numbered<'a>) {
+        let list = match base {
             name::INPUT_URI => &mut self.input_uris,
             name::INPUT_PATH => &mut self.input_paths,
             name::OUTPUT_URI => &mut self.output_uris,
             _ => &mut self.output_paths,
-        }
-    }
-
-    fn sort(&mut self) {
-        for list in
-            [&mut self.input_uris, &mut self.input_paths, &mut self.output_uris, &mut self.output_paths]
-        {
-            list.sort_unstable_by_key(|one| one.number);
+        };
+        if let Err(index) = list.binary_search_by_key(&one.number, |other| other.number) {
+            list.insert(index, one);
         }
     }
 }
@@ -283,9 +279,11 @@ fn read_outputs<'a>(lists: &Lists<'a>, step: &mut Step<'a>, findings: &mut Findi
     if find(&lists.output_paths, None).is_some() && find(&lists.output_uris, None).is_none() {
         findings.warn(format!("{PREFIX}{path} has no effect without {PREFIX}{uri}: nothing is pushed"));
     }
-    let mut texts: Vec<&str> = step.outputs.iter().map(|output| output.output.text()).collect();
-    texts.sort_unstable();
-    if let Some([twice, ..]) = texts.windows(2).find(|pair| pair.first() == pair.last()) {
+    let is_before = |(index, text): &(usize, &str)| {
+        step.outputs.iter().take(*index).any(|other| other.output.text() == *text)
+    };
+    let mut texts = step.outputs.iter().map(|output| output.output.text()).enumerate();
+    if let Some((_, twice)) = texts.find(is_before) {
         findings.refuse(format!(
             "two outputs are pushed to \"{twice}\", where one would replace the other: give each a tag of its own"
         ));

@@ -120,7 +120,8 @@ pub mod env {
     pub const JOB: &str = "ORASCACHE_JOB";
     /// Index of the pod within its Job or StatefulSet, for `{index}`.
     pub const INDEX: &str = "ORASCACHE_INDEX";
-    /// Seconds that are left of the waiting time for inputs: [`super::INPUT_WAIT_REMAINING_ANNOTATION`].
+    /// Seconds that are left of the waiting time for inputs, from the annotation
+    /// [`super::INPUT_WAIT_REMAINING_ANNOTATION`].
     pub const INPUT_WAIT_REMAINING: &str = "ORASCACHE_INPUT_WAIT_REMAINING";
 }
 

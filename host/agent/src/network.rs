@@ -14,8 +14,8 @@ pub struct NetworkArgs {
     /// one.
     #[arg(long, value_name = "FILE", require_equals = true)]
     pub ca_file: Option<PathBuf>,
-    /// Forward proxy for https, as http://host:port, where the environment names none. It is a flag,
-    /// since the command of a step gets the variables of the agent.
+    /// Forward proxy for https, as http://host:port, where the environment names none. It is a
+    /// flag, since the command of a step gets the variables of the agent.
     #[arg(long, value_name = "URL", require_equals = true)]
     pub https_proxy: Option<String>,
     /// Forward proxy for http, where the environment names none.

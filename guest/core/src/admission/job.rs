@@ -3,6 +3,7 @@
 
 use super::patch::Patch;
 use super::step::{self, Step};
+use super::step_warnings;
 use crate::findings::Findings;
 use crate::json::Json;
 use crate::step_annotations::{self, MAX_ANNOTATIONS, Sorted};
@@ -148,7 +149,8 @@ fn copied<'a>(
     step_annotations::of(template).filter(|(name, value)| before.get(name) == Some(*value))
 }
 
-/// The step annotations that the pods of a suspended Job will have once its template has followed it.
+/// The step annotations that the pods of a suspended Job will have once its template has followed
+/// it.
 fn followed<'a>(job: &'a Json<'a>, before: &Sorted<'a>, findings: &mut Findings) -> Json<'a> {
     // What was copied follows the Job, so that it contradicts nothing.
     let own = step_annotations::of(of_template(job)).filter(|(name, value)| before.get(name) != Some(*value));
@@ -186,6 +188,9 @@ pub(crate) fn check(job: &Json<'_>, step: &Step<'_>, findings: &mut Findings) {
         .any(|name| matches!(spec(name), Some(Json::Int(number)) if *number > 1));
     if step.placeholders().contains(Placeholder::Index) && !is_indexed {
         findings.refuse("the placeholder {index} is the number of a pod in an indexed Job: set spec.completionMode to Indexed, or write {pod}".to_owned());
+    }
+    if let Some(spec) = job.member("spec") {
+        step_warnings::warn_of_deadline(spec, "spec", step, findings);
     }
     if !is_indexed && !is_parallel {
         return;

@@ -31,6 +31,7 @@ mod security_cost;
 mod step;
 mod step_container;
 mod step_values;
+mod step_warnings;
 
 use crate::fields;
 use crate::findings::Findings;

@@ -8,8 +8,8 @@ use orascache_api::steps::ANNOTATION_PREFIX as PREFIX;
 /// Keys of one map that are warned of. Who corrects them sees the rest afterwards.
 const MAX_WARNINGS: usize = 5;
 
-/// Warns of the near misses in an object's metadata. `path` is the path of its owner in the reviewed
-/// object, with a final dot, or empty.
+/// Warns of the near misses in an object's metadata. `path` is the path of its owner in the
+/// reviewed object, with a final dot, or empty.
 pub(crate) fn warn(owner: &Json<'_>, path: &str, findings: &mut Findings) {
     let annotations = keys(owner, "annotations").filter(|key| is_meant_for_us(key));
     for key in annotations.take(MAX_WARNINGS) {

@@ -14,8 +14,8 @@ use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, annotation};
 use orascache_api::template::total;
 use orascache_contract::Error;
 
-/// Refuses registries and images that are not allowed, and more inputs than are allowed. The cache's
-/// own registry is always allowed.
+/// Refuses registries and images that are not allowed, and more inputs than are allowed. The
+/// cache's own registry is always allowed.
 pub(crate) fn check_step(settings: &Settings<'_>, step: &Step<'_>, findings: &mut Findings) {
     if let (Some(registry), Some(allowed)) = (&step.registry, &settings.allowed_registries)
         && !allowed.iter().any(|pattern| host_matches(registry.host(), pattern))

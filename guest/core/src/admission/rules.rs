@@ -106,8 +106,8 @@ fn job_created() -> [MatchCondition; 1] {
     [condition("asks-for-a-step", format!("({job}) || ({HAS_TEMPLATE} && {template})"))]
 }
 
-/// Pods that ask for no step, but have a key that may be meant for one. [`super::near_misses`] looks
-/// closer.
+/// Pods that ask for no step, but have a key that may be meant for one. [`super::near_misses`]
+/// looks closer.
 fn pod_misspelt() -> Vec<MatchCondition> {
     vec![
         condition("asks-for-no-step", format!("!({})", asks_for_a_step("object.metadata"))),

@@ -187,8 +187,7 @@ impl<'a> Lists<'a> {
         }
     }
 
-    /// Keeps the list in order. Of several annotations with one key, the first one counts, as
-    /// everywhere.
+    /// Keeps the list in order. JSON may have a key twice: then both count.
     fn insert(&mut self, base: &str, one: Numbered<'a>) {
         let list = match base {
             name::INPUT_URI => &mut self.input_uris,
@@ -196,9 +195,8 @@ impl<'a> Lists<'a> {
             name::OUTPUT_URI => &mut self.output_uris,
             _ => &mut self.output_paths,
         };
-        if let Err(index) = list.binary_search_by_key(&one.number, |other| other.number) {
-            list.insert(index, one);
-        }
+        let index = list.partition_point(|other| other.number <= one.number);
+        list.insert(index, one);
     }
 }
 

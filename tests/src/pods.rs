@@ -75,53 +75,95 @@ fn container(name: String) -> impl Strategy<Value = Value> {
     )
 }
 
-fn annotations(containers: usize) -> impl Strategy<Value = Map<String, Value>> {
-    let uri = || {
-        prop_oneof![
-            Just("flow/words:run-1".to_owned()),
-            Just("{namespace}/x:{pod}".to_owned()),
-            "[a-z]{1,5}/[a-z0-9]{1,5}:[A-Za-z0-9]{1,5}",
-        ]
+fn uri() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("flow/words:run-1".to_owned()),
+        Just("{namespace}/x:{pod}".to_owned()),
+        "[a-z]{1,5}/[a-z0-9]{1,5}:[A-Za-z0-9]{1,5}",
+    ]
+}
+
+/// An input, and its own path.
+fn input() -> impl Strategy<Value = (String, Option<&'static str>)> {
+    let uri = prop_oneof![
+        3 => uri(),
+        1 => (0_u32..20, 0_u32..20).prop_map(|(first, more)| {
+            format!("data/part:{{pod}}-{{{first:03}..{}}}", first + more)
+        }),
+    ];
+    (uri, option::of(Just("/data/{repository}, {tag}")))
+}
+
+/// Annotations that every step with inputs and outputs may have besides, without their prefix.
+fn extras() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
+    let extra = |name: &'static str, values: &'static [&'static str]| {
+        option::of(proptest::sample::select(values).prop_map(move |value| (name, value)))
     };
+    let all = (
+        extra("input-wait", &["30m", "1s"]),
+        extra("input-conflicts", &["refuse", "last-wins"]),
+        extra("registry-ca", &["configmap/lab-ca/ca.crt", "secret/lab-ca/ca.crt"]),
+        extra("reuse", &["true", "false"]),
+        extra("reuse-salt", &["a $(HOME)"]),
+        extra("reuse-files", &["/scripts/run.sh, /x/{namespace}\n/y"]),
+    );
+    all.prop_map(|(a, b, c, d, e, f)| [a, b, c, d, e, f].into_iter().flatten().collect())
+}
+
+fn annotations(containers: usize) -> impl Strategy<Value = Map<String, Value>> {
     (
-        vec(uri(), 0..4),
+        vec(input(), 0..4),
         option::of(uri()),
-        option::of(Just("/data/in")),
+        any::<bool>(),
+        option::of(prop_oneof![Just("/data/in"), Just("/data/{tag}/{pod}")]),
         option::of(Just("/data/log $(HOME)")),
         option::of(prop_oneof![Just("ghcr.io"), Just("http://registry.lab:5000")]),
         option::of(Just("credentials")),
         0..containers,
         option::of(any::<bool>()),
+        extras(),
     )
-        .prop_map(|(inputs, output, input_path, pipe, registry, secret, container, unpack)| {
-            let mut all = Map::new();
-            let mut say = |name: &str, value: &str| {
-                all.insert(format!("{PREFIX}{name}"), json!(value));
-            };
-            say("oras-cache", CACHE);
-            say("container", &format!("c{container}"));
-            for (index, uri) in inputs.iter().enumerate() {
-                say(&format!("input-uri_{}", index * 7), uri);
-            }
-            if let Some(uri) = &output {
-                say("output-uri", uri);
-                say("output-path", "out");
-            }
-            for (name, value) in [
-                ("input-path", input_path),
-                ("output-pipe", pipe),
-                ("registry", registry),
-                ("oras-env", secret),
-            ] {
-                if let Some(value) = value {
+        .prop_map(
+            |(inputs, output, second, input_path, pipe, registry, secret, container, unpack, extras)| {
+                let mut all = Map::new();
+                let mut say = |name: &str, value: &str| {
+                    all.insert(format!("{PREFIX}{name}"), json!(value));
+                };
+                say("oras-cache", CACHE);
+                say("container", &format!("c{container}"));
+                for (index, (uri, path)) in inputs.iter().enumerate() {
+                    say(&format!("input-uri_{}", index * 7), uri);
+                    if let Some(path) = path {
+                        say(&format!("input-path_{}", index * 7), path);
+                    }
+                }
+                for (name, value) in extras {
                     say(name, value);
                 }
-            }
-            if let Some(unpack) = unpack {
-                say("unpack", &unpack.to_string());
-            }
-            all
-        })
+                if second {
+                    say("output-uri_3", "second/output:{pod}");
+                    say("output-path_3", "out/{namespace}, 2");
+                }
+                if let Some(uri) = &output {
+                    say("output-uri", uri);
+                    say("output-path", "out");
+                }
+                for (name, value) in [
+                    ("input-path", input_path),
+                    ("output-pipe", pipe),
+                    ("registry", registry),
+                    ("oras-env", secret),
+                ] {
+                    if let Some(value) = value {
+                        say(name, value);
+                    }
+                }
+                if let Some(unpack) = unpack {
+                    say("unpack", &unpack.to_string());
+                }
+                all
+            },
+        )
 }
 
 /// A pod with step annotations.

@@ -89,7 +89,7 @@ fn undone(mut pod: Value) -> Value {
         if command[0] == "/orascache/orascache-agent" {
             let separator = command.iter().position(|word| word == "--").expect("a separator");
             container["command"] = json!(command[separator + 1..]);
-            retain(&mut container["volumeMounts"], &|name| name != "orascache-agent");
+            retain(&mut container["volumeMounts"], &|name| !name.starts_with("orascache-"));
             retain(&mut container["env"], &|name| !name.starts_with("ORASCACHE_"));
         }
     }

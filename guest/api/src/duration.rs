@@ -33,8 +33,8 @@ impl Duration {
     /// The longest one: seven days.
     pub const MAX: Duration = Duration { seconds: 7 * 24 * 60 * 60 };
 
-    /// Reads whole numbers with the units `d`, `h`, `m` and `s`, each at most once, the longest unit
-    /// first.
+    /// Reads whole numbers with the units `d`, `h`, `m` and `s`, each at most once, the longest
+    /// unit first.
     ///
     /// # Errors
     /// When the text is not like that, or is out of bounds.

@@ -29,8 +29,8 @@ pub struct InputFlag<'a> {
     pub path: Option<InputPathTemplate<'a>>,
 }
 
-/// The value of `--output`: an output, and the file or directory that is pushed, where it has one of
-/// its own.
+/// The value of `--output`: an output, and the file or directory that is pushed, where it has one
+/// of its own.
 ///
 /// ```
 /// use orascache_api::flags::OutputFlag;

@@ -87,6 +87,12 @@ pub const CREDENTIALS_VOLUME: &str = "orascache-credentials";
 /// Directory at which [`CREDENTIALS_VOLUME`] is mounted. Its files are named like [`env::USER`],
 /// [`env::PULL_PASSWORD`] and [`env::PUSH_PASSWORD`].
 pub const CREDENTIALS_DIRECTORY: &str = "/orascache-credentials";
+/// Volume with the certificates of a private registry's authority.
+pub const AUTHORITY_VOLUME: &str = "orascache-ca";
+/// Directory at which [`AUTHORITY_VOLUME`] is mounted.
+pub const AUTHORITY_DIRECTORY: &str = "/orascache-ca";
+/// The file in that directory.
+pub const AUTHORITY_FILE: &str = "ca.pem";
 /// Socket of the credential proxy.
 pub const PROXY_SOCKET: &str = "/orascache/proxy.sock";
 /// Init container that copies the agent.
@@ -114,7 +120,8 @@ pub mod env {
     pub const JOB: &str = "ORASCACHE_JOB";
     /// Index of the pod within its Job or StatefulSet, for `{index}`.
     pub const INDEX: &str = "ORASCACHE_INDEX";
-    /// Seconds that are left of the waiting time for inputs: [`super::INPUT_WAIT_REMAINING_ANNOTATION`].
+    /// Seconds that are left of the waiting time for inputs, from the annotation
+    /// [`super::INPUT_WAIT_REMAINING_ANNOTATION`].
     pub const INPUT_WAIT_REMAINING: &str = "ORASCACHE_INPUT_WAIT_REMAINING";
 }
 

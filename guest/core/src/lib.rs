@@ -26,6 +26,7 @@ mod issue;
 mod issues;
 pub mod json;
 mod kinds;
+mod misspelt;
 mod names;
 mod observed;
 mod primary;

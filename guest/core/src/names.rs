@@ -53,6 +53,17 @@ pub(crate) fn is_label_value(text: &str) -> bool {
         && text.bytes().all(|byte| end(byte) || matches!(byte, b'-' | b'_' | b'.'))
 }
 
+/// Key in the data of a ConfigMap or a Secret (core/v1 ConfigMap, data). It is the name of a file
+/// where it is mounted.
+pub(crate) fn is_data_key(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    !text.is_empty()
+        && text.len() <= MAX_SUBDOMAIN
+        && text.bytes().all(inner)
+        && text != "."
+        && !text.starts_with("..")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +76,7 @@ mod tests {
         for wrong in ["", "/", "a/", "/a", "A/b", "a/b/c", "-a", "a-", "a b", &"b".repeat(64), "a_.b/c"] {
             assert!(!is_key(wrong), "{wrong}");
         }
+        assert!(is_data_key("ca.crt") && is_data_key(".a") && !is_data_key("..a") && !is_data_key(""));
         assert!(is_label_value("") && is_label_value("v1.2_x-3") && !is_label_value(".x"));
     }
 }

@@ -9,7 +9,9 @@ use orascache_api::steps::{ANNOTATION_PREFIX, annotation as name};
 pub(crate) const MAX_ANNOTATIONS: usize = 256;
 
 /// Names and values of the step annotations in a map of annotations.
-pub(crate) fn of<'a>(annotations: Option<&'a Json<'a>>) -> impl Iterator<Item = (&'a str, &'a Json<'a>)> {
+pub(crate) fn of<'a>(
+    annotations: Option<&'a Json<'a>>,
+) -> impl Iterator<Item = (&'a str, &'a Json<'a>)> + Clone {
     let members: &[_] = match annotations {
         Some(Json::Object(members)) => members,
         _ => &[],
@@ -25,14 +27,20 @@ pub(crate) fn of<'a>(annotations: Option<&'a Json<'a>>) -> impl Iterator<Item = 
 #[derive(Debug)]
 pub(crate) struct Sorted<'a>(Vec<(&'a str, &'a Json<'a>)>);
 
-impl<'a> Sorted<'a> {
-    pub(crate) fn of(annotations: Option<&'a Json<'a>>) -> Self {
-        let mut all: Vec<_> = of(annotations).collect();
+impl<'a> FromIterator<(&'a str, &'a Json<'a>)> for Sorted<'a> {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a Json<'a>)>>(annotations: I) -> Self {
+        let mut all: Vec<_> = annotations.into_iter().collect();
         all.sort_by(|(one, _), (other, _)| {
             count_steps(1);
             one.cmp(other)
         });
         Sorted(all)
+    }
+}
+
+impl<'a> Sorted<'a> {
+    pub(crate) fn of(annotations: Option<&'a Json<'a>>) -> Self {
+        of(annotations).collect()
     }
 
     /// The value of a step annotation.
@@ -45,44 +53,59 @@ impl<'a> Sorted<'a> {
     }
 }
 
-/// The place of an input among the inputs: `input-uri` comes first, then `input-uri_N` in numeric
-/// order. `None` for other annotations.
+/// Annotations that may have a number behind them, as in `input-uri_3`.
+pub(crate) const NUMBERED: [&str; 4] =
+    [name::INPUT_URI, name::INPUT_PATH, name::OUTPUT_URI, name::OUTPUT_PATH];
+
+/// The annotation without its number, and the number. `input-uri` has none, and comes before
+/// `input-uri_0`, `input-uri_1` and so on in numeric order. `None` for annotations that have no
+/// numbers.
 ///
 /// A number has one spelling only, so that no two annotations claim the same place.
-pub(crate) fn input_number(annotation: &str) -> Option<Option<u32>> {
-    let rest = annotation.strip_prefix(name::INPUT_URI)?;
+pub(crate) fn numbered(annotation: &str) -> Option<(&'static str, Option<u32>)> {
+    let (base, rest) =
+        NUMBERED.into_iter().find_map(|base| annotation.strip_prefix(base).map(|rest| (base, rest)))?;
     if rest.is_empty() {
-        return Some(None);
+        return Some((base, None));
     }
     let digits = rest.strip_prefix('_')?;
     let is_canonical = digits == "0" || !digits.starts_with('0');
-    (is_canonical && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    let number = (is_canonical && digits.bytes().all(|byte| byte.is_ascii_digit()))
         .then(|| digits.parse().ok())
-        .flatten()
-        .map(Some)
+        .flatten()?;
+    Some((base, Some(number)))
 }
 
-/// Whether the annotation names an input.
-pub(crate) fn is_input(annotation: &str) -> bool {
-    input_number(annotation).is_some()
+/// Whether the annotation is this one, with a number or without.
+pub(crate) fn is_one_of(annotation: &str, base: &str) -> bool {
+    numbered(annotation).is_some_and(|(found, _)| found == base)
 }
+
+/// The annotations of a step, those with a number without it.
+pub(crate) const KNOWN: [&str; 18] = [
+    name::CACHE,
+    name::INPUT_URI,
+    name::INPUT_PATH,
+    name::INPUT_WAIT,
+    name::INPUT_CONFLICTS,
+    name::OUTPUT_URI,
+    name::OUTPUT_PATH,
+    name::OUTPUT_PIPE,
+    name::CONTAINER,
+    name::REGISTRY,
+    name::REGISTRY_CA,
+    name::ORAS_ENV,
+    name::REUSE,
+    name::REUSE_SALT,
+    name::REUSE_FILES,
+    name::UNPACK,
+    name::ORAS_CONTAINER,
+    name::DEBUG,
+];
 
 /// Whether a step can have this annotation.
 pub(crate) fn is_known(annotation: &str) -> bool {
-    let others = [
-        name::CACHE,
-        name::CONTAINER,
-        name::ORAS_ENV,
-        name::INPUT_PATH,
-        name::OUTPUT_PATH,
-        name::OUTPUT_PIPE,
-        name::OUTPUT_URI,
-        name::REGISTRY,
-        name::UNPACK,
-        name::DEBUG,
-        name::ORAS_CONTAINER,
-    ];
-    is_input(annotation) || others.contains(&annotation)
+    numbered(annotation).is_some() || KNOWN.contains(&annotation)
 }
 
 #[cfg(test)]
@@ -90,20 +113,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn inputs_are_numbered_in_one_spelling() {
+    fn annotations_are_numbered_in_one_spelling() {
         for (annotation, wanted) in [
-            ("input-uri", Some(None)),
-            ("input-uri_0", Some(Some(0))),
-            ("input-uri_12", Some(Some(12))),
-            ("input-uri_4294967295", Some(Some(u32::MAX))),
+            ("input-uri", Some(("input-uri", None))),
+            ("input-uri_0", Some(("input-uri", Some(0)))),
+            ("input-path_12", Some(("input-path", Some(12)))),
+            ("output-uri_4294967295", Some(("output-uri", Some(u32::MAX)))),
+            ("output-path_1", Some(("output-path", Some(1)))),
             ("input-uri_4294967296", None),
             ("input-uri_01", None),
             ("input-uri_", None),
             ("input-uri_+1", None),
             ("input-uris", None),
-            ("output-uri", None),
+            ("output-pipe_1", None),
+            ("input-wait", None),
         ] {
-            assert_eq!(input_number(annotation), wanted, "{annotation}");
+            assert_eq!(numbered(annotation), wanted, "{annotation}");
         }
     }
 }

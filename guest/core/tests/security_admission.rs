@@ -7,7 +7,7 @@ mod steps;
 use orascache_contract::Context;
 use orascache_core::admission;
 use serde_json::{Value, json};
-use steps::{pod, refusal, with_credentials};
+use steps::{pod, refusal, review, with_credentials};
 
 #[test]
 fn registries_of_other_namespaces_are_refused_by_every_name() {
@@ -179,4 +179,54 @@ fn other_ephemeral_containers_pass() {
         let old = running("orascache-credentials", &json!([]));
         assert_eq!(refusal_of_update(&old, &running("orascache-credentials", &debugger(addition))), "");
     }
+}
+
+/// Names of the variables of a container, and of the volumes that it mounts.
+fn names(container: &Value, list: &str) -> Vec<String> {
+    let items = container[list].as_array().into_iter().flatten();
+    items.map(|item| item["name"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn only_the_container_that_connects_gets_authorities_and_forward_proxies() {
+    let settings = r#"{"forwardProxy":{"https":"http://proxy.lab:3128","noProxy":[".lab"]},
+        "registryCA":"-----BEGIN CERTIFICATE-----\nMAQBAgME\n-----END CERTIFICATE-----"}"#;
+    let network = [("registry", "harbor.example.org"), ("registry-ca", "secret/lab-ca/ca.crt")];
+    let rewritten = |annotations: &[(&str, &str)]| {
+        let pod = pod(annotations);
+        reviewing::patched(&pod, &review(&pod, settings))
+    };
+
+    let with_credentials = rewritten(&[&network[..], &[("oras-env", "mine")]].concat());
+    let (step, sidecar) =
+        (&with_credentials["spec"]["containers"][0], &with_credentials["spec"]["initContainers"][1]);
+    assert_eq!(
+        (names(step, "env"), names(step, "volumeMounts")),
+        (vec![], vec!["orascache-agent".to_owned()])
+    );
+    assert!(!step["command"].to_string().contains("proxy.lab"), "{step}");
+    let variables = ["HTTPS_PROXY", "NO_PROXY", "ORASCACHE_CA_FILE", "ORASCACHE_CA_PEM"];
+    assert_eq!(names(sidecar, "env"), variables);
+
+    // The command of the step gets the variables of its container, less those of the agent.
+    let without = rewritten(&network);
+    let step = &without["spec"]["containers"][0];
+    assert_eq!(names(step, "env"), ["ORASCACHE_CA_FILE", "ORASCACHE_CA_PEM"]);
+    assert!(step["command"].to_string().contains("--https-proxy=http://proxy.lab:3128"), "{step}");
+
+    // The cache's own registry is in the cluster.
+    let own = rewritten(&[]);
+    assert_eq!(names(&own["spec"]["containers"][0], "env"), Vec::<String>::new());
+    assert!(!own.to_string().contains("proxy.lab") && !own.to_string().contains("CERTIFICATE"), "{own}");
+}
+
+#[test]
+fn refusals_and_warnings_do_not_name_the_secret_of_an_authority() {
+    for value in ["secret/hidden", "secret/hidden/a/b", "hidden"] {
+        let response = review(&pod(&[("registry", "ghcr.io"), ("registry-ca", value)]), "");
+        assert!(!response.is_allowed() && !format!("{response:?}").contains("hidden"), "{response:?}");
+    }
+    let response = review(&pod(&[("registry-ca", "secret/hidden/ca.crt")]), "");
+    assert!(response.is_allowed() && !response.warnings.is_empty());
+    assert!(!format!("{response:?}").contains("hidden"), "{response:?}");
 }

@@ -27,6 +27,13 @@ fn usable_settings_are_accepted() {
         r#"{"allowedImages":[],"operatorNamespace":"ops-1"}"#,
         r#"{"allowedImages":["ghcr.io/oras-project/registry","mirror.lab:5000/","registry:"]}"#,
         r#"{"proxyResources":{"requests":{"cpu":"1m","memory":"1Mi"},"limits":{"cpu":"4","memory":"64Mi"}}}"#,
+        r#"{"forwardProxy":{"https":"http://proxy.lab:3128","http":"https://[fd00::1]:3128/","noProxy":["*",".lab","10.0.0.0/8","[fd00::]/8","a:5000"]}}"#,
+        r#"{"forwardProxy":{}}"#,
+        r#"{"registryCA":"Lab\n-----BEGIN CERTIFICATE-----\nMAQBAgME\n-----END CERTIFICATE-----\n"}"#,
+        r#"{"maximumInputs":10000}"#,
+        r#"{"reuse":"forbidden"}"#,
+        r#"{"reuse":"digests"}"#,
+        r#"{"reuse":"allowed"}"#,
     ] {
         assert_eq!(check_settings(settings), Ok(()), "{settings}");
     }
@@ -39,7 +46,7 @@ fn unusable_settings_are_refused_with_place_and_remedy() {
         ("[]", "settings must be an object, not a list"),
         (
             r#"{"agentimage":"a"}"#,
-            "settings.agentimage is unknown: write agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages or operatorNamespace, or remove it",
+            "settings.agentimage is unknown: write agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages, operatorNamespace, forwardProxy, registryCA, maximumInputs or reuse, or remove it",
         ),
         (r#"{"agentImage":3}"#, "settings.agentImage must be a string, not a number"),
         (
@@ -110,6 +117,48 @@ fn unusable_settings_are_refused_with_place_and_remedy() {
         ),
         (r#"{"clusterDomain":true}"#, "settings.clusterDomain must be a string, not a boolean"),
         (
+            r#"{"requiredAnnotations":[{"annotation":"output-uri"}]}"#,
+            "settings.requiredAnnotations[0].annotation is not an annotation that a step can have: write the whole key, like oras.converged-computing.github.io/output-uri",
+        ),
+        (
+            r#"{"requiredAnnotations":[{"annotation":"oras.converged-computing.io/output-uri"}]}"#,
+            "settings.requiredAnnotations[0].annotation is not an annotation that a step can have",
+        ),
+        (
+            r#"{"forwardProxy":{"ftp":"x"}}"#,
+            "settings.forwardProxy.ftp is unknown: write https, http or noProxy, or remove it",
+        ),
+        (
+            r#"{"forwardProxy":{"https":"proxy.lab:3128"}}"#,
+            "settings.forwardProxy.https is not the address of a proxy: write one like http://proxy.example.org:3128",
+        ),
+        (r#"{"forwardProxy":{"http":"socks5://a:1"}}"#, "settings.forwardProxy.http is not the address"),
+        (
+            r#"{"forwardProxy":{"https":"http://joe:hunter2@proxy.lab:3128"}}"#,
+            "settings.forwardProxy.https holds user or password",
+        ),
+        (
+            r#"{"forwardProxy":{"noProxy":"a,b"}}"#,
+            "settings.forwardProxy.noProxy must be a list, not a string",
+        ),
+        (
+            r#"{"forwardProxy":{"noProxy":["a,b"]}}"#,
+            "settings.forwardProxy.noProxy[0] is not a host, a domain, an address or a network",
+        ),
+        (r#"{"registryCA":["x"]}"#, "settings.registryCA must be a string, not a list"),
+        (
+            r#"{"registryCA":"x"}"#,
+            "settings.registryCA holds no certificate: write it in PEM, which begins with -----BEGIN CERTIFICATE-----",
+        ),
+        (
+            r#"{"registryCA":"-----BEGIN PRIVATE KEY-----\nMAQBAgME\n-----END PRIVATE KEY-----"}"#,
+            "settings.registryCA holds a private key",
+        ),
+        (r#"{"maximumInputs":0}"#, "settings.maximumInputs must be a whole number from 1 to 10000"),
+        (r#"{"maximumInputs":10001}"#, "settings.maximumInputs must be a whole number"),
+        (r#"{"maximumInputs":"5"}"#, "settings.maximumInputs must be a whole number"),
+        (r#"{"reuse":"never"}"#, "settings.reuse is unknown: write allowed, digests or forbidden"),
+        (
             r#"{"proxyResources":{"claims":[]}}"#,
             "settings.proxyResources.claims is unknown: write requests or limits, or remove it",
         ),
@@ -140,7 +189,7 @@ fn all_problems_are_reported_at_once() {
 #[test]
 fn messages_do_not_repeat_strings_that_may_be_passwords() {
     let found = complaint(
-        r#"{"allowedRegistries":["user:Pa55word@ghcr.io"],"allowedAgentImages":["user:Pa55word@ghcr.io/"]}"#,
+        r#"{"allowedRegistries":["user:Pa55word@ghcr.io"],"allowedAgentImages":["user:Pa55word@ghcr.io/"],"forwardProxy":{"https":"http://user:Pa55word@proxy.lab:1","http":"Pa55word"}}"#,
     );
     assert!(!found.contains("Pa55word"), "{found}");
 }

@@ -22,7 +22,9 @@ fn manifest() -> Value {
             format!("{PREFIX}/oras-cache"): "orascache-sample",
             format!("{PREFIX}/oras-env"): "creds",
             format!("{PREFIX}/registry"): "ghcr.io",
+            format!("{PREFIX}/registry-ca"): "configmap/lab-ca/ca.crt",
             format!("{PREFIX}/input-uri"): "a:{pod}",
+            format!("{PREFIX}/input-wait"): "30m",
         }},
         "spec": {
             "restartPolicy": "Never",
@@ -36,10 +38,13 @@ fn manifest() -> Value {
 }
 
 fn live() -> Value {
-    let manifest = manifest();
-    let response = decided(outcome(&manifest, None));
+    rewritten(&manifest())
+}
+
+fn rewritten(manifest: &Value) -> Value {
+    let response = decided(outcome(manifest, None));
     assert!(response.is_allowed(), "{response:?}");
-    patched(&manifest, &response)
+    patched(manifest, &response)
 }
 
 /// The object that the API server stores after an update, and the warnings.
@@ -62,6 +67,22 @@ fn applying_a_pod_again_changes_nothing() {
 fn replacing_a_pod_by_its_manifest_changes_nothing() {
     let live = live();
     assert_eq!(updated(&manifest(), &live), (live.clone(), Vec::new()));
+}
+
+#[test]
+fn the_variables_and_mounts_of_a_step_without_credentials_are_carried_over_too() {
+    let mut manifest = manifest();
+    manifest["metadata"]["annotations"].as_object_mut().unwrap().remove(&format!("{PREFIX}/oras-env"));
+    let live = rewritten(&manifest);
+    let container = &live["spec"]["containers"][0];
+    for name in ["ORASCACHE_POD", "ORASCACHE_INPUT_WAIT_REMAINING", "ORASCACHE_CA_FILE"] {
+        let variables = container["env"].as_array().unwrap();
+        assert!(variables.iter().any(|variable| variable["name"] == name), "{container}");
+    }
+    assert!(
+        container["volumeMounts"].as_array().unwrap().iter().any(|mount| mount["name"] == "orascache-ca")
+    );
+    assert_eq!(updated(&manifest, &live), (live.clone(), Vec::new()));
 }
 
 #[test]
@@ -161,6 +182,24 @@ fn the_template_of_a_suspended_job_follows() {
     let (stored, warnings) = updated(&changed, &live);
     assert_eq!(stored["spec"]["template"]["metadata"]["annotations"], changed["metadata"]["annotations"]);
     assert_eq!(warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_suspended_job_is_not_warned_of_what_is_made_right() {
+    let live = live_job(true);
+    let mut changed = live.clone();
+    changed["metadata"]["annotations"][format!("{PREFIX}/input-uri")] = json!("a:2");
+    let (stored, warnings) = updated(&changed, &live);
+    assert_eq!(stored["spec"]["template"]["metadata"]["annotations"], annotations("a:2"));
+    assert_eq!(warnings, Vec::<String>::new());
+    // An annotation of the template's own still contradicts the Job's.
+    let mut manifest = job(&annotations("a:1"), true);
+    manifest["spec"]["template"]["metadata"] = json!({"annotations": {format!("{PREFIX}/debug"): "true"}});
+    let live = patched(&manifest, &decided(outcome(&manifest, None)));
+    let mut changed = live.clone();
+    changed["metadata"]["annotations"][format!("{PREFIX}/debug")] = json!("false");
+    let (_, warnings) = updated(&changed, &live);
+    assert!(warnings.iter().any(|warning| warning.contains("debug has one value")), "{warnings:?}");
 }
 
 #[test]

@@ -78,6 +78,32 @@ fn created_pods_are_reviewed_if_they_ask_for_a_step() {
 }
 
 #[test]
+fn created_pods_with_a_near_miss_are_warned_of() {
+    let misspelt = conditions("misspelt.pods");
+    let labelled = |labels: Value| with(&without_annotations(), "/metadata", "labels", labels);
+    for near in [
+        pod(json!({"a": "b", "oras.converged-computing.io/input-uri": "x:1"})),
+        pod(json!({"ora.convergd-computing.github.io/x": ""})),
+        pod(json!({"oras-cache": "a"})),
+        pod(json!({"input-uri_1": "a"})),
+        labelled(json!({STEP: "x"})),
+        labelled(json!({"oras-cache": "x"})),
+    ] {
+        assert!(reaches(&misspelt, &near, None), "{near}");
+    }
+    for other in [
+        without_annotations(),
+        pod(json!({})),
+        pod(json!({"example.org/input-uri": ""})),
+        labelled(json!({"app": "oras-cache"})),
+        // Pods that ask for a step are reviewed anyway.
+        pod(json!({STEP: "x:1", "oras.converged-computing.io/input-uri": "x:1"})),
+    ] {
+        assert!(!reaches(&misspelt, &other, None), "{other}");
+    }
+}
+
+#[test]
 fn updated_pods() {
     let updated = conditions("update.pods");
     let old = pod(json!({STEP: "x:1", MARKER: "v1"}));
@@ -138,6 +164,22 @@ fn created_jobs_are_reviewed_if_they_or_their_template_ask_for_a_step() {
     bare["spec"] = json!({});
     assert!(!reaches(&created, &bare, None), "no template");
     assert!(!reaches(&created, &json!({"metadata": {}}), None), "no spec");
+}
+
+#[test]
+fn created_jobs_with_a_near_miss_are_warned_of() {
+    let misspelt = conditions("misspelt.jobs");
+    let near = || Some(json!({"oras.converged-computing.io/oras-cache": "x"}));
+    let labelled = with(&job(None, None), "/spec/template/metadata", "labels", json!({STEP: "x"}));
+    for near in [job(near(), None), job(None, near()), labelled] {
+        assert!(reaches(&misspelt, &near, None), "{near}");
+    }
+    let step = Some(json!({STEP: "x:1"}));
+    for other in
+        [job(None, None), job(step, near()), json!({"metadata": {}}), json!({"metadata": {}, "spec": {}})]
+    {
+        assert!(!reaches(&misspelt, &other, None), "{other}");
+    }
 }
 
 #[test]

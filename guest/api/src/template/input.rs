@@ -35,8 +35,8 @@ impl<'a> InputTemplate<'a> {
         let checked = match &range {
             None => check(text, None)?,
             Some(range) => {
-                // Both ends are right, and the texts between them are neither shorter than the first
-                // nor longer than the last: so they are right too.
+                // Both ends are right, and the texts between them are neither shorter than the
+                // first nor longer than the last: so they are right too.
                 check(text, Some(&range.first()))?;
                 check(text, Some(&range.last()))?
             }
@@ -74,8 +74,8 @@ impl<'a> InputTemplate<'a> {
         self.range.map_or(1, |range| range.count())
     }
 
-    /// The artifacts in the order of the range, with values in place of the placeholders. Values are
-    /// not expanded again. The results need not be references: a value may hold characters that
+    /// The artifacts in the order of the range, with values in place of the placeholders. Values
+    /// are not expanded again. The results need not be references: a value may hold characters that
     /// references cannot.
     ///
     /// Whoever collects them asks for [`InputTemplate::count`] first.

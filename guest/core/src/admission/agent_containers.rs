@@ -1,8 +1,11 @@
 //! How the agent is called: the containers that are added, and the words in front of the command.
 
 use super::agent_resources;
+use super::authority::Authority;
 use super::injection::Injection;
+use super::kubernetes::{escaped, variable};
 use super::pod::{Container, Pod};
+use super::reuse;
 use crate::json::Json;
 use orascache_api::steps::{
     AGENT_DIRECTORY, AGENT_PATH, AGENT_PROGRAM, AGENT_VOLUME, CREDENTIALS_DIRECTORY, CREDENTIALS_VOLUME,
@@ -25,8 +28,7 @@ const CREDENTIALS_MODE: i64 = 0o444;
 /// The default of `terminationMessagePath` (core/v1 Container).
 pub(crate) const DEFAULT_TERMINATION_MESSAGE: &str = "/dev/termination-log";
 
-/// Words of a command, with `$` written so that Kubernetes does not expand it: `$$` stands for `$`
-/// (core/v1 Container, command).
+/// Words of a command, with `$` written so that Kubernetes does not expand it.
 struct Words<'a>(Vec<Json<'a>>);
 
 impl<'a> Words<'a> {
@@ -35,7 +37,7 @@ impl<'a> Words<'a> {
     }
 
     fn flag(&mut self, name: &str, value: &str) {
-        self.0.push(format!("--{name}={value}").replace('$', "$$").into());
+        self.0.push(escaped(&format!("--{name}={value}")).into());
     }
 
     fn flag_if(&mut self, name: &str, value: Option<&str>) {
@@ -50,14 +52,32 @@ pub(crate) fn exec_words<'a>(injection: &Injection<'_>) -> Vec<Json<'a>> {
     let step = injection.step;
     let mut words = Words::new(&[AGENT_PATH, "exec"]);
     words.flag("registry", &injection.endpoint.to_string());
-    words.flag_if("proxy", injection.credentials.map(|_| PROXY_SOCKET));
-    for input in &step.inputs {
-        words.flag("input", input.text());
+    match injection.credentials {
+        Some(_) => words.flag("proxy", PROXY_SOCKET),
+        None => {
+            for (name, value) in injection.network.proxies() {
+                words.flag(&format!("{name}-proxy"), &value);
+            }
+        }
     }
-    words.flag_if("input-path", step.input_path.filter(|_| !step.inputs.is_empty()));
-    words.flag_if("output", step.output.map(|output| output.text()));
-    words.flag_if("output-path", step.output_path.filter(|_| step.output.is_some()));
-    words.flag_if("output-pipe", step.output_pipe);
+    for input in &step.inputs {
+        words.flag("input", &input.to_string());
+    }
+    words.flag_if("input-path", step.input_path.map(|path| path.text()));
+    words.flag_if("input-wait", step.input_wait.map(|wait| wait.seconds().to_string()).as_deref());
+    words.flag_if("input-conflicts", step.last_input_wins.then_some("last-wins"));
+    for output in &step.outputs {
+        words.flag("output", &output.to_string());
+    }
+    words.flag_if("output-path", step.output_path.map(|path| path.text()));
+    words.flag_if("output-pipe", step.output_pipe.map(|path| path.text()));
+    if let Some(reuse) = &step.reuse {
+        words.flag("reuse", "true");
+        words.flag_if("reuse-salt", reuse.salt);
+        for file in &reuse.files {
+            words.flag("reuse-file", file.text());
+        }
+    }
     words.flag_if("unpack", (!step.unpack).then_some("false"));
     words.flag_if("debug", step.debug.then_some("true"));
     words.0
@@ -71,10 +91,23 @@ pub(crate) fn container_words<'a>(container: &Container<'_>) -> Vec<Json<'a>> {
     words.0
 }
 
+/// The flags that describe the container to a step that may be reused. They follow
+/// [`container_words`].
+pub(crate) fn reuse_words<'a>(container: &Container<'_>, injection: &Injection<'_>) -> Vec<Json<'a>> {
+    let mut words = Words::new(&[]);
+    if injection.step.reuse.is_some() {
+        for (name, value) in reuse::flags(container) {
+            words.flag(name, &value);
+        }
+    }
+    words.0
+}
+
 /// The wrapped command: the agent, its flags, and the original words behind `--`.
 pub(crate) fn exec_command<'a>(container: &Container<'a>, injection: &Injection<'_>) -> Json<'a> {
     let mut words = exec_words(injection);
     words.extend(container_words(container));
+    words.extend(reuse_words(container, injection));
     words.push("--".into());
     words.extend(container.command().iter().cloned());
     Json::Array(words)
@@ -96,7 +129,7 @@ pub(crate) fn install_container<'a>(
         env: None,
         resources,
         user: user(pod, container).or(is_foreign_image.then_some(USER)),
-        mounts: vec![agent_mount()],
+        mounts: vec![agent_mount(false)],
     }
     .into_json(injection)
 }
@@ -109,9 +142,12 @@ pub(crate) fn proxy_words<'a>(injection: &Injection<'_>) -> Vec<Json<'a>> {
     words.flag("socket", PROXY_SOCKET);
     words.flag("credentials", CREDENTIALS_DIRECTORY);
     for input in &step.inputs {
-        words.flag("pull", input.text());
+        words.flag("pull", input.input.text());
     }
-    words.flag_if("push", step.output.map(|output| output.text()));
+    for output in &step.outputs {
+        words.flag("push", output.output.text());
+    }
+    words.flag_if("reuse", step.reuse.is_some().then_some("true"));
     words.0
 }
 
@@ -121,21 +157,34 @@ pub(crate) fn proxy_container<'a>(
     pod: &Pod<'a>,
     container: &Container<'a>,
     injection: &Injection<'a>,
-    variables: &[Json<'a>],
+    placeholders: Vec<Json<'a>>,
 ) -> Json<'a> {
     let credentials = Json::object([
         ("name", Some(CREDENTIALS_VOLUME.into())),
         ("mountPath", Some(CREDENTIALS_DIRECTORY.into())),
         ("readOnly", Some(true.into())),
     ]);
+    let network = &injection.network;
+    let mut variables = placeholders;
+    for (name, value) in network.proxies() {
+        let name = match name {
+            "https" => "HTTPS_PROXY",
+            "http" => "HTTP_PROXY",
+            _ => "NO_PROXY",
+        };
+        variables.push(variable(name, escaped(&value).into()));
+    }
+    variables.extend(network.variables());
+    let mut mounts = vec![agent_mount(false), credentials];
+    mounts.extend(network.authority.map(|_| Authority::mount()));
     Added {
         name: PROXY_CONTAINER,
         words: proxy_words(injection),
         restart_policy: Some("Always"),
-        env: (!variables.is_empty()).then(|| variables.to_vec()),
-        resources: agent_resources::of_proxy(pod, container, &injection.proxy),
+        env: (!variables.is_empty()).then_some(variables),
+        resources: agent_resources::of_proxy(pod, container, &injection.proxy_resources),
         user: Some(proxy_user(pod)),
-        mounts: vec![agent_mount(), credentials],
+        mounts,
     }
     .into_json(injection)
 }
@@ -146,7 +195,7 @@ pub(crate) fn credentials_volume<'a>(injection: &Injection<'a>, secret: &'a str)
     let step = injection.step;
     // A missing key stops the pod before the command runs. Artifacts can often be pulled without a
     // password.
-    let required = [(env::USER, true), (env::PUSH_PASSWORD, step.output.is_some())];
+    let required = [(env::USER, true), (env::PUSH_PASSWORD, !step.outputs.is_empty())];
     let optional = [(env::PULL_PASSWORD, !step.inputs.is_empty())];
     let sources = [source(secret, &required, false), source(secret, &optional, true)];
     let projected = Json::object([
@@ -170,8 +219,12 @@ fn source<'a>(secret: &'a str, keys: &[(&'static str, bool)], is_optional: bool)
 }
 
 /// The volume with the agent and the socket of the proxy.
-fn agent_mount<'a>() -> Json<'a> {
-    Json::object([("name", Some(AGENT_VOLUME.into())), ("mountPath", Some(AGENT_DIRECTORY.into()))])
+pub(crate) fn agent_mount<'a>(is_read_only: bool) -> Json<'a> {
+    Json::object([
+        ("name", Some(AGENT_VOLUME.into())),
+        ("mountPath", Some(AGENT_DIRECTORY.into())),
+        ("readOnly", is_read_only.then_some(true.into())),
+    ])
 }
 
 /// An added container.

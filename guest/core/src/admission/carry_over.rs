@@ -11,8 +11,8 @@ use crate::json::Json;
 use crate::settings::Settings;
 use crate::step_annotations;
 use orascache_api::steps::{
-    AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, CREDENTIALS_VOLUME, INJECTED_ANNOTATION, INSTALL_CONTAINER,
-    PROXY_CONTAINER,
+    AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, AUTHORITY_VOLUME, CREDENTIALS_VOLUME, INJECTED_ANNOTATION,
+    INSTALL_CONTAINER, PROXY_CONTAINER,
 };
 
 /// Refuses an update that gives an added container an image that is not allowed: images are almost
@@ -43,7 +43,7 @@ pub(crate) fn patch<'a>(new: &Pod<'a>, old: &Pod<'a>, findings: &mut Findings) -
         let has_annotations = new.annotations().is_some();
         patch.set("/metadata/annotations", has_annotations, INJECTED_ANNOTATION, marker.into());
     }
-    let is_our_volume = |name: &str| name == AGENT_VOLUME || name == CREDENTIALS_VOLUME;
+    let is_our_volume = |name: &str| matches!(name, AGENT_VOLUME | CREDENTIALS_VOLUME | AUTHORITY_VOLUME);
     restore("/spec", (old.spec, new.spec), "volumes", &is_our_volume, &mut patch);
     restore("/spec", (old.spec, new.spec), "initContainers", &step_container::is_added, &mut patch);
     let new_containers = new.containers_by_name();
@@ -62,8 +62,9 @@ pub(crate) fn patch<'a>(new: &Pod<'a>, old: &Pod<'a>, findings: &mut Findings) -
 
 fn carry_container<'a>(new: &Container<'a>, old: &Container<'a>, patch: &mut Patch<'a>) {
     let path = format!("/spec/containers/{}", new.index);
-    restore(&path, (old.tree, new.tree), "env", &step_container::belongs_to_agent, patch);
-    restore(&path, (old.tree, new.tree), "volumeMounts", &|name| name == AGENT_VOLUME, patch);
+    restore(&path, (old.tree, new.tree), "env", &step_container::is_agent_variable, patch);
+    let is_our_mount = |name: &str| matches!(name, AGENT_VOLUME | AUTHORITY_VOLUME);
+    restore(&path, (old.tree, new.tree), "volumeMounts", &is_our_mount, patch);
     // A command that is neither the wrapped nor the original one is a change, which the API server
     // refuses.
     let separator = old.command().iter().position(|word| word.as_str() == Some("--"));

@@ -9,6 +9,7 @@ use super::injection::Injection;
 use super::parts::Parts;
 use super::pod::{Container, Pod};
 use super::policy;
+use super::reuse;
 use super::same_part;
 use super::step_container::{self, is_wrapped};
 use crate::findings::Findings;
@@ -88,7 +89,7 @@ pub(crate) fn check(
     let words = agent_containers::exec_words(injection);
     let before = findings.problems.len();
     for container in wrapped {
-        check_step(container, &words, &parts, findings);
+        check_step(container, &words, &parts, injection, findings);
         // A pod has one step. Sentences about many containers help nobody.
         if findings.problems.len() > before {
             break;
@@ -159,12 +160,19 @@ fn is_leftover_proxy(container: &Container<'_>, injection: &Injection<'_>) -> bo
 
 /// Checks what was added to the container of the step: the words in front of its command, the mount
 /// of the agent, and variables. Everything else belongs to the user.
-fn check_step(container: &Container<'_>, words: &[Json<'_>], parts: &Parts<'_>, findings: &mut Findings) {
+fn check_step(
+    container: &Container<'_>,
+    words: &[Json<'_>],
+    parts: &Parts<'_>,
+    injection: &Injection<'_>,
+    findings: &mut Findings,
+) {
     let name = container.name;
     let end = container.command().iter().position(|word| word.as_str() == Some("--"));
     let of_agent = end.and_then(|end| container.command().get(..end)).unwrap_or_default();
     let is_made = of_agent.split_at_checked(words.len()).is_some_and(|(general, own)| {
-        general == words && own == agent_containers::container_words(container)
+        let own = own.iter().filter(|word| !describes_container(word));
+        general == words && own.eq(&agent_containers::container_words(container))
     });
     if !is_made {
         refuse(&format!("the command of container {name} is not what the annotations ask for"), findings);
@@ -176,6 +184,16 @@ fn check_step(container: &Container<'_>, words: &[Json<'_>], parts: &Parts<'_>, 
             refuse_difference(&format!("container {name}"), &format!("{list}{place}"), findings);
         }
     };
-    check("volumeMounts", &parts.mounts, &|mount| !step_container::is_in_agent_directory(mount));
+    check("volumeMounts", &parts.mounts, &|mount| {
+        step_container::reserved_directory(mount, injection.step).is_none()
+    });
     check("env", &parts.variables, &|variable| !is_reserved(variable));
+}
+
+/// Whether a flag describes the container to a step that may be reused. Other webhooks change what
+/// it describes: they replace images and add variables. These flags decide about nothing but the
+/// key of the step.
+fn describes_container(word: &Json<'_>) -> bool {
+    let flag = word.as_str().and_then(|word| word.strip_prefix("--")?.split_once('='));
+    flag.is_some_and(|(name, _)| reuse::CONTAINER_FLAGS.contains(&name))
 }

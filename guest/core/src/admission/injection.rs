@@ -1,6 +1,7 @@
 //! Everything that the injected parts of a pod are made from: the step, and the values that the
 //! cache and the settings provide where annotations give none.
 
+use super::network::Network;
 use super::step::Step;
 use crate::settings::ProxyResources;
 use orascache_api::endpoint::Endpoint;
@@ -16,5 +17,7 @@ pub(crate) struct Injection<'a> {
     /// Image that carries the agent.
     pub(crate) image: &'a str,
     /// CPU and memory of the credential proxy.
-    pub(crate) proxy: ProxyResources<'a>,
+    pub(crate) proxy_resources: ProxyResources<'a>,
+    /// How the registry is reached.
+    pub(crate) network: Network<'a>,
 }

@@ -3,11 +3,12 @@
 
 use super::patch::Patch;
 use super::step::{self, Step};
+use super::step_warnings;
 use crate::findings::Findings;
 use crate::json::Json;
 use crate::step_annotations::{self, MAX_ANNOTATIONS, Sorted};
 use orascache_api::steps::ANNOTATION_PREFIX as PREFIX;
-use orascache_api::template::Placeholder;
+use orascache_api::template::{Placeholder, Template};
 use std::borrow::Cow;
 
 const TEMPLATE_METADATA: &str = "/spec/template/metadata";
@@ -39,12 +40,21 @@ pub(crate) fn of_pods<'a>(job: &'a Json<'a>, findings: &mut Findings) -> Json<'a
         let longer = if number(own) > number(template) { own } else { template };
         return longer.cloned().unwrap_or(Json::Null);
     }
+    merged(step_annotations::of(template), own, findings)
+}
+
+/// Step annotations of a template, and those of the Job that it lacks.
+fn merged<'a>(
+    template: impl Iterator<Item = (&'a str, &'a Json<'a>)> + Clone,
+    own: Option<&'a Json<'a>>,
+    findings: &mut Findings,
+) -> Json<'a> {
     let mut all: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
     let mut keep = |name: &str, value: &Json<'a>| all.push((full_key(name).into(), value.clone()));
-    for (name, value) in step_annotations::of(template) {
+    for (name, value) in template.clone() {
         keep(name, value);
     }
-    let template = Sorted::of(template);
+    let template: Sorted<'_> = template.collect();
     for (name, value) in step_annotations::of(own) {
         match template.get(name) {
             None => keep(name, value),
@@ -106,7 +116,7 @@ pub(crate) fn carry_over<'a>(job: &'a Json<'a>, old: &'a Json<'a>, findings: &mu
     if may_change_template(old) {
         // Nothing is refused on an update. Warnings say why the Job's pods will be refused.
         let mut later = Findings::default();
-        let annotations = of_pods(job, &mut later);
+        let annotations = followed(job, &before, &mut later);
         if step_annotations::of(Some(&annotations)).next().is_some() {
             step::read(Some(&annotations), &mut later);
         }
@@ -137,6 +147,14 @@ fn copied<'a>(
     template: Option<&'a Json<'a>>,
 ) -> impl Iterator<Item = (&'a str, &'a Json<'a>)> {
     step_annotations::of(template).filter(|(name, value)| before.get(name) == Some(*value))
+}
+
+/// The step annotations that the pods of a suspended Job will have once its template has followed
+/// it.
+fn followed<'a>(job: &'a Json<'a>, before: &Sorted<'a>, findings: &mut Findings) -> Json<'a> {
+    // What was copied follows the Job, so that it contradicts nothing.
+    let own = step_annotations::of(of_template(job)).filter(|(name, value)| before.get(name) != Some(*value));
+    merged(own, of_job(job), findings)
 }
 
 /// The annotations that were copied to the template follow the Job's. The template's own stay.
@@ -171,11 +189,17 @@ pub(crate) fn check(job: &Json<'_>, step: &Step<'_>, findings: &mut Findings) {
     if step.placeholders().contains(Placeholder::Index) && !is_indexed {
         findings.refuse("the placeholder {index} is the number of a pod in an indexed Job: set spec.completionMode to Indexed, or write {pod}".to_owned());
     }
-    let Some(output) = step.output else { return };
-    let placeholders = output.placeholders();
-    let differs = placeholders.contains(Placeholder::Index) || placeholders.contains(Placeholder::Pod);
-    if !differs && (is_indexed || is_parallel) {
-        let wanted = if is_indexed { "{index}" } else { "{pod}" };
+    if let Some(spec) = job.member("spec") {
+        step_warnings::warn_of_deadline(spec, "spec", step, findings);
+    }
+    if !is_indexed && !is_parallel {
+        return;
+    }
+    let differs = |output: &Template<'_>| {
+        [Placeholder::Index, Placeholder::Pod].into_iter().any(|one| output.placeholders().contains(one))
+    };
+    let wanted = if is_indexed { "{index}" } else { "{pod}" };
+    for output in step.outputs.iter().map(|output| output.output).filter(|output| !differs(output)) {
         findings.warn(format!(
             "every pod of this Job pushes to {} and the last one wins: write {wanted} into the URI",
             output.text()

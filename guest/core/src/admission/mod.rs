@@ -4,6 +4,7 @@
 mod agent_containers;
 mod agent_resources;
 mod artifact;
+mod authority;
 mod cache;
 mod cache_lookup;
 mod carry_over;
@@ -14,17 +15,23 @@ mod injected;
 mod injection;
 mod job;
 mod known;
+mod kubernetes;
+mod near_misses;
+mod network;
 mod parts;
 mod patch;
 mod pod;
 mod policy;
 mod request;
+mod reuse;
 mod rules;
 mod same_part;
 #[cfg(test)]
 mod security_cost;
 mod step;
 mod step_container;
+mod step_values;
+mod step_warnings;
 
 use crate::fields;
 use crate::findings::Findings;
@@ -34,12 +41,13 @@ use cache_lookup::Found;
 use injected::Injected;
 use injection::Injection;
 use known::Known;
+use network::Network;
 use orascache_api::endpoint::Endpoint;
 use orascache_api::names::KIND;
 use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, annotation};
 use orascache_contract::{Context, Error, Needs, ObjectRef, Outcome, Refusal, Response, Verdict};
 use patch::Patch;
-use pod::{Pod, PodSource};
+use pod::{Container, Pod, PodSource};
 use request::{Operation, Request, Subject};
 pub(crate) use rules::rules;
 use step::Step;
@@ -164,6 +172,7 @@ fn create_pod(
     findings: &mut Findings,
 ) -> Result<Decision, Error> {
     let Some(object) = request.object else { return Ok(Decision::default()) };
+    near_misses::warn(object, "", findings);
     let annotations = object.member_of("metadata", "annotations");
     if step_annotations::of(annotations).next().is_none() {
         return Ok(Decision::default());
@@ -182,6 +191,9 @@ fn create_pod(
     };
     let namespace = request.namespace;
     policy::check_step(settings, &step, findings);
+    if let Some(container) = container {
+        reuse::check(&pod, container, &step, settings, findings);
+    }
     foreign_caches::check(settings, &step, &pod, namespace, findings);
     let needs_namespace = policy::check_required(settings, &[annotations], known, namespace, findings)?;
     if step.cache.is_empty() || !findings.problems.is_empty() {
@@ -220,7 +232,8 @@ fn create_pod(
         },
         credentials,
         image: step.image.unwrap_or(settings.agent_image),
-        proxy: settings.proxy,
+        proxy_resources: settings.proxy_resources,
+        network: Network::of(&step, settings),
     };
     if injected != Injected::No {
         // The author of the original pod has already got the warnings about its annotations.
@@ -228,10 +241,8 @@ fn create_pod(
         injected::check(&pod, &injection, settings, injected, findings);
         return Ok(Decision::default());
     }
-    if credentials.is_some() {
-        step_container::check_proxy_names(&pod, findings);
-    }
     let Some(container) = container else { return Ok(Decision::default()) };
+    check_connection(&pod, container, credentials, &injection.network, findings);
     Ok(Decision::patch(inject::patch(&pod, container, &injection), "injected"))
 }
 
@@ -261,6 +272,10 @@ fn create_job(
     findings: &mut Findings,
 ) -> Result<Decision, Error> {
     let Some(job) = request.object else { return Ok(Decision::default()) };
+    near_misses::warn(job, "", findings);
+    if let Some(template) = job.member_of("spec", "template") {
+        near_misses::warn(template, "spec.template.", findings);
+    }
     let annotations = job::of_pods(job, findings);
     if step_annotations::of(Some(&annotations)).next().is_none() {
         return Ok(Decision::default());
@@ -278,7 +293,10 @@ fn create_job(
         warn_idle(findings);
         return Ok(Decision::default());
     }
-    step_container::prepare(&pod, &step, findings);
+    let container = step_container::prepare(&pod, &step, findings);
+    if let Some(container) = container {
+        reuse::check(&pod, container, &step, settings, findings);
+    }
     job::check(job, &step, findings);
     let namespace = request.namespace;
     policy::check_step(settings, &step, findings);
@@ -297,8 +315,9 @@ fn create_job(
     match found {
         Found::Need => return Ok(Decision::default()),
         Found::Cache(cache) => {
-            if cache_lookup::check(&pod, &step, cache, settings, findings).is_some() {
-                step_container::check_proxy_names(&pod, findings);
+            let credentials = cache_lookup::check(&pod, &step, cache, settings, findings);
+            if let Some(container) = container {
+                check_connection(&pod, container, credentials, &Network::of(&step, settings), findings);
             }
         }
         Found::Unusable(why) => findings.warn(why),
@@ -317,6 +336,21 @@ fn update_job(request: &Request<'_>, findings: &mut Findings) -> Decision {
             Decision::patch(job::carry_over(new, old, findings), "annotations carried over")
         }
         _ => Decision::default(),
+    }
+}
+
+/// Refuses names in the pod that the container which connects to the registry needs.
+fn check_connection(
+    pod: &Pod<'_>,
+    container: &Container<'_>,
+    credentials: Option<&str>,
+    network: &Network<'_>,
+    findings: &mut Findings,
+) {
+    if credentials.is_some() {
+        step_container::check_proxy_names(pod, findings);
+    } else {
+        step_container::check_network_variables(pod, container, network, findings);
     }
 }
 

@@ -1,14 +1,14 @@
 //! The parts that the rewriting adds to a pod. The patch of a new pod contains them, and a pod that
 //! was rewritten before is compared with them.
 
-use super::agent_containers::{credentials_volume, install_container, proxy_container};
+use super::agent_containers::{agent_mount, credentials_volume, install_container, proxy_container};
+use super::authority::Authority;
 use super::injection::Injection;
 use super::pod::{Container, Pod};
-use super::step::Step;
 use super::step_container;
 use crate::json::Json;
-use orascache_api::steps::{AGENT_DIRECTORY, AGENT_VOLUME, well_known};
-use orascache_api::template::Placeholder;
+use orascache_api::steps::{AGENT_VOLUME, INPUT_WAIT_REMAINING_ANNOTATION, env, well_known};
+use orascache_api::template::{Placeholder, Placeholders};
 
 /// Everything that is added, but the words in front of the command.
 #[derive(Debug)]
@@ -25,27 +25,30 @@ pub(crate) struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// The parts for one container of a pod.
     pub(crate) fn of(pod: &Pod<'a>, container: &Container<'a>, injection: &Injection<'a>) -> Self {
+        let (step, network) = (injection.step, &injection.network);
         let agent = Json::object([
             ("name", Some(AGENT_VOLUME.into())),
             ("emptyDir", Some(Json::object([("sizeLimit", Some("64Mi".into()))]))),
         ]);
-        let mount = Json::object([
-            ("name", Some(AGENT_VOLUME.into())),
-            ("mountPath", Some(AGENT_DIRECTORY.into())),
-            ("readOnly", Some(true.into())),
-        ]);
-        let variables = variables(pod, injection.step);
         let mut parts = Parts {
             volumes: vec![agent],
             init_containers: vec![install_container(pod, container, injection)],
-            mounts: vec![mount],
-            variables: Vec::new(),
+            mounts: vec![agent_mount(true)],
+            variables: placeholders(pod, step.placeholders()),
         };
+        parts.variables.extend(step.input_wait.map(|_| {
+            let annotation = format!("metadata.annotations['{INPUT_WAIT_REMAINING_ANNOTATION}']");
+            field(env::INPUT_WAIT_REMAINING, annotation)
+        }));
         if let Some(secret) = injection.credentials {
             parts.volumes.push(credentials_volume(injection, secret));
-            parts.init_containers.push(proxy_container(pod, container, injection, &variables));
+            let placeholders = placeholders(pod, step.placeholders_of_uris());
+            parts.init_containers.push(proxy_container(pod, container, injection, placeholders));
+        } else {
+            parts.variables.extend(network.variables());
+            parts.mounts.extend(network.authority.map(|_| Authority::mount()));
         }
-        parts.variables = variables;
+        parts.volumes.extend(network.authority.map(|authority| authority.volume()));
         parts
     }
 
@@ -58,8 +61,7 @@ impl<'a> Parts<'a> {
 /// Variables from the downward API for those placeholders that occur. A new pod has the labels that
 /// they need, or is refused. A copy of a rewritten pod may have lost them: `kubectl debug` removes
 /// labels, and keeps annotations.
-fn variables<'a>(pod: &Pod<'_>, step: &Step<'_>) -> Vec<Json<'a>> {
-    let wanted = step.placeholders();
+fn placeholders<'a>(pod: &Pod<'_>, wanted: Placeholders) -> Vec<Json<'a>> {
     [Placeholder::Pod, Placeholder::Namespace, Placeholder::Job, Placeholder::Index]
         .into_iter()
         .filter(|placeholder| wanted.contains(*placeholder))
@@ -76,11 +78,16 @@ fn variables<'a>(pod: &Pod<'_>, step: &Step<'_>) -> Vec<Json<'a>> {
                     step_container::index_field(pod).unwrap_or(("metadata.labels", well_known::POD_INDEX)),
                 ),
             };
-            let field = Json::object([("fieldPath", Some(path.into()))]);
-            Json::object([
-                ("name", Some(placeholder.variable().into())),
-                ("valueFrom", Some(Json::object([("fieldRef", Some(field))]))),
-            ])
+            field(placeholder.variable(), path)
         })
         .collect()
+}
+
+/// A variable with the value of a field of the pod.
+fn field<'a>(name: &'static str, path: String) -> Json<'a> {
+    let field = Json::object([("fieldPath", Some(path.into()))]);
+    Json::object([
+        ("name", Some(name.into())),
+        ("valueFrom", Some(Json::object([("fieldRef", Some(field))]))),
+    ])
 }

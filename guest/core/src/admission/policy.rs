@@ -11,9 +11,11 @@ use crate::settings::{ImagePattern, PLAIN_HTTP, RequiredAnnotation, Settings};
 use crate::step_annotations;
 use orascache_api::endpoint::Endpoint;
 use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, annotation};
+use orascache_api::template::total;
 use orascache_contract::Error;
 
-/// Refuses registries and images that are not allowed. The cache's own registry is always allowed.
+/// Refuses registries and images that are not allowed, and more inputs than are allowed. The
+/// cache's own registry is always allowed.
 pub(crate) fn check_step(settings: &Settings<'_>, step: &Step<'_>, findings: &mut Findings) {
     if let (Some(registry), Some(allowed)) = (&step.registry, &settings.allowed_registries)
         && !allowed.iter().any(|pattern| host_matches(registry.host(), pattern))
@@ -25,6 +27,12 @@ pub(crate) fn check_step(settings: &Settings<'_>, step: &Step<'_>, findings: &mu
     {
         let allowed: Vec<&str> = allowed.iter().map(ImagePattern::as_str).collect();
         refuse_value(annotation::ORAS_CONTAINER, image, &allowed, findings);
+    }
+    let (number, maximum) = (total(step.inputs.iter().map(|input| &input.input)), settings.maximum_inputs);
+    if number > maximum {
+        findings.refuse(format!(
+            "the inputs are {number} artifacts together, and a step may pull {maximum}: push fewer artifacts with more files each, or ask the administrator for a greater maximumInputs"
+        ));
     }
 }
 
@@ -147,18 +155,19 @@ pub(crate) fn check_cache(
     }
 }
 
-/// Whether one of these maps has an annotation. For `input-uri`, any number of input counts.
+/// Whether one of these maps has an annotation. For `input-uri` and `output-uri`, one with a number
+/// counts too.
 fn has(annotations: &[Option<&Json<'_>>], key: &str) -> bool {
     annotations.iter().any(|annotations| is_in(*annotations, key))
 }
 
 fn is_in(annotations: Option<&Json<'_>>, key: &str) -> bool {
     let is_set = |value: Option<&Json<'_>>| value.and_then(Json::as_str).is_some_and(|text| !text.is_empty());
-    let is_input_uri = key.strip_prefix(PREFIX) == Some(annotation::INPUT_URI);
+    let name = key.strip_prefix(PREFIX).unwrap_or_default();
     is_set(annotations.and_then(|annotations| annotations.get(key)))
-        || (is_input_uri
+        || (matches!(name, annotation::INPUT_URI | annotation::OUTPUT_URI)
             && step_annotations::of(annotations)
-                .any(|(name, value)| step_annotations::is_input(name) && is_set(Some(value))))
+                .any(|(other, value)| step_annotations::is_one_of(other, name) && is_set(Some(value))))
 }
 
 /// Whether a host is allowed by a pattern of the setting `allowedRegistries`, with or without TLS.

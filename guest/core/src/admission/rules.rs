@@ -5,9 +5,14 @@
 //! evaluate as a failure of the webhook, and that must not refuse a pod.
 
 use crate::kinds::ORAS_CACHE;
+use crate::misspelt::PARTS;
 use orascache_api::names::{GROUP, PLURAL, VERSION};
-use orascache_api::steps::{ANNOTATION_PREFIX, CREDENTIALS_VOLUME, INJECTED_ANNOTATION};
+use orascache_api::steps::{ANNOTATION_PREFIX, CREDENTIALS_VOLUME, INJECTED_ANNOTATION, annotation};
 use orascache_contract::{AdmissionRule, FailurePolicy, MatchCondition, Operation};
+
+/// Whether a Job has a template with metadata.
+const HAS_TEMPLATE: &str =
+    "has(object.spec) && has(object.spec.template) && has(object.spec.template.metadata)";
 
 /// The requests that [`super::review`] decides about.
 ///
@@ -34,6 +39,13 @@ pub(crate) fn rules() -> Vec<AdmissionRule> {
         resources: vec!["jobs".to_owned()],
         ..pods(name, operation, on_failure, conditions)
     };
+    let warned = |rule: AdmissionRule| AdmissionRule {
+        mutating: false,
+        // Nothing is refused and nothing is changed.
+        on_failure: FailurePolicy::Ignore,
+        reinvoke: false,
+        ..rule
+    };
     vec![
         pods("create.pods", Operation::Create, FailurePolicy::Fail, pod_created()),
         pods("update.pods", Operation::Update, FailurePolicy::Ignore, pod_updated()),
@@ -43,8 +55,10 @@ pub(crate) fn rules() -> Vec<AdmissionRule> {
             reinvoke: false,
             ..pods("ephemeralcontainers.pods", Operation::Update, FailurePolicy::Fail, with_credentials())
         },
-        jobs("create.jobs", Operation::Create, FailurePolicy::Fail, job_created()),
+        jobs("create.jobs", Operation::Create, FailurePolicy::Fail, job_created().into()),
         jobs("update.jobs", Operation::Update, FailurePolicy::Ignore, job_updated()),
+        warned(pods("misspelt.pods", Operation::Create, FailurePolicy::Ignore, pod_misspelt())),
+        warned(jobs("misspelt.jobs", Operation::Create, FailurePolicy::Ignore, job_misspelt())),
         AdmissionRule {
             name: PLURAL.to_owned(),
             mutating: false,
@@ -86,11 +100,42 @@ fn with_credentials() -> Vec<MatchCondition> {
 }
 
 /// Jobs that ask for steps, on the Job or on its pod template.
-fn job_created() -> Vec<MatchCondition> {
+fn job_created() -> [MatchCondition; 1] {
     let job = asks_for_a_step("object.metadata");
     let template = asks_for_a_step("object.spec.template.metadata");
-    let has_template = "has(object.spec) && has(object.spec.template) && has(object.spec.template.metadata)";
-    vec![condition("asks-for-a-step", format!("({job}) || ({has_template} && {template})"))]
+    [condition("asks-for-a-step", format!("({job}) || ({HAS_TEMPLATE} && {template})"))]
+}
+
+/// Pods that ask for no step, but have a key that may be meant for one. [`super::near_misses`]
+/// looks closer.
+fn pod_misspelt() -> Vec<MatchCondition> {
+    vec![
+        condition("asks-for-no-step", format!("!({})", asks_for_a_step("object.metadata"))),
+        condition("misspelt", misspelt("object.metadata")),
+    ]
+}
+
+/// The same for Jobs and their templates.
+fn job_misspelt() -> Vec<MatchCondition> {
+    let template = misspelt("object.spec.template.metadata");
+    let [asks] = job_created();
+    vec![
+        condition("asks-for-no-step", format!("!({})", asks.expression)),
+        condition(
+            "misspelt",
+            format!("({}) || ({HAS_TEMPLATE} && ({template}))", misspelt("object.metadata")),
+        ),
+    ]
+}
+
+/// Whether an annotation or a label may be meant for us.
+fn misspelt(metadata: &str) -> String {
+    let parts = PARTS.map(|part| format!("key.contains('{part}')")).join(" || ");
+    let names =
+        [annotation::INPUT_URI, annotation::OUTPUT_URI].map(|name| format!("key.startsWith('{name}')"));
+    let key = format!("{parts} || {}", names.join(" || "));
+    let map = |map: &str| format!("(has({metadata}.{map}) && {metadata}.{map}.exists(key, {key}))");
+    format!("{} || {}", map("annotations"), map("labels"))
 }
 
 /// Jobs that ask or asked for steps. When a manifest is applied again, the Job's annotations are

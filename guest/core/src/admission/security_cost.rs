@@ -126,6 +126,28 @@ fn places() -> Vec<PlaceForList> {
             let env = list(n, &|_| r#"{"name":"ORASCACHE_POD"}"#.to_owned());
             wrap("Pod", &pod("", "", "", &format!(r#","env":[{env}]"#)), None)
         }),
+        ("variables that count for reuse", |n| {
+            let env = list(n, &|i| format!(r#"{{"name":"E{i}","value":"$(E{}) $$(X)"}}"#, i / 2));
+            let secrets = list(n, &|i| format!(r#"{{"prefix":"P{i}","secretRef":{{"name":"s"}}}}"#));
+            let reuse =
+                format!(r#""{PREFIX}output-uri":"b:1","{PREFIX}output-path":"/b","{PREFIX}reuse":"true""#);
+            wrap("Pod", &pod(&reuse, "", "", &format!(r#","env":[{env}],"envFrom":[{secrets}]"#)), None)
+        }),
+        ("files that count for reuse", |n| {
+            let files = list(n, &|i| format!("/{i}"));
+            let reuse = format!(
+                r#""{PREFIX}output-uri":"b:1","{PREFIX}output-path":"/b","{PREFIX}reuse":"true","{PREFIX}reuse-files":"{files}""#
+            );
+            wrap("Pod", &pod(&reuse, "", "", ""), None)
+        }),
+        ("near misses", |n| {
+            let keys = list(n, &|i| format!(r#""oras.converged-computing.gihub.io/x{i}":"""#));
+            wrap("Pod", &pod(&keys, &keys, "", ""), None)
+        }),
+        ("near misses of a Job", |n| {
+            let keys = list(n, &|i| format!(r#""oras.converged-computing.gihub.io/x{i}":"""#));
+            wrap("Job", &job(&keys, &keys, false), None)
+        }),
         ("mounts", |n| {
             let mounts = list(n, &|i| format!(r#"{{"name":"v{i}","mountPath":"/m{i}"}}"#));
             wrap("Pod", &pod("", "", "", &format!(r#","volumeMounts":[{mounts}]"#)), None)

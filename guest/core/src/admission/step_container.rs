@@ -1,12 +1,14 @@
 //! The container whose command the agent wraps, and whether it can.
 
+use super::network::Network;
 use super::pod::{Container, Pod, PodSource};
 use super::step::Step;
+use super::step_warnings;
 use crate::findings::Findings;
 use crate::json::Json;
 use orascache_api::steps::{
-    AGENT_DIRECTORY, AGENT_PATH, AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, CREDENTIALS_VOLUME,
-    INSTALL_CONTAINER, PROXY_CONTAINER, annotation, env, well_known,
+    AGENT_DIRECTORY, AGENT_PATH, AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, AUTHORITY_DIRECTORY,
+    AUTHORITY_VOLUME, CREDENTIALS_VOLUME, INSTALL_CONTAINER, PROXY_CONTAINER, annotation, env, well_known,
 };
 use orascache_api::template::{Placeholder, Placeholders};
 
@@ -21,7 +23,7 @@ pub(crate) fn prepare<'p, 'a>(
 ) -> Option<&'p Container<'a>> {
     let container = choose(pod, step, findings)?;
     check(pod, container, step, findings);
-    warn(pod, container, step, findings);
+    step_warnings::warn(pod, container, step, findings);
     Some(container)
 }
 
@@ -71,13 +73,23 @@ pub(crate) fn is_added(name: &str) -> bool {
 
 /// Whether a variable of the container of a step belongs to the agent.
 pub(crate) fn belongs_to_agent(variable: &str) -> bool {
-    matches!(variable, env::POD | env::NAMESPACE | env::JOB | env::INDEX)
+    matches!(variable, env::POD | env::NAMESPACE | env::JOB | env::INDEX | env::INPUT_WAIT_REMAINING)
 }
 
-/// Whether a mount is at the directory of the agent or below it.
-pub(crate) fn is_in_agent_directory(mount: &Json<'_>) -> bool {
+/// Whether the rewriting may add a variable to the container of a step. Users may set those with
+/// authorities themselves, where they are not added.
+pub(crate) fn is_agent_variable(name: &str) -> bool {
+    belongs_to_agent(name) || matches!(name, env::CA_FILE | env::CA_PEM)
+}
+
+/// The directory of the step in which a volume is mounted, with what lies there; `None` for mounts
+/// elsewhere.
+pub(crate) fn reserved_directory(mount: &Json<'_>, step: &Step<'_>) -> Option<(&'static str, &'static str)> {
     let path = mount.member("mountPath").and_then(Json::as_str).unwrap_or_default();
-    path.split('/').find(|part| !part.is_empty()) == AGENT_DIRECTORY.strip_prefix('/')
+    let first = path.split('/').find(|part| !part.is_empty());
+    let agent = (AGENT_DIRECTORY, "the agent lies");
+    let authority = step.authority.map(|_| (AUTHORITY_DIRECTORY, "the certificates lie"));
+    [Some(agent), authority].into_iter().flatten().find(|(ours, _)| first == ours.strip_prefix('/'))
 }
 
 /// Whether the agent already wraps the container's command.
@@ -91,7 +103,8 @@ fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &m
     let name = container.name;
     if container.command().is_empty() {
         findings.refuse(format!(
-            "{path}.containers: {name} has no command, and the entrypoint of its image is not known here: write it as command: [program, argument]"
+            "{path}.containers: {name} has no command, and the entrypoint of its image is not known here: run orascache-agent entrypoint {}, and write what it prints as command: [program, argument]",
+            container.tree.member("image").and_then(Json::as_str).unwrap_or("IMAGE")
         ));
     }
     let os = pod.spec.member_of("os", "name");
@@ -119,20 +132,42 @@ fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &m
     for mount in container.tree.items("volumeMounts") {
         // A mount below the agent's directory would need a folder in a volume that is read-only
         // here.
-        if is_in_agent_directory(mount) {
+        if let Some((directory, what)) = reserved_directory(mount, step) {
             findings.refuse(format!(
-                "{path}.containers: {name} mounts a volume at {AGENT_DIRECTORY}, where the agent lies: choose another mountPath"
+                "{path}.containers: {name} mounts a volume at {directory}, where {what}: choose another mountPath"
             ));
         }
     }
     for variable in container.tree.items("env") {
         if let Some(variable) = variable.name().filter(|name| belongs_to_agent(name)) {
-            findings.refuse(format!(
-                "{path}.containers: {name} sets {variable}, which belongs to the agent: rename the variable"
-            ));
+            refuse_variable(path, name, variable, findings);
         }
     }
+    if step.authority.is_some() {
+        check_volume_name(pod, AUTHORITY_VOLUME, findings);
+    }
     check_placeholders(pod, step.placeholders(), findings);
+}
+
+fn refuse_variable(path: &str, container: &str, variable: &str, findings: &mut Findings) {
+    findings.refuse(format!(
+        "{path}.containers: {container} sets {variable}, which belongs to the agent: rename the variable"
+    ));
+}
+
+/// Refuses a container that already has one of the variables with authorities, where it gets them.
+pub(crate) fn check_network_variables(
+    pod: &Pod<'_>,
+    container: &Container<'_>,
+    network: &Network<'_>,
+    findings: &mut Findings,
+) {
+    let added = network.variables();
+    for variable in container.tree.items("env").iter().filter_map(Json::name) {
+        if is_agent_variable(variable) && added.iter().any(|one| one.name() == Some(variable)) {
+            refuse_variable(pod.source.spec_path(), container.name, variable, findings);
+        }
+    }
 }
 
 /// Refuses a pod in which a container already has the name of an added one.
@@ -229,90 +264,4 @@ pub(crate) fn index_field(pod: &Pod<'_>) -> Option<(&'static str, &'static str)>
     } else {
         None
     }
-}
-
-/// Warns of what will probably not do what is meant.
-fn warn(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &mut Findings) {
-    let path = pod.source.spec_path();
-    let name = container.name;
-    if step.registry.is_none() {
-        warn_of_dns(pod, findings);
-    }
-    let working_dir = container.tree.member("workingDir").and_then(Json::as_str).unwrap_or_default();
-    if !step.inputs.is_empty() && step.input_path.is_none() && working_dir.is_empty() {
-        findings.warn(format!(
-            "inputs are pulled into the working directory of the image, which may be the root of the file system, where they can replace programs: write {PREFIX}{}, or {path}.containers: {name} workingDir",
-            annotation::INPUT_PATH
-        ));
-    }
-    let has_probe = |probe| container.tree.member(probe).is_some();
-    if !step.inputs.is_empty() && has_probe("livenessProbe") && !has_probe("startupProbe") {
-        findings.warn(format!(
-            "{path}.containers: {name} has a livenessProbe that runs while inputs are pulled: give it a startupProbe that waits for the command"
-        ));
-    }
-    // The API server fills in Always before it asks. Only Jobs and bare pods say otherwise.
-    let restart_policy = pod.spec.member("restartPolicy").and_then(Json::as_str).unwrap_or("Always");
-    if pod.source == PodSource::Pod && restart_policy == "Always" && step.output.is_some() {
-        findings.warn(format!(
-            "{path}.restartPolicy is Always: the command is started again whenever it ends, and every success pushes its output again"
-        ));
-    }
-    if container.security("readOnlyRootFilesystem") == Some(&Json::Bool(true)) {
-        let paths = [
-            (annotation::INPUT_PATH, step.input_path.filter(|_| !step.inputs.is_empty())),
-            (annotation::OUTPUT_PIPE, step.output_pipe),
-        ];
-        for (key, path) in paths {
-            if let Some(path) = path
-                && path.starts_with('/')
-                && !is_writable(container, path)
-            {
-                findings.warn(format!(
-                    "{PREFIX}{key} is {path}, where {name} has no volume and a read-only root file system: mount a volume there"
-                ));
-            }
-        }
-    }
-}
-
-/// Warns of DNS settings by which the cache is not found. Its name is completed by the search
-/// domains of the pod (kubernetes.io/docs/concepts/services-networking/dns-pod-service).
-fn warn_of_dns(pod: &Pod<'_>, findings: &mut Findings) {
-    let path = pod.source.spec_path();
-    let policy = pod.spec.member("dnsPolicy").and_then(Json::as_str).unwrap_or("ClusterFirst");
-    let configured = pod.spec.member("dnsConfig");
-    let lists = |name| configured.is_some_and(|configured| !configured.items(name).is_empty());
-    let is_on_host = pod.spec.member("hostNetwork") == Some(&Json::Bool(true));
-    if is_on_host && policy == "ClusterFirst" {
-        findings.warn(format!(
-            "{path}.hostNetwork is true, so that names of the cluster are not resolved and the cache is not found: set {path}.dnsPolicy to ClusterFirstWithHostNet"
-        ));
-    } else if policy == "Default" || (policy == "None" && !(lists("nameservers") && lists("searches"))) {
-        findings.warn(format!(
-            "{path}.dnsPolicy is {policy}, so that names of the cluster are not resolved and the cache is not found: set it to ClusterFirst"
-        ));
-    }
-    let options = configured.into_iter().flat_map(|configured| configured.items("options"));
-    let ndots = options
-        .filter(|option| option.name() == Some("ndots"))
-        .find_map(|option| option.member("value").and_then(Json::as_str));
-    // The name has three dots.
-    if let Some(ndots @ ("0" | "1" | "2" | "3")) = ndots {
-        findings.warn(format!(
-            "{path}.dnsConfig sets ndots to {ndots}, so that the name of the cache may not be completed and not be found: set it to at least 4"
-        ));
-    }
-}
-
-fn is_writable(container: &Container<'_>, path: &str) -> bool {
-    let is_in = |folder: &str| {
-        let folder = folder.trim_end_matches('/');
-        path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    is_in("/dev")
-        || container.tree.items("volumeMounts").iter().any(|mount| {
-            let path = mount.member("mountPath").and_then(Json::as_str);
-            path.is_some_and(is_in) && mount.member("readOnly") != Some(&Json::Bool(true))
-        })
 }

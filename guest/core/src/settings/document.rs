@@ -4,6 +4,7 @@
 use crate::findings::Findings;
 use crate::json::Json;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// A place in a document. It becomes text only when something is wrong there, as in
 /// `settings.requiredAnnotations[0].annotation`.
@@ -88,6 +89,24 @@ pub(crate) fn text<'a>(value: &'a Json<'a>, place: &Place<'_>, findings: &mut Fi
         findings.refuse(format!("{place} must be a string, not {}", value.type_name()));
     }
     text
+}
+
+/// A whole number of this range.
+pub(crate) fn number(
+    value: &Json<'_>,
+    place: &Place<'_>,
+    range: RangeInclusive<u64>,
+    findings: &mut Findings,
+) -> Option<u64> {
+    let number = match value {
+        Json::Int(number) => u64::try_from(*number).ok().filter(|number| range.contains(number)),
+        _ => None,
+    };
+    if number.is_none() {
+        let (first, last) = (range.start(), range.end());
+        findings.refuse(format!("{place} must be a whole number from {first} to {last}"));
+    }
+    number
 }
 
 /// A list of strings that have a syntax. `wanted` says which. Messages do not repeat the strings:

@@ -1,10 +1,7 @@
 //! Patterns for images. They end where a part of an image ends, so that a pattern never matches a
 //! longer name, another host or another port.
 
-use orascache_api::reference::{self, Image, Reference};
-
-/// The tag of an image that names neither tag nor digest.
-const DEFAULT_TAG: &str = "latest";
+use orascache_api::reference::{self, DEFAULT_TAG, Image, Reference};
 
 /// A pattern for images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

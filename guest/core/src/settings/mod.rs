@@ -1,6 +1,8 @@
 //! Settings of an administrator, which count for all caches and steps.
 
+mod certificates;
 mod document;
+mod forward_proxy;
 mod image_pattern;
 mod proxy_resources;
 mod selector;
@@ -8,14 +10,18 @@ mod selector;
 use crate::fields;
 use crate::findings::Findings;
 use crate::json::Json;
+use crate::misspelt;
 use crate::names;
 use crate::quantity;
 use crate::step_annotations;
 use document::Place;
+pub(crate) use forward_proxy::ForwardProxy;
 pub(crate) use image_pattern::ImagePattern;
 use orascache_api::names::OPERATOR_NAMESPACE;
 use orascache_api::reference;
-use orascache_api::steps::{ANNOTATION_PREFIX, DEFAULT_AGENT_IMAGE};
+use orascache_api::steps::{
+    ANNOTATION_PREFIX, DEFAULT_AGENT_IMAGE, DEFAULT_MAXIMUM_INPUTS, LARGEST_MAXIMUM_INPUTS,
+};
 use orascache_contract::Error;
 pub(crate) use proxy_resources::{Amounts, ProxyResources, Resources};
 use selector::Selector;
@@ -39,13 +45,33 @@ pub(crate) struct Settings<'a> {
     /// Largest `spec.storage.size` of a cache.
     pub(crate) maximum_storage: Option<&'a str>,
     /// CPU and memory of the credential proxy.
-    pub(crate) proxy: ProxyResources<'a>,
+    pub(crate) proxy_resources: ProxyResources<'a>,
+    /// How steps reach registries outside of the cluster.
+    pub(crate) forward_proxy: ForwardProxy<'a>,
+    /// Certificates of authorities that steps trust, PEM text.
+    pub(crate) registry_ca: Option<&'a str>,
+    /// Most artifacts that the inputs of a step may be.
+    pub(crate) maximum_inputs: u64,
+    /// Which steps may be reused.
+    pub(crate) reuse: ReuseSetting,
     /// DNS domain of the cluster, as in `cluster.local`.
     pub(crate) cluster_domain: Option<&'a str>,
     /// Images that the registries of caches may run.
     allowed_images: Option<Vec<ImagePattern<'a>>>,
     /// Namespace of the operator, whose pods reach every cache.
     pub(crate) operator_namespace: &'a str,
+}
+
+/// The setting `reuse`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ReuseSetting {
+    /// All steps may be reused.
+    #[default]
+    Allowed,
+    /// Steps whose image is named by its digest may be.
+    Digests,
+    /// No step may be.
+    Forbidden,
 }
 
 /// An annotation that a step must have, in some namespaces or in all of them.
@@ -64,7 +90,7 @@ pub(crate) const PLAIN_HTTP: &str = "http://";
 const IMAGE_PATTERN: &str = "an image or the beginning of one that ends with '/', ':' or '@': write one like registry.example.org/team/";
 
 /// The known settings, for messages.
-const KNOWN: &str = "agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages or operatorNamespace";
+const KNOWN: &str = "agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages, operatorNamespace, forwardProxy, registryCA, maximumInputs or reuse";
 
 impl<'a> Settings<'a> {
     /// Empty text stands for the defaults.
@@ -81,7 +107,11 @@ impl<'a> Settings<'a> {
             allowed_agent_images: None,
             required_annotations: Vec::new(),
             maximum_storage: None,
-            proxy: ProxyResources::default(),
+            proxy_resources: ProxyResources::default(),
+            forward_proxy: ForwardProxy::default(),
+            registry_ca: None,
+            maximum_inputs: DEFAULT_MAXIMUM_INPUTS,
+            reuse: ReuseSetting::default(),
             cluster_domain: None,
             allowed_images: None,
             operator_namespace: OPERATOR_NAMESPACE,
@@ -147,7 +177,31 @@ impl<'a> Settings<'a> {
                         findings.refuse(format!("{place} is not a size: write one like 100Gi"));
                     }
                 }
-                "proxyResources" => self.proxy = ProxyResources::read(value, &place, findings),
+                "proxyResources" => {
+                    self.proxy_resources = ProxyResources::read(value, &place, findings);
+                }
+                "forwardProxy" => self.forward_proxy = ForwardProxy::read(value, &place, findings),
+                "registryCA" => {
+                    self.registry_ca = document::text(value, &place, findings);
+                    if let Some(why) = self.registry_ca.and_then(certificates::complaint) {
+                        findings.refuse(format!("{place} {why}"));
+                    }
+                }
+                "maximumInputs" => {
+                    let numbers = 1..=LARGEST_MAXIMUM_INPUTS;
+                    if let Some(number) = document::number(value, &place, numbers, findings) {
+                        self.maximum_inputs = number;
+                    }
+                }
+                "reuse" => match document::text(value, &place, findings) {
+                    Some("allowed") => self.reuse = ReuseSetting::Allowed,
+                    Some("digests") => self.reuse = ReuseSetting::Digests,
+                    Some("forbidden") => self.reuse = ReuseSetting::Forbidden,
+                    Some(_) => {
+                        findings.refuse(format!("{place} is unknown: write allowed, digests or forbidden"))
+                    }
+                    None => {}
+                },
                 "clusterDomain" => {
                     self.cluster_domain = document::text(value, &place, findings);
                     if self.cluster_domain.is_some_and(|domain| !names::is_subdomain(domain)) {
@@ -177,11 +231,13 @@ impl<'a> RequiredAnnotation<'a> {
             match name {
                 "annotation" => {
                     let Some(key) = document::text(value, &place, findings) else { continue };
-                    // Steps with unknown annotations are refused: none could ever have this one.
+                    // Steps with unknown annotations are refused: none could ever have this one. A
+                    // name of ours without its prefix, or with one that is nearly right, is no
+                    // annotation of a step either.
                     let is_unknown = key
                         .strip_prefix(ANNOTATION_PREFIX)
                         .is_some_and(|name| !step_annotations::is_known(name));
-                    if !names::is_key(key) || is_unknown {
+                    if !names::is_key(key) || is_unknown || misspelt::is_meant_for_us(key) {
                         findings.refuse(format!(
                             "{place} is not an annotation that a step can have: write the whole key, like {ANNOTATION_PREFIX}output-uri"
                         ));

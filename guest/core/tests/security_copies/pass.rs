@@ -155,3 +155,11 @@ fn a_marker_without_any_part_is_only_an_annotation() {
     };
     assert!(review(&pod, "").patch().is_some());
 }
+
+#[test]
+fn images_and_variables_that_others_change_in_a_step_that_is_reused() {
+    let copy = copy(&[("reuse", "true")]);
+    let changed = changed(copy, "/spec/containers/0/image", json!("mirror.example.org/busybox"));
+    let changed = crate::changed(changed, "/spec/containers/0/env", json!([{"name": "TZ", "value": "UTC"}]));
+    assert_eq!(refusal(&changed, ""), "");
+}

@@ -294,3 +294,29 @@ fn a_copy_may_not_share_the_processes_of_its_proxy() {
     pod["spec"]["shareProcessNamespace"] = json!(true);
     assert!(refusal(&pod, "").contains("shareProcessNamespace is true"));
 }
+
+#[test]
+fn a_proxy_that_trusts_another_authority_or_goes_through_another_forward_proxy() {
+    let network = [("registry", "harbor.example.org"), ("registry-ca", "configmap/lab-ca/ca.crt")];
+    let copy = copy(&[&network[..], &[("oras-env", "mine")]].concat());
+    assert_eq!(refusal(&copy, ""), "");
+    for (path, value) in [
+        ("/spec/volumes/2/configMap/name".to_owned(), json!("other")),
+        (format!("{PROXY}/env/0/value"), json!("/x/ca.pem")),
+        (format!("{PROXY}/env/-"), json!({"name": "HTTPS_PROXY", "value": "http://evil:1"})),
+        (format!("{PROXY}/env/-"), json!({"name": "ORASCACHE_CA_PEM", "value": "x"})),
+        (format!("{PROXY}/volumeMounts/-"), json!({"name": "x", "mountPath": "/orascache-ca/ca.pem"})),
+    ] {
+        let found = refusal(&changed(copy.clone(), &path, value), "");
+        assert!(found.contains("is not as it is made for this step"), "{path}: {found}");
+    }
+}
+
+#[test]
+fn a_step_that_is_reused_in_another_way_than_its_annotations_say() {
+    let copy = copy(&[("reuse", "true"), ("reuse-files", "/a")]).to_string();
+    for (from, to) in [("--reuse-file=/a", "--reuse-file=/b"), ("--reuse=true", "--reuse=false")] {
+        let changed: Value = serde_json::from_str(&copy.replace(from, to)).unwrap();
+        assert!(refusal(&changed, "").contains("is not what the annotations ask for"), "{to}");
+    }
+}

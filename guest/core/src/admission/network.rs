@@ -1,0 +1,51 @@
+//! How a step reaches a registry that is not the cache's: forward proxies and authorities. They are
+//! for the container that connects to it, which is the credential proxy where there is one, and the
+//! step's container otherwise.
+
+use super::authority::Authority;
+use super::kubernetes::{escaped, variable};
+use super::step::Step;
+use crate::json::Json;
+use crate::settings::{ForwardProxy, Settings};
+use orascache_api::steps::{AUTHORITY_DIRECTORY, AUTHORITY_FILE, env};
+
+/// What the connecting container needs. Nothing for the cache's own registry, which is in the
+/// cluster and speaks HTTP.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Network<'a> {
+    pub(crate) proxy: ForwardProxy<'a>,
+    pub(crate) authority: Option<Authority<'a>>,
+    /// Certificates of the settings, PEM text.
+    pub(crate) authorities: Option<&'a str>,
+}
+
+impl<'a> Network<'a> {
+    pub(crate) fn of(step: &Step<'a>, settings: &Settings<'a>) -> Self {
+        if step.registry.is_none() {
+            return Network::default();
+        }
+        Network {
+            proxy: settings.forward_proxy.clone(),
+            authority: step.authority,
+            authorities: settings.registry_ca,
+        }
+    }
+
+    /// Variables with the authorities. The agent keeps them from the command of a step.
+    pub(crate) fn variables(&self) -> Vec<Json<'a>> {
+        let file = self.authority.map(|_| format!("{AUTHORITY_DIRECTORY}/{AUTHORITY_FILE}").into());
+        let text = self.authorities.map(|pem| escaped(pem).into());
+        let found = [(env::CA_FILE, file), (env::CA_PEM, text)].into_iter();
+        found.filter_map(|(name, value)| Some(variable(name, value?))).collect()
+    }
+
+    /// Names and values of the forward proxies.
+    pub(crate) fn proxies(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let ForwardProxy { https, http, no_proxy } = &self.proxy;
+        let addresses = [("https", *https), ("http", *http)].into_iter();
+        let addresses = addresses.filter_map(|(name, address)| Some((name, address?.to_owned())));
+        let is_used = https.is_some() || http.is_some();
+        let exceptions = (is_used && !no_proxy.is_empty()).then(|| no_proxy.join(","));
+        addresses.chain(exceptions.map(|exceptions| ("no", exceptions)))
+    }
+}

@@ -1,6 +1,7 @@
 //! The controller against an API server in this process.
 
 mod adopt;
+mod attending;
 mod errors;
 mod generate;
 mod handle;
@@ -10,6 +11,7 @@ mod patch;
 mod questions;
 mod quiescence;
 mod script;
+mod security_attending;
 mod security_children;
 mod security_memory;
 mod security_overreach;

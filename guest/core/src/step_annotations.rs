@@ -74,6 +74,7 @@ pub(crate) fn is_known(annotation: &str) -> bool {
         name::CONTAINER,
         name::ORAS_ENV,
         name::INPUT_PATH,
+        name::INPUT_WAIT,
         name::OUTPUT_PATH,
         name::OUTPUT_PIPE,
         name::OUTPUT_URI,

@@ -4,19 +4,21 @@
 mod agent_containers;
 mod agent_resources;
 mod artifact;
+pub(crate) mod awaited;
 mod cache;
 mod cache_lookup;
 mod carry_over;
 mod ephemeral_containers;
 mod foreign_caches;
+mod gate;
 mod inject;
 mod injected;
 mod injection;
 mod job;
 mod known;
 mod parts;
-mod patch;
-mod pod;
+pub(crate) mod patch;
+pub(crate) mod pod;
 mod policy;
 mod request;
 mod rules;
@@ -232,7 +234,9 @@ fn create_pod(
         step_container::check_proxy_names(&pod, findings);
     }
     let Some(container) = container else { return Ok(Decision::default()) };
-    Ok(Decision::patch(inject::patch(&pod, container, &injection), "injected"))
+    let mut patch = inject::patch(&pod, container, &injection);
+    gate::add(&pod, namespace, settings, &mut patch);
+    Ok(Decision::patch(patch, "injected"))
 }
 
 fn update_pod(request: &Request<'_>, settings: &Settings<'_>, findings: &mut Findings) -> Decision {

@@ -83,6 +83,8 @@ pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Finding
             name::OUTPUT_PIPE => step.output_pipe = Some(text),
             name::OUTPUT_URI => step.output = artifact::read(key, text, Direction::Push, findings),
             name::REGISTRY => step.registry = registry(key, text, findings),
+            // The scheduling gate and the agent read it.
+            name::INPUT_WAIT => {}
             name::UNPACK => step.unpack = flag(key, text, findings).unwrap_or(true),
             name::DEBUG => step.debug = flag(key, text, findings).unwrap_or(false),
             name::ORAS_CONTAINER => step.image = image(key, text, findings),

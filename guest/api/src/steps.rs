@@ -63,6 +63,10 @@ pub const INPUTS_ANNOTATION: &str = "cache.converged-computing.github.io/inputs"
 
 /// Scheduling gate of pods that wait for their inputs, and annotation with what they wait for.
 pub const INPUTS_GATE: &str = "cache.converged-computing.github.io/inputs";
+/// Label of pods that have [`INPUTS_GATE`], by which the operator finds them.
+pub const GATED_LABEL: &str = "cache.converged-computing.github.io/gated";
+/// Value of [`GATED_LABEL`].
+pub const GATED_VALUE: &str = "true";
 /// Annotation of a pod whose gate was removed: how many seconds are left of its waiting time.
 pub const INPUT_WAIT_REMAINING_ANNOTATION: &str = "cache.converged-computing.github.io/input-wait-remaining";
 

@@ -6,7 +6,9 @@
 #[cfg(target_arch = "wasm32")]
 mod allocator;
 
-use orascache_guest_sdk::{Admission, Context, Description, Error, Observed, Outcome, Plan, Reconciler};
+use orascache_guest_sdk::{
+    Admission, AttendedKind, Context, Description, Error, Observed, Outcome, Plan, Reconciler,
+};
 
 /// The guest that manages OrasCaches.
 struct OrasCaches;
@@ -18,6 +20,14 @@ impl Reconciler for OrasCaches {
 
     fn reconcile(observed: &Observed<String>) -> Result<Plan, Error> {
         orascache_core::reconcile(observed)
+    }
+
+    fn attended() -> Vec<AttendedKind> {
+        orascache_core::gates::attended()
+    }
+
+    fn attend(observed: &Observed<String>) -> Result<Plan, Error> {
+        orascache_core::gates::attend(observed)
     }
 }
 

@@ -42,12 +42,32 @@ impl WatchedKind {
         self
     }
 
+    /// The same, and plans may patch these objects.
+    #[must_use]
+    pub fn to_be_patched(mut self) -> Self {
+        self.patchable = true;
+        self
+    }
+
     /// The same, but the guest works without the kind.
     #[must_use]
     pub fn or_absent(mut self) -> Self {
         self.optional = true;
         self
     }
+}
+
+/// A kind whose objects the guest neither writes nor owns, but that its admission marked for it with
+/// a label. Such objects are *attended*.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub struct AttendedKind {
+    /// The kind, which labels select its objects, and what is kept of them. Plans may patch an
+    /// attended object where [`WatchedKind::patchable`] says so.
+    pub watched: WatchedKind,
+    /// What the guest reads beside an attended object, from its namespace.
+    pub related: Vec<WatchedKind>,
 }
 
 /// A request to the API server.

@@ -34,7 +34,9 @@ pub mod time;
 
 pub use admission::{Context, Needs, Outcome, Refusal, Response, Verdict};
 pub use artifact::{ArtifactAnswer, ArtifactAspect, ArtifactFinding, ArtifactQuestion};
-pub use description::{AdmissionRule, Description, FailurePolicy, MatchCondition, Operation, WatchedKind};
+pub use description::{
+    AdmissionRule, AttendedKind, Description, FailurePolicy, MatchCondition, Operation, WatchedKind,
+};
 pub use error::{Error, GuestError};
 pub use failure::{Failure, FailureReason, Verb};
 pub use kind::{Kind, ObjectRef};

@@ -17,5 +17,7 @@ pub(crate) static STATEFUL_SET: Kind = Kind::namespaced("apps/v1", "StatefulSet"
 /// Who reaches the registry pods.
 pub(crate) static NETWORK_POLICY: Kind =
     Kind::namespaced("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies");
+/// Pods that wait for their inputs.
+pub(crate) static POD: Kind = Kind::namespaced("v1", "Pod", "pods");
 /// Namespaces, whose labels settings may refer to.
 pub(crate) static NAMESPACE: Kind = Kind::cluster_scoped("v1", "Namespace", "namespaces");

@@ -1,5 +1,5 @@
 //! The decisions about OrasCaches as pure functions: which objects a cache should have, what its
-//! status is, and which requests may go on.
+//! status is, which requests may go on, and when pods that wait are let go.
 //!
 //! JSON in, JSON out: no IO, no clock, no randomness, no state. Inputs are read through borrowed,
 //! partial structs and a small borrowed tree ([`json::Json`]): typed Kubernetes objects were
@@ -22,6 +22,7 @@ mod difference;
 mod digest;
 mod fields;
 mod findings;
+pub mod gates;
 mod issue;
 mod issues;
 pub mod json;

@@ -22,6 +22,8 @@ fn usable_settings_are_accepted() {
         r#"{"requiredAnnotations":[]}"#,
         r#"{"requiredAnnotations":[{"annotation":"oras.converged-computing.github.io/input-uri_2","namespaceSelector":{}}]}"#,
         r#"{"requiredAnnotations":[{"annotation":"cost-centre","namespaceSelector":{"matchExpressions":[{"key":"kubernetes.io/metadata.name","operator":"In","values":["lab"]}]}}]}"#,
+        r#"{"gates":true}"#,
+        r#"{"gates":null}"#,
         r#"{"maximumStorage":"1.5Ti"}"#,
         r#"{"clusterDomain":"cluster.local"}"#,
         r#"{"allowedImages":[],"operatorNamespace":"ops-1"}"#,
@@ -44,9 +46,10 @@ fn unusable_settings_are_refused_with_place_and_remedy() {
     for (settings, wanted) in [
         ("[", "settings is not JSON: "),
         ("[]", "settings must be an object, not a list"),
+        (r#"{"gates":"yes"}"#, "settings.gates must be true or false, not a string"),
         (
             r#"{"agentimage":"a"}"#,
-            "settings.agentimage is unknown: write agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages, operatorNamespace, forwardProxy, registryCA, maximumInputs or reuse, or remove it",
+            "settings.agentimage is unknown: write agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages, gates, operatorNamespace, forwardProxy, registryCA, maximumInputs or reuse, or remove it",
         ),
         (r#"{"agentImage":3}"#, "settings.agentImage must be a string, not a number"),
         (

@@ -1,7 +1,7 @@
 //! Between the contract's types and the generated ones: the only place on the guest's side. Texts
 //! move, they are not copied.
 
-use crate::bindings::exports::orascache::operator::{admission, reconciler, types};
+use crate::bindings::exports::orascache::operator::{admission, attendant, reconciler, types};
 use orascache_contract as contract;
 
 fn all<A, B>(values: Vec<A>, convert: impl Fn(A) -> B) -> Vec<B> {
@@ -115,6 +115,13 @@ pub(crate) fn description(description: contract::Description) -> reconciler::Des
         admission: all(description.admission, admission_rule),
         sensitive: description.sensitive,
     }
+}
+
+pub(crate) fn attended(kinds: Vec<contract::AttendedKind>) -> Vec<attendant::AttendedKind> {
+    all(kinds, |kind| attendant::AttendedKind {
+        watched: watched_kind(kind.watched),
+        related: all(kind.related, watched_kind),
+    })
 }
 
 fn kind(kind: contract::Kind) -> types::Kind {

@@ -1,9 +1,9 @@
 //! The traits that a guest implements, and the type that turns them into exports.
 
-use crate::bindings::exports::orascache::operator::{admission, reconciler, types};
+use crate::bindings::exports::orascache::operator::{admission, attendant, reconciler, types};
 use crate::convert;
 use crate::request::Request;
-use orascache_contract::{Context, Description, Error, Observed, Outcome, Plan};
+use orascache_contract::{AttendedKind, Context, Description, Error, Observed, Outcome, Plan};
 use std::marker::PhantomData;
 
 /// Decides what should exist for a primary, the object that users write.
@@ -20,6 +20,24 @@ pub trait Reconciler {
     /// # Errors
     /// When there is no plan. Nothing is written then, and the host repeats the call after a while.
     fn reconcile(observed: &Observed<String>) -> Result<Plan, Error>;
+
+    /// Which objects of others the guest decides about with [`attend`](Self::attend). None unless a
+    /// guest says otherwise.
+    fn attended() -> Vec<AttendedKind> {
+        Vec::new()
+    }
+
+    /// Plans what to do about one attended object, which takes the place of the primary. The plan
+    /// may patch this object, record events about it, and have questions and a time after which the
+    /// object is looked at again. In [`Observed::answers`], a question that is not answered yet is
+    /// missing, and `Unknown` says that waiting brings no answer.
+    ///
+    /// # Errors
+    /// As [`reconcile`](Self::reconcile).
+    fn attend(observed: &Observed<String>) -> Result<Plan, Error> {
+        let _ = observed;
+        Ok(Plan::default())
+    }
 }
 
 /// Decides about requests to the API server. A guest that reviews nothing implements it without any
@@ -64,6 +82,16 @@ impl<G: Reconciler> reconciler::Guest for Exports<G> {
 
     fn reconcile(observed: reconciler::Observed) -> Result<reconciler::Plan, types::Error> {
         G::reconcile(&convert::observed(observed)).map(convert::plan).map_err(convert::error)
+    }
+}
+
+impl<G: Reconciler> attendant::Guest for Exports<G> {
+    fn attended() -> Vec<attendant::AttendedKind> {
+        convert::attended(G::attended())
+    }
+
+    fn attend(observed: reconciler::Observed) -> Result<reconciler::Plan, types::Error> {
+        G::attend(&convert::observed(observed)).map(convert::plan).map_err(convert::error)
     }
 }
 

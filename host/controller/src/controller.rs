@@ -5,21 +5,23 @@ use crate::activity::Activity;
 use crate::cache::Cache;
 use crate::complaints::Complaints;
 use crate::decoded::Ownership;
-use crate::executor::Executor;
+use crate::executor::{Attends, Executor};
 use crate::failures::Failures;
 use crate::handle::ReconcilerHandle;
 use crate::informer::{Informer, InformerOptions};
-use crate::metrics::Metrics;
+use crate::inquiries::{Inquiries, Waker};
+use crate::metrics::{Metrics, QuestionMetrics};
 use crate::options::Options;
 use crate::primaries::Primaries;
 use crate::questions::Questions;
 use crate::queue::Queue;
 use crate::quiescence;
 use crate::reconciler::Reconciler;
+use crate::recorded::Recorded;
 use crate::roles::{Incompatible, Roles};
 use crate::scope::scopes;
-use crate::watches::{InvalidDescription, watches};
-use crate::worker::Shared;
+use crate::watches::{InvalidDescription, select_primaries, watches};
+use crate::worker::{Attended, Shared};
 use arc_swap::ArcSwap;
 use kube::Client;
 use prometheus_client::registry::Registry;
@@ -79,7 +81,10 @@ impl Controller {
         registry: &mut Registry,
     ) -> Result<Self, StartError> {
         let description = reconciler.describe();
-        let watches = watches(&description)?;
+        let mut watches = watches(&description)?;
+        if let Some(attending) = &options.attending {
+            select_primaries(&mut watches, attending)?;
+        }
         let roles = Roles::of(&description, &watches)?;
         let scopes = scopes(&watches, &options.namespaces).map_err(StartError::Namespace)?;
         let version = client.apiserver_version().await.map_err(StartError::Unreachable)?;
@@ -90,8 +95,14 @@ impl Controller {
         };
         let cache = Arc::new(Cache::new(watches, scopes, ownership, roles.clone()));
         let may_write = options.may_write;
-        let executor =
-            Executor::new(client.clone(), cache.field_manager(), options.instance, may_write.clone());
+        let attends = options.attending.as_ref().map(|attending| Attends { patches: attending.patchable });
+        let executor = Executor::new(
+            client.clone(),
+            cache.field_manager(),
+            options.instance,
+            may_write.clone(),
+            attends,
+        );
         let metrics = Metrics::new(&description.primary.kind.to_lowercase(), registry);
         let shared = Arc::new(Shared {
             cache: cache.clone(),
@@ -99,6 +110,15 @@ impl Controller {
             failures: Failures::default(),
             complaints: Complaints::default(),
             questions: Questions::new(options.artifacts, activity.clone()),
+            attended: options.attending.map(|attending| Attended {
+                inquiries: Inquiries::new(
+                    attending.registries,
+                    attending.pace,
+                    activity.clone(),
+                    QuestionMetrics::new(registry),
+                ),
+                recorded: Recorded::default(),
+            }),
             executor,
             description,
             active: ArcSwap::from_pointee(ActiveReconciler { reconciler, roles }),
@@ -170,6 +190,12 @@ impl Controller {
         self.primaries.clone()
     }
 
+    /// Has artifacts that primaries wait for looked for early; `None` unless the controller attends
+    /// objects of others.
+    pub fn waker(&self) -> Option<Waker> {
+        self.shared.attended.as_ref().map(|attended| attended.inquiries.waker())
+    }
+
     /// A handle that replaces the active reconciler.
     pub fn reconciler_handle(&self) -> ReconcilerHandle {
         ReconcilerHandle { shared: self.shared.clone() }
@@ -189,6 +215,9 @@ impl Drop for Controller {
     fn drop(&mut self) {
         self.shared.queue.close();
         self.shared.questions.clear();
+        if let Some(attended) = &self.shared.attended {
+            attended.inquiries.clear();
+        }
     }
 }
 

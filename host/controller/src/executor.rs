@@ -17,7 +17,7 @@ use apply::Applier;
 use events::Events;
 use kube::api::{DeleteParams, Preconditions};
 use kube::{Client, Resource};
-use orascache_contract::{Event, Failure, ObjectPatch, ObjectRef, Plan, Verb};
+use orascache_contract::{Event, Failure, FailureReason, ObjectPatch, ObjectRef, Plan, Verb};
 use tokio::sync::watch;
 
 pub(crate) struct Executor {
@@ -25,6 +25,14 @@ pub(crate) struct Executor {
     applier: Applier,
     events: Events,
     may_write: watch::Receiver<MayWrite>,
+    /// Whether the primaries are objects of others, and whether plans may patch them.
+    attends: Option<Attends>,
+}
+
+/// What plans may do with primaries that are objects of others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attends {
+    pub(crate) patches: bool,
 }
 
 /// The primary that a plan is for, with everything that the plan was made from.
@@ -71,12 +79,14 @@ impl Executor {
         field_manager: &str,
         instance: String,
         may_write: watch::Receiver<MayWrite>,
+        attends: Option<Attends>,
     ) -> Self {
         Self {
             applier: Applier::new(client.clone(), may_write.clone()),
             events: Events::new(&client, field_manager, instance),
             client,
             may_write,
+            attends,
         }
     }
 
@@ -105,8 +115,13 @@ impl Executor {
     }
 
     async fn write(&self, context: &Context<'_>, plan: &Plan, outcome: &mut Execution) -> Result<(), Stop> {
-        let permit =
-            Permit { cache: context.cache, roles: context.roles, primary: context.key, view: context.view };
+        let permit = Permit {
+            cache: context.cache,
+            roles: context.roles,
+            primary: context.key,
+            view: context.view,
+            patches_primary: self.attends.is_some_and(|attends| attends.patches),
+        };
         for generated in &plan.generate {
             self.check_leadership()?;
             outcome.add(match permit.object(&generated.secret, Verb::Create) {
@@ -136,7 +151,12 @@ impl Executor {
                 Err(refused) => Err(vec![*refused]),
             })?;
         }
-        if let Some(status) = &plan.status {
+        if self.attends.is_some() && plan.status.is_some() {
+            let target = target(context.cache.primary_kind(), context.key);
+            let message = format!("{target} is no object of the guest: its plan may not write the status.");
+            let (verb, reason) = (Verb::Apply, FailureReason::NotPermitted);
+            outcome.failures.push(Failure { target, verb, code: 0, reason, message });
+        } else if let Some(status) = &plan.status {
             self.check_leadership()?;
             match self.write_status(context, status).await {
                 Ok(is_outdated) => outcome.changed |= is_outdated,

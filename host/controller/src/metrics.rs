@@ -1,6 +1,7 @@
 //! Metrics, named as controller-runtime names them, so that existing dashboards work.
 
-use orascache_contract::Verb;
+use crate::inquiries::Look;
+use orascache_contract::{ArtifactFinding, Verb};
 use orascache_telemetry::register_metric;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -140,5 +141,50 @@ impl Metrics {
 
     fn queue(&self) -> QueueLabels {
         QueueLabels { name: self.controller.clone() }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LookLabels {
+    result: &'static str,
+}
+
+/// The metrics of questions to registries.
+#[derive(Clone)]
+pub(crate) struct QuestionMetrics {
+    questions: Gauge,
+    looks: Family<LookLabels, Counter>,
+}
+
+impl QuestionMetrics {
+    pub(crate) fn new(registry: &mut Registry) -> Self {
+        Self {
+            questions: register_metric(
+                registry,
+                "artifact_questions",
+                "Artifacts that objects wait for, each counted once",
+                Gauge::default(),
+            ),
+            looks: register_metric(
+                registry,
+                "artifact_looks",
+                "Requests to registries for artifacts that objects wait for, by result",
+                Family::default(),
+            ),
+        }
+    }
+
+    pub(crate) fn questions(&self, number: usize) {
+        self.questions.set(i64::try_from(number).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn looked(&self, look: &Look) {
+        let result = match look {
+            Look::Answer(ArtifactFinding::Digest(_) | ArtifactFinding::ImageConfig(_)) => "found",
+            Look::Answer(ArtifactFinding::Missing) => "missing",
+            Look::Answer(ArtifactFinding::Unknown(_)) => "unknown",
+            Look::NotNow { .. } => "not_now",
+        };
+        self.looks.get_or_create(&LookLabels { result }).inc();
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::artifacts::{Artifacts, NoArtifacts};
 use crate::backoff::Backoff;
+use crate::inquiries::{Pace, Registries};
 use crate::may_write::MayWrite;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -26,6 +27,25 @@ pub struct Options {
     /// The administrator's settings, JSON text; empty, and never changing, by default. A change
     /// queues every primary.
     pub settings: watch::Receiver<Arc<str>>,
+    /// Whether the primaries are objects of others that the reconciler looks after. They are its
+    /// own by default.
+    pub attending: Option<Attending>,
+}
+
+/// How a controller looks after objects of others, which are its primaries. A plan may patch the
+/// primary that it is for, and the events of the plan before are not recorded again. Questions are
+/// asked until an answer changes, and not only after a plan.
+pub struct Attending {
+    /// Label selector of the API (`key=value,other`) for the primaries; empty for all.
+    pub label_selector: String,
+    /// JSON pointers of what is kept of a primary beside its identity; `None` keeps all of it.
+    pub fields: Option<Vec<String>>,
+    /// Whether a plan may patch its primary.
+    pub patchable: bool,
+    /// Answers the questions of plans, in place of [`Options::artifacts`].
+    pub registries: Arc<dyn Registries>,
+    /// How often they are asked.
+    pub pace: Pace,
 }
 
 impl Default for Options {
@@ -38,6 +58,7 @@ impl Default for Options {
             may_write: watch::channel(MayWrite::Always).1,
             artifacts: Arc::new(NoArtifacts),
             settings: watch::channel(Arc::from("")).1,
+            attending: None,
         }
     }
 }

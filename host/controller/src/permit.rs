@@ -2,7 +2,8 @@
 //! operator's own rights reach further, and a faulty or hostile guest must not use them.
 //!
 //! - A plan applies, generates and deletes objects of owned kinds, and patches objects of related
-//!   kinds that are patchable.
+//!   kinds that are patchable. Where the primaries are objects of others, it may patch the one that
+//!   it is for, and write no status.
 //! - Where primaries live in namespaces, these objects are in the primary's namespace. They are
 //!   never in a namespace that is not watched.
 //! - What it applies or generates has the primary as its controller. What it deletes is controlled
@@ -38,6 +39,8 @@ pub(crate) struct Permit<'a> {
     pub(crate) roles: &'a Roles,
     pub(crate) primary: &'a Key,
     pub(crate) view: &'a View,
+    /// Whether the plan may patch the primary itself.
+    pub(crate) patches_primary: bool,
 }
 
 /// An object that may be written.
@@ -131,8 +134,12 @@ impl Permit<'_> {
         let target = &planned.target;
         let fails =
             |reason: FailureReason, message: String| failure(target.clone(), Verb::Patch, reason, message);
-        let may_patch = |kind: &KindIndex| {
-            self.roles.is_patchable(*kind) && !self.roles.is_owned(*kind) && *kind != PRIMARY
+        let is_primary = target.namespace.as_deref().unwrap_or_default() == &*self.primary.namespace
+            && *target.name == *self.primary.name
+            && target.uid.as_deref() == Some(&*self.view.uid);
+        let may_patch = |kind: &KindIndex| match *kind {
+            PRIMARY => self.patches_primary && is_primary,
+            kind => self.roles.is_patchable(kind) && !self.roles.is_owned(kind),
         };
         let Some(kind) = self.cache.index_of(&target.kind).filter(may_patch) else {
             let message = format!(

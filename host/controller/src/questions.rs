@@ -143,7 +143,7 @@ impl Inner {
 
 /// Whether the credentials of a question are the primary's to use: a guest must not have the host
 /// read Secrets of other namespaces.
-fn may_ask(question: &ArtifactQuestion, primary: &Key) -> bool {
+pub(crate) fn may_ask(question: &ArtifactQuestion, primary: &Key) -> bool {
     question.credentials.as_ref().is_none_or(|secret| {
         let namespace = secret.namespace.as_deref().unwrap_or_default();
         is_secret(&secret.kind)

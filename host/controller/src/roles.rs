@@ -1,6 +1,6 @@
 //! Which kinds a reconciler owns and which it reads.
 
-use crate::watches::{InvalidDescription, KindIndex, Watch, named, watches};
+use crate::watches::{InvalidDescription, KindIndex, PRIMARY, Watch, named, watches};
 use orascache_contract::{Description, Kind, WatchedKind};
 
 /// The roles that a description gives to the watched kinds, by their positions.
@@ -67,9 +67,11 @@ impl Roles {
     /// When the watches do not cover the description.
     pub(crate) fn of(description: &Description, watched: &[Watch]) -> Result<Self, Incompatible> {
         let (mut missing, mut mismatches) = (Vec::new(), Vec::new());
-        for wanted in watches(description)? {
+        for (index, wanted) in watches(description)?.into_iter().enumerate() {
             match watched.iter().find(|watch| watch.kind == wanted.kind) {
                 None => missing.push(wanted.kind),
+                // Which primaries are watched is not for the description to say.
+                Some(_) if index == PRIMARY => {}
                 Some(watch) => mismatches.extend(watch.mismatch(&wanted)),
             }
         }

@@ -1,5 +1,6 @@
 //! Which watches a description leads to: one for each kind, whatever roles the kind has.
 
+use crate::options::Attending;
 use crate::retention::Retention;
 use orascache_contract::{Description, Kind, WatchedKind};
 
@@ -82,6 +83,23 @@ pub(crate) fn watches(description: &Description) -> Result<Vec<Watch>, InvalidDe
         add(&mut watches, related, Kept::of_all(retention), Role::Related)?;
     }
     Ok(watches)
+}
+
+/// Watches those primaries alone that an attending controller looks after.
+///
+/// # Errors
+/// When a JSON pointer is none.
+pub(crate) fn select_primaries(
+    watches: &mut [Watch],
+    attending: &Attending,
+) -> Result<(), InvalidDescription> {
+    let Some(primary) = watches.get_mut(PRIMARY) else { return Ok(()) };
+    primary.label_selector.clone_from(&attending.label_selector);
+    if let Some(fields) = &attending.fields {
+        let kept = Retention::fields(fields).map_err(|problem| invalid(&primary.kind, problem))?;
+        primary.kept = Kept::of_all(kept);
+    }
+    Ok(())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

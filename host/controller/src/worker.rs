@@ -8,11 +8,13 @@ use crate::complaints::{Complaints, Topic};
 use crate::executor::{Context, Execution, Executor};
 use crate::failures::{Change, Failures, is_same};
 use crate::force_limiter;
+use crate::inquiries::Inquiries;
 use crate::may_write::MayWrite;
 use crate::metrics::{Metrics, ReconcileResult};
 use crate::object::Key;
 use crate::questions::Questions;
 use crate::queue::Queue;
+use crate::recorded::Recorded;
 use crate::requests::is_final;
 use arc_swap::ArcSwap;
 use futures::FutureExt;
@@ -36,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) failures: Failures,
     pub(crate) complaints: Complaints,
     pub(crate) questions: Questions,
+    /// Where primaries are objects of others, what is done in other ways for them.
+    pub(crate) attended: Option<Attended>,
     pub(crate) executor: Executor,
     /// What the first reconciler described: the watches come from it.
     pub(crate) description: Description,
@@ -45,6 +49,13 @@ pub(crate) struct Shared {
     pub(crate) may_write: watch::Receiver<MayWrite>,
     /// Primaries whose turn came while this process was not allowed to write.
     pub(crate) held_back: watch::Sender<HashSet<Key>>,
+}
+
+/// What a controller remembers about objects of others that it looks after.
+pub(crate) struct Attended {
+    /// Takes the place of [`Shared::questions`].
+    pub(crate) inquiries: Inquiries,
+    pub(crate) recorded: Recorded,
 }
 
 impl Shared {
@@ -77,7 +88,10 @@ impl Shared {
             absent: view.absent.clone(),
             omitted: view.omitted.clone(),
             failures: self.failures.of(key, &view.uid),
-            answers: self.questions.answers(key, &view.uid),
+            answers: match &self.attended {
+                Some(attended) => attended.inquiries.answers(key, &view.uid),
+                None => self.questions.answers(key, &view.uid),
+            },
             settings: self.settings.borrow().clone(),
             now: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         }
@@ -95,6 +109,10 @@ impl Shared {
             self.failures.forget(key);
             self.complaints.forget(key);
             self.questions.forget(key);
+            if let Some(attended) = &self.attended {
+                attended.inquiries.forget(key);
+                attended.recorded.forget(key);
+            }
             self.held_back.send_if_modified(|keys| keys.remove(key));
             return;
         };
@@ -113,7 +131,10 @@ impl Shared {
         let planned = planning.catch_unwind().await;
         let planned = planned.unwrap_or_else(|panic| Err(GuestError::Stopped(describe(&*panic))));
         let result = match planned {
-            Ok(plan) => {
+            Ok(mut plan) => {
+                if let Some(attended) = &self.attended {
+                    attended.recorded.keep_new(key, &view.uid, &mut plan.events);
+                }
                 if self.complaints.ends(key, Topic::Plan) {
                     tracing::info!(primary = %key, "there is a plan again");
                 }
@@ -164,12 +185,15 @@ impl Shared {
 
     fn ask(self: &Arc<Self>, key: &Key, uid: &str, plan: &Plan) {
         let shared: Weak<Self> = Arc::downgrade(self);
-        let enqueue = move |key: Key| {
+        let enqueue = move |keys: Vec<Key>| {
             if let Some(shared) = shared.upgrade() {
-                shared.enqueue(vec![key]);
+                shared.enqueue(keys);
             }
         };
-        self.questions.ask(key, uid, &plan.questions, Box::new(enqueue));
+        match &self.attended {
+            Some(attended) => attended.inquiries.ask(key, uid, &plan.questions, || Box::new(enqueue)),
+            None => self.questions.ask(key, uid, &plan.questions, Box::new(move |key| enqueue(vec![key]))),
+        }
     }
 
     /// Decides when the primary is worked on again.

@@ -2,8 +2,8 @@
 
 use crate::names::{
     CERTIFICATE_DIRECTORY, CLIENT_CA_DIRECTORY, CLIENT_CA_KEY, CONTAINER, HTTP_PORT, HTTP_PORT_NAME,
-    OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE, WEBHOOK_PORT, WEBHOOK_PORT_NAME, WEBHOOK_SERVICE, metadata, pod_labels,
-    pod_selector,
+    OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE, WEBHOOK_PORT, WEBHOOK_PORT_NAME, WEBHOOK_SERVICE, metadata,
+    pod_labels, pod_selector,
 };
 use crate::options::{CertificateSource, ClientCaSource, ManifestOptions};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
@@ -29,6 +29,9 @@ pub(crate) const WEBHOOK_SERVICE_VARIABLE: &str = "ORASCACHE_WEBHOOK_SERVICE";
 pub(crate) const WEBHOOK_CONFIGURATION_VARIABLE: &str = "ORASCACHE_WEBHOOK_CONFIGURATION";
 /// Variable that `orascache run` reads in place of `--lease-namespace`.
 const LEASE_NAMESPACE_VARIABLE: &str = "ORASCACHE_LEASE_NAMESPACE";
+
+/// Variable that `orascache run` reads in place of `--gates`.
+const GATES_VARIABLE: &str = "ORASCACHE_GATES";
 
 /// Volume of the compiled cache. The operator creates a folder in it.
 const CACHE_VOLUME: &str = "cache";
@@ -221,7 +224,16 @@ fn environment(options: &ManifestOptions) -> Vec<EnvVar> {
         environment.push(value(WEBHOOK_SERVICE_VARIABLE, WEBHOOK_SERVICE));
         environment.push(value(WEBHOOK_CONFIGURATION_VARIABLE, OPERATOR));
     }
+    if options.gates {
+        // Where kustomize puts variables that a patch adds.
+        environment.insert(0, gates_variable());
+    }
     environment
+}
+
+/// Has `orascache run` remove gates.
+pub(crate) fn gates_variable() -> EnvVar {
+    EnvVar { name: GATES_VARIABLE.to_owned(), value: Some("true".to_owned()), ..EnvVar::default() }
 }
 
 fn port((name, number): (&str, i32)) -> ContainerPort {

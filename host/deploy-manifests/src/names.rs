@@ -20,6 +20,8 @@ pub const WEBHOOK_SERVICE: &str = "orascache-webhook";
 pub const WEBHOOK_CERTIFICATE: &str = "orascache-webhook-certificate";
 /// Roles that only an operator with managed certificates needs.
 pub const WEBHOOK_ROLE: &str = "orascache-webhook";
+/// Name of everything that only an operator with gates needs.
+pub const GATES: &str = "orascache-gates";
 /// ConfigMap with the administrator's settings. The operator reads it and never writes it.
 pub const SETTINGS: &str = "orascache-settings";
 /// Key of the settings in [`SETTINGS`], YAML or JSON.

@@ -53,7 +53,7 @@ pub fn policy(options: &ManifestOptions) -> NetworkPolicy {
     }
 }
 
-fn port(protocol: &str, number: IntOrString) -> NetworkPolicyPort {
+pub(crate) fn port(protocol: &str, number: IntOrString) -> NetworkPolicyPort {
     NetworkPolicyPort {
         protocol: Some(protocol.to_owned()),
         port: Some(number),

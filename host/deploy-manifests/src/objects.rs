@@ -5,7 +5,7 @@ use crate::operator_webhooks::{service, webhook_configurations};
 use crate::options::{CertificateSource, ManifestOptions};
 use crate::rights::all_roles;
 use crate::values::to_value;
-use crate::{cert_manager, deployment, namespace, network, rbac};
+use crate::{cert_manager, deployment, gates, namespace, network, rbac};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 use orascache_api::orascache::OrasCache;
@@ -34,6 +34,11 @@ pub fn objects(options: &ManifestOptions, description: &Description) -> Result<V
         list.extend(rbac::role_objects(&role, options)?);
     }
     list.push(to_value(&network::policy(options))?);
+    if options.gates {
+        list.push(to_value(&gates::network_policy(options))?);
+        list.push(to_value(&gates::admission_policy(options))?);
+        list.push(to_value(&gates::admission_policy_binding())?);
+    }
     list.push(to_value(&namespace::disruption_budget(options))?);
     if cert_manager {
         list.extend(cert_manager::objects(options));

@@ -39,6 +39,8 @@ pub struct ManifestOptions {
     pub replicas: u16,
     /// Where the webhook's certificate comes from.
     pub certificates: CertificateSource,
+    /// Whether the operator removes scheduling gates of pods that wait for their inputs.
+    pub gates: bool,
     /// Namespaces that the operator works in. Its rights are then Roles in these namespaces, and a
     /// small ClusterRole. Empty for all namespaces, with cluster-wide rights.
     pub namespaces: Vec<String>,
@@ -68,6 +70,7 @@ impl Default for ManifestOptions {
             namespace: NAMESPACE.to_owned(),
             replicas: 2,
             certificates: CertificateSource::default(),
+            gates: false,
             namespaces: Vec::new(),
             webhook_from: Vec::new(),
             client_ca: None,

@@ -45,6 +45,8 @@ pub(crate) const EVENTS: &str =
     "Events tell what happened to a cache. Repeated events are counted in one Event.";
 pub(crate) const NAMESPACE_LABELS: &str = "Labels of a namespace may decide which annotations its steps must have (requiredAnnotations). The operator reads the namespace, as metadata, when a step lacks such an annotation.";
 
+pub(crate) const GATED_PODS: &str = "The operator watches pods with the label of its scheduling gate, and removes gate and label when their inputs exist. RBAC has no right for a part of a pod: a ValidatingAdmissionPolicy refuses every other change by the operator.";
+
 pub(crate) const CREATE_LEASE: &str =
     "The first replica creates the Lease. RBAC cannot restrict create requests by name.";
 pub(crate) const USE_LEASE: &str = "Replicas elect their leader by this Lease.";

@@ -4,7 +4,8 @@
 //! on owned and related kinds follow from the guest's description: a kind that a guest adds appears
 //! in the role. There are no wildcards, and no right that the operator does not use.
 
-use crate::names::{LEASE, OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE, WEBHOOK_ROLE};
+use crate::gates;
+use crate::names::{GATES, LEASE, OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE, WEBHOOK_ROLE};
 use crate::options::{CertificateSource, ManifestOptions};
 use crate::reasons;
 use k8s_openapi::api::rbac::v1::PolicyRule;
@@ -27,7 +28,12 @@ pub struct Right {
 }
 
 impl Right {
-    fn new(group: &str, resource: impl Into<String>, verbs: &[&'static str], reason: &str) -> Self {
+    pub(crate) fn new(
+        group: &str,
+        resource: impl Into<String>,
+        verbs: &[&'static str],
+        reason: &str,
+    ) -> Self {
         Self {
             group: group.to_owned(),
             resources: vec![resource.into()],
@@ -83,7 +89,7 @@ pub enum RightScope {
 pub struct RoleRights {
     /// Name of the role and of its binding.
     pub name: &'static str,
-    /// File in the folder `rbac`.
+    /// File in the folder `rbac`, or in `gates` for the role of that name.
     pub file: &'static str,
     /// What the role is for: a phrase that begins a list of its rights.
     pub purpose: String,
@@ -146,6 +152,9 @@ pub fn operator_roles(options: &ManifestOptions, description: &Description) -> V
         scope: own_namespace(),
         rights: settings(),
     });
+    if options.gates {
+        roles.push(gates::role(options));
+    }
     if options.certificates == CertificateSource::Managed {
         roles.extend(managed_certificate_roles(options));
     }
@@ -215,7 +224,8 @@ pub fn markdown(roles: &[RoleRights]) -> String {
     let mut text = String::new();
     for role in roles {
         let separator = if text.is_empty() { "" } else { "\n\n" };
-        let title = format!("{} (`rbac/{}`):", role.purpose, role.file);
+        let folder = if role.name == GATES { "gates" } else { "rbac" };
+        let title = format!("{} (`{folder}/{}`):", role.purpose, role.file);
         // Writing to a String cannot fail.
         let _ = write!(text, "{separator}{title}\n\n| resources | verbs | reason |\n|---|---|---|");
         for right in &role.rights {

@@ -137,7 +137,9 @@ fn folders_contain_all_objects() {
         let in_folders = generated(&options)
             .into_iter()
             .filter(|(path, _)| path.ends_with(".yaml") && !path.ends_with("kustomization.yaml"))
-            .filter(|(path, _)| !path.starts_with("samples/") && !path.starts_with("certmanager/"))
+            .filter(|(path, _)| {
+                !["samples/", "certmanager/", "gates/"].iter().any(|other| path.starts_with(other))
+            })
             .flat_map(|(_, text)| documents(&text))
             .collect();
         let objects = objects(&options).expect("these options can be used");
@@ -162,7 +164,7 @@ fn the_component_client_ca_mounts_what_the_option_mounts() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("client-ca");
     let base = folder.join("base");
     write(&base, generated(&ManifestOptions::default()));
-    for overlay in ["default", "certmanager"] {
+    for overlay in ["default", "certmanager", "gates"] {
         let kustomization = format!("resources: [../base/{overlay}]\ncomponents: [../base/client-ca]\n");
         write(&folder, [(format!("{overlay}/kustomization.yaml"), kustomization)]);
     }
@@ -180,9 +182,11 @@ fn write(folder: &Path, files: impl IntoIterator<Item = (String, String)>) {
 
 #[allow(clippy::print_stdout, reason = "a skipped test says why")]
 fn kustomize_builds(root: &Path, options: &ManifestOptions) {
-    for (folder, certificates) in
-        [("default", CertificateSource::Managed), ("certmanager", CertificateSource::CertManager)]
-    {
+    for (folder, certificates, gates) in [
+        ("default", CertificateSource::Managed, false),
+        ("certmanager", CertificateSource::CertManager, false),
+        ("gates", CertificateSource::Managed, true),
+    ] {
         let output = match Command::new("kubectl").arg("kustomize").arg(root.join(folder)).output() {
             Ok(output) => output,
             Err(error) => {
@@ -192,7 +196,7 @@ fn kustomize_builds(root: &Path, options: &ManifestOptions) {
         };
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let built = documents(&String::from_utf8(output.stdout).expect("UTF-8"));
-        let options = ManifestOptions { certificates, ..options.clone() };
+        let options = ManifestOptions { certificates, gates, ..options.clone() };
         let objects = objects(&options).expect("these options can be used");
         let (mut built, mut expected) = (by_identity(built), by_identity(objects));
         built.values_mut().chain(expected.values_mut()).for_each(|object| {

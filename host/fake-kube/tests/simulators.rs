@@ -184,6 +184,30 @@ async fn a_pod_becomes_ready_when_its_secret_appears() {
     until(&pods, "p", "running", conditions::is_pod_running()).await;
 }
 
+#[tokio::test]
+async fn a_pod_with_scheduling_gates_gets_no_node_until_the_last_gate_is_gone() {
+    let pods = only(|simulators| simulators.pods = true);
+    let cluster = FakeKube::builder().simulators(pods).start().await.expect("a server");
+    let pods: Api<Pod> = Api::default_namespaced(cluster.client());
+    let pod = |name: &str, gates: Value| {
+        json!({"metadata": {"name": name}, "spec": {
+            "schedulingGates": gates, "containers": [{"name": "c", "image": "i"}],
+        }})
+    };
+    create(&pods, pod("gated", json!([{"name": "a/b"}]))).await;
+    // Pods are handled in the order in which they come.
+    create(&pods, pod("free", json!([]))).await;
+    until(&pods, "free", "running", conditions::is_pod_running()).await;
+    let gated = pods.get("gated").await.expect("a pod");
+    assert_eq!(gated.spec.and_then(|spec| spec.node_name), None);
+    // What docs/gates.md tells people to send when there is no operator.
+    let patch = json!({"spec": {"schedulingGates": [{"$patch": "delete", "name": "a/b"}]}});
+    let released =
+        pods.patch("gated", &Default::default(), &fake_kube::kube::api::Patch::Strategic(patch)).await;
+    released.expect("a gate may be removed");
+    until(&pods, "gated", "running", conditions::is_pod_running()).await;
+}
+
 /// Runs pods that end, until the test says how they end.
 struct Scripted {
     started: Notify,

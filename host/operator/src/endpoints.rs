@@ -1,11 +1,12 @@
 //! The endpoints by which a cluster watches the operator: metrics, health and readiness.
 
+use crate::registry_events;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
-use orascache_controller::Controller;
+use orascache_controller::{Controller, Waker};
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,11 +19,13 @@ struct Endpoints {
     controller: Arc<Controller>,
 }
 
-/// Serves `/metrics`, `/healthz` and `/readyz` until the task is aborted.
+/// Serves `/metrics`, `/healthz` and `/readyz`, and takes notifications of registries where somebody
+/// waits for artifacts, until the task is aborted.
 pub(crate) async fn serve(
     address: SocketAddr,
     registry: Registry,
     controller: Arc<Controller>,
+    wakers: Vec<Waker>,
 ) -> anyhow::Result<JoinHandle<()>> {
     let listener = TcpListener::bind(address)
         .await
@@ -31,8 +34,9 @@ pub(crate) async fn serve(
     let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
-        .with_state(endpoints);
+        .route("/readyz", get(ready));
+    let router = if wakers.is_empty() { router } else { router.merge(registry_events::router(wakers)) };
+    let router = router.with_state(endpoints);
     Ok(tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(%error, "metrics and health are not served any more");

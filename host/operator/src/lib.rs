@@ -22,9 +22,12 @@ pub mod settings;
 pub mod webhooks;
 
 mod admission;
+mod attending;
 mod endpoints;
 mod input;
 mod reconciler;
+mod registries;
+mod registry_events;
 mod version_events;
 
 /// The component that this binary was built with.

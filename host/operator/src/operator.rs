@@ -1,6 +1,7 @@
 //! The running operator: a guest, the controller, the webhooks, and what surrounds them.
 
 use crate::admission::Admission;
+use crate::attending::{self, AttendantHandles, Attendants};
 use crate::endpoints;
 use crate::leader::Leadership;
 use crate::reconciler::{ControllerHost, VersionReconciler};
@@ -43,11 +44,15 @@ pub struct Options {
     pub record: Option<record::Options>,
     /// The file that new versions of the component come from, if any.
     pub hot_swap: Option<hot_swap::Options>,
+    /// Whether objects of others that the component attends are looked after: pods that wait behind
+    /// a scheduling gate.
+    pub gates: bool,
 }
 
 /// A running operator.
 pub struct Operator {
     controller: Arc<Controller>,
+    attendants: Option<Attendants>,
     leadership: Option<Leadership>,
     webhooks: Option<Webhooks>,
     /// Followed as long as the operator runs.
@@ -105,11 +110,24 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
     let active = Arc::new(ActiveVersion::new(version.clone()));
 
     let metrics = SettingsMetrics::register(&mut registry);
-    let reader = SettingsReader::new(options.agent_image.as_deref()).with_defaults(&options.default_settings);
+    let mut reader =
+        SettingsReader::new(options.agent_image.as_deref()).with_defaults(&options.default_settings);
+    if !options.gates {
+        // Nobody would ever remove a gate.
+        reader = reader.without_gates();
+    }
     let source = options.settings;
     let settings =
         SettingsTask::start(client.clone(), active.clone(), source.clone(), reader.clone(), metrics).await?;
 
+    let shared = attending::Shared {
+        client: client.clone(),
+        namespaces: options.namespaces.clone(),
+        instance: instance.clone(),
+        settings: settings.last_usable(),
+        may_write: leadership.as_ref().map(Leadership::claim),
+    };
+    let attended = version.clone();
     let mut controller_options = orascache_controller::Options {
         namespaces: options.namespaces,
         instance: instance.clone(),
@@ -125,6 +143,10 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
     let reconciler = Arc::new(VersionReconciler(version));
     let controller = Controller::start(client.clone(), reconciler, controller_options, &mut registry).await?;
     let controller = Arc::new(controller);
+    let attendants = match options.gates {
+        true => Some(Attendants::start(&attended, shared, &mut registry).await?),
+        false => None,
+    };
 
     let webhooks = match options.webhooks {
         Some(serving) => {
@@ -143,15 +165,22 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
     let hot_swap = options.hot_swap.map(|options| {
         let reporter = Reporter { controller: field_manager, instance: Some(instance) };
         let events = VersionEvents::new(client, lease_namespace.as_deref(), reporter);
-        let host = Arc::new(ControllerHost { handle: controller.reconciler_handle(), events });
+        let host = Arc::new(ControllerHost {
+            handle: controller.reconciler_handle(),
+            attendants: attendants.as_ref().map_or_else(AttendantHandles::default, Attendants::handles),
+            events,
+        });
         let metrics = registry.sub_registry_with_prefix(METRICS_PREFIX);
         HotSwap::start(active, recorder.clone(), host, options, metrics)
     });
     let endpoints = match options.listen {
-        Some(address) => Some(endpoints::serve(address, registry, controller.clone()).await?),
+        Some(address) => Some({
+            let wakers = attendants.as_ref().map(Attendants::wakers).unwrap_or_default();
+            endpoints::serve(address, registry, controller.clone(), wakers).await?
+        }),
         None => None,
     };
-    Ok(Operator { controller, leadership, webhooks, settings, hot_swap, recorder, endpoints })
+    Ok(Operator { controller, attendants, leadership, webhooks, settings, hot_swap, recorder, endpoints })
 }
 
 impl Operator {
@@ -187,6 +216,9 @@ impl Operator {
             // The endpoints hold a reference to the controller, which is dropped when they have
             // ended.
             let _ = endpoints.await;
+        }
+        if let Some(attendants) = self.attendants {
+            attendants.shutdown().await;
         }
         if let Some(controller) = Arc::into_inner(self.controller) {
             controller.shutdown().await;

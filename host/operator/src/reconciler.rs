@@ -1,5 +1,6 @@
 //! Connects versions of the component with the controller, which knows reconcilers only.
 
+use crate::attending::AttendantHandles;
 use crate::version_events::VersionEvents;
 use futures::future::BoxFuture;
 use orascache_contract::{Description, GuestError, Observed, Plan};
@@ -24,6 +25,7 @@ impl Reconciler for VersionReconciler {
 /// The controller, as the place where another version takes over.
 pub(crate) struct ControllerHost {
     pub(crate) handle: ReconcilerHandle,
+    pub(crate) attendants: AttendantHandles,
     pub(crate) events: VersionEvents,
 }
 
@@ -33,7 +35,10 @@ impl SwapHost for ControllerHost {
     }
 
     fn activate(&self, version: Arc<Version>) -> Result<usize, HostError> {
-        Ok(self.handle.replace(Arc::new(VersionReconciler(version)))?)
+        self.attendants.check(&version)?;
+        let primaries = self.handle.replace(Arc::new(VersionReconciler(version.clone())))?;
+        self.attendants.replace(&version)?;
+        Ok(primaries)
     }
 
     fn announce(&self, change: Change) -> BoxFuture<'_, ()> {

@@ -55,10 +55,11 @@ fn yaml(value: &Value) -> String {
 /// What was decided about, for example `review CREATE Pod lab/step`.
 pub fn subject(decision: &Decision) -> String {
     match decision {
-        Decision::Reconcile { observed, .. } => {
+        Decision::Reconcile { observed, .. } | Decision::Attend { observed, .. } => {
+            let verb = if matches!(decision, Decision::Attend { .. }) { "attend" } else { "reconcile" };
             let primary: Value = serde_json::from_str(&observed.primary).unwrap_or_default();
             let name = name(&primary["metadata"]["namespace"], &primary["metadata"]["name"]);
-            format!("reconcile {} {name}", primary["kind"].as_str().unwrap_or("object"))
+            format!("{verb} {} {name}", primary["kind"].as_str().unwrap_or("object"))
         }
         Decision::Review { review, context, .. } => {
             let review: Value = serde_json::from_str(review).unwrap_or_default();
@@ -87,7 +88,9 @@ fn name(namespace: &Value, name: &Value) -> String {
 /// The output of a decision with objects and patches as JSON rather than as text.
 pub fn readable(decision: &Decision) -> Value {
     match decision {
-        Decision::Reconcile { output: Ok(plan), .. } => json!({ "plan": readable_plan(plan) }),
+        Decision::Reconcile { output: Ok(plan), .. } | Decision::Attend { output: Ok(plan), .. } => {
+            json!({ "plan": readable_plan(plan) })
+        }
         Decision::Review { output: Ok(Outcome::Need(needs)), .. } => json!({ "need": needs }),
         Decision::Review { output: Ok(Outcome::Decided(response)), .. } => json!({"decided": {
             "uid": response.uid,
@@ -95,7 +98,9 @@ pub fn readable(decision: &Decision) -> Value {
             "warnings": response.warnings,
             "audit": response.audit,
         }}),
-        Decision::Reconcile { output: Err(error), .. } | Decision::Review { output: Err(error), .. } => {
+        Decision::Reconcile { output: Err(error), .. }
+        | Decision::Attend { output: Err(error), .. }
+        | Decision::Review { output: Err(error), .. } => {
             json!({ "error": error.to_string() })
         }
     }

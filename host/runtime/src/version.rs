@@ -9,7 +9,7 @@ use crate::canary::Canary;
 use crate::engine::Guest;
 use crate::record::{Decision, Recorder};
 use arc_swap::{ArcSwap, ArcSwapOption};
-use orascache_contract::{Context, Description, GuestError, Observed, Outcome, Plan};
+use orascache_contract::{AttendedKind, Context, Description, GuestError, Observed, Outcome, Plan};
 use std::sync::Arc;
 
 /// The version that decides now. Another one can take its place between two calls.
@@ -56,6 +56,23 @@ impl Version {
         self.decide(
             async |guest| guest.reconcile(observed).await,
             |output| Decision::Reconcile { observed: observed.clone(), output },
+        )
+        .await
+    }
+
+    /// Which objects of others it decides about.
+    pub fn attended(&self) -> &[AttendedKind] {
+        self.guest.attended()
+    }
+
+    /// What to do about one attended object.
+    ///
+    /// # Errors
+    /// As [`Guest::attend`].
+    pub async fn attend(&self, observed: &Observed) -> Result<Plan, GuestError> {
+        self.decide(
+            async |guest| guest.attend(observed).await,
+            |output| Decision::Attend { observed: observed.clone(), output },
         )
         .await
     }

@@ -64,6 +64,17 @@ fn the_interface_of_a_component_is_known_before_it_runs() {
     assert_eq!(interface.digest, digest(&bytes));
 }
 
+#[tokio::test]
+async fn a_guest_of_the_release_before_runs_and_attends_nothing() {
+    let guest = load(limits());
+    assert_eq!(guest.interface().wit, "orascache:operator@0.3.0");
+    assert_eq!(guest.attended(), []);
+    let nothing = Err(GuestError::InvalidInput("it decides about no objects of others".to_owned()));
+    assert_eq!(guest.attend(&observed("{}")).await, nothing);
+    assert_eq!(guest.blocking().attend(&observed("{}")), nothing);
+    assert!(guest.reconcile(&observed("{}")).await.is_ok(), "the instance is still usable");
+}
+
 #[test]
 fn components_that_cannot_run_here_are_refused_with_a_sentence() {
     let imports = r#"(component (import "wasi:clocks/wall-clock@0.2.0" (instance (export "now" (func)))))"#;
@@ -72,7 +83,7 @@ fn components_that_cannot_run_here_are_refused_with_a_sentence() {
         r#"(component (instance $i) (export "orascache:operator/reconciler@0.2.0" (instance $i)))"#;
     let sentence = refusal_of_text(other_version);
     assert!(
-        sentence.contains("reconciler@0.2.0, but this host speaks orascache:operator@0.3.0"),
+        sentence.contains("reconciler@0.2.0, but this host speaks orascache:operator@0.3.1"),
         "{sentence}"
     );
     assert!(refusal_of_text("(component)").contains("exports nothing"));

@@ -5,11 +5,13 @@ mod agent_containers;
 mod agent_resources;
 mod artifact;
 mod authority;
+pub(crate) mod awaited;
 mod cache;
 mod cache_lookup;
 mod carry_over;
 mod ephemeral_containers;
 mod foreign_caches;
+mod gate;
 mod inject;
 mod injected;
 mod injection;
@@ -19,8 +21,8 @@ mod kubernetes;
 mod near_misses;
 mod network;
 mod parts;
-mod patch;
-mod pod;
+pub(crate) mod patch;
+pub(crate) mod pod;
 mod policy;
 mod request;
 mod reuse;
@@ -243,7 +245,9 @@ fn create_pod(
     }
     let Some(container) = container else { return Ok(Decision::default()) };
     check_connection(&pod, container, credentials, &injection.network, findings);
-    Ok(Decision::patch(inject::patch(&pod, container, &injection), "injected"))
+    let mut patch = inject::patch(&pod, container, &injection);
+    gate::add(&pod, namespace, settings, &mut patch);
+    Ok(Decision::patch(patch, "injected"))
 }
 
 fn update_pod(request: &Request<'_>, settings: &Settings<'_>, findings: &mut Findings) -> Decision {

@@ -43,6 +43,16 @@ impl<'a> Patch<'a> {
         self.push("remove", member(map, key), None);
     }
 
+    /// Removes an item of a list.
+    pub(crate) fn remove_item(&mut self, list: &str, index: usize) {
+        self.push("remove", format!("{list}/{index}"), None);
+    }
+
+    /// Demands a value, so that nothing is done when there is another one.
+    pub(crate) fn test(&mut self, path: String, value: Json<'a>) {
+        self.push("test", path, Some(value));
+    }
+
     /// The patch as JSON text; `None` when it does nothing.
     pub(crate) fn into_text(self) -> Option<String> {
         (!self.0.is_empty()).then(|| Json::Array(self.0).to_text())

@@ -81,6 +81,19 @@ impl<'a> Pod<'a> {
         self.metadata.and_then(|metadata| metadata.member_of("labels", key)).is_some()
     }
 
+    /// Whether there is a map of labels.
+    pub(crate) fn has_labels(&self) -> bool {
+        self.labels().is_some()
+    }
+
+    pub(crate) fn label(&self, key: &str) -> Option<&'a str> {
+        self.labels()?.get(key)?.as_str()
+    }
+
+    fn labels(&self) -> Option<&'a Json<'a>> {
+        self.metadata?.member("labels")
+    }
+
     /// The container that an annotation of the pod calls its main one.
     pub(crate) fn default_container(&self) -> Option<&'a str> {
         self.annotation(well_known::DEFAULT_CONTAINER)

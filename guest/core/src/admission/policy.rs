@@ -54,6 +54,13 @@ pub(crate) fn check_plain_http(settings: &Settings<'_>, step: &Step<'_>, finding
     }
 }
 
+/// Whether the administrator allows a registry by its name. Without the setting, no registry has a
+/// name there.
+pub(crate) fn names_registry(settings: &Settings<'_>, endpoint: &Endpoint<'_>) -> bool {
+    let allowed = settings.allowed_registries.as_deref().unwrap_or_default();
+    allowed.iter().any(|pattern| host_matches(endpoint.host(), pattern))
+}
+
 /// Whether the credentials of a cache are meant for the registry that a step names. `bound` is the
 /// registry as the cache names it.
 pub(crate) fn is_bound_to(endpoint: &Endpoint<'_>, bound: &str) -> bool {

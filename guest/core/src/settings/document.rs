@@ -109,6 +109,17 @@ pub(crate) fn number(
     number
 }
 
+/// A boolean.
+pub(crate) fn flag(value: &Json<'_>, place: &Place<'_>, findings: &mut Findings) -> Option<bool> {
+    match value {
+        Json::Bool(flag) => Some(*flag),
+        other => {
+            findings.refuse(format!("{place} must be true or false, not {}", other.type_name()));
+            None
+        }
+    }
+}
+
 /// A list of strings that have a syntax. `wanted` says which. Messages do not repeat the strings:
 /// somebody may have written a password into one.
 pub(crate) fn texts<'a>(

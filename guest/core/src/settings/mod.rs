@@ -58,6 +58,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) cluster_domain: Option<&'a str>,
     /// Images that the registries of caches may run.
     allowed_images: Option<Vec<ImagePattern<'a>>>,
+    /// Whether pods that wait for their inputs get a scheduling gate.
+    pub(crate) gates: bool,
     /// Namespace of the operator, whose pods reach every cache.
     pub(crate) operator_namespace: &'a str,
 }
@@ -90,7 +92,7 @@ pub(crate) const PLAIN_HTTP: &str = "http://";
 const IMAGE_PATTERN: &str = "an image or the beginning of one that ends with '/', ':' or '@': write one like registry.example.org/team/";
 
 /// The known settings, for messages.
-const KNOWN: &str = "agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages, operatorNamespace, forwardProxy, registryCA, maximumInputs or reuse";
+const KNOWN: &str = "agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages, gates, operatorNamespace, forwardProxy, registryCA, maximumInputs or reuse";
 
 impl<'a> Settings<'a> {
     /// Empty text stands for the defaults.
@@ -114,6 +116,7 @@ impl<'a> Settings<'a> {
             reuse: ReuseSetting::default(),
             cluster_domain: None,
             allowed_images: None,
+            gates: false,
             operator_namespace: OPERATOR_NAMESPACE,
         };
         let Some(tree) = tree else { return Ok(settings) };
@@ -208,6 +211,7 @@ impl<'a> Settings<'a> {
                         findings.refuse(format!("{place} is not a DNS domain: write one like cluster.local"));
                     }
                 }
+                "gates" => self.gates = document::flag(value, &place, findings).unwrap_or_default(),
                 "operatorNamespace" => {
                     let Some(namespace) = document::text(value, &place, findings) else { continue };
                     if !names::is_label(namespace) {

@@ -1,5 +1,6 @@
 //! The controller against an API server in this process.
 
+mod attending;
 mod errors;
 mod generate;
 mod handle;
@@ -10,6 +11,7 @@ mod questions;
 mod quiescence;
 mod script;
 mod security_adopt;
+mod security_attending;
 mod security_children;
 mod security_memory;
 mod security_overreach;

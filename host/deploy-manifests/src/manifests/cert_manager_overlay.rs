@@ -96,7 +96,7 @@ fn deletions(options: &ManifestOptions) -> Result<Vec<Value>, ManifestError> {
 }
 
 /// The fields by which a patch names its object.
-fn identity(object: &Value) -> Value {
+pub(super) fn identity(object: &Value) -> Value {
     let mut metadata = serde_json::Map::new();
     for field in ["name", "namespace"] {
         if let Some(value) = object.pointer(&format!("/metadata/{field}")) {
@@ -107,7 +107,7 @@ fn identity(object: &Value) -> Value {
 }
 
 /// Adds members to an object, at any depth. Members that exist are replaced.
-fn merge(into: &mut Value, more: Value) {
+pub(super) fn merge(into: &mut Value, more: Value) {
     match (into, more) {
         (Value::Object(into), Value::Object(more)) => {
             for (name, value) in more {

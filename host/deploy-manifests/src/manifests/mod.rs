@@ -2,6 +2,7 @@
 
 mod cert_manager_overlay;
 mod client_ca;
+mod gates_overlay;
 mod kustomize;
 mod readme;
 mod samples;
@@ -19,15 +20,26 @@ use tree::Tree;
 use yaml::{document, documents};
 
 /// Folders that [`files`] makes. They contain no other files.
-pub const FOLDERS: [&str; 9] =
-    ["certmanager", "client-ca", "crd", "default", "manager", "network", "rbac", "samples", "webhook"];
+pub const FOLDERS: [&str; 10] = [
+    "certmanager",
+    "client-ca",
+    "crd",
+    "default",
+    "gates",
+    "manager",
+    "network",
+    "rbac",
+    "samples",
+    "webhook",
+];
 
 /// Path of the CustomResourceDefinition.
 pub const DEFINITION: &str = "crd/orascaches.yaml";
 
 /// Paths and contents of all files. Paths are relative to the folder of the manifests, with `/`
 /// between their parts. The folder `default` has managed certificates and `certmanager` has
-/// cert-manager's, whatever [`ManifestOptions::certificates`] is.
+/// cert-manager's, whatever [`ManifestOptions::certificates`] is. The folder `gates` adds to `default`
+/// what an operator with gates needs, whatever [`ManifestOptions::gates`] is.
 ///
 /// # Errors
 /// When an option cannot be used.
@@ -36,7 +48,8 @@ pub fn files(
     description: &Description,
 ) -> Result<Vec<(String, String)>, ManifestError> {
     options.check()?;
-    let options = &ManifestOptions { certificates: CertificateSource::Managed, ..options.clone() };
+    let options =
+        &ManifestOptions { certificates: CertificateSource::Managed, gates: false, ..options.clone() };
     let mut tree = Tree::default();
     tree.text("README.md", readme::text(options, description));
     tree.text(DEFINITION, document("", &objects::definition())?);
@@ -65,6 +78,7 @@ pub fn files(
     if options.client_ca.is_none() {
         client_ca::add(&mut tree)?;
     }
+    gates_overlay::add(options, &mut tree)?;
 
     for (name, text) in samples::ALL {
         tree.text(&format!("samples/{name}"), (*text).to_owned());

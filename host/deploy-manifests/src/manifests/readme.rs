@@ -1,9 +1,10 @@
 //! The README of the manifests. Its tables of rights come from [`crate::rights`].
 
 use super::kustomize::{agent_image, name_references};
+use crate::gates;
 use crate::names::{CLIENT_CA_KEY, CLIENT_CA_SECRET, WEBHOOK_CERTIFICATE};
 use crate::options::ManifestOptions;
-use crate::rights::{all_roles, markdown};
+use crate::rights::{RoleRights, all_roles, markdown};
 use orascache_contract::Description;
 
 /// The text. `[WORDS]` in the constants are placeholders.
@@ -24,12 +25,21 @@ pub(super) fn text(options: &ManifestOptions, description: &Description) -> Stri
         EGRESS.to_owned(),
         OUTAGE.to_owned(),
         "## Rights and their reasons".to_owned(),
-        markdown(&all_roles(options, description)),
+        markdown(&with_gates(options, description)),
     ];
     let text = sections.join("\n\n").replace("[NAMESPACE]", &options.namespace);
     let mut text = text.replace("[VERSION]", env!("CARGO_PKG_VERSION"));
     text.push('\n');
     text
+}
+
+/// All roles, those of the folder `gates` too.
+fn with_gates(options: &ManifestOptions, description: &Description) -> Vec<RoleRights> {
+    let mut roles = all_roles(options, description);
+    if !options.gates {
+        roles.push(gates::role(options));
+    }
+    roles
 }
 
 /// An image without tag and digest, by which kustomize finds it.
@@ -60,6 +70,7 @@ const FOLDERS: &str = "\
 | `default` | all of the above; the operator manages its certificate |
 | `certmanager` | the same with a certificate of cert-manager |
 | `client-ca` | a kustomize component: only clients with a certificate may ask for reviews |
+| `gates` | the same as `default` for an operator that removes scheduling gates ([docs/gates.md](../docs/gates.md)) |
 | `samples` | caches and workflow steps to try |";
 
 const INSTALL: &str = "\

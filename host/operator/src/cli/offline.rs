@@ -87,6 +87,11 @@ pub struct ManifestsArgs {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub egress_port: Vec<u16>,
 
+    /// Let the operator remove scheduling gates of pods that wait for their inputs: rights on pods, a
+    /// policy that bounds them, and ways to registries.
+    #[arg(long)]
+    pub gates: bool,
+
     /// Use a certificate of cert-manager for the webhooks.
     #[arg(long)]
     pub cert_manager: bool,

@@ -103,6 +103,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME=TEXT")]
     pub default_setting: Vec<DefaultSetting>,
 
+    /// Remove scheduling gates of pods when their inputs exist. The setting gates has pods get them,
+    /// and manifests/gates has the rights that this needs.
+    #[arg(long, env = "ORASCACHE_GATES")]
+    pub gates: bool,
+
     /// Namespace of the Lease by which replicas elect a leader. Without it every process writes.
     #[arg(long, value_name = "NAMESPACE", env = "ORASCACHE_LEASE_NAMESPACE")]
     pub lease_namespace: Option<String>,

@@ -24,6 +24,7 @@ pub(super) fn execute(args: &ManifestsArgs) -> Result<ExitCode, Failed> {
         } else {
             CertificateSource::Managed
         },
+        gates: args.gates,
         namespaces: args.namespaces.clone(),
         webhook_from: webhook_from.map_err(unusable)?,
         client_ca: secret.or(config_map),

@@ -29,6 +29,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
             default_settings: args.default_setting.clone(),
             record: args.record.options(),
             hot_swap: load::hot_swap_options(&args.component),
+            gates: args.gates,
         };
         let kind = guest.describe().primary.kind.clone();
         let running = operator::start(client, guest, options).await?;

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Setting of the image that carries the agent, which the command line may give.
 const AGENT_IMAGE: &str = "agentImage";
+/// Setting of scheduling gates, which need an operator that removes them.
+const GATES: &str = "gates";
 /// How long to wait before asking a guest again that is too busy to answer.
 const BUSY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -48,13 +50,22 @@ impl FromStr for DefaultSetting {
 pub struct SettingsReader {
     key: &'static str,
     defaults: Map<String, Value>,
+    /// Whether the setting [`GATES`] counts.
+    gates: bool,
 }
 
 impl SettingsReader {
     /// The image is for settings that name none.
     pub fn new(agent_image: Option<&str>) -> Self {
         let defaults = agent_image.map(|image| (AGENT_IMAGE.to_owned(), image.into())).into_iter().collect();
-        Self { key: SETTINGS_KEY, defaults }
+        Self { key: SETTINGS_KEY, defaults, gates: true }
+    }
+
+    /// The same for a process that removes no scheduling gates: no pod gets one, whatever the
+    /// settings say.
+    #[must_use]
+    pub fn without_gates(self) -> Self {
+        Self { gates: false, ..self }
     }
 
     /// The same with further settings for where there are none.
@@ -143,6 +154,12 @@ impl SettingsReader {
         }
         // Anything but an object is for the component to refuse.
         if let Some(members) = settings.as_object_mut() {
+            if !self.gates && members.remove(GATES) == Some(Value::Bool(true)) {
+                tracing::warn!(
+                    "the setting {GATES} has no effect, since this operator removes no gates: install \
+                     manifests/gates, or start it with --gates"
+                );
+            }
             for (name, default) in &self.defaults {
                 let member = members.entry(name).or_insert(Value::Null);
                 if member.is_null() {
@@ -216,6 +233,14 @@ mod tests {
         assert!(error.starts_with("data.settings.yaml is missing"), "{error}");
         assert!(reader.map_in("maximumStorage: 1Ti").is_none());
         assert!(reader.map_in("kind: ConfigMap").is_none(), "the component refuses this member");
+    }
+
+    #[test]
+    fn no_pod_gets_a_gate_that_nobody_removes() {
+        let read = |written: &str| SettingsReader::new(None).without_gates().text(Some(written));
+        assert_eq!(read("gates: true").as_deref(), Ok(""));
+        assert_eq!(read("{gates: true, clusterDomain: a}").as_deref(), Ok(r#"{"clusterDomain":"a"}"#));
+        assert_eq!(text(Some("gates: true"), None).as_deref(), Ok(r#"{"gates":true}"#));
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn inspect_shows_the_embedded_component() {
     let output = run(&["inspect", "-o", "json"], "");
     let interface: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(interface["imports"], serde_json::json!([]));
-    assert_eq!(interface["wit"], "orascache:operator@0.3.0");
+    assert_eq!(interface["wit"], "orascache:operator@0.3.1");
     assert!(
         interface["digest"]
             .as_str()
@@ -80,7 +80,7 @@ fn inspect_shows_the_embedded_component() {
     assert!(
         interface["exports"]
             .as_array()
-            .is_some_and(|exports| exports.contains(&"orascache:operator/reconciler@0.3.0".into()))
+            .is_some_and(|exports| exports.contains(&"orascache:operator/reconciler@0.3.1".into()))
     );
 }
 

@@ -1,9 +1,11 @@
 //! Between the generated types of the boundary and the contract's. This is the only place in the
 //! host that knows both, and it decides nothing.
 
-use super::bindings::exports::orascache::operator::{admission, reconciler, types};
+use super::bindings::exports::orascache::operator::{admission, attendant, reconciler, types};
 use orascache_contract as contract;
 
+/// What a guest says about itself.
+pub(super) type Described = (reconciler::Description, Vec<attendant::AttendedKind>);
 /// What a guest answers to `reconcile`.
 pub(super) type GuestPlan = reconciler::Plan;
 /// What a guest answers to `review`.
@@ -86,6 +88,14 @@ pub(super) fn description(description: reconciler::Description) -> contract::Des
         admission: description.admission.into_iter().map(admission_rule).collect(),
         sensitive: description.sensitive,
     }
+}
+
+pub(super) fn attended(kinds: Vec<attendant::AttendedKind>) -> Vec<contract::AttendedKind> {
+    let kind = |kind: attendant::AttendedKind| contract::AttendedKind {
+        watched: watched_kind(kind.watched),
+        related: kind.related.into_iter().map(watched_kind).collect(),
+    };
+    kinds.into_iter().map(kind).collect()
 }
 
 pub(super) fn plan(plan: reconciler::Plan) -> contract::Plan {

@@ -4,7 +4,7 @@ use super::instances::{Instance, Instances};
 use super::interface::{Interface, LoadError};
 use super::limits::CallKind;
 use super::{Engine, convert};
-use orascache_contract::{Context, Description, GuestError, Observed, Outcome, Plan};
+use orascache_contract::{AttendedKind, Context, Description, GuestError, Observed, Outcome, Plan};
 
 /// A component that was checked and has said what it manages.
 ///
@@ -14,19 +14,26 @@ pub struct Guest {
     instances: Instances,
     interface: Interface,
     description: Description,
+    attended: Vec<AttendedKind>,
 }
 
 impl Guest {
     pub(super) fn new(instances: Instances, interface: Interface) -> Result<Self, LoadError> {
-        let describe = async |mut instance: Instance| {
-            let reconciler = instance.operator.orascache_operator_reconciler();
-            let description = reconciler.call_describe(&mut instance.store).await;
-            (instance, description)
-        };
-        let description = instances
+        let described = instances
             .call_blocking(CallKind::Reconcile, describe)
             .map_err(|error| LoadError::Describe(error.to_string()))?;
-        Ok(Self { instances, interface, description: convert::description(description) })
+        let (description, attended) = described;
+        Ok(Self {
+            instances,
+            interface,
+            description: convert::description(description),
+            attended: convert::attended(attended),
+        })
+    }
+
+    /// Which objects of others it decides about; none for a guest that does not say so.
+    pub fn attended(&self) -> &[AttendedKind] {
+        &self.attended
     }
 
     /// What it manages.
@@ -58,6 +65,19 @@ impl Guest {
         self.instances
             .call(CallKind::Reconcile, |instance| reconcile(instance, observed))
             .await?
+            .map(convert::plan)
+            .map_err(convert::error)
+    }
+
+    /// What to do about one attended object.
+    ///
+    /// # Errors
+    /// As [`Self::reconcile`], and for a guest that attends nothing.
+    pub async fn attend(&self, observed: &Observed) -> Result<Plan, GuestError> {
+        self.instances
+            .call(CallKind::Reconcile, |instance| attend(instance, observed))
+            .await?
+            .ok_or_else(attends_nothing)?
             .map(convert::plan)
             .map_err(convert::error)
     }
@@ -110,6 +130,19 @@ impl BlockingGuest<'_> {
             .map_err(convert::error)
     }
 
+    /// As [`Guest::attend`].
+    ///
+    /// # Errors
+    /// When the guest cannot use its input, was stopped, or attends nothing.
+    pub fn attend(self, observed: &Observed) -> Result<Plan, GuestError> {
+        self.0
+            .instances
+            .call_blocking(CallKind::Reconcile, |instance| attend(instance, observed))?
+            .ok_or_else(attends_nothing)?
+            .map(convert::plan)
+            .map_err(convert::error)
+    }
+
     /// As [`Guest::review`].
     ///
     /// # Errors
@@ -134,24 +167,55 @@ impl BlockingGuest<'_> {
     }
 }
 
+/// Asks what the guest manages, and which objects of others it decides about.
+async fn describe(mut instance: Instance) -> (Instance, wasmtime::Result<convert::Described>) {
+    let described = async {
+        let Instance { store, functions, .. } = &mut instance;
+        let description = functions.reconciler.call_describe(&mut *store).await?;
+        let attended = match &functions.attendant {
+            Some(attendant) => attendant.call_attended(&mut *store).await?,
+            None => Vec::new(),
+        };
+        Ok((description, attended))
+    };
+    let described = described.await;
+    (instance, described)
+}
+
 type Answer<T> = (Instance, wasmtime::Result<Result<T, convert::GuestAnswerError>>);
 
 async fn reconcile(mut instance: Instance, observed: &Observed) -> Answer<convert::GuestPlan> {
     let arguments = convert::ObservedArguments::new(observed);
-    let reconciler = instance.operator.orascache_operator_reconciler();
+    let reconciler = &instance.functions.reconciler;
     let plan = reconciler.call_reconcile(&mut instance.store, arguments.observed()).await;
     (instance, plan)
 }
 
+/// `None` when the guest does not export the interface.
+async fn attend(
+    mut instance: Instance,
+    observed: &Observed,
+) -> (Instance, wasmtime::Result<Option<Result<convert::GuestPlan, convert::GuestAnswerError>>>) {
+    let arguments = convert::ObservedArguments::new(observed);
+    let plan = match &instance.functions.attendant {
+        Some(attendant) => attendant.call_attend(&mut instance.store, arguments.observed()).await.map(Some),
+        None => Ok(None),
+    };
+    (instance, plan)
+}
+
+fn attends_nothing() -> GuestError {
+    GuestError::InvalidInput("it decides about no objects of others".to_owned())
+}
+
 async fn review(mut instance: Instance, review: &str, context: &Context) -> Answer<convert::GuestOutcome> {
     let arguments = convert::ContextArguments::new(context);
-    let admission = instance.operator.orascache_operator_admission();
+    let admission = &instance.functions.admission;
     let outcome = admission.call_review(&mut instance.store, review, arguments.context()).await;
     (instance, outcome)
 }
 
 async fn check_settings(mut instance: Instance, settings: &str) -> Answer<()> {
-    let admission = instance.operator.orascache_operator_admission();
-    let checked = admission.call_check_settings(&mut instance.store, settings).await;
+    let checked = instance.functions.admission.call_check_settings(&mut instance.store, settings).await;
     (instance, checked)
 }

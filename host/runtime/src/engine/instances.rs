@@ -1,9 +1,10 @@
 //! A stack of idle instances. A call takes the one that was used last, whose memory is warm, or
 //! makes a new one.
 
+use super::Engine;
 use super::limits::{CallKind, Limits};
+use super::prepared::{Functions, Prepared};
 use super::turns::{self, FIRST_TURN_TICKS, LATER_TURN_TICKS, Overrun};
-use super::{Engine, bindings};
 use orascache_contract::GuestError;
 use std::sync::{Mutex, PoisonError};
 use wasmtime::{ResourceLimiter, Store, Trap};
@@ -11,7 +12,7 @@ use wasmtime::{ResourceLimiter, Store, Trap};
 /// A store with its instance.
 pub(super) struct Instance {
     pub(super) store: Store<MemoryLimit>,
-    pub(super) operator: bindings::Operator,
+    pub(super) functions: Functions,
     calls: u32,
 }
 
@@ -54,12 +55,12 @@ const MAX_TABLE_ELEMENTS: usize = 10_000;
 /// The instances of one guest.
 pub(super) struct Instances {
     engine: Engine,
-    prepared: bindings::OperatorPre<MemoryLimit>,
+    prepared: Prepared<MemoryLimit>,
     idle: Mutex<Vec<Instance>>,
 }
 
 impl Instances {
-    pub(super) fn new(engine: Engine, prepared: bindings::OperatorPre<MemoryLimit>) -> Self {
+    pub(super) fn new(engine: Engine, prepared: Prepared<MemoryLimit>) -> Self {
         Self { engine, prepared, idle: Mutex::new(Vec::new()) }
     }
 
@@ -139,8 +140,8 @@ impl Instances {
         store.limiter(|limit| limit);
         store.set_epoch_deadline(FIRST_TURN_TICKS);
         store.epoch_deadline_async_yield_and_update(LATER_TURN_TICKS);
-        let operator = self.prepared.instantiate_async(&mut store).await?;
-        Ok(Instance { store, operator, calls: 0 })
+        let functions = self.prepared.instantiate(&mut store).await?;
+        Ok(Instance { store, functions, calls: 0 })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Instance>> {

@@ -1,10 +1,11 @@
 //! Loads components: compiles, checks and asks them.
 
+use super::Engine;
 use super::compiled_cache::CompiledCache;
 use super::guest::Guest;
 use super::instances::Instances;
 use super::interface::{self, Interface, LoadError, PACKAGE};
-use super::{Engine, bindings};
+use super::prepared::Prepared;
 use crate::digest::digest;
 use wasmtime::component::{Component, Linker};
 
@@ -23,7 +24,7 @@ impl Engine {
         let linker = Linker::new(&self.wasmtime);
         let types = |error: wasmtime::Error| LoadError::WrongTypes(format!("{error:#}"));
         let prepared = linker.instantiate_pre(&component).map_err(types)?;
-        let prepared = bindings::OperatorPre::new(prepared).map_err(types)?;
+        let prepared = Prepared::new(prepared, &interface.exports).map_err(types)?;
         let instances = Instances::new(self.clone(), prepared);
         Guest::new(instances, interface)
     }

@@ -6,7 +6,7 @@
 //! after many calls, or when its memory has grown; one call.
 //!
 //! `load` loads a component after `interface` has checked it, `compiled_cache` keeps it compiled in
-//! a `trusted_directory`, `instances` has the instances, `slots` and `turns` share the machine
+//! a `trusted_directory`, `prepared` finds the functions, `instances` has the instances, `slots` and `turns` share the machine
 //! between calls, `convert` translates between the generated types and the contract's.
 
 mod bindings;
@@ -17,6 +17,7 @@ mod instances;
 mod interface;
 mod limits;
 mod load;
+mod prepared;
 mod slots;
 mod trusted_directory;
 mod turns;

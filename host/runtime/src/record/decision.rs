@@ -17,6 +17,14 @@ pub enum Decision {
         #[serde(with = "output")]
         output: Result<Plan, GuestError>,
     },
+    /// What to do about an attended object.
+    Attend {
+        /// The input. The object is in the place of the primary.
+        observed: Observed,
+        /// The output.
+        #[serde(with = "output")]
+        output: Result<Plan, GuestError>,
+    },
     /// What to answer to an AdmissionReview.
     Review {
         /// The review, JSON text.
@@ -37,6 +45,10 @@ impl Decision {
                 let output = guest.blocking().reconcile(observed);
                 Self::Reconcile { observed: observed.clone(), output }
             }
+            Self::Attend { observed, .. } => {
+                let output = guest.blocking().attend(observed);
+                Self::Attend { observed: observed.clone(), output }
+            }
             Self::Review { review, context, .. } => Self::Review {
                 review: review.clone(),
                 context: context.clone(),
@@ -48,7 +60,7 @@ impl Decision {
     /// Why nothing was decided, if so.
     pub fn error(&self) -> Option<&GuestError> {
         match self {
-            Self::Reconcile { output, .. } => output.as_ref().err(),
+            Self::Reconcile { output, .. } | Self::Attend { output, .. } => output.as_ref().err(),
             Self::Review { output, .. } => output.as_ref().err(),
         }
     }
@@ -60,7 +72,8 @@ impl Decision {
             return true;
         }
         match (self, other) {
-            (Self::Reconcile { output, .. }, Self::Reconcile { output: others, .. }) => output == others,
+            (Self::Reconcile { output, .. }, Self::Reconcile { output: others, .. })
+            | (Self::Attend { output, .. }, Self::Attend { output: others, .. }) => output == others,
             (Self::Review { output, .. }, Self::Review { output: others, .. }) => output == others,
             _ => false,
         }
@@ -73,7 +86,7 @@ impl Decision {
         let texts = |texts: &[Arc<str>]| texts.iter().map(|text| text.len()).sum::<usize>();
         OTHER_BYTES
             + match self {
-                Self::Reconcile { observed, output } => {
+                Self::Reconcile { observed, output } | Self::Attend { observed, output } => {
                     let planned = output.as_ref().map_or(0, |plan| {
                         let secrets = plan.generate.iter().map(|generated| generated.secret.len());
                         let applied = plan.apply.iter().map(String::len);

@@ -220,6 +220,10 @@ mod tests {
             reconcile(Ok(plan)),
             reconcile(Ok(Plan::default())),
             reconcile(Err(GuestError::Internal("i".into()))),
+            Decision::Attend {
+                observed: Observed { primary: "{}".into(), ..Observed::default() },
+                output: Ok(Plan { requeue_after: Some(5), ..Plan::default() }),
+            },
             review(Ok(Outcome::Decided(response))),
             review(Ok(Outcome::Decided(Response::patched("u", "[]".into())))),
             review(Ok(Outcome::Need(Needs { objects: vec![reference()], questions: vec![question()] }))),

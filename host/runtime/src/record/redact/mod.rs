@@ -61,6 +61,9 @@ impl Redaction {
             Decision::Reconcile { observed, output } => pass
                 .observed(observed)
                 .map(|observed| Decision::Reconcile { observed, output: output.clone() }),
+            Decision::Attend { observed, output } => {
+                pass.observed(observed).map(|observed| Decision::Attend { observed, output: output.clone() })
+            }
             Decision::Review { review, context, output } => pass
                 .review(review, context)
                 .map(|(review, context)| Decision::Review { review, context, output: output.clone() }),

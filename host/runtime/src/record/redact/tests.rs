@@ -53,7 +53,7 @@ fn redacted(decision: &Decision, names: &[&str]) -> Decision {
 
 fn text(decision: &Decision) -> String {
     match decision {
-        Decision::Reconcile { observed, .. } => format!("{observed:?}"),
+        Decision::Reconcile { observed, .. } | Decision::Attend { observed, .. } => format!("{observed:?}"),
         Decision::Review { review, .. } => review.to_string(),
     }
 }

@@ -6,12 +6,14 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use futures::executor::block_on;
 use orascache_contract::Context;
 use orascache_core::admission;
+use orascache_core::admission::largest_reviews;
 use orascache_operator::EMBEDDED;
 use orascache_runtime::Guest;
 use orascache_tests::cluster::guest;
 use orascache_tests::{pods, reviews};
 use serde_json::Value;
 use std::hint::black_box;
+use std::time::Duration;
 
 /// The embedded component, or the one that `ORASCACHE_BENCH_COMPONENT` names, to compare two.
 fn subject() -> Guest {
@@ -49,5 +51,21 @@ fn review(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, review);
+/// The largest objects that etcd takes. A review of each has to stay under 20 ms: a call that lasts
+/// longer is slow, and goes on in turns.
+fn largest(criterion: &mut Criterion) {
+    let guest = subject();
+    let mut group = criterion.benchmark_group("review of the largest object with many");
+    group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
+    for (place, review) in largest_reviews::largest() {
+        let objects = vec![largest_reviews::CACHE.into()];
+        let context: Context = Context { objects, complete: true, ..Context::default() };
+        group.bench_function(place, |bencher| {
+            bencher.iter(|| block_on(guest.review(black_box(&review), &context)).expect("an outcome"));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, review, largest);
 criterion_main!(benches);

@@ -126,7 +126,7 @@ impl Follower {
         let mut watch = ConfigMapWatch::new(client, &self.source);
         while let Some(change) = watch.next().await {
             match change {
-                Change::Found(found) => self.consider(found).await,
+                Change::Found(found) => self.consider(found.as_deref()).await,
                 Change::Failed(error) => {
                     let sentence = format!("the ConfigMap {} cannot be watched: {error}", self.source);
                     let has_settings = self.state.borrow().is_ok();
@@ -140,9 +140,9 @@ impl Follower {
         }
     }
 
-    async fn consider(&mut self, found: Option<ConfigMap>) {
+    async fn consider(&mut self, found: Option<&ConfigMap>) {
         let guest = self.active.load().guest().clone();
-        match self.reader.read(&guest, found.as_ref()).await {
+        match self.reader.read(&guest, found).await {
             Ok(settings) => {
                 self.complaint = None;
                 self.metrics.set_usable(true);
@@ -166,7 +166,7 @@ impl Follower {
             }
             Err(sentence) => {
                 let sentence = format!("the ConfigMap {}: {sentence}", self.source);
-                self.complain(sentence, found.as_ref()).await;
+                self.complain(sentence, found).await;
             }
         }
     }

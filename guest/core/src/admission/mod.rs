@@ -18,6 +18,8 @@ mod injection;
 mod job;
 mod known;
 mod kubernetes;
+#[cfg(any(test, feature = "largest-reviews"))]
+pub mod largest_reviews;
 mod near_misses;
 mod network;
 mod parts;

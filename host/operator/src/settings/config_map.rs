@@ -29,7 +29,7 @@ pub(super) struct ConfigMapWatch {
 /// What a watch tells.
 pub(super) enum Change {
     /// The ConfigMap, or that there is none.
-    Found(Option<ConfigMap>),
+    Found(Option<Box<ConfigMap>>),
     /// A fault has begun. The watch is tried again until it is over.
     Failed(watcher::Error),
 }
@@ -64,7 +64,7 @@ impl ConfigMapWatch {
                         Event::InitDone => self.listed.take(),
                         _ => None,
                     };
-                    return Some(Change::Found(found));
+                    return Some(Change::Found(found.map(Box::new)));
                 }
             }
         }

@@ -25,7 +25,7 @@ async fn a_refused_review_is_a_decision_and_no_warning() {
 }
 
 #[tokio::test]
-async fn each_kind_of_fault_is_logged_once_at_first() {
+async fn each_kind_of_error_is_logged_once_at_first() {
     let log = CapturedLog::default();
     let _guard = tracing::subscriber::set_default(log.clone());
     let running = start(ServerLimits::default()).await;

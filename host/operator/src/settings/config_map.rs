@@ -14,9 +14,9 @@ use std::time::Duration;
 /// client gives up a silent connection, so that the end of a watch is no error.
 const WATCH_SECONDS: u32 = 25;
 
-/// Errors that are less than this apart are one fault. A watch that fails is tried again within half
+/// Errors that are less than this apart are one outage. A watch that fails is tried again within half
 /// of it.
-const SAME_FAULT: Duration = Duration::from_secs(120);
+const SAME_OUTAGE: Duration = Duration::from_secs(120);
 
 /// Tells which ConfigMap there is.
 pub(super) struct ConfigMapWatch {
@@ -30,7 +30,7 @@ pub(super) struct ConfigMapWatch {
 pub(super) enum Change {
     /// The ConfigMap, or that there is none.
     Found(Option<Box<ConfigMap>>),
-    /// A fault has begun. The watch is tried again until it is over.
+    /// An outage has begun. The watch is tried again until it is over.
     Failed(watcher::Error),
 }
 
@@ -40,7 +40,7 @@ impl ConfigMapWatch {
         let selected = format!("metadata.name={}", source.name);
         let config = watcher::Config::default().fields(&selected).timeout(WATCH_SECONDS);
         let events = Box::pin(watcher(api, config).default_backoff());
-        Self { events, listed: None, errors: RepeatedMessages::new(SAME_FAULT) }
+        Self { events, listed: None, errors: RepeatedMessages::new(SAME_OUTAGE) }
     }
 
     /// The next change. None only if the watch ends, which it does not.
@@ -49,8 +49,7 @@ impl ConfigMapWatch {
             match self.events.next().await? {
                 Err(error) if is_expiry(&error) => tracing::debug!(%error, "the settings are listed again"),
                 Err(error) => {
-                    let summarize =
-                        |count| tracing::debug!(count, "the settings cannot be watched: the same fault");
+                    let summarize = |count| tracing::debug!(count, "the settings still cannot be watched");
                     if self.errors.is_first((), summarize) {
                         return Some(Change::Failed(error));
                     }
@@ -71,8 +70,8 @@ impl ConfigMapWatch {
     }
 }
 
-/// Whether the API server has forgotten the state from which a watch would go on. That is no fault: a
-/// list follows.
+/// Whether the API server has forgotten the state from which a watch would go on. A list
+/// follows then.
 fn is_expiry(error: &watcher::Error) -> bool {
     match error {
         watcher::Error::WatchStartFailed(kube::Error::Api(status))

@@ -1,7 +1,7 @@
 //! Serves one connection: handshake, requests, and its end.
 
 use super::connection_table::AdmittedConnection;
-use super::fault_log::FaultLog;
+use super::error_log::ErrorLog;
 use super::handler::Handler;
 use super::limits::ServerLimits;
 use super::tls::{H2, Tls};
@@ -33,7 +33,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// What all connections share.
 pub(super) struct ConnectionServer {
     handler: Handler,
-    faults: Arc<FaultLog>,
+    errors: Arc<ErrorLog>,
     http1: Builder<TokioExecutor>,
     http2: Builder<TokioExecutor>,
     limits: ServerLimits,
@@ -51,7 +51,7 @@ struct RequestCounter {
 }
 
 impl ConnectionServer {
-    pub(super) fn new(handler: Handler, faults: Arc<FaultLog>, limits: ServerLimits) -> Self {
+    pub(super) fn new(handler: Handler, errors: Arc<ErrorLog>, limits: ServerLimits) -> Self {
         let mut http1 = Builder::new(TokioExecutor::new()).http1_only();
         http1
             .http1()
@@ -71,7 +71,7 @@ impl ConnectionServer {
             .max_header_list_size(HEADERS);
         Self {
             handler,
-            faults,
+            errors,
             http1,
             http2,
             limits,
@@ -103,7 +103,7 @@ impl ConnectionServer {
         };
         match stream {
             Ok(Ok(stream)) => self.serve_requests(&tls, stream, peer, connection).await,
-            Ok(Err(error)) if is_alert(&error) => self.faults.alert(peer, &error),
+            Ok(Err(error)) if is_alert(&error) => self.errors.alert(peer, &error),
             Ok(Err(error)) => tracing::debug!(%peer, "TLS handshake failed: {error}"),
             Err(_) => tracing::debug!(%peer, "TLS handshake not finished in {:?}", self.limits.handshake),
         }

@@ -4,7 +4,7 @@ use super::arriving_bodies::{ArrivingBodies, MemoryPermit};
 use super::body::{self, BodyError, BodyLimits};
 use super::connection_table::{AdmittedConnection, RunningReview};
 use super::drain::Drain;
-use super::fault_log::FaultLog;
+use super::error_log::ErrorLog;
 use super::limits::ServerLimits;
 use super::load_shedder::{LoadShedder, Slot};
 use super::paths::{HEALTH_PATHS, MUTATE_PATH, VALIDATE_PATH};
@@ -33,7 +33,7 @@ pub(super) struct Handler {
     deadline: Duration,
     mutate: PathMetrics,
     validate: PathMetrics,
-    faults: Arc<FaultLog>,
+    errors: Arc<ErrorLog>,
 }
 
 /// An HTTP error that answers a request.
@@ -67,7 +67,7 @@ impl Handler {
         limits: &ServerLimits,
         metrics: &RequestMetrics,
         bodies_evicted: Counter,
-        faults: Arc<FaultLog>,
+        errors: Arc<ErrorLog>,
     ) -> Self {
         Self {
             reviewer,
@@ -78,7 +78,7 @@ impl Handler {
             deadline: limits.deadline,
             mutate: metrics.of(MUTATE_PATH),
             validate: metrics.of(VALIDATE_PATH),
-            faults,
+            errors,
         }
     }
 
@@ -224,9 +224,9 @@ impl Handler {
         }
     }
 
-    /// Answers with an HTTP error. `path` tells kinds of faults apart in the log.
+    /// Answers with an HTTP error. `path` tells kinds of errors apart in the log.
     fn refuse(&self, path: &'static str, asked: &str, error: &HttpError) -> Response<Full<Bytes>> {
-        self.faults.request(path, asked, error.status, &error.sentence);
+        self.errors.request(path, asked, error.status, &error.sentence);
         let body = Bytes::from(format!("{}\n", error.sentence));
         let mut response = respond(error.status, "text/plain; charset=utf-8", body);
         match error.status {

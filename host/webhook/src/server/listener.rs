@@ -2,7 +2,7 @@
 
 use super::connection::ConnectionServer;
 use super::connection_table::ConnectionTable;
-use super::fault_log::FaultLog;
+use super::error_log::ErrorLog;
 use super::handler::Handler;
 use super::limits::ServerLimits;
 use super::tls::{Tls, TlsSource};
@@ -72,15 +72,15 @@ impl Server {
         let tls = source.current().map_err(|error| StartError::Tls(error.to_string()))?;
         let connection_metrics = ConnectionMetrics::register(registry);
         let requests = RequestMetrics::register(registry);
-        let faults = Arc::new(FaultLog::default());
+        let errors = Arc::new(ErrorLog::default());
         let bodies_evicted = connection_metrics.bodies_evicted.clone();
-        let handler = Handler::new(reviewer, &limits, &requests, bodies_evicted, faults.clone());
+        let handler = Handler::new(reviewer, &limits, &requests, bodies_evicted, errors.clone());
         let table = Arc::new(ConnectionTable::new(&limits, connection_metrics));
         let tasks = TaskTracker::new();
         let shutdown_time = limits.shutdown;
-        let server = Arc::new(ConnectionServer::new(handler, faults.clone(), limits));
+        let server = Arc::new(ConnectionServer::new(handler, errors.clone(), limits));
         let (stop, abandon) = (server.stop.clone(), server.abandon.clone());
-        let acceptor = Acceptor { listener, source, tls, server, table, faults, tasks: tasks.clone() };
+        let acceptor = Acceptor { listener, source, tls, server, table, errors, tasks: tasks.clone() };
         tasks.spawn(acceptor.run());
         Ok(Self { address, stop, abandon, tasks, shutdown_time })
     }
@@ -122,7 +122,7 @@ struct Acceptor {
     tls: Tls,
     server: Arc<ConnectionServer>,
     table: Arc<ConnectionTable>,
-    faults: Arc<FaultLog>,
+    errors: Arc<ErrorLog>,
     tasks: TaskTracker,
 }
 
@@ -142,7 +142,7 @@ impl Acceptor {
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    self.faults.accept(&error);
+                    self.errors.accept(&error);
                     self.table.make_room();
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
@@ -153,7 +153,7 @@ impl Acceptor {
                     let serving = self.server.clone().serve(self.tls.clone(), stream, peer, connection);
                     self.tasks.spawn(serving);
                 }
-                None => self.faults.full(peer),
+                None => self.errors.full(peer),
             }
         }
     }

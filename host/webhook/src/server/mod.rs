@@ -10,7 +10,7 @@ mod connection;
 mod connection_table;
 mod deadline;
 mod drain;
-mod fault_log;
+mod error_log;
 mod handler;
 mod limits;
 mod listener;

@@ -1,9 +1,9 @@
 //! The arguments of a step, checked: everything that can be wrong with them is found before
 //! anything is done.
 
-use crate::cli::StepArgs;
 use crate::output;
 use crate::placeholders::{self, Input, Output, expand_path};
+use crate::step_args::StepArgs;
 use crate::transfer::RegistryAccess;
 use oci_registry_client::{ArtifactReference, Credentials, Endpoint};
 use orascache_api::reuse::MAX_SALT_LENGTH;

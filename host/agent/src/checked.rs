@@ -1,9 +1,9 @@
 //! The arguments of a step, checked: everything that can be wrong with them is found before
 //! anything is done.
 
-use crate::cli::StepArgs;
 use crate::output;
 use crate::placeholders::{self, Input, Output, expand_path};
+use crate::step_args::StepArgs;
 use crate::transfer::RegistryAccess;
 use oci_registry_client::{ArtifactReference, Credentials, Endpoint};
 use orascache_api::reuse::MAX_SALT_LENGTH;
@@ -21,8 +21,9 @@ pub struct CheckedStep<'a> {
     pub wait: Duration,
     pub outputs: Vec<Output>,
     pub output_pipe: Option<PathBuf>,
-    /// Files whose content counts for the reuse of outputs.
-    pub reuse_files: Vec<PathBuf>,
+    /// Files whose content counts for the reuse of outputs: their paths as they are written, and
+    /// where they are.
+    pub reuse_files: Vec<(PathBuf, PathBuf)>,
     pub metrics_file: Option<PathBuf>,
 }
 
@@ -96,7 +97,7 @@ fn outputs(
 fn reuse_files(
     args: &StepArgs,
     variable: impl Fn(&str) -> Option<OsString> + Copy,
-) -> Result<Vec<PathBuf>, String> {
+) -> Result<Vec<(PathBuf, PathBuf)>, String> {
     let reuse = &args.reuse;
     if reuse.is_on && args.outputs.is_empty() {
         return Err("--reuse is \"true\", but there is no output to reuse: name one with --output".to_owned());
@@ -106,7 +107,8 @@ fn reuse_files(
             "--reuse-salt has {length} bytes, and {MAX_SALT_LENGTH} are allowed: shorten it"
         ));
     }
-    reuse.files.iter().map(|path| expand_path("--reuse-file", path, variable)).collect()
+    let expand = |path: &PathBuf| Ok((path.clone(), expand_path("--reuse-file", path, variable)?));
+    reuse.files.iter().map(expand).collect()
 }
 
 /// The seconds to wait for inputs. What is left of the time, where another program has waited

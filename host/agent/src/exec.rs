@@ -2,7 +2,7 @@
 
 use crate::cancel::Cancel;
 use crate::checked::CheckedStep;
-use crate::cli::{self, Cli, Command};
+use crate::cli::{Cli, Command};
 use crate::exit;
 use crate::failure::StepFailure;
 use crate::log::Log;
@@ -11,6 +11,7 @@ use crate::proxy::keep_alive;
 use crate::results;
 use crate::reuse::{StepKeys, lookup};
 use crate::signals::{self, Signals};
+use crate::step_args;
 use crate::summary::{Reuse, Summary};
 use crate::supervise::{self, CommandFailure};
 use crate::termination;
@@ -39,8 +40,8 @@ pub fn execute(arguments: &[OsString]) -> u8 {
             return if error.print().is_ok() { 0 } else { exit::BAD_REQUEST };
         }
         Err(error) => {
-            let failure = StepFailure::new(exit::BAD_REQUEST, cli::sentence(&error));
-            return end(Err(failure), cli::termination_message(arguments), &Log::default());
+            let failure = StepFailure::new(exit::BAD_REQUEST, step_args::sentence(&error));
+            return end(Err(failure), step_args::termination_message(arguments), &Log::default());
         }
     };
     let log = Log::new(step.debug);

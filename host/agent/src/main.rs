@@ -2,7 +2,7 @@
 //! output.
 //!
 //! # Layout
-//! - `cli` is the command line, `exit` the exit codes;
+//! - `cli` is the command line, `step_args` the flags of a step, `exit` the exit codes;
 //! - `exec` is a step from beginning to end. `checked` has its arguments, whose URIs and paths
 //!   `placeholders` completes, `wait` waits for inputs, `transfer` pulls and pushes artifacts,
 //!   `supervise` runs the command with the help of `spawn`, `tee` and `reap_orphans`, and `output`
@@ -37,6 +37,7 @@ mod results;
 mod reuse;
 mod signals;
 mod spawn;
+mod step_args;
 mod summary;
 mod supervise;
 mod tee;
@@ -51,7 +52,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // A step reports wrong arguments in its own way, and must block signals before anything else.
-    if arguments.get(1).is_some_and(|word| word == cli::EXEC) {
+    if arguments.get(1).is_some_and(|word| word == step_args::EXEC) {
         return ExitCode::from(exec::execute(&arguments));
     }
     signals::keep_children();

@@ -1,7 +1,7 @@
 //! The termination message of a container, which the kubelet puts into the status of the pod.
 
-use crate::cli::DEFAULT_TERMINATION_MESSAGE;
 use crate::log::{Log, PREFIX};
+use crate::step_args::DEFAULT_TERMINATION_MESSAGE;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;

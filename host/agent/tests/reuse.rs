@@ -70,6 +70,13 @@ fn files_that_count_are_read() {
     assert_ran(&reusing.run(reusing.step("2").flag(&flag)));
     fs::write(&script, "a").unwrap();
     assert_reused(&reusing.run(reusing.step("3").flag(&flag)));
+    // The name of the pod in the path is not a difference. The content is.
+    let named = format!("--reuse-file={}", folder.path().join("{pod}.sh").display());
+    for (tag, content, is_done) in [("5", "x", true), ("6", "x", false), ("7", "y", true)] {
+        fs::write(folder.path().join(format!("words-{tag}.sh")), content).unwrap();
+        let outcome = reusing.run(reusing.step(tag).flag(&named));
+        if is_done { assert_ran(&outcome) } else { assert_reused(&outcome) }
+    }
     fs::remove_file(&script).unwrap();
     let outcome = reusing.run(reusing.step("4").flag(&flag));
     assert_eq!(outcome.code, Some(97), "{}", outcome.stderr);

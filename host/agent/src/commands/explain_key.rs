@@ -3,14 +3,14 @@
 
 use crate::cancel::Cancel;
 use crate::checked::CheckedStep;
-use crate::cli::{self, Cli, Command, EXEC};
 use crate::exit;
 use crate::log::Log;
 use crate::reuse::difference::{differences, listing};
 use crate::reuse::document::{KeyDocument, MAX_SIZE, MEDIA_TYPE};
 use crate::reuse::{StepKeys, lookup};
+use crate::step_args::{EXEC, StepArgs};
 use crate::transfer::{RegistryAccess, TransferFailure, run};
-use clap::{Args, Parser};
+use clap::Args;
 use oci_registry_client::{ArtifactReference, Client, Credentials, RemoteArtifact};
 use orascache_api::reference::names_a_host;
 use orascache_api::reuse::key_tag;
@@ -52,12 +52,7 @@ pub fn explain_key(arguments: &ExplainKeyArgs) -> u8 {
 }
 
 fn explain(arguments: &ExplainKeyArgs) -> Result<(String, u8), TransferFailure> {
-    let line = exec_line(&arguments.step);
-    let parsed =
-        Cli::try_parse_from(line).map_err(|error| TransferFailure::BadRequest(cli::sentence(&error)));
-    let Command::Exec(args) = parsed?.command else {
-        return Err(TransferFailure::BadRequest("write the flags of a step behind --".to_owned()));
-    };
+    let args = StepArgs::read(flags(&arguments.step)).map_err(TransferFailure::BadRequest)?;
     let step = CheckedStep::new(&args, |name| var_os(name)).map_err(TransferFailure::BadRequest)?;
     if step.outputs.is_empty() {
         return Err(TransferFailure::BadRequest("the step has no output, so that it has no key".to_owned()));
@@ -86,12 +81,10 @@ fn explain(arguments: &ExplainKeyArgs) -> Result<(String, u8), TransferFailure> 
     }
 }
 
-/// The words of a step as a command line of this program. They may begin with those that are in
-/// front of the flags in a pod.
-fn exec_line(words: &[OsString]) -> Vec<OsString> {
-    let own = words.iter().take(2).position(|word| word == EXEC).map_or(0, |place| place + 1);
-    let front = ["orascache-agent", EXEC].map(OsString::from);
-    front.into_iter().chain(words.iter().skip(own).cloned()).collect()
+/// The words of a step without those that may stand in front of its flags, as in a pod.
+fn flags(words: &[OsString]) -> Vec<OsString> {
+    let front = words.iter().take(2).position(|word| word == EXEC).map_or(0, |place| place + 1);
+    words.iter().skip(front).cloned().collect()
 }
 
 /// The registry of a step, with the credentials of the caller where no proxy adds others.
@@ -161,14 +154,10 @@ mod tests {
 
     #[test]
     fn the_words_in_front_of_the_flags_of_a_pod_may_be_there() {
-        let line = |words: &[&str]| {
-            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-            exec_line(&words).into_iter().map(|word| word.into_string().unwrap()).collect::<Vec<_>>()
-        };
-        let wanted = ["orascache-agent", "exec", "--registry=x", "--", "exec", "a"];
+        let wanted = ["--registry=x", "--", "exec", "a"];
         for front in [&[][..], &["exec"], &["/orascache/orascache-agent", "exec"]] {
-            let words = [front, &["--registry=x", "--", "exec", "a"]].concat();
-            assert_eq!(line(&words), wanted);
+            let words: Vec<OsString> = front.iter().chain(&wanted).map(OsString::from).collect();
+            assert_eq!(flags(&words), wanted);
         }
     }
 }

@@ -10,20 +10,21 @@ use std::path::{Path, PathBuf};
 /// Deepest nesting of directories. Links that lead in a circle end here.
 const DEEPEST: usize = 32;
 
-/// The files with digests of their content. Links are followed. A directory counts with everything
+/// The files with digests of their content. Each has its path as it is written, which counts, and
+/// the path at which it is: they differ where a placeholder was replaced. Links are followed. A directory counts with everything
 /// in it, except for entries whose names begin with `..`: in mounted ConfigMaps and Secrets these
 /// are the directories of the kubelet, whose names differ from pod to pod.
 ///
 /// # Errors
 /// A sentence about a file that cannot be read.
-pub fn read(paths: &[PathBuf]) -> Result<Vec<KeyFile>, String> {
+pub fn read(paths: &[(PathBuf, PathBuf)]) -> Result<Vec<KeyFile>, String> {
     paths
         .iter()
-        .map(|path| {
+        .map(|(written, path)| {
             let digest = digest(path, 0).map_err(|error| {
                 format!("--reuse-file is \"{}\", which cannot be read: {error}", path.display())
             })?;
-            Ok(KeyFile { path: text(path.as_os_str()), digest })
+            Ok(KeyFile { path: text(written.as_os_str()), digest })
         })
         .collect()
 }
@@ -58,7 +59,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     fn of(path: &Path) -> Result<String, String> {
-        Ok(read(&[path.to_owned()])?.remove(0).digest)
+        Ok(read(&[(PathBuf::from("written"), path.to_owned())])?.remove(0).digest)
     }
 
     #[test]

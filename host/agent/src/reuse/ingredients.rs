@@ -2,7 +2,7 @@
 
 use super::document::{FORMAT, KeyDocument, KeyFile, KeyInput, NamedVariable};
 use crate::checked::CheckedStep;
-use crate::cli::InputConflicts;
+use crate::step_args::InputConflicts;
 use oci_registry_client::Digest;
 use orascache_api::steps::env;
 use std::ffi::{OsStr, OsString};
@@ -84,8 +84,7 @@ pub(super) fn text(bytes: &OsStr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Command, StepArgs};
-    use clap::Parser;
+    use crate::step_args::StepArgs;
     use std::path::PathBuf;
 
     const FLAGS: [&str; 13] = [
@@ -127,13 +126,9 @@ mod tests {
         }
     }
 
-    fn parse(case: &Case) -> Box<StepArgs> {
-        let own = ["orascache-agent".to_owned(), "exec".to_owned()];
-        let words = own.iter().chain(&case.flags).cloned().chain(["--".to_owned()]);
-        match Cli::try_parse_from(words.chain(case.words.iter().cloned())).unwrap().command {
-            Command::Exec(step) => step,
-            _ => panic!(),
-        }
+    fn parse(case: &Case) -> StepArgs {
+        let words = case.flags.iter().cloned().chain(["--".to_owned()]).chain(case.words.iter().cloned());
+        StepArgs::read(words.map(OsString::from)).unwrap()
     }
 
     fn document_of(case: &Case) -> KeyDocument {

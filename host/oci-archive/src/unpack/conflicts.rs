@@ -103,7 +103,8 @@ impl Check<'_> {
                 let error = UnpackError::write(&self.shown(number, &shared.path), source);
                 Box::new(Conflict { earlier: number, later: number, error })
             };
-            for entry in open.entries(number).map_err(failed)? {
+            let directory = open.open(number).map_err(failed)?;
+            for entry in directory.entries().map_err(failed)? {
                 let (name, is_dir) = entry.map_err(failed)?;
                 let Some(holders) = known.holders(number, &name, &mut open).map_err(failed)? else {
                     continue;
@@ -113,7 +114,7 @@ impl Check<'_> {
                 let found = match (is_same_kind, compared) {
                     (false, _) if is_dir => Some((holders.first, DIRECTORY_OVER_FILE)),
                     (false, _) => Some((holders.first, FILE_OVER_DIRECTORY)),
-                    (true, Some(other)) if !open.is_equal(other, number, &name).map_err(failed)? => {
+                    (true, Some(other)) if !open.is_equal(other, &directory, &name).map_err(failed)? => {
                         Some((other, DIFFERENT_CONTENT))
                     }
                     (true, _) => None,
@@ -216,31 +217,67 @@ impl<'a> Known<'a> {
     }
 }
 
-/// One directory as several pulls have it.
-struct OpenDirectories<'a> {
-    members: &'a [Member<'a>],
-    path: &'a [OsString],
-    open: HashMap<usize, Dir>,
+/// A directory of a pull.
+enum Directory<'a> {
+    /// The pull has its target below this directory. This is the name of the only entry.
+    Above(&'a OsStr),
+    /// A directory with content.
+    Content(Dir),
 }
 
 /// A name, and whether it is that of a directory.
 type Named = (OsString, bool);
 
-impl OpenDirectories<'_> {
-    /// The only entry, where the pull has its target below this directory.
-    fn leads_to_target(&self, number: usize) -> Option<&OsString> {
-        self.members.get(number)?.above.get(self.path.len())
+impl Directory<'_> {
+    fn entries(&self) -> io::Result<Box<dyn Iterator<Item = io::Result<Named>> + '_>> {
+        let dir = match self {
+            Directory::Above(name) => {
+                return Ok(Box::new(std::iter::once(Ok(((*name).to_owned(), true)))));
+            }
+            Directory::Content(dir) => dir,
+        };
+        Ok(Box::new(dir.entries()?.map(move |entry| {
+            let entry = entry?;
+            let name = entry.file_name();
+            let is_dir = is_directory(dir, &name, entry.file_type()?)?;
+            Ok((name, is_dir))
+        })))
     }
 
-    fn open(&self, number: usize) -> io::Result<Dir> {
+    /// Whether an entry is a directory. None where there is none of this name.
+    fn is_directory(&self, name: &OsStr) -> io::Result<Option<bool>> {
+        match self {
+            Directory::Above(only) => Ok((*only == name).then_some(true)),
+            Directory::Content(dir) => match dir.symlink_metadata(name) {
+                Ok(metadata) => Ok(Some(metadata.is_dir())),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            },
+        }
+    }
+}
+
+/// One directory as several pulls have it.
+struct OpenDirectories<'a> {
+    members: &'a [Member<'a>],
+    path: &'a [OsString],
+    open: HashMap<usize, Directory<'a>>,
+}
+
+impl<'a> OpenDirectories<'a> {
+    fn open(&self, number: usize) -> io::Result<Directory<'a>> {
         let member = self.members.get(number).ok_or(ErrorKind::NotFound)?;
+        if let Some(name) = member.above.get(self.path.len()) {
+            return Ok(Directory::Above(name));
+        }
         let below = self.path.get(member.above.len()..).unwrap_or_default();
         let content = member.staging.content()?;
-        below.iter().try_fold(content, |dir, name| beneath::directory(&dir, name))
+        let dir = below.iter().try_fold(content, |dir, name| beneath::directory(&dir, name));
+        dir.map(Directory::Content)
     }
 
     /// The directory, which stays open for a while.
-    fn get(&mut self, number: usize) -> io::Result<&Dir> {
+    fn get(&mut self, number: usize) -> io::Result<&Directory<'a>> {
         if !self.open.contains_key(&number) {
             if self.open.len() >= OPEN {
                 self.open.clear();
@@ -251,35 +288,18 @@ impl OpenDirectories<'_> {
         self.open.get(&number).ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    fn entries(&self, number: usize) -> io::Result<Box<dyn Iterator<Item = io::Result<Named>>>> {
-        if let Some(name) = self.leads_to_target(number) {
-            return Ok(Box::new(std::iter::once(Ok((name.clone(), true)))));
-        }
-        let dir = self.open(number)?;
-        let entries = dir.entries()?;
-        Ok(Box::new(entries.map(move |entry| {
-            let entry = entry?;
-            let name = entry.file_name();
-            let is_dir = is_directory(&dir, &name, entry.file_type()?)?;
-            Ok((name, is_dir))
-        })))
-    }
-
-    /// Whether an entry is a directory. None where there is none of this name.
+    /// Whether an entry of the directory of a pull is a directory. None where there is none of this
+    /// name.
     fn is_directory(&mut self, number: usize, name: &OsStr) -> io::Result<Option<bool>> {
-        if let Some(only) = self.leads_to_target(number) {
-            return Ok((only == name).then_some(true));
-        }
-        match self.get(number)?.symlink_metadata(name) {
-            Ok(metadata) => Ok(Some(metadata.is_dir())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.get(number)?.is_directory(name)
     }
 
-    fn is_equal(&mut self, earlier: usize, later: usize, name: &OsStr) -> io::Result<bool> {
-        let later = self.open(later)?;
-        is_equal(self.get(earlier)?, &later, name)
+    fn is_equal(&mut self, earlier: usize, later: &Directory<'_>, name: &OsStr) -> io::Result<bool> {
+        match (self.get(earlier)?, later) {
+            (Directory::Content(earlier), Directory::Content(later)) => is_equal(earlier, later, name),
+            // There is nothing but a directory there, which is compared elsewhere.
+            _ => Ok(true),
+        }
     }
 }
 

@@ -130,6 +130,8 @@ pub(super) struct Mover<'a> {
     /// Modes to be set later. Directories that exist already are removed from it, since they keep
     /// the modes that they have.
     pub(super) modes: Option<&'a mut Modes>,
+    /// Whether everything stays within the hidden directory, where nobody sees a file disappear.
+    pub(super) is_hidden: bool,
     /// Number of entries that have arrived.
     pub(super) moved: u64,
 }
@@ -201,6 +203,14 @@ impl Mover<'_> {
     }
 
     fn file(&self, from: &Dir, to: &Dir, name: &OsStr) -> io::Result<()> {
+        // Some file systems write a file to the disk at once when it replaces another one
+        // (ext4(5), "auto_da_alloc").
+        if self.is_hidden
+            && let Err(error) = to.remove_file(name)
+            && error.kind() != ErrorKind::NotFound
+        {
+            return Err(error);
+        }
         match from.rename(name, to, name) {
             Err(error) if is_elsewhere(&error) => {
                 let copied = self.copy(from, to, name);

@@ -211,10 +211,11 @@ impl Staging {
         result
     }
 
+    /// Moves trees within the hidden directory.
     fn mover<'a>(&'a self, modes: Option<&'a mut Modes>) -> Mover<'a> {
         let mut temporary = self.folder.name().to_owned();
         temporary.push("-file");
-        Mover { temporary, root: self.path(), modes, moved: 0 }
+        Mover { temporary, root: self.path(), modes, is_hidden: true, moved: 0 }
     }
 
     /// Opens the content, and checks that all that was unpacked is in it. Another program may have
@@ -266,7 +267,7 @@ impl Staging {
         self.check_target(&content)?;
         let mut arrived = self.arrived();
         let expected = arrived.entries;
-        let mut mover = self.mover(Some(&mut arrived.modes));
+        let mut mover = Mover { is_hidden: false, ..self.mover(Some(&mut arrived.modes)) };
         mover.merge(&content, self.folder.target(), self.path())?;
         if mover.moved < expected {
             return Err(self.folder.disappeared());

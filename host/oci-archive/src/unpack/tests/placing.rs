@@ -215,6 +215,7 @@ fn another_file_system_below_the_target_is_copied_to() {
         temporary: "temporary".into(),
         root: other.path(),
         modes: None,
+        is_hidden: false,
         moved: 0,
     };
     mover.merge(&open(&from), &open(other.path()), other.path()).unwrap();

@@ -1,8 +1,9 @@
 //! The command line: what can be typed, and what it means. `component` has the arguments about
 //! components, `operate` those of the commands that run the operator, `review` those of that command,
-//! and `offline` those of the others.
+//! `offline` those of the others, and `input` those that name what is read.
 
 mod component;
+mod input;
 mod offline;
 mod operate;
 mod review;
@@ -10,6 +11,7 @@ mod review;
 pub use component::{
     ComponentArgs, InspectArgs, ModuleCommand, ModulePullArgs, ModulePushArgs, RecordArgs, RegistryArgs,
 };
+pub use input::InputArgs;
 pub use offline::{
     CompletionsArgs, CrdArgs, ManifestsArgs, RenderArgs, ReplayArgs, ReplayFormat, VersionArgs, VersionFormat,
 };

@@ -1,6 +1,7 @@
 //! Arguments of the commands that need no cluster.
 
 use super::component::ComponentArgs;
+use super::input::InputArgs;
 use crate::output::Format;
 use clap::Args;
 use std::path::PathBuf;
@@ -12,14 +13,9 @@ pub struct RenderArgs {
     #[command(flatten)]
     pub component: ComponentArgs,
 
-    /// Files or folders with OrasCaches, YAML or JSON. Folders are read with everything below them;
-    /// `-` is standard input, which is also read when nothing is named and something is piped in.
-    #[arg(value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-
-    /// The same, as kubectl takes it. Can be repeated.
-    #[arg(short = 'f', long = "file", visible_alias = "filename", value_name = "FILE")]
-    pub named: Vec<PathBuf>,
+    /// What has the OrasCaches.
+    #[command(flatten)]
+    pub input: InputArgs,
 
     /// Namespace of caches that name none.
     #[arg(short, long, default_value = "default")]

@@ -1,6 +1,7 @@
 //! Arguments of `orascache review`.
 
 use super::component::ComponentArgs;
+use super::input::InputArgs;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -14,15 +15,9 @@ pub struct ReviewArgs {
     #[command(flatten)]
     pub component: ComponentArgs,
 
-    /// Files or folders with objects to be created, or with AdmissionReviews, YAML or JSON. Folders
-    /// are read with everything below them; `-` is standard input, which is also read when nothing
-    /// is named and something is piped in.
-    #[arg(value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-
-    /// The same, as kubectl takes it. Can be repeated.
-    #[arg(short = 'f', long = "file", visible_alias = "filename", value_name = "FILE")]
-    pub named: Vec<PathBuf>,
+    /// What has the objects to be created, or AdmissionReviews.
+    #[command(flatten)]
+    pub input: InputArgs,
 
     /// File or folder with the OrasCaches that exist, and with namespaces whose labels matter, YAML
     /// or JSON. Those among the reviewed objects count too. Can be repeated.

@@ -19,13 +19,7 @@ const CONSENT: &str = "cache.converged-computing.github.io/cache";
 
 #[allow(clippy::print_stderr, reason = "for the person at the terminal")]
 pub(super) fn execute(args: &RenderArgs) -> Result<ExitCode, Failed> {
-    let names: Vec<PathBuf> = args.files.iter().chain(&args.named).cloned().collect();
-    let names = input::or_piped(names);
-    if names.is_empty() {
-        return Err(Failed::Unusable(anyhow!(
-            "there is nothing to render: name files or folders, or pipe YAML or JSON into this command"
-        )));
-    }
+    let names = input::names(&args.input).map_err(Failed::Unusable)?;
     let found = input::read(&names).map_err(Failed::Unusable)?;
     let guest = load::load_guest(&args.component)?;
     let description = guest.describe();

@@ -1,6 +1,6 @@
 //! On which line the parts of a document stand.
 
-use super::split::yaml;
+use super::yaml::yaml;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;

@@ -7,11 +7,13 @@
 mod files;
 mod lines;
 mod split;
+mod yaml;
 
+use crate::cli::InputArgs;
 use lines::Lines;
 use serde_json::Value;
 use std::fmt;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -111,13 +113,21 @@ pub(crate) fn read_all(name: &Path) -> anyhow::Result<Vec<Document>> {
     Ok(documents)
 }
 
-/// Names to read when a command got none: standard input, if something is piped into it.
-pub(crate) fn or_piped(names: Vec<PathBuf>) -> Vec<PathBuf> {
-    use std::io::IsTerminal;
-    if names.is_empty() && !std::io::stdin().is_terminal() {
-        return vec![PathBuf::from(STANDARD_INPUT)];
+/// The names that a command got, or standard input where it got none and something is piped in.
+///
+/// # Errors
+/// When there is neither.
+pub(crate) fn names(args: &InputArgs) -> anyhow::Result<Vec<PathBuf>> {
+    let names = args.names();
+    if !names.is_empty() {
+        return Ok(names);
     }
-    names
+    if std::io::stdin().is_terminal() {
+        anyhow::bail!(
+            "there is nothing to read: name files or folders, or pipe YAML or JSON into this command"
+        );
+    }
+    Ok(vec![PathBuf::from(STANDARD_INPUT)])
 }
 
 /// Finds the documents of a text.

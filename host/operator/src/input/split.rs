@@ -1,7 +1,7 @@
 //! Where the documents of a text begin, and what each of them says.
 
 use super::lines::Lines;
-use serde::Deserialize;
+use super::yaml::yaml;
 use serde_json::Value;
 
 /// One document of a YAML stream, or several JSON documents behind each other.
@@ -17,19 +17,6 @@ pub(super) enum Unread {
     /// A template of Helm or of another program, which is no YAML before it is rendered.
     Template(usize),
     Broken(usize, String),
-}
-
-/// Reads one document. The limits on its size are those of a list of everything in a large cluster;
-/// what aliases may become stays limited as it is.
-pub(super) fn yaml<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, serde_saphyr::Error> {
-    let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            max_nodes: 20_000_000,
-            max_events: 40_000_000,
-            max_total_scalar_bytes: 1 << 30,
-        },
-    };
-    serde_saphyr::from_str_with_options(text, options)
 }
 
 /// Splits a text at its document markers (YAML 1.2.2, section 9.1). Pieces without anything in them
@@ -145,25 +132,4 @@ fn is_content(line: &str) -> bool {
         _ => line,
     };
     !line.trim().is_empty() && !is_comment(line)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::yaml;
-    use serde::de::IgnoredAny;
-
-    #[test]
-    fn a_list_of_a_whole_cluster_is_not_too_large() {
-        let list = format!("items: [{}]", "a, ".repeat(300_000));
-        assert!(yaml::<IgnoredAny>(&list).is_ok());
-    }
-
-    #[test]
-    fn aliases_that_multiply_are_refused() {
-        let mut text = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for (name, below) in ('b'..='i').zip('a'..='h') {
-            text.push_str(&format!("{name}: &{name} [{}]\n", vec![format!("*{below}"); 10].join(", ")));
-        }
-        assert!(yaml::<IgnoredAny>(&text).is_err());
-    }
 }

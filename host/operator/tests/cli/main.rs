@@ -6,6 +6,7 @@ mod render;
 mod review;
 mod review_input;
 mod review_output;
+mod security_review;
 mod shell;
 
 use serde_json::Value;

@@ -51,6 +51,7 @@ fn completions_know_commands_and_flags() {
 }
 
 #[test]
+#[allow(clippy::print_stderr, reason = "a test that did not run says so")]
 fn bash_reads_its_completions() {
     let script = run(&["completions", "bash"], "").stdout;
     let Ok(mut bash) = Command::new("bash").arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()

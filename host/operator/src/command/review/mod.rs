@@ -15,20 +15,14 @@ use super::failed::Failed;
 use super::load;
 use crate::cli::ReviewArgs;
 use crate::input::{self, Document, Found};
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use finding::Tally;
 use session::Session;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub(super) fn execute(args: &ReviewArgs) -> Result<ExitCode, Failed> {
-    let names: Vec<PathBuf> = args.files.iter().chain(&args.named).cloned().collect();
-    let names = input::or_piped(names);
-    if names.is_empty() {
-        return Err(Failed::Unusable(anyhow!(
-            "there is nothing to review: name files or folders, or pipe YAML or JSON into this command"
-        )));
-    }
+    let names = input::names(&args.input).map_err(Failed::Unusable)?;
     let found = input::read(&names).map_err(Failed::Unusable)?;
     let context = context(&args.context).map_err(Failed::Unusable)?;
     let guest = load::load_guest(&args.component)?;

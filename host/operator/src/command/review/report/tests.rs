@@ -40,7 +40,7 @@ fn text_has_decisions_apart_from_what_was_not_decided() {
     let report = text::report(&findings());
     assert_eq!(
         report.decisions,
-        "a b.yaml:3: Pod/one: refused (422): 50% wrong:\nsecond line\n\
+        "a b.yaml:3: Pod/one: refused (422): 50% wrong: second line\n\
          ./dir/b.yaml:7: Deployment/two, Pod of spec.template: allowed, unchanged\n  warning: odd, perhaps\n  \
          note: the API server does not ask about this, so that only this command says so\n\
          Pod/three: allowed, patched\n"

@@ -29,13 +29,15 @@ pub(super) fn report(findings: &[Finding]) -> Report {
             Decision::Allowed(None) => writeln!(to, "{head}allowed, unchanged"),
             Decision::Allowed(Some(_)) => writeln!(to, "{head}allowed, patched"),
             Decision::Refused(refusal) => {
-                writeln!(to, "{head}refused ({}): {}", refusal.code, refusal.message)
+                writeln!(to, "{head}refused ({}): {}", refusal.code, one_line(&refusal.message))
             }
-            Decision::NotReviewed(why) => writeln!(to, "{place}: {}not reviewed: {why}", titled(finding)),
-            Decision::Unusable(why) => writeln!(to, "error: {place}: {}{why}", titled(finding)),
+            Decision::NotReviewed(why) => {
+                writeln!(to, "{place}: {}not reviewed: {}", titled(finding), one_line(why))
+            }
+            Decision::Unusable(why) => writeln!(to, "error: {place}: {}{}", titled(finding), one_line(why)),
         };
         for warning in &finding.warnings {
-            let _ = writeln!(to, "  warning: {warning}");
+            let _ = writeln!(to, "  warning: {}", one_line(warning));
         }
         if finding.is_told_here_only() {
             let _ = writeln!(to, "  note: {NOT_ASKED}");
@@ -58,5 +60,11 @@ fn head(finding: &Finding) -> String {
 
 fn titled(finding: &Finding) -> String {
     let title = finding.title();
-    if title.is_empty() { title } else { format!("{title}: ") }
+    if title.is_empty() { title } else { format!("{}: ", one_line(&title)) }
+}
+
+/// The text without control characters. What a document says must not look like a line of this
+/// program: CI systems take commands from lines.
+fn one_line(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }

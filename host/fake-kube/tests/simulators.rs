@@ -367,7 +367,7 @@ impl PodRunner for Announcing {
     fn run(self: Arc<Self>, pod: Arc<Pod>, run: PodRun) -> BoxFuture<'static, ()> {
         async move {
             let pod_ip = Some("127.1.2.3".parse().expect("an address"));
-            run.warn("Odd", "something is odd").await;
+            run.warn(Some("spec.containers{c}"), "Odd", "something is odd").await;
             run.report(PodReport { pod_ip, ..PodReport::running(&pod) });
             std::future::pending::<()>().await;
         }
@@ -393,4 +393,5 @@ async fn a_runner_says_where_a_pod_answers_and_records_events() {
     let events = events.list(&ListParams::default()).await.expect("a list").items;
     let odd = events.iter().find(|event| event.reason.as_deref() == Some("Odd")).expect("the event");
     assert_eq!((odd.type_.as_deref(), odd.message.as_deref()), (Some("Warning"), Some("something is odd")));
+    assert_eq!(odd.involved_object.field_path.as_deref(), Some("spec.containers{c}"));
 }

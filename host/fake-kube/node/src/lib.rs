@@ -3,11 +3,13 @@
 
 mod backoff;
 mod container;
+mod context;
 mod environment;
 mod expand;
 mod fields;
 mod folders;
 mod images;
+mod launch;
 mod messages;
 mod names;
 mod node;
@@ -17,6 +19,8 @@ mod pod;
 mod probe;
 mod process;
 mod record;
+mod shared;
+mod supervised;
 mod volumes;
 
 pub mod helper;

@@ -5,28 +5,19 @@ use crate::folders;
 use crate::names::Names;
 use crate::options::NodeOptions;
 use crate::pod;
-use crate::process::Helper;
+use crate::shared::Shared;
 use fake_kube::{PodRun, PodRunner};
 use futures::future::{BoxFuture, FutureExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// Runs the containers of pods as processes.
 pub struct Node {
-    pub(crate) client: Client,
-    pub(crate) options: NodeOptions,
-    pub(crate) helper: Helper,
-    pub(crate) names: Arc<Names>,
-    pub(crate) machine: Machine,
-    /// One permit for each pod that may run.
-    pub(crate) slots: Semaphore,
-    /// Everything that is not finished.
-    pub(crate) tasks: TaskTracker,
+    shared: Arc<Shared>,
     _names: AbortOnDropHandle<()>,
 }
 
@@ -47,38 +38,32 @@ impl Node {
         options.claims = options.claims.canonicalize()?;
         let names = Arc::new(Names::default());
         let following = tokio::spawn(names.clone().follow(client.clone()));
-        let tasks = TaskTracker::new();
-        Ok(Arc::new(Self {
+        let shared = Shared {
             client,
-            helper: Helper::new(options.helper.clone(), tasks.clone()),
             names,
             machine: Machine::detect(),
             slots: Semaphore::new(options.most_pods.min(Semaphore::MAX_PERMITS)),
-            tasks,
+            tasks: TaskTracker::new(),
             options,
-            _names: AbortOnDropHandle::new(following),
-        }))
+        };
+        Ok(Arc::new(Self { shared: Arc::new(shared), _names: AbortOnDropHandle::new(following) }))
     }
 
     /// Waits until all processes have ended and the folders of pods are deleted. Stop the simulators
     /// first: they start pods, and stopping them stops these.
     pub async fn stopped(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-
-    /// The folder of a pod.
-    pub(crate) fn folder(&self, uid: &str) -> PathBuf {
-        self.options.folder.join("pods").join(uid)
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
     }
 }
 
 impl PodRunner for Node {
     fn accepts(&self, pod: &Pod) -> bool {
-        (self.options.accepts)(pod)
+        (self.shared.options.accepts)(pod)
     }
 
     fn run(self: Arc<Self>, pod: Arc<Pod>, run: PodRun) -> BoxFuture<'static, ()> {
-        pod::run(self, pod, run).boxed()
+        // When the future is dropped, the folder of the pod is still to be deleted.
+        self.shared.tasks.track_future(pod::run(self.shared.clone(), pod, run)).boxed()
     }
 }

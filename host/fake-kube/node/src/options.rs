@@ -23,8 +23,8 @@ pub struct NodeOptions {
     pub logs: Logs,
     /// Images that are unpacked. Containers of other images get the programs of this machine.
     pub images: Vec<ImageFolder>,
-    /// Programs that containers can run besides those of their image, by the name that is the first
-    /// word of their command.
+    /// Programs that containers without an unpacked image can run besides those of this machine, by
+    /// the name that is the first word of their command.
     pub programs: BTreeMap<String, PathBuf>,
     /// Which pods the node runs. The answer for a pod must always be the same.
     pub accepts: fn(&Pod) -> bool,

@@ -1,61 +1,41 @@
 //! A pod from its start to its deletion.
 
 use crate::backoff::RestartPolicy;
-use crate::container::{Supervised, supervise};
+use crate::container::supervise;
+use crate::context::{Deadline, PodContext, host_name};
 use crate::folders;
 use crate::names::HostsFile;
-use crate::node::Node;
 use crate::objects::{self, Objects, Obstacle};
+use crate::process::Helper;
 use crate::record::{Board, Outcome, Place, is_sidecar};
+use crate::shared::Shared;
+use crate::supervised::Supervised;
 use crate::volumes::{self, Sources, VolumeFolder};
 use fake_kube::{PodPhase, PodRun};
 use k8s_openapi::api::core::v1::{Container, PersistentVolumeClaim, Pod};
 use kube::{Api, ResourceExt};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// How often something is tried again that no watch reports.
 const RETRY: Duration = Duration::from_secs(1);
 /// The default of `terminationGracePeriodSeconds` (core/v1 `PodSpec`).
 const GRACE: i64 = 30;
 
-/// A pod that runs, as its containers see it.
-pub(crate) struct PodContext {
-    pub node: Arc<Node>,
-    pub pod: Arc<Pod>,
-    pub board: Board,
-    pub folder: PathBuf,
-    pub hosts: HostsFile,
-    pub volumes: BTreeMap<String, VolumeFolder>,
-}
-
-impl PodContext {
-    pub(crate) fn namespace(&self) -> String {
-        self.pod.namespace().unwrap_or_default()
-    }
-
-    pub(crate) fn uid(&self) -> String {
-        self.pod.uid().unwrap_or_default()
-    }
-}
-
-/// The time at which containers that do not stop are killed, once they have to stop.
-pub(crate) type Deadline = watch::Receiver<Option<Instant>>;
-
 /// Runs a pod, and keeps its logs until it is deleted.
-pub(crate) async fn run(node: Arc<Node>, pod: Arc<Pod>, run: PodRun) {
-    let _logs = LogsOfPod { node: node.clone(), uid: pod.uid().unwrap_or_default() };
+pub(crate) async fn run(shared: Arc<Shared>, pod: Arc<Pod>, run: PodRun) {
+    let _logs = LogsOfPod { shared: shared.clone(), uid: pod.uid().unwrap_or_default() };
     let board = Board::new(&pod, run);
-    let Some(slot) = wait_for_slot(&node, &board).await else { return };
-    let Some(context) = prepare(&node, pod.clone(), board).await else { return };
+    let Some(slot) = wait_for_slot(&shared, &board).await else { return };
+    let folder = FolderOfPod::new(&shared, &pod);
+    let Some(context) = prepare(&shared, pod.clone(), board, &folder).await else { return };
     let context = Arc::new(context);
-    let folder = FolderOfPod { node: node.clone(), path: context.folder.clone() };
     let is_deleted = run_containers(&context).await;
     drop((slot, folder));
     if !is_deleted {
@@ -65,112 +45,118 @@ pub(crate) async fn run(node: Arc<Node>, pod: Arc<Pod>, run: PodRun) {
 
 /// Forgets the logs of a pod.
 struct LogsOfPod {
-    node: Arc<Node>,
+    shared: Arc<Shared>,
     uid: String,
 }
 
 impl Drop for LogsOfPod {
     fn drop(&mut self) {
-        self.node.options.logs.remove(&self.uid);
+        self.shared.options.logs.remove(&self.uid);
     }
 }
 
-/// Deletes the folder of a pod, after its processes have ended.
+/// The folder of a pod. Dropping it deletes the folder, once the pod's processes have ended.
 struct FolderOfPod {
-    node: Arc<Node>,
+    shared: Arc<Shared>,
     path: PathBuf,
+    processes: TaskTracker,
+}
+
+impl FolderOfPod {
+    fn new(shared: &Arc<Shared>, pod: &Pod) -> Self {
+        let path = shared.options.folder.join("pods").join(pod.uid().unwrap_or_default());
+        Self { shared: shared.clone(), path, processes: TaskTracker::new() }
+    }
 }
 
 impl Drop for FolderOfPod {
     fn drop(&mut self) {
-        let path = std::mem::take(&mut self.path);
-        // Processes that are killed meanwhile may still write: their files are deleted with the
-        // folder of the node.
-        self.node.tasks.spawn_blocking(move || folders::remove_or_log(&path));
+        let (path, processes) = (std::mem::take(&mut self.path), self.processes.clone());
+        self.shared.tasks.spawn(async move {
+            processes.close();
+            processes.wait().await;
+            // A panic there has been reported already.
+            let _ = tokio::task::spawn_blocking(move || folders::remove_or_log(&path)).await;
+        });
     }
 }
 
 /// Waits until the node may run another pod. `None` when the pod is deleted meanwhile.
-async fn wait_for_slot<'n>(node: &'n Node, board: &Board) -> Option<tokio::sync::SemaphorePermit<'n>> {
-    if let Ok(slot) = node.slots.try_acquire() {
+async fn wait_for_slot<'s>(shared: &'s Shared, board: &Board) -> Option<tokio::sync::SemaphorePermit<'s>> {
+    if let Ok(slot) = shared.slots.try_acquire() {
         return Some(slot);
     }
-    let most = node.options.most_pods;
+    let most = shared.options.most_pods;
     board.all_wait("ContainerCreating", &format!("{most} pods run already, and no more may run at a time"));
     tokio::select! {
         // The semaphore is never closed.
-        slot = node.slots.acquire() => slot.ok(),
+        slot = shared.slots.acquire() => slot.ok(),
         _ = board.run().stop_requested() => None,
     }
 }
 
 /// Makes the volumes. `None` when the pod is deleted meanwhile.
-async fn prepare(node: &Arc<Node>, pod: Arc<Pod>, board: Board) -> Option<PodContext> {
+async fn prepare(
+    shared: &Arc<Shared>,
+    pod: Arc<Pod>,
+    board: Board,
+    folder: &FolderOfPod,
+) -> Option<PodContext> {
     let mut said = None;
     loop {
-        let obstacle = match try_prepare(node, &pod).await {
-            Ok((folder, hosts, volumes)) => {
-                return Some(PodContext { node: node.clone(), pod, board, folder, hosts, volumes });
+        let obstacle = match try_prepare(shared, &pod, &folder.path).await {
+            Ok((hosts, volumes)) => {
+                let helper = Helper::new(shared.options.helper.clone(), folder.processes.clone());
+                let (shared, folder) = (shared.clone(), folder.path.clone());
+                return Some(PodContext { shared, pod, board, helper, folder, hosts, volumes });
             }
             Err(obstacle) => obstacle,
         };
         board.all_wait(obstacle.reason, &obstacle.message);
         if said.as_ref() != Some(&obstacle) {
-            board.run().warn("FailedMount", obstacle.message.clone()).await;
+            board.run().warn(None, "FailedMount", obstacle.message.clone()).await;
             said = Some(obstacle);
         }
         tokio::select! {
             () = tokio::time::sleep(RETRY) => {}
-            _ = board.run().stop_requested() => {
-                folders::remove_or_log(&node.folder(&pod.uid().unwrap_or_default()));
-                return None;
-            }
+            _ = board.run().stop_requested() => return None,
         }
     }
 }
 
 async fn try_prepare(
-    node: &Arc<Node>,
+    shared: &Arc<Shared>,
     pod: &Pod,
-) -> Result<(PathBuf, HostsFile, BTreeMap<String, VolumeFolder>), Obstacle> {
+    folder: &Path,
+) -> Result<(HostsFile, BTreeMap<String, VolumeFolder>), Obstacle> {
     let (namespace, uid) = (pod.namespace().unwrap_or_default(), pod.uid().unwrap_or_default());
     let list = pod.spec.as_ref().and_then(|spec| spec.volumes.as_deref()).unwrap_or_default();
     let unreadable =
         |error: kube::Error| Obstacle::volume(format!("the volumes cannot be looked up: {error}"));
     let objects =
-        Objects::read(&node.client, &namespace, objects::of_volumes(list)).await.map_err(unreadable)?;
+        Objects::read(&shared.client, &namespace, objects::of_volumes(list)).await.map_err(unreadable)?;
     let mut claims = BTreeMap::new();
     for claim in list.iter().filter_map(|volume| volume.persistent_volume_claim.as_ref()) {
-        let api: Api<PersistentVolumeClaim> = Api::namespaced(node.client.clone(), &namespace);
+        let api: Api<PersistentVolumeClaim> = Api::namespaced(shared.client.clone(), &namespace);
         let found = api.get_metadata_opt(&claim.claim_name).await.map_err(unreadable)?;
         claims.extend(found.and_then(|found| found.uid()).map(|uid| (claim.claim_name.clone(), uid)));
     }
-    node.names.reached(&uid).await;
-    let folder = node.folder(&uid);
+    shared.names.reached(&uid).await;
     let failed = |error: std::io::Error| Obstacle::volume(format!("the pod has no folder: {error}"));
     folders::make(&folder.join("volumes"), 0o755).map_err(failed)?;
-    let hosts = node.names.keep(folder.join("hosts"), &namespace, &host_name(pod)).map_err(failed)?;
+    let hosts = shared.names.keep(folder.join("hosts"), &namespace, &host_name(pod)).map_err(failed)?;
     let sources = Sources {
         pod,
         objects: &objects,
         claims: &claims,
-        claims_folder: &node.options.claims,
-        machine: node.machine,
+        claims_folder: &shared.options.claims,
+        machine: shared.machine,
     };
     let mut made = BTreeMap::new();
     for volume in list {
         made.insert(volume.name.clone(), volumes::make(volume, &folder.join("volumes"), &sources)?);
     }
-    Ok((folder, hosts, made))
-}
-
-/// The name of the pod's machine.
-pub(crate) fn host_name(pod: &Pod) -> String {
-    let declared = pod.spec.as_ref().and_then(|spec| spec.hostname.clone());
-    let mut name = declared.unwrap_or_else(|| pod.name_any());
-    // The kernel takes no longer ones, and the kubelet cuts there too.
-    name.truncate(63);
-    name.trim_end_matches(['-', '.']).to_owned()
+    Ok((hosts, made))
 }
 
 /// Runs the containers to their end. Returns whether the pod is deleted.
@@ -202,7 +188,7 @@ async fn run_containers(context: &Arc<PodContext>) -> bool {
     };
     let outcome = if is_late {
         let message = "Pod was active on the node longer than the specified deadline";
-        context.board.run().warn("DeadlineExceeded", message).await;
+        context.board.run().warn(None, "DeadlineExceeded", message).await;
         Outcome { phase: PodPhase::Failed, reason: Some("DeadlineExceeded"), message: Some(message) }
     } else {
         let phase = if has_succeeded { PodPhase::Succeeded } else { PodPhase::Failed };
@@ -228,7 +214,8 @@ async fn containers(context: &Arc<PodContext>, stopping: Deadline, grace: Durati
         let mut tasks = JoinSet::new();
         for (index, container) in spec.containers.iter().enumerate() {
             let supervised = Supervised::new(context, Place::Main(index), container, policy);
-            tasks.spawn(supervise(supervised, stopping.clone(), watch::Sender::new(false)));
+            let supervising = supervise(supervised, stopping.clone(), watch::Sender::new(false));
+            tasks.spawn(context.helper.track(supervising));
         }
         let mut codes = Vec::new();
         while let Some(ended) = tasks.join_next().await {
@@ -287,7 +274,8 @@ async fn start_sidecar(
     let started = watch::Sender::new(false);
     let mut is_started = started.subscribe();
     let supervised = Supervised::new(context, place, container, RestartPolicy::Always);
-    let task = AbortOnDropHandle::new(tokio::spawn(supervise(supervised, stopped, started)));
+    let supervising = context.helper.track(supervise(supervised, stopped, started));
+    let task = AbortOnDropHandle::new(tokio::spawn(supervising));
     let mut stopping = stopping.clone();
     tokio::select! {
         // Either side ending is the end of the wait.

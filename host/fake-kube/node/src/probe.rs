@@ -1,7 +1,7 @@
 //! Probes and hooks of containers.
 
-use crate::container::{Inside, Supervised};
 use crate::messages::{CommandLine, Ending, StartFailure, Visit};
+use crate::supervised::{Inside, Supervised};
 use k8s_openapi::api::core::v1::{
     Container, ExecAction, HTTPGetAction, LifecycleHandler, Probe, TCPSocketAction,
 };
@@ -30,7 +30,7 @@ pub(crate) async fn watch(
     if let Some(hook) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.as_ref())
         && let Err(message) = target.handle(hook).await
     {
-        supervised.context.board.run().warn("FailedPostStartHook", message.clone()).await;
+        supervised.context.board.warn(supervised.place, "FailedPostStartHook", message.clone()).await;
         return Verdict::Unhealthy(format!(
             "the postStart hook of container {} failed: {message}",
             container.name
@@ -137,12 +137,8 @@ impl Target<'_> {
     }
 
     async fn unhealthy(&self, kind: &str, message: &str) {
-        self.supervised
-            .context
-            .board
-            .run()
-            .warn("Unhealthy", format!("{kind} probe failed: {message}"))
-            .await;
+        let Supervised { context, place, .. } = self.supervised;
+        context.board.warn(*place, "Unhealthy", format!("{kind} probe failed: {message}")).await;
     }
 
     async fn attempt(&self, probe: &Probe, limit: Duration) -> Result<(), String> {
@@ -181,7 +177,7 @@ impl Target<'_> {
         let words = action.command.clone().unwrap_or_default();
         let command = CommandLine { words, ..self.inside.command.clone() };
         let visit = Visit { process: self.inside.process, command };
-        let process = self.supervised.context.node.helper.visit(&visit).await;
+        let process = self.supervised.context.helper.visit(&visit).await;
         let mut process = process.map_err(|failure| match failure {
             StartFailure::NoNamespaces(message)
             | StartFailure::Container(message)

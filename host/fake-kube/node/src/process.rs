@@ -14,13 +14,13 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::Command;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TrackedFuture;
 
-/// How helpers are started.
-#[derive(Clone)]
+/// How the helpers of a pod are started.
 pub(crate) struct Helper {
     command: Vec<OsString>,
-    /// Everything that is not finished, so that the node can wait for it.
-    tasks: TaskTracker,
+    /// Those that have not ended, and what may start more of them.
+    running: TaskTracker,
 }
 
 /// A command that runs. Dropping it kills the command and everything that it has started.
@@ -32,8 +32,14 @@ pub(crate) struct Process {
 }
 
 impl Helper {
-    pub(crate) fn new(command: Vec<OsString>, tasks: TaskTracker) -> Self {
-        Self { command, tasks }
+    pub(crate) fn new(command: Vec<OsString>, running: TaskTracker) -> Self {
+        Self { command, running }
+    }
+
+    /// Counts the future of a container among what has to end before the pod's folder is deleted: it
+    /// may start a helper until it is dropped.
+    pub(crate) fn track<F: Future>(&self, future: F) -> TrackedFuture<F> {
+        self.running.track_future(future)
     }
 
     /// Starts a container, whose output goes to the log.
@@ -60,7 +66,7 @@ impl Helper {
         line.push(b'\n');
         let (end, ended) = oneshot::channel();
         let (start, started) = oneshot::channel();
-        self.tasks.spawn(follow(child, BufReader::new(reports).lines(), log, start, end));
+        self.running.spawn(follow(child, BufReader::new(reports).lines(), log, start, end));
         // When the helper has ended already, its report says why.
         let _ = control.write_all(&line).await;
         match started.await {

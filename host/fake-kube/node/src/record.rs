@@ -161,6 +161,26 @@ impl Board {
         &self.run
     }
 
+    /// Records an Event about a container.
+    pub(crate) async fn note(&self, place: Place, reason: &str, sentence: String) {
+        self.run.note(Some(&self.part(place)), reason, sentence).await;
+    }
+
+    /// Records an Event about something that went wrong with a container.
+    pub(crate) async fn warn(&self, place: Place, reason: &str, sentence: String) {
+        self.run.warn(Some(&self.part(place)), reason, sentence).await;
+    }
+
+    /// How Events name a container (core/v1 `ObjectReference.fieldPath`).
+    fn part(&self, place: Place) -> String {
+        let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let (list, record) = match place {
+            Place::Init(index) => ("initContainers", records.init.get(index)),
+            Place::Main(index) => ("containers", records.main.get(index)),
+        };
+        format!("spec.{list}{{{}}}", record.map(|record| record.name.as_str()).unwrap_or_default())
+    }
+
     /// Changes the record of a container.
     pub(crate) fn change(&self, place: Place, change: impl FnOnce(&mut Record)) {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);

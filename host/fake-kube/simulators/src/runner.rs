@@ -205,15 +205,20 @@ impl PodRun {
         (self.changed)();
     }
 
-    /// Records an Event about the pod, unless Events are switched off: a reason such as `Started`,
-    /// and a sentence. Repetitions become a series.
-    pub async fn note(&self, reason: &str, sentence: impl Into<String>) {
-        self.events.record(&self.about, EventType::Normal, reason, sentence.into()).await;
+    /// Records an Event about the pod, or about a part of it such as `spec.containers{app}`, unless
+    /// Events are switched off: a reason such as `Started`, and a sentence. Repetitions about the
+    /// same part become a series.
+    pub async fn note(&self, part: Option<&str>, reason: &str, sentence: impl Into<String>) {
+        self.events.record(&self.part(part), EventType::Normal, reason, sentence.into()).await;
     }
 
     /// The same as [`PodRun::note`], for something that went wrong.
-    pub async fn warn(&self, reason: &str, sentence: impl Into<String>) {
-        self.events.record(&self.about, EventType::Warning, reason, sentence.into()).await;
+    pub async fn warn(&self, part: Option<&str>, reason: &str, sentence: impl Into<String>) {
+        self.events.record(&self.part(part), EventType::Warning, reason, sentence.into()).await;
+    }
+
+    fn part(&self, part: Option<&str>) -> ObjectReference {
+        ObjectReference { field_path: part.map(str::to_owned), ..self.about.clone() }
     }
 
     /// Returns when the pod is being deleted, with the time that its containers may take to stop.

@@ -16,6 +16,13 @@
 //! - `network` reads how registries are reached;
 //! - `log` and `termination` write sentences for people, and `listed` the lists in them;
 //! - `install` copies the program into the volume of a pod.
+//!
+//! It is a library so that `orascache dev` can be this program too:
+//!
+//! ```no_run
+//! let code: std::process::ExitCode = orascache_agent::main();
+//! # let _ = code;
+//! ```
 
 mod cancel;
 mod checked;
@@ -49,7 +56,9 @@ use clap::Parser;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
+/// The program, with the arguments of this process. The process must have no other thread: signals
+/// are blocked before the first one starts.
+pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // A step reports wrong arguments in its own way, and must block signals before anything else.
     if arguments.get(1).is_some_and(|word| word == step_args::EXEC) {

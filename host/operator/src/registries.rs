@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// One request is made, and given up when nothing came for so long.
+/// A request is given up when nothing came for so long.
 const POLICY: TransferPolicy = TransferPolicy { patience: Duration::ZERO, stall: Duration::from_secs(10) };
 /// How long a look may take as a whole, token services included.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -67,9 +67,9 @@ impl OciRegistries {
             Ok(kept) => kept,
             Err(look) => return look,
         };
-        let found = tokio::time::timeout(PATIENCE, kept.client.manifest(&reference)).await;
+        let found = tokio::time::timeout(PATIENCE, kept.client.find_manifest(&reference)).await;
         match found {
-            Ok(Ok(fetched)) => Look::Answer(ArtifactFinding::Digest(fetched.digest.to_string())),
+            Ok(Ok(digest)) => Look::Answer(ArtifactFinding::Digest(digest.to_string())),
             Ok(Err(Error::NotFound { .. })) => Look::Answer(ArtifactFinding::Missing),
             Ok(Err(Error::Busy { after, .. })) => Look::NotNow { why: "it is busy".to_owned(), after },
             Ok(Err(error)) if error.is_transient() => not_now(error.to_string()),

@@ -26,8 +26,8 @@ pub enum Command {
     Pull(Box<commands::PullArgs>),
     /// Pushes files and directories as an artifact.
     Push(Box<commands::PushArgs>),
-    /// Prints what goes into the key of a step, by which an equal step reuses its outputs, and in what
-    /// it differs from another one.
+    /// Prints what goes into the key of a step, by which an equal step reuses its outputs, and in
+    /// what it differs from another one.
     ExplainKey(Box<commands::ExplainKeyArgs>),
     /// Prints which program an image starts, as the command and args of a container.
     Entrypoint(Box<commands::EntrypointArgs>),

@@ -84,10 +84,10 @@ impl Given<'_> {
     }
 }
 
-/// Reads the values of `--input`. A range in a value stands for several artifacts, which follow each
-/// other in its order. `default_path` is the value of `--input-path`, for inputs without a path of
-/// their own; without one they go to the working directory. `most` is the largest number of
-/// artifacts.
+/// Reads the values of `--input`. A range in a value stands for several artifacts, which follow
+/// each other in its order. `default_path` is the value of `--input-path`, for inputs without a
+/// path of their own; without one they go to the working directory. `most` is the largest number
+/// of artifacts.
 ///
 /// # Errors
 /// A sentence that says what is wrong and what to write.

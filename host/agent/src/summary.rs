@@ -46,8 +46,8 @@ impl fmt::Display for Summary {
 }
 
 impl Summary {
-    /// The text of the metrics file (prometheus.io/docs/instrumenting/exposition_formats). `code` is
-    /// the exit code of the step.
+    /// The text of the metrics file (prometheus.io/docs/instrumenting/exposition_formats). `code`
+    /// is the exit code of the step.
     fn metrics(&self, namespace: &str, pod: &str, code: u8) -> String {
         let labels = format!("{{namespace=\"{}\",pod=\"{}\"}}", escaped(namespace), escaped(pod));
         let (hit, miss) = (u8::from(self.reuse == Reuse::Hit), u8::from(self.reuse == Reuse::Miss));

@@ -1,15 +1,12 @@
 //! The command `entrypoint`: which program an image starts, as the `command` and `args` of a
 //! container.
 
-use super::{ConnectionArgs, client};
+use super::{ConnectionArgs, client, finish};
 use crate::cancel::Cancel;
-use crate::exit;
-use crate::log::Log;
 use crate::transfer::{TransferFailure, run};
 use clap::Args;
 use oci_registry_client::{ImageConfig, Platform, RemoteArtifact};
 use orascache_api::reference::{Image, split_scheme};
-use std::io::Write;
 
 /// The arguments of `entrypoint`.
 #[derive(Args, Debug)]
@@ -26,23 +23,7 @@ pub struct EntrypointArgs {
 
 /// Prints what a container has to have as its command. Returns the exit code.
 pub fn entrypoint(arguments: &EntrypointArgs) -> u8 {
-    let log = Log::default();
-    match find(arguments) {
-        Ok(text) => {
-            // A closed standard output does not change the answer.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            0
-        }
-        Err(TransferFailure::BadRequest(sentence)) => {
-            log.info(sentence);
-            exit::USAGE
-        }
-        Err(TransferFailure::Failed(sentence)) => {
-            log.info(sentence);
-            exit::FAILED
-        }
-        Err(TransferFailure::Cancelled) => exit::FAILED,
-    }
+    finish(find(arguments))
 }
 
 fn find(arguments: &EntrypointArgs) -> Result<String, TransferFailure> {

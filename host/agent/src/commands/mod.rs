@@ -94,12 +94,12 @@ fn annotation(text: &str) -> Result<(String, String), String> {
 
 /// Pulls an artifact. Returns the exit code.
 pub fn pull(arguments: &PullArgs) -> u8 {
-    finish(try_pull(arguments), "pulled")
+    finish(try_pull(arguments))
 }
 
 /// Pushes files and directories. Returns the exit code.
 pub fn push(arguments: &PushArgs) -> u8 {
-    finish(try_push(arguments), "pushed")
+    finish(try_push(arguments))
 }
 
 fn try_pull(arguments: &PullArgs) -> Result<String, TransferFailure> {
@@ -126,7 +126,7 @@ fn try_pull(arguments: &PullArgs) -> Result<String, TransferFailure> {
         transfer::pull::artifacts(&client, &[wanted], &options, &progress).await
     })??;
     transfer::pull::notes_about_modes(&pulled).into_iter().for_each(|note| log.info(note));
-    Ok(pulled.iter().map(|pulled| format!("{}/{pulled}", remote.endpoint.host())).collect())
+    Ok(pulled.iter().map(|pulled| format!("pulled {}/{pulled}\n", remote.endpoint.host())).collect())
 }
 
 fn try_push(arguments: &PushArgs) -> Result<String, TransferFailure> {
@@ -152,7 +152,7 @@ fn try_push(arguments: &PushArgs) -> Result<String, TransferFailure> {
     let outputs = vec![(remote.reference.clone(), content)];
     let pushed =
         run(&Cancel::default(), async { transfer::push::artifacts(&client, outputs, &progress).await })??;
-    Ok(pushed.iter().map(|pushed| format!("{}/{pushed}", remote.endpoint.host())).collect())
+    Ok(pushed.iter().map(|pushed| format!("pushed {}/{pushed}\n", remote.endpoint.host())).collect())
 }
 
 fn client(connection: &ConnectionArgs, remote: &RemoteArtifact) -> Result<Client, TransferFailure> {
@@ -207,13 +207,13 @@ fn source(path: &Path) -> Result<transfer::push::Source, String> {
     Ok(transfer::push::Source { path: path.to_owned(), title: title.to_owned() })
 }
 
-/// Prints the result. Returns the exit code.
-fn finish(done: Result<String, TransferFailure>, what: &str) -> u8 {
+/// Prints what was done, in lines. Returns the exit code.
+fn finish(done: Result<String, TransferFailure>) -> u8 {
     let log = Log::default();
     match done {
         Ok(text) => {
             // A closed standard output does not change what was done.
-            let _ = writeln!(std::io::stdout(), "{what} {text}");
+            let _ = std::io::stdout().write_all(text.as_bytes());
             0
         }
         Err(TransferFailure::BadRequest(sentence)) => {

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 const DEEPEST: usize = 32;
 
 /// The files with digests of their content. Each has its path as it is written, which counts, and
-/// the path at which it is: they differ where a placeholder was replaced. Links are followed. A directory counts with everything
-/// in it, except for entries whose names begin with `..`: in mounted ConfigMaps and Secrets these
-/// are the directories of the kubelet, whose names differ from pod to pod.
+/// the path at which it is: they differ where a placeholder was replaced. Links are followed. A
+/// directory counts with everything in it, except for entries whose names begin with `..`: in
+/// mounted ConfigMaps and Secrets these are the directories of the kubelet, whose names differ from
+/// pod to pod.
 ///
 /// # Errors
 /// A sentence about a file that cannot be read.

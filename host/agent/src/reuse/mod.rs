@@ -1,8 +1,8 @@
 //! A step that was done is not done again.
 //!
 //! Before anything is pulled, a key is computed over what determines the outputs. Where the
-//! repositories of all outputs know it, the outputs' tags point to what was pushed then, and nothing
-//! is pulled or run. Otherwise the step leaves its keys behind when everything else is done.
+//! repositories of all outputs know it, the outputs' tags point to what was pushed then, and
+//! nothing is pulled or run. Otherwise the step leaves its keys behind when everything else is done.
 //!
 //! - `document` is what goes into a key, `ingredients` makes it of a step, and `files` reads files
 //!   whose content counts;

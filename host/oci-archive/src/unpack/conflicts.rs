@@ -36,9 +36,9 @@ pub struct Conflict {
 }
 
 /// Looks for paths that two of several pulls hold. Their targets may be inside of each other.
-/// `artifacts` has the number of the artifact of each pull, and the pulls of an artifact follow each
-/// other: within one artifact, files at one path must have equal content. Between two artifacts
-/// `same` counts.
+/// `artifacts` has the number of the artifact of each pull, and the pulls of an artifact follow
+/// each other: within one artifact, files at one path must have equal content. Between two
+/// artifacts `same` counts.
 ///
 /// # Errors
 ///
@@ -133,8 +133,8 @@ impl Check<'_> {
         Ok(inner.into_iter().map(below).collect())
     }
 
-    /// The earlier pull whose file must have the content of the one of this pull. All that had to be
-    /// equal before are equal to it.
+    /// The earlier pull whose file must have the content of the one of this pull. All that had to
+    /// be equal before are equal to it.
     fn must_be_equal(&self, holders: &Holders, number: usize) -> Option<usize> {
         let artifact = |number: usize| self.members.get(number).map(|member| member.artifact);
         match self.same {

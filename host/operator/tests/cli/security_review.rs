@@ -18,6 +18,7 @@ fn a_document_cannot_write_commands_of_a_workflow() {
     let other = json!({"apiVersion": "v1", "kind": format!("Kind{evil}"), "metadata": {"name": evil}});
     let folder = Folder::new();
     folder.write("a.json", &format!("{pod}\n{other}"));
+    folder.write("b\n::error file=a::forged.yaml", "a: 1");
     let context = folder.write("caches.yaml", CACHE);
     for format in ["text", "github", "yaml", "diff"] {
         let output = run(&["review", "-o", format, &folder.path(), "--context", &context], "");

@@ -20,7 +20,7 @@ pub(super) fn report(findings: &[Finding]) -> Report {
     // Writing to a String cannot fail.
     for finding in findings {
         let head = head(finding);
-        let place = &finding.place;
+        let place = one_line(&finding.place.to_string());
         let to = match &finding.decision {
             Decision::Allowed(_) | Decision::Refused(_) => &mut report.decisions,
             Decision::NotReviewed(_) | Decision::Unusable(_) => &mut report.asides,
@@ -52,7 +52,7 @@ pub(super) fn report(findings: &[Finding]) -> Report {
 /// What stands in front of a decision. Standard input is named in errors only.
 fn head(finding: &Finding) -> String {
     let place = match finding.place.file {
-        Some(_) => format!("{}: ", finding.place),
+        Some(_) => format!("{}: ", one_line(&finding.place.to_string())),
         None => String::new(),
     };
     format!("{place}{}", titled(finding))

@@ -39,6 +39,23 @@ async fn a_step_counts_what_another_one_wrote() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_waits_may_start_before_its_input_exists() {
+    let Some(dev) = Dev::start(&[]).await else { return };
+    dev.apply(cache("demo")).await;
+    dev.registry("demo-0").await;
+    let reading = json!({"input-uri": "flow/late:1", "input-path": "/data", "input-wait": "10m"});
+    dev.apply(step("reading", "demo", reading, "cat /data/late")).await;
+    // It says what it waits for.
+    dev.until_log("reading", "app", "flow/late:1").await;
+    let writing = json!({"output-uri": "flow/late:1", "output-path": "/data/late"});
+    dev.apply(step("writing", "demo", writing, "mkdir -p /data; echo here > /data/late")).await;
+    let reading = dev.until_finished("reading").await;
+    let log = dev.log("reading", "app").await;
+    assert!(phase(&reading) == "Succeeded" && log.contains("here\n"), "{:#?}\n{log}", reading.status);
+    dev.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failing_step_fails_with_its_code_and_pushes_nothing() {
     let Some(dev) = Dev::start(&[]).await else { return };
     dev.apply(cache("demo")).await;

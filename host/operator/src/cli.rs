@@ -15,6 +15,8 @@ pub use input::InputArgs;
 pub use offline::{
     CompletionsArgs, CrdArgs, ManifestsArgs, RenderArgs, ReplayArgs, ReplayFormat, VersionArgs, VersionFormat,
 };
+#[cfg(target_os = "linux")]
+pub use operate::PodArgs;
 pub use operate::{DevArgs, RunArgs};
 pub use review::{ReviewArgs, ReviewFormat};
 

@@ -18,6 +18,7 @@ pub mod command;
 pub mod leader;
 pub mod operator;
 pub mod output;
+pub mod programs;
 pub mod settings;
 pub mod webhooks;
 

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 pub(crate) struct PodContext {
     pub shared: Arc<Shared>,
     pub pod: Arc<Pod>,
-    pub board: Board,
+    pub board: Arc<Board>,
     pub helper: Helper,
     pub folder: PathBuf,
     pub hosts: HostsFile,

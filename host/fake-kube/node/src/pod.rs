@@ -31,15 +31,14 @@ const GRACE: i64 = 30;
 /// Runs a pod, and keeps its logs until it is deleted.
 pub(crate) async fn run(shared: Arc<Shared>, pod: Arc<Pod>, run: PodRun) {
     let _logs = LogsOfPod { shared: shared.clone(), uid: pod.uid().unwrap_or_default() };
-    let board = Board::new(&pod, run);
+    let board = Arc::new(Board::new(&pod, run));
     let Some(slot) = wait_for_slot(&shared, &board).await else { return };
     let folder = FolderOfPod::new(&shared, &pod);
-    let Some(context) = prepare(&shared, pod.clone(), board, &folder).await else { return };
-    let context = Arc::new(context);
-    let is_deleted = run_containers(&context).await;
+    let Some(context) = prepare(&shared, pod, board.clone(), &folder).await else { return };
+    let is_deleted = run_containers(Arc::new(context)).await;
     drop((slot, folder));
     if !is_deleted {
-        context.board.run().stop_requested().await;
+        board.run().stop_requested().await;
     }
 }
 
@@ -99,7 +98,7 @@ async fn wait_for_slot<'s>(shared: &'s Shared, board: &Board) -> Option<tokio::s
 async fn prepare(
     shared: &Arc<Shared>,
     pod: Arc<Pod>,
-    board: Board,
+    board: Arc<Board>,
     folder: &FolderOfPod,
 ) -> Option<PodContext> {
     let mut said = None;
@@ -160,7 +159,7 @@ async fn try_prepare(
 }
 
 /// Runs the containers to their end. Returns whether the pod is deleted.
-async fn run_containers(context: &Arc<PodContext>) -> bool {
+async fn run_containers(context: Arc<PodContext>) -> bool {
     let spec = context.pod.spec.as_ref();
     let grace = spec.and_then(|spec| spec.termination_grace_period_seconds).unwrap_or(GRACE);
     let grace = Duration::from_secs(u64::try_from(grace).unwrap_or(0));
@@ -168,7 +167,7 @@ async fn run_containers(context: &Arc<PodContext>) -> bool {
     let limit =
         limit.map(|seconds| Instant::now() + Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
     let (stop, stopping) = watch::channel(None);
-    let containers = containers(context, stopping, grace);
+    let containers = containers(&context, stopping, grace);
     tokio::pin!(containers);
     let (mut is_deleted, mut is_late) = (false, false);
     let has_succeeded = loop {

@@ -64,6 +64,21 @@ async fn a_command_sees_variables_arguments_and_its_directory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_container_runs_as_the_user_that_it_names() {
+    let Some(cluster) = Cluster::start(|_| {}).await else { return };
+    let mut step = container("c", "echo $(id -u):$(id -g) > /v/id; cat /v/id; grep CapEff /proc/self/status");
+    step["volumeMounts"] = json!([{"name": "v", "mountPath": "/v"}]);
+    step["securityContext"] = json!({"runAsUser": 1000});
+    let mut step = pod("step", json!([step]));
+    step["spec"]["volumes"] = json!([{"name": "v", "emptyDir": {}}]);
+    step["spec"]["securityContext"] = json!({"runAsUser": 1, "runAsGroup": 2000});
+    let step = cluster.run(step).await;
+    assert_eq!(phase(&step), "Succeeded", "{:#?}", step.status);
+    assert_eq!(cluster.log("step", "c").await, "1000:2000\nCapEff:\t0000000000000000\n");
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn volumes_are_folders_at_their_paths() {
     let Some(cluster) = Cluster::start(|_| {}).await else { return };
     cluster

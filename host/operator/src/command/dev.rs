@@ -1,7 +1,8 @@
-//! `orascache dev`: a Kubernetes API on loopback with the operator in it, and a live registry for
-//! every cache.
+//! `orascache dev`: a Kubernetes API on loopback with the operator in it, a live registry for every
+//! cache, and pods that end as processes.
 
 mod install;
+mod pods;
 
 use super::failed::{Failed, runtime};
 use super::{definition, load, run};
@@ -19,6 +20,7 @@ use orascache_api::orascache::OrasCache;
 use orascache_contract::Kind;
 use orascache_dev_registry::{Registries, RegistryChange, RegistryOptions};
 use orascache_runtime::Guest;
+use pods::Pods;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,7 +37,9 @@ pub(super) fn execute(args: &DevArgs) -> Result<ExitCode, Failed> {
         let mut cluster = start_cluster(args).await?;
         let kubeconfig = cluster.kubeconfig_path().to_owned();
         let primary = guest.describe().primary.clone();
-        let (operator, changes) = start_operator(&mut cluster, guest, &definitions, &folder, args).await?;
+        let pods = Pods::start(&cluster, folder.path(), args)?;
+        let started = start_operator(&mut cluster, guest, &definitions, &folder, args, &pods).await;
+        let (operator, changes) = started?;
         let outcome = match &args.exec {
             Some(command) => {
                 let announcer = tokio::spawn(announce(changes));
@@ -44,7 +48,7 @@ pub(super) fn execute(args: &DevArgs) -> Result<ExitCode, Failed> {
                 outcome
             }
             None => {
-                output::print(&welcome(&kubeconfig, &primary))?;
+                output::print(&welcome(&kubeconfig, &primary, &pods))?;
                 let announcer = tokio::spawn(announce(changes));
                 let outcome = run::stop_requested().await.map(|()| ExitCode::SUCCESS);
                 announcer.abort();
@@ -52,6 +56,7 @@ pub(super) fn execute(args: &DevArgs) -> Result<ExitCode, Failed> {
             }
         };
         operator.shutdown().await;
+        pods.stop(&mut cluster).await;
         cluster.shutdown().await;
         outcome
     })
@@ -83,6 +88,7 @@ async fn start_operator(
     definitions: &[CustomResourceDefinition],
     folder: &TempDir,
     args: &DevArgs,
+    pods: &Pods,
 ) -> Result<(operator::Operator, UnboundedReceiver<RegistryChange>), Failed> {
     let client = operator::connect(cluster.config(), operator::AGENT)?;
     let description = guest.describe().clone();
@@ -95,9 +101,11 @@ async fn start_operator(
     }
     install::require_kinds(&client, &description).await?;
     let (sender, changes) = unbounded_channel();
-    let options = RegistryOptions { data_dir: folder.path().join("registries"), changes: sender };
+    let options =
+        RegistryOptions { data_dir: folder.path().join("registries"), logs: cluster.logs(), changes: sender };
     let registries = Registries::start(cluster.client(), options).context("no live registries")?;
-    cluster.simulate(Simulators::all().with_pod_runner(registries));
+    // The registries come first: a registry pod is not run from its image.
+    cluster.simulate(pods.join(Simulators::all().with_pod_runner(registries)));
     let reviews = !description.admission.is_empty();
     if reviews {
         install::webhooks(&client, &description).await?;
@@ -149,16 +157,21 @@ async fn exec(command: &str, kubeconfig: &Path) -> Result<ExitCode, Failed> {
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
-fn welcome(kubeconfig: &Path, primary: &Kind) -> String {
+fn welcome(kubeconfig: &Path, primary: &Kind, pods: &Pods) -> String {
     let (next, announced) = if definition::is_cache(primary) {
         let next = "kubectl apply -f manifests/samples/01-orascache.yaml\n  kubectl get oc -w".to_owned();
         (next, "Registries are announced here. ")
     } else {
         (format!("kubectl get {} --all-namespaces -w", primary.plural), "")
     };
+    let run = if pods.are_run() {
+        "Pods that end are run as processes, with the programs of this machine. "
+    } else {
+        "Pods that end are stored and not run. "
+    };
     format!(
         "A Kubernetes API runs on loopback, with the operator in it. In another terminal:\n\n  \
-         export KUBECONFIG={}\n  {next}\n\n{announced}Ctrl-C ends everything.\n",
+         export KUBECONFIG={}\n  {next}\n\n{run}{announced}Ctrl-C ends everything.\n",
         kubeconfig.display()
     )
 }

@@ -1,6 +1,9 @@
 //! The component decides as the same Rust does natively, byte for byte, on generated inputs.
 
-use orascache_contract::{Failure, FailureReason, GuestError, Kind, ObjectRef, Observed, Plan, Verb};
+use orascache_contract::{
+    ArtifactAnswer, ArtifactFinding, Failure, FailureReason, GuestError, Kind, ObjectRef, Observed, Plan,
+    Verb,
+};
 use orascache_operator::EMBEDDED;
 use orascache_runtime::Guest;
 use orascache_tests::cluster::guest;
@@ -156,5 +159,60 @@ proptest! {
         let native = natively(&observed);
         prop_assert!(native.is_err());
         prop_assert_eq!(through_component(&observed), native);
+    }
+}
+
+/// A pod behind a scheduling gate, with annotations that may be anything.
+fn gated(wait: &str, input: &str, registry: Option<&str>) -> String {
+    let prefix = "oras.converged-computing.github.io";
+    let mut annotations = json!({
+        format!("{prefix}/oras-cache"): "demo",
+        format!("{prefix}/input-wait"): wait,
+        format!("{prefix}/input-uri"): input,
+    });
+    if let Some(registry) = registry {
+        annotations[format!("{prefix}/registry")] = json!(registry);
+    }
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": "p", "namespace": "lab", "uid": "u", "creationTimestamp": "2026-11-24T12:02:39Z",
+            "labels": {"cache.converged-computing.github.io/gated": "true"}, "annotations": annotations,
+        },
+        "spec": {"schedulingGates": [{"name": "cache.converged-computing.github.io/inputs"}]},
+    })
+    .to_string()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn component_and_native_agree_about_gated_pods(
+        wait in prop_oneof![Just("30m".to_owned()), text()],
+        input in prop_oneof![Just("a:1".to_owned()), Just("a:{1..3}".to_owned()), text()],
+        registry in proptest::option::of(prop_oneof![Just("ghcr.io".to_owned()), text()]),
+        is_there in any::<bool>(),
+        after in -100_i64..4_000,
+    ) {
+        let settings: Arc<str> = r#"{"gates":true,"allowedRegistries":["ghcr.io"]}"#.into();
+        let mut observed = Observed {
+            primary: gated(&wait, &input, registry.as_deref()).into(),
+            related: shared(&[primary("demo", &json!({}), None)]),
+            settings,
+            now: 1_795_521_759_u64.saturating_add_signed(after),
+            ..Observed::default()
+        };
+        let natively = |observed: &Observed| orascache_core::gates::attend(observed).map_err(GuestError::from);
+        let first = natively(&observed);
+        prop_assert_eq!(&GUEST.blocking().attend(&observed), &first);
+        let Ok(plan) = first else { return Ok(()) };
+        let finding = if is_there { ArtifactFinding::Digest("sha256:0".to_owned()) } else { ArtifactFinding::Missing };
+        observed.answers = plan
+            .questions
+            .into_iter()
+            .map(|question| ArtifactAnswer { question, finding: finding.clone() })
+            .collect();
+        prop_assert_eq!(GUEST.blocking().attend(&observed), natively(&observed));
     }
 }

@@ -29,14 +29,16 @@ fn the_embedded_component_imports_nothing_and_is_small() {
     let interface = guest.interface();
     assert_eq!(interface.imports, Vec::<String>::new());
     assert_eq!(interface.wit, "orascache:operator@0.3.1");
-    assert!(interface.size < 512 << 10, "{} bytes", interface.size);
+    assert!(interface.size < 640 << 10, "{} bytes", interface.size);
     assert_eq!(guest.describe().primary.kind, "OrasCache");
 }
 
 /// `manifests/` is rendered from the core's description, and `dev` uses the component's.
 #[test]
 fn the_embedded_component_describes_itself_as_the_core_does() {
-    assert_eq!(*load(EMBEDDED).describe(), orascache_core::describe());
+    let component = load(EMBEDDED);
+    assert_eq!(*component.describe(), orascache_core::describe());
+    assert_eq!(component.attended(), orascache_core::gates::attended());
 }
 
 #[tokio::test]

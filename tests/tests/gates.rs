@@ -180,7 +180,8 @@ async fn a_pod_waits_without_a_node_until_its_input_is_pushed() {
     }
     needed.sort_unstable();
     needed.dedup();
-    assert_eq!(needed, ["list", "patch", "watch"]);
+    // API servers before 1.34 are asked for a list besides.
+    assert_eq!(needed, ["patch", "watch"]);
     cluster.finish().await;
 }
 

@@ -152,6 +152,12 @@ fn a_pod_that_waits_gets_a_gate_where_the_administrator_switched_that_on() {
         // Another registry is looked into only where the settings name it.
         (vec![("registry", "ghcr.io")], GATES, false),
         (vec![("registry", "ghcr.io")], r#"{"gates":true,"allowedRegistries":["ghcr.io"]}"#, true),
+        // The operator trusts no authority of its own.
+        (
+            vec![("registry", "ghcr.io"), ("registry-ca", "configmap/ca/ca.crt")],
+            r#"{"gates":true,"allowedRegistries":["ghcr.io"]}"#,
+            false,
+        ),
         (
             vec![("registry", "http://short:5000")],
             r#"{"gates":true,"allowedRegistries":["short:5000"]}"#,
@@ -203,8 +209,7 @@ fn a_gate_is_never_given_twice_or_given_back() {
 
 #[test]
 fn the_operator_is_asked_for_the_artifacts_that_the_agent_will_pull() {
-    let mut pod = gated(&[("input-uri_2", "flow/words")], GATES);
-    pod["metadata"]["annotations"][format!("{PREFIX}input-uri_1")] = json!("part-{00..02}:{pod}");
+    let mut pod = gated(&[("input-uri_1", "part-{00..02}:{pod}"), ("input-uri_2", "flow/words")], GATES);
     pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] = json!("j");
     let plan = Seen::of(pod.clone()).plan();
     let asked: Vec<String> = plan
@@ -251,9 +256,8 @@ fn the_same_state_leads_to_the_same_event_at_any_time() {
 
 #[test]
 fn a_pod_is_let_go_when_its_time_is_over_and_the_event_names_what_is_missing() {
-    let mut pod = gated(&[], GATES);
-    pod["metadata"]["annotations"][format!("{PREFIX}input-uri_1")] = json!("b:{2..30}");
-    let seen = Seen::of(pod).answered(|tag| if tag == "1" { exists() } else { missing() }).after(1_800);
+    let seen = Seen::of(gated(&[("input-uri_1", "b:{2..30}")], GATES));
+    let seen = seen.answered(|tag| if tag == "1" { exists() } else { missing() }).after(1_800);
     let (remaining, event) = released(&seen);
     assert_eq!(remaining.as_deref(), Some("0"));
     assert!(event.starts_with("InputWaitOver: The time of input-wait is over, and b:2, b:3, "), "{event}");

@@ -87,10 +87,11 @@ impl<'a> Awaited<'a> {
             let own = Endpoint::of_cache(self.cache, namespace, settings.cluster_domain);
             return Ok(own);
         };
-        if self.has_authority {
+        let Ok(endpoint) = Endpoint::parse(registry) else { return Err("the registry is no host") };
+        let has_authority = self.has_authority || settings.registry_ca.is_some();
+        if has_authority && !endpoint.is_plain_http() {
             return Err("the operator does not know the authority of the registry");
         }
-        let Ok(endpoint) = Endpoint::parse(registry) else { return Err("the registry is no host") };
         let step = Step { cache: self.cache, registry: Some(endpoint.clone()), ..Step::default() };
         let mut findings = Findings::default();
         foreign_caches::check(settings, &step, pod, namespace, &mut findings);

@@ -54,6 +54,11 @@ async fn a_healthy_operator_logs_no_warning_and_a_fault_is_logged_once() {
         until("every watch begins again", || requests.count(&watches()) >= before + open as u64).await;
         until("every watch is open", || server.faults().open_watches(&watches()) == open).await;
     }
+    // The API server forgets old changes: every watch begins again with a list.
+    let before = requests.count(&watches());
+    server.faults().expire_history();
+    until("every watch begins again", || requests.count(&watches()) >= before + open as u64).await;
+    until("every watch is open", || server.faults().open_watches(&watches()) == open).await;
     // What changes after that is seen.
     cluster.edit(&cluster.caches(), "demo", json!({"spec": {"image": "registry:3"}})).await;
     cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;

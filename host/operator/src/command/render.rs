@@ -1,6 +1,6 @@
 //! `orascache render`: what the component would apply for caches without any objects yet.
 
-use super::definition::{Definition, is_cache};
+use super::definition::Definition;
 use super::failed::Failed;
 use super::load;
 use crate::cli::RenderArgs;
@@ -9,13 +9,9 @@ use crate::output;
 use anyhow::{Context, anyhow};
 use orascache_contract::{Description, Observed};
 use orascache_runtime::Guest;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-/// The annotation by which an object consents to be taken over by the cache of that name, once the
-/// operator finds it.
-const CONSENT: &str = "cache.converged-computing.github.io/cache";
 
 #[allow(clippy::print_stderr, reason = "for the person at the terminal")]
 pub(super) fn execute(args: &RenderArgs) -> Result<ExitCode, Failed> {
@@ -81,14 +77,9 @@ fn render(
         .with_context(|| titled(&place, &name))
         .map_err(Failed::Unusable)?;
     let texts = plan.generate.iter().map(|generated| &generated.secret).chain(&plan.apply);
-    let mut objects: Vec<Value> = texts
+    let objects: Vec<Value> = texts
         .map(|text| serde_json::from_str(text).context("the component planned an object that is not JSON"))
         .collect::<anyhow::Result<_>>()?;
-    if is_cache(&guest.describe().primary) {
-        for object in &mut objects {
-            consent(object, &name);
-        }
-    }
     match refusal(plan.status.as_deref()) {
         Some(why) if objects.is_empty() => Err(Failed::Refused(anyhow!("{}: {why}", titled(&place, &name)))),
         _ => Ok(objects),
@@ -99,15 +90,6 @@ fn titled(place: &Place, name: &str) -> String {
     match place.file {
         Some(_) => format!("{place}: {name}"),
         None => name.to_owned(),
-    }
-}
-
-/// Lets the operator take over an object that somebody else applied.
-fn consent(object: &mut Value, cache: &str) {
-    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
-    let annotations = metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
-    if let Some(annotations) = annotations.as_object_mut() {
-        annotations.insert(CONSENT.to_owned(), cache.into());
     }
 }
 

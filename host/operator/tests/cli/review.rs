@@ -162,3 +162,23 @@ fn warnings_can_be_errors() {
     assert!(out(&output).contains("  warning: "), "{}", out(&output));
     assert_eq!(run(&["review", "--warnings-as-errors"], &both).status.code(), Some(1));
 }
+
+#[test]
+fn near_misses_are_warned_of() {
+    let bystander = |metadata: &str| {
+        let pod = format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: a, {metadata}}}, spec: {{containers: [{{name: a}}]}}}}"
+        );
+        let output = run(&["review"], &pod);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        out(&output)
+    };
+    for metadata in [
+        "annotations: {oras.converged-computing.io/input-uri: \"a/b:1\"}",
+        "labels: {oras.converged-computing.github.io/input-uri: a}",
+    ] {
+        let said = bystander(metadata);
+        assert!(said.contains("  warning: metadata."), "{metadata}: {said}");
+    }
+    assert_eq!(bystander("annotations: {example.org/a: b}"), "Pod/a: allowed, unchanged\n");
+}

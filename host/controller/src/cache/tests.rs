@@ -281,7 +281,8 @@ fn a_primary_that_needs_a_name_learns_of_every_change_of_the_object_that_has_it(
     for revision in [13, 14] {
         cache.await_change(1, name.clone(), &p);
         // What the cache keeps of it looks as before.
-        assert_eq!(cache.store(1, object("c", "C", revision, None), Source::Watch), [p.clone()]);
+        let concerned = cache.store(1, object("c", "C", revision, None), Source::Watch);
+        assert_eq!(concerned, vec![p.clone()]);
     }
     assert_eq!(cache.store(1, object("c", "C", 15, None), Source::Watch), [], "until it asks again");
     cache.await_change(1, name, &p);

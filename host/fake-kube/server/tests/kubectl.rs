@@ -7,7 +7,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use common::with_caches;
-use fake_kube_server::{ApiServer, Options};
+use fake_kube_server::{ApiServer, Options, OutputStream};
 use tokio::process::Command;
 
 struct Kubectl {
@@ -235,4 +235,30 @@ async fn create_scale_events_and_delete() {
     kubectl.fails("get lc").await;
     assert_contains!(kubectl.fails("create cm x -n none").await, "namespaces \"none\" not found");
     kubectl.server.shutdown().await;
+}
+
+#[tokio::test]
+async fn logs_are_read_and_followed() {
+    let Some(kubectl) = Kubectl::new().await else { return };
+    let pod = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
+        "nodeName": "node", "containers": [{"name": "c", "image": "i"}]}}"#;
+    kubectl.file("pod.json", pod);
+    kubectl.ok("create -f pod.json").await;
+    let uid = kubectl.ok("get pod p -o jsonpath={.metadata.uid}").await;
+    let first = kubectl.server.logs().begin(&uid, "c");
+    first.write(OutputStream::Stdout, b"one\ntwo\n");
+    assert_eq!(kubectl.ok("logs p").await, "one\ntwo\n");
+    assert_eq!(kubectl.ok("logs p -c c --tail=1 --since=1h").await, "two\n");
+    let times = kubectl.ok("logs p --timestamps --tail=1").await;
+    assert!(times.ends_with("Z two\n"), "{times}");
+    drop(first);
+    let second = kubectl.server.logs().begin(&uid, "c");
+    assert_eq!(kubectl.ok("logs p --previous").await, "one\ntwo\n");
+    // Following ends with the container.
+    let write = async {
+        second.write(OutputStream::Stdout, b"three\n");
+        drop(second);
+    };
+    let (followed, ()) = tokio::join!(kubectl.ok("logs -f p"), write);
+    assert_eq!(followed, "three\n");
 }

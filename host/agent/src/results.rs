@@ -14,8 +14,8 @@ use crate::transfer::{self, PulledInput, TransferFailure};
 use jiff::Timestamp;
 use orascache_provenance::StepRecord;
 
-/// Pushes the outputs of a step, and statements about them where that is asked for. `keys` are those of a step that may be reused, `pod` the name of
-/// the pod where it is known.
+/// Pushes the outputs of a step, and statements about them where that is asked for. `keys` are those
+/// of a step that may be reused, `pod` the name of the pod where it is known.
 ///
 /// # Errors
 /// When the command left no output, or it cannot be pushed.

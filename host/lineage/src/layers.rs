@@ -181,10 +181,10 @@ impl Layers {
     fn crossings(&self) -> usize {
         let position = self.positions();
         let mut crossings = 0;
-        for column in &self.columns {
+        for (number, column) in self.columns.iter().enumerate() {
             // Edges are taken by their beginnings, from top to bottom. Each crosses those before it
             // that end below it.
-            let mut ends = Fenwick::new(self.columns.iter().map(Vec::len).max().unwrap_or_default());
+            let mut ends = Fenwick::new(self.columns.get(number + 1).map_or(0, Vec::len));
             for vertex in column {
                 let mut own: Vec<usize> = self
                     .behind

@@ -20,7 +20,7 @@ pub fn text(graph: &Graph) -> String {
     let is_shared = |at: usize| uses.get(at).is_some_and(|uses| *uses > usize::from(at != 0));
     let mut numbers: Vec<Option<usize>> = vec![None; graph.nodes.len()];
     let (mut last_number, mut written) = (0, String::new());
-    let mut open = vec![Branch { at: 0, path: Vec::new() }];
+    let mut open = vec![Branch { at: 0, path: Path::default() }];
     while let Some(Branch { at, path }) = open.pop() {
         let Some(node) = graph.nodes.get(at) else { continue };
         let number = numbers.get(at).copied().flatten();
@@ -36,11 +36,12 @@ pub fn text(graph: &Graph) -> String {
             }
             None => String::new(),
         };
-        line(&mut written, &guides(&path, true), &head(node, &mark, WIDTH - width(&guides(&path, true))));
+        let guides = path.guides(true);
+        line(&mut written, &guides, &head(node, &mark, WIDTH - width(&guides)));
         if !is_first {
             continue;
         }
-        let below = format!("{}{}", guides(&path, false), if node.inputs.is_empty() { "   " } else { "│  " });
+        let below = format!("{}{}", path.guides(false), if node.inputs.is_empty() { "   " } else { "│  " });
         let mut facts = facts(node);
         if let State::Unknown(leaf) = &node.state {
             // The line of the artifact says this already.
@@ -52,9 +53,7 @@ pub fn text(graph: &Graph) -> String {
         }
         let count = node.inputs.len();
         for (place, input) in node.inputs.iter().enumerate().rev() {
-            let mut path = path.clone();
-            path.push(place + 1 == count);
-            open.push(Branch { at: *input, path });
+            open.push(Branch { at: *input, path: path.to(place + 1 == count) });
         }
     }
     written.push('\n');
@@ -70,25 +69,40 @@ pub fn text(graph: &Graph) -> String {
 /// An artifact that is still to be written.
 struct Branch {
     at: usize,
-    /// For each level above it, whether it or the artifact above it is the last one there.
-    path: Vec<bool>,
+    path: Path,
 }
 
-/// The lines that lead to an artifact: those of its own line, or of the lines below that.
-fn guides(path: &[bool], is_own: bool) -> String {
-    let hidden = path.len().saturating_sub(LEVELS);
-    let mut guides = if hidden > 0 { format!("+{hidden} ") } else { String::new() };
-    let shown = path.get(hidden..).unwrap_or_default();
-    for (level, is_last) in shown.iter().enumerate() {
-        let is_branch = is_own && level + 1 == shown.len();
-        guides.push_str(match (is_branch, is_last) {
-            (true, true) => "└─ ",
-            (true, false) => "├─ ",
-            (false, true) => "   ",
-            (false, false) => "│  ",
-        });
+/// The way from the artifact that was asked for to another one.
+#[derive(Clone, Default)]
+struct Path {
+    /// Number of levels whose lines are not drawn.
+    hidden: usize,
+    /// For each level that is drawn, whether what is on the way is the last one there.
+    drawn: Vec<bool>,
+}
+
+impl Path {
+    /// The way to an input.
+    fn to(&self, is_last: bool) -> Self {
+        let surplus = (self.drawn.len() + 1).saturating_sub(LEVELS);
+        let drawn = self.drawn.iter().skip(surplus).copied().chain([is_last]).collect();
+        Path { hidden: self.hidden + surplus, drawn }
     }
-    guides
+
+    /// The lines in front of an artifact: those of its own line, or of the lines below that.
+    fn guides(&self, is_own: bool) -> String {
+        let mut guides = if self.hidden > 0 { format!("+{} ", self.hidden) } else { String::new() };
+        for (level, is_last) in self.drawn.iter().enumerate() {
+            let is_branch = is_own && level + 1 == self.drawn.len();
+            guides.push_str(match (is_branch, is_last) {
+                (true, true) => "└─ ",
+                (true, false) => "├─ ",
+                (false, true) => "   ",
+                (false, false) => "│  ",
+            });
+        }
+        guides
+    }
 }
 
 /// Name, digest, size and marks of an artifact, in at most `width` characters.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::executor::block_on;
 use orascache_lineage::{Bounds, Graph, Reason, State, trace};
 use proptest::prelude::*;
-use support::{FakeSource, digest, repository};
+use support::{FakeArtifact, FakeSource, digest, repository};
 
 const HOST: &str = "cache:5000";
 
@@ -15,11 +15,15 @@ fn search(source: &FakeSource, bounds: Bounds) -> Graph {
     block_on(trace(source, HOST, &format!("{}:0", repository(0)).parse().unwrap(), bounds)).unwrap()
 }
 
+fn artifact(repository: usize, inputs: Vec<(usize, usize)>) -> FakeArtifact {
+    FakeArtifact { repositories: [repository].into(), inputs }
+}
+
 /// Artifacts in one repository, each made of some others.
 fn source(inputs: &[&[usize]]) -> FakeSource {
     let of = |inputs: &[usize]| inputs.iter().map(|input| (0, *input)).collect();
     let artifacts = inputs.iter().enumerate();
-    let artifacts = artifacts.map(|(number, inputs)| (number, ([0].into(), of(inputs)))).collect();
+    let artifacts = artifacts.map(|(number, inputs)| (number, artifact(0, of(inputs)))).collect();
     FakeSource { artifacts, ..FakeSource::default() }
 }
 
@@ -57,12 +61,12 @@ fn artifacts_made_of_each_other_end_the_search() {
 fn an_artifact_that_is_gone_is_a_leaf_unless_another_repository_has_it() {
     // Artifact 3 is named in repository 1, where it is not, and one step later in repository 2.
     let mut source = source(&[&[1, 2], &[], &[4], &[5], &[], &[]]);
-    source.artifacts.insert(1, ([0].into(), vec![(1, 3)]));
-    source.artifacts.insert(3, ([2].into(), vec![(0, 5)]));
+    source.artifacts.insert(1, artifact(0, vec![(1, 3)]));
+    source.artifacts.insert(3, artifact(2, vec![(0, 5)]));
     let graph = search(&source, Bounds::default());
     assert_eq!(reason(&graph, 3), Some(Reason::Missing));
     assert!(!graph.is_complete());
-    source.artifacts.insert(4, ([0].into(), vec![(2, 3)]));
+    source.artifacts.insert(4, artifact(0, vec![(2, 3)]));
     let graph = search(&source, Bounds::default());
     assert_eq!(reason(&graph, 3), None);
     assert_eq!(graph.nodes[3].names, ["flow/r1:3", "flow/r2:3"]);
@@ -97,17 +101,13 @@ fn a_missing_artifact_that_was_asked_for_is_an_error() {
 
 /// Artifacts, the repositories that have them, and what they were made of.
 fn sources() -> impl Strategy<Value = FakeSource> {
-    let places = prop::collection::btree_set(0..3_usize, 0..3);
     let inputs = prop::collection::vec((0..3_usize, 0..14_usize), 0..5);
-    prop::collection::btree_map(1..14_usize, (places, inputs.clone()), 0..14).prop_flat_map(
-        move |artifacts| {
-            inputs.clone().prop_map(move |root| {
-                let mut artifacts = artifacts.clone();
-                artifacts.insert(0, ([0].into(), root));
-                FakeSource { artifacts, ..FakeSource::default() }
-            })
-        },
-    )
+    let artifacts = (prop::collection::btree_set(0..3_usize, 0..3), inputs.clone());
+    let artifacts = artifacts.prop_map(|(repositories, inputs)| FakeArtifact { repositories, inputs });
+    (prop::collection::btree_map(1..14_usize, artifacts, 0..14), inputs).prop_map(|(mut artifacts, root)| {
+        artifacts.insert(0, artifact(0, root));
+        FakeSource { artifacts, ..FakeSource::default() }
+    })
 }
 
 /// What must be found within a depth: the distance of each artifact that is named, and whether it
@@ -120,8 +120,9 @@ fn expected(source: &FakeSource, depth: usize) -> BTreeMap<usize, (usize, bool)>
             if !is_found {
                 continue;
             }
-            for (place, input) in &source.artifacts[number].1 {
-                let has = source.artifacts.get(input).is_some_and(|(places, _)| places.contains(place));
+            for (place, input) in &source.artifacts[number].inputs {
+                let has =
+                    source.artifacts.get(input).is_some_and(|artifact| artifact.repositories.contains(place));
                 let entry = next.entry(*input).or_insert((usize::MAX, false));
                 entry.0 = entry.0.min(distance + 1);
                 entry.1 |= has;
@@ -153,7 +154,7 @@ proptest! {
         // The edges are those that the manifests name.
         let edges: BTreeSet<(usize, usize)> = graph.edges().map(|(from, to)| (number(from), number(to))).collect();
         let named = found.iter().filter(|(_, (_, is_found))| *is_found).flat_map(|(from, _)| {
-            source.artifacts[from].1.iter().map(|(_, input)| (*from, *input))
+            source.artifacts[from].inputs.iter().map(|(_, input)| (*from, *input))
         });
         prop_assert_eq!(edges, named.collect::<BTreeSet<_>>());
 
@@ -166,7 +167,7 @@ proptest! {
     fn the_number_of_artifacts_is_never_exceeded(source in sources(), artifacts in 1..6_usize) {
         let graph = search(&source, Bounds { artifacts, ..Bounds::default() });
         prop_assert!(graph.nodes.len() <= artifacts);
-        let named: BTreeSet<usize> = source.artifacts[&0].1.iter().map(|(_, input)| *input).collect();
+        let named: BTreeSet<usize> = source.artifacts[&0].inputs.iter().map(|(_, input)| *input).collect();
         prop_assert!(graph.nodes[0].inputs.len() + graph.nodes[0].omitted >= named.len());
     }
 }

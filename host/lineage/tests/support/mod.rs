@@ -18,12 +18,20 @@ pub fn repository(number: usize) -> String {
     format!("flow/r{number}")
 }
 
+/// An artifact in memory.
+#[derive(Clone, Debug, Default)]
+pub struct FakeArtifact {
+    /// The repositories that have it.
+    pub repositories: BTreeSet<usize>,
+    /// What it was made of: artifacts by repository and number.
+    pub inputs: Vec<(usize, usize)>,
+}
+
 /// Manifests in memory.
 #[derive(Debug, Default)]
 pub struct FakeSource {
-    /// For each artifact, the repositories that have it, and what it was made of: artifacts by
-    /// repository and number.
-    pub artifacts: BTreeMap<usize, (BTreeSet<usize>, Vec<(usize, usize)>)>,
+    /// The artifacts by their numbers.
+    pub artifacts: BTreeMap<usize, FakeArtifact>,
     /// What was asked for.
     pub asked: RefCell<Vec<(String, String)>>,
 }
@@ -32,16 +40,18 @@ impl Source for FakeSource {
     async fn read(&self, reference: &ArtifactReference) -> Result<Artifact, Error> {
         let wanted = reference.digest.clone().unwrap_or_else(|| digest(0).to_string());
         self.asked.borrow_mut().push((reference.repository.clone(), wanted.clone()));
-        let has = |number: usize, (repositories, _): &(BTreeSet<usize>, Vec<_>)| {
+        let has = |number: usize, artifact: &FakeArtifact| {
+            let mut places = artifact.repositories.iter();
             digest(number).as_str() == wanted
-                && repositories.iter().any(|place| repository(*place) == reference.repository)
+                && places.any(|place| repository(*place) == reference.repository)
         };
         let found = self.artifacts.iter().find(|(number, artifact)| has(**number, artifact));
-        let Some((number, (_, inputs))) = found else {
+        let Some((number, FakeArtifact { inputs, .. })) = found else {
             return Err(Error::NotFound { what: reference.to_string(), detail: String::new() });
         };
-        let inputs =
-            inputs.iter().map(|(place, input)| format!("{}:{input}@{}", repository(*place), digest(*input)));
+        let name =
+            |(place, input): &(usize, usize)| format!("{}:{input}@{}", repository(*place), digest(*input));
+        let inputs = inputs.iter().map(name);
         let record = StepRecord { inputs: inputs.collect(), ..StepRecord::default() };
         Ok(Artifact { digest: Some(digest(*number)), record, ..Artifact::default() })
     }

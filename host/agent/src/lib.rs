@@ -8,7 +8,7 @@
 //!   `supervise` runs the command with the help of `spawn`, `tee` and `reap_orphans`, and `output`
 //!   checks the outputs; `failure` says why it failed, and `summary` what it did;
 //! - `reuse` looks for the outputs of an equal step before, and `results` pushes outputs, with the
-//!   `provenance` in their manifests, and leaves keys;
+//!   `provenance` in their manifests and `statements` beside them, and leaves keys;
 //! - `signals` decides what a signal means in each phase of a step, and `cancel` passes it on to a
 //!   pull;
 //! - `proxy` adds credentials to the requests of a step, in a container of its own;
@@ -44,6 +44,7 @@ mod results;
 mod reuse;
 mod signals;
 mod spawn;
+mod statements;
 mod step_args;
 mod summary;
 mod supervise;

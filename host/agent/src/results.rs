@@ -8,12 +8,14 @@ use crate::log::Log;
 use crate::output;
 use crate::provenance::{self, Provenance};
 use crate::reuse::{StepKeys, document, lookup};
+use crate::statements;
 use crate::transfer::push::{self, Config, PushedArtifact, PushedContent, Source};
 use crate::transfer::{self, PulledInput, TransferFailure};
 use jiff::Timestamp;
+use orascache_provenance::StepRecord;
 
-/// Pushes the outputs of a step. `keys` are those of a step that may be reused, `pod` the name of
-/// the pod where it is known.
+/// Pushes the outputs of a step, and statements about them where that is asked for. `keys` are those
+/// of a step that may be reused, `pod` the name of the pod where it is known.
 ///
 /// # Errors
 /// When the command left no output, or it cannot be pushed.
@@ -30,7 +32,7 @@ pub fn push(
     let (words, image) = (step.args.words.as_slice(), step.args.reuse.image.as_deref());
     let provenance = Provenance { inputs, words, image };
     let mut keys = keys.map(|keys| keys.keys.iter());
-    let mut outputs = Vec::new();
+    let (mut outputs, mut records) = (Vec::new(), Vec::new());
     for output in &step.outputs {
         let title =
             output::title(&output.path).map_err(|sentence| StepFailure::new(exit::PUSH_FAILED, sentence))?;
@@ -38,6 +40,7 @@ pub fn push(
         let key = keys.as_mut().and_then(Iterator::next);
         let mut annotations = provenance.annotations();
         annotations.extend(key.map(|key| provenance::of_key(key, pod, Timestamp::now())).unwrap_or_default());
+        records.push(StepRecord::of(&annotations));
         let content = PushedContent {
             files: vec![Source { path: output.path.clone(), title }],
             unpack: step.args.unpack,
@@ -48,8 +51,13 @@ pub fn push(
         };
         outputs.push((output.reference.clone(), content));
     }
-    let pushed = transfer::push(&step.registry, outputs, log);
-    pushed.map_err(|failure| StepFailure::of_transfer(failure, exit::PUSH_FAILED))
+    let pushed = transfer::push(&step.registry, outputs, log)
+        .map_err(|failure| StepFailure::of_transfer(failure, exit::PUSH_FAILED))?;
+    if step.args.provenance {
+        let outputs: Vec<_> = pushed.iter().zip(records).collect();
+        statements::leave(&step.registry, &outputs, log);
+    }
+    Ok(pushed)
 }
 
 /// Leaves the keys of a step whose outputs were pushed. A failure is logged: the outputs are there.

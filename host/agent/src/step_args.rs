@@ -56,6 +56,10 @@ pub struct StepArgs {
     /// Whether a pushed directory is marked to be unpacked on pull.
     #[arg(long, value_name = "BOOLEAN", require_equals = true, default_value_t = true, action = ArgAction::Set)]
     pub unpack: bool,
+    /// Whether to leave a provenance statement (in-toto, SLSA) beside each output, where the registry
+    /// knows referrers.
+    #[arg(long, value_name = "BOOLEAN", require_equals = true, default_value_t = true, action = ArgAction::Set)]
+    pub provenance: bool,
     #[command(flatten)]
     pub reuse: ReuseArgs,
     /// Whether to log what the agent does.

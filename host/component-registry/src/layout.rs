@@ -84,6 +84,7 @@ pub async fn push(
         artifact_type: None,
         config: Some(config),
         layers: vec![layer],
+        subject: None,
         annotations: BTreeMap::new(),
     };
     Ok(client.push_manifest(reference, &manifest).await?)

@@ -42,7 +42,8 @@
 //!   `token`; `transport` sends one of them over `connect` (which asks the `resolver`), through a
 //!   `forward_proxy` if the `network` has one; `response` says what an answer means;
 //! - `blob_pull`, `blob_push` with `upload_session`, and `manifest_transfer` are what is requested;
-//!   `image` reads the configuration of images;
+//!   `image` reads the configuration of images, and `referrers` finds manifests that refer to
+//!   another one;
 //!   `streams` connects them with blocking readers, and `retry` says when they are repeated;
 //! - `stored_credentials` and `docker_config` find credentials.
 
@@ -65,6 +66,7 @@ mod manifest_transfer;
 mod network;
 mod policy;
 mod reference;
+mod referrers;
 mod remote_artifact;
 mod resolver;
 mod response;
@@ -88,6 +90,7 @@ pub use manifest_transfer::{EncodedManifest, FetchedManifest};
 pub use network::Network;
 pub use policy::TransferPolicy;
 pub use reference::ArtifactReference;
+pub use referrers::Referrer;
 pub use remote_artifact::RemoteArtifact;
 pub use response::REASON;
 pub use streams::{ChannelReader, Sender, channel};

@@ -83,13 +83,16 @@ pub struct Manifest {
     /// The contents. Manifests of type [`media_type::ARTIFACT_MANIFEST`] call them `blobs`.
     #[serde(default, alias = "blobs", deserialize_with = "null_as_default")]
     pub layers: Vec<Descriptor>,
+    /// The manifest that this one refers to, as a signature refers to what it signs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Descriptor>,
     /// Annotations.
     #[serde(default, deserialize_with = "annotations", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
 /// Some clients write null where they have nothing to say.
-fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Default + Deserialize<'de>,
@@ -98,7 +101,7 @@ where
 }
 
 /// Annotations, of which those that are null are left out.
-fn annotations<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
+pub(crate) fn annotations<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
 where
     D: Deserializer<'de>,
 {
@@ -133,6 +136,7 @@ impl Manifest {
                 annotations: BTreeMap::new(),
             }),
             layers,
+            subject: None,
             annotations,
         }
     }

@@ -1,5 +1,7 @@
 //! Reading and writing manifests.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -9,14 +11,14 @@ use crate::access::Access;
 use crate::client::Client;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::manifest::{Manifest, media_type};
+use crate::manifest::{Descriptor, Manifest, media_type};
 use crate::reference::ArtifactReference;
 use crate::response;
 use crate::retry::Backoff;
 
 /// Largest manifest that is read: registries must accept 4 MiB (distribution-spec, "Pushing
 /// Manifests").
-const MAX_MANIFEST: usize = 4 << 20;
+pub(crate) const MAX_MANIFEST: usize = 4 << 20;
 /// Types of manifests that can be read, or whose refusal can be explained.
 const ACCEPTED: [&str; 5] = [
     media_type::MANIFEST,
@@ -71,6 +73,16 @@ impl EncodedManifest {
     /// Digest of the bytes.
     pub fn digest(&self) -> &Digest {
         &self.digest
+    }
+
+    /// A descriptor of the manifest, by which another one can refer to it.
+    pub fn descriptor(&self) -> Descriptor {
+        Descriptor {
+            media_type: self.media_type.clone(),
+            digest: self.digest.to_string(),
+            size: self.bytes.len() as u64,
+            annotations: BTreeMap::new(),
+        }
     }
 }
 

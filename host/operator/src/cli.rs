@@ -1,9 +1,10 @@
 //! The command line: what can be typed, and what it means. `component` has the arguments about
-//! components, `operate` those of the commands that run the operator, `review` those of that command,
-//! `offline` those of the others, and `input` those that name what is read.
+//! components, `operate` those of the commands that run the operator, `review` and `lineage` those of
+//! these commands, `offline` those of the others, and `input` those that name what is read.
 
 mod component;
 mod input;
+mod lineage;
 mod offline;
 mod operate;
 mod review;
@@ -12,6 +13,7 @@ pub use component::{
     ComponentArgs, InspectArgs, ModuleCommand, ModulePullArgs, ModulePushArgs, RecordArgs, RegistryArgs,
 };
 pub use input::InputArgs;
+pub use lineage::{LineageArgs, LineageFormat};
 pub use offline::{
     CompletionsArgs, CrdArgs, ManifestsArgs, RenderArgs, ReplayArgs, ReplayFormat, VersionArgs, VersionFormat,
 };
@@ -64,6 +66,8 @@ pub enum Command {
     /// Push a component to a registry, or pull one.
     #[command(subcommand)]
     Module(ModuleCommand),
+    /// Show what an artifact was made of, and what that was made of, back to the sources.
+    Lineage(LineageArgs),
     /// Print a script that completes the arguments of this command in a shell.
     Completions(CompletionsArgs),
     /// Print the versions of this program, of its component, and of the contract between the two.

@@ -59,6 +59,7 @@ enum Target<'a> {
     Blob,
     Uploads,
     Upload(&'a str),
+    Referrers,
 }
 
 impl Rules {
@@ -132,6 +133,8 @@ impl Rules {
                 }
                 _ => Route::Refuse(format!("PUT {path} ends an upload without a digest")),
             },
+            // Without the query, which would only filter the list.
+            (&Method::GET, Target::Referrers) => Route::Pass(access),
             (&Method::GET | &Method::PATCH | &Method::DELETE, Target::Upload(session)) => {
                 Route::Continue { access, session: session.to_owned(), query: String::new() }
             }
@@ -188,8 +191,13 @@ fn split_path(path: &str) -> Option<(&str, Target<'_>)> {
     if let Some(repository) = head.strip_suffix("/manifests") {
         return (!last.is_empty()).then_some((repository, Target::Manifest(last)));
     }
-    let repository = head.strip_suffix("/blobs")?;
-    is_digest(last).then_some((repository, Target::Blob))
+    if !is_digest(last) {
+        return None;
+    }
+    match head.strip_suffix("/referrers") {
+        Some(repository) => Some((repository, Target::Referrers)),
+        None => head.strip_suffix("/blobs").map(|repository| (repository, Target::Blob)),
+    }
 }
 
 fn parameter(query: Option<&str>, name: &str) -> Option<String> {
@@ -331,6 +339,14 @@ mod tests {
     }
 
     #[test]
+    fn statements_about_outputs_may_be_listed() {
+        for query in ["", "?artifactType=x%2By&n=1"] {
+            let listed = route("GET", &format!("/v2/flow/both/referrers/DIGEST{query}"));
+            assert_eq!(listed, Route::Pass(Access::push("flow/both")));
+        }
+    }
+
+    #[test]
     fn everything_else_is_refused() {
         for (method, path) in [
             ("GET", "/v2/_catalog"),
@@ -340,6 +356,9 @@ mod tests {
             ("GET", "/v2/flow/words/../other/manifests/1"),
             ("GET", "/v2/flow/words/blobs/x"),
             ("GET", "/v2/flow/words/referrers/DIGEST"),
+            ("HEAD", "/v2/flow/both/referrers/DIGEST"),
+            ("PUT", "/v2/flow/both/referrers/DIGEST"),
+            ("GET", "/v2/flow/both/referrers/x"),
             ("GET", "/metrics"),
             ("GET", "/v2/flow%2Fwords/manifests/1"),
             ("PUT", "/v2/flow/words/manifests/run-1"),

@@ -8,6 +8,7 @@ mod definition;
 mod dev;
 mod failed;
 mod inspect;
+mod lineage;
 mod load;
 mod log;
 mod manifests;
@@ -38,6 +39,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Completions(args) => completions::execute(&args),
         Command::Crd(args) => crd::execute(&args),
         Command::Inspect(args) => inspect::execute(&args),
+        Command::Lineage(args) => lineage::execute(&args),
         Command::Module(command) => module::execute(&command),
         Command::Manifests(args) => manifests::execute(&args),
         Command::Render(args) => render::execute(&args),

@@ -16,7 +16,7 @@ pub(super) fn execute(command: &ModuleCommand) -> Result<ExitCode, Failed> {
 }
 
 fn push(args: &ModulePushArgs) -> Result<ExitCode, Failed> {
-    let (client, remote) = registry::connect(&args.reference, &args.registry)?;
+    let (client, remote) = registry::connect(&args.reference, args.registry.component_plain_http)?;
     if remote.reference.digest.is_some() {
         let sentence = format!(
             "{} names a digest, but the digest of a component that is pushed follows from its content: name a tag",

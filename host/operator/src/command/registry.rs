@@ -20,7 +20,7 @@ pub(super) fn reference(component: &str) -> Option<&str> {
 /// Pulls the component that a reference names, if it is trusted.
 pub(super) fn fetch(reference: &str, args: &RegistryArgs) -> Result<PulledComponent, Failed> {
     let trust = trust(args)?;
-    let (client, remote) = connect(reference, args)?;
+    let (client, remote) = connect(reference, args.component_plain_http)?;
     let pulled = runtime()?.block_on(component_registry::pull(&client, &remote.reference, &trust));
     pulled.with_context(|| format!("the component {reference} cannot be pulled")).map_err(Failed::Refused)
 }
@@ -38,9 +38,10 @@ fn trust(args: &RegistryArgs) -> Result<Trust, Failed> {
     Ok(Trust { allow_unpinned: args.allow_unpinned, key: Some(key), ..Trust::default() })
 }
 
-pub(super) fn connect(reference: &str, args: &RegistryArgs) -> Result<(Client, RemoteArtifact), Failed> {
+/// The registry of an artifact, with the credentials that are stored for it.
+pub(super) fn connect(reference: &str, plain_http: bool) -> Result<(Client, RemoteArtifact), Failed> {
     let unusable = |sentence: String| Failed::Unusable(anyhow!(sentence));
-    let remote = RemoteArtifact::parse(reference, args.component_plain_http).map_err(unusable)?;
+    let remote = RemoteArtifact::parse(reference, plain_http).map_err(unusable)?;
     let credentials =
         Credentials::stored(&remote.endpoint, &remote.reference.repository).map_err(unusable)?;
     let policy = TransferPolicy::patient(PATIENCE);

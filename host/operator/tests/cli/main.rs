@@ -1,6 +1,7 @@
 //! The command line as users type it: output, messages, exit codes.
 
 mod crd;
+mod lineage;
 mod makers;
 mod render;
 mod review;

@@ -279,6 +279,9 @@ fn a_registry_that_is_silent_gets_an_event_after_a_while() {
     assert!(event.note.contains("no answer yet about flow/words:1"), "{}", event.note);
 }
 
+/// A change after which waiting cannot help, and a part of the event.
+type Case<'c> = (&'c dyn Fn(&mut Seen), &'c str);
+
 #[test]
 fn a_pod_is_let_go_when_waiting_cannot_help() {
     let with = |change: &dyn Fn(&mut Seen)| {
@@ -289,7 +292,7 @@ fn a_pod_is_let_go_when_waiting_cannot_help() {
     let annotate = |seen: &mut Seen, name: &str, value: &str| {
         seen.pod["metadata"]["annotations"][format!("{PREFIX}{name}")] = json!(value);
     };
-    let cases: [(&dyn Fn(&mut Seen), &str); 10] = [
+    let cases: [Case<'_>; 10] = [
         (&|seen| seen.settings = "", "the administrator switched gates off"),
         (&|seen| seen.caches.clear(), "OrasCache shared does not exist"),
         (

@@ -5,7 +5,7 @@
 //! changes no object is worked on.
 
 mod pace;
-mod registry;
+pub(crate) mod registry;
 mod waker;
 
 pub use pace::Pace;
@@ -21,7 +21,6 @@ use orascache_contract::{ArtifactAnswer, ArtifactFinding, ArtifactQuestion};
 use registry::Registry;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
@@ -326,9 +325,6 @@ impl State {
         registry
     }
 }
-
-/// Longest time for which a registry can ask to be left alone.
-const LONGEST_REST: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Metrics, named as controller-runtime names them, so that existing dashboards work.
 
-use crate::inquiries::Look;
+use crate::inquiries::registry::Look;
 use orascache_contract::{ArtifactFinding, Verb};
 use orascache_telemetry::register_metric;
 use prometheus_client::encoding::EncodeLabelSet;

@@ -1,7 +1,13 @@
 //! Objects as the cache stores them: JSON text, and beside it the few facts that the controller
 //! needs.
 
+use orascache_contract::Kind;
 use std::sync::Arc;
+
+/// Whether this is the kind of Secrets.
+pub(crate) fn is_secret(kind: &Kind) -> bool {
+    kind.api_version == "v1" && kind.kind == "Secret"
+}
 
 /// Namespace (empty for objects that live in none) and name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -7,7 +7,7 @@
 use crate::activity::Activity;
 use crate::artifacts::{Artifacts, unknown};
 use crate::object::Key;
-use crate::watches::is_secret;
+use crate::object::is_secret;
 use orascache_contract::{ArtifactAnswer, ArtifactQuestion};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,6 @@
 //! Which watches a description leads to: one for each kind, whatever roles the kind has.
 
+use crate::object::is_secret;
 use crate::options::Attending;
 use crate::retention::Retention;
 use orascache_contract::{Description, Kind, WatchedKind};
@@ -173,11 +174,6 @@ impl Watch {
 /// Whether objects of this kind are watched without their content: Secrets are.
 pub(crate) fn is_metadata_only(kind: &Kind) -> bool {
     is_secret(kind)
-}
-
-/// Whether this is the kind of Secrets.
-pub(crate) fn is_secret(kind: &Kind) -> bool {
-    kind.api_version == "v1" && kind.kind == "Secret"
 }
 
 #[cfg(test)]

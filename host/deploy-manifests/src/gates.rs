@@ -8,7 +8,7 @@ use crate::names::{GATES, metadata, pod_selector};
 use crate::network::port;
 use crate::options::ManifestOptions;
 use crate::reasons;
-use crate::rights::{Right, RightScope, RoleRights};
+use crate::right::{Right, RightScope, RoleRights};
 use k8s_openapi::api::admissionregistration::v1::{
     MatchCondition, MatchResources, NamedRuleWithOperations, ValidatingAdmissionPolicy,
     ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBindingSpec, ValidatingAdmissionPolicySpec,

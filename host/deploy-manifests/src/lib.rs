@@ -68,6 +68,7 @@ pub mod webhook;
 mod error;
 mod options;
 mod reasons;
+mod right;
 mod values;
 
 pub use error::ManifestError;

@@ -1,12 +1,14 @@
 //! Who looks into registries, and what is remembered about one of them.
 
-use super::LONGEST_REST;
 use futures::future::BoxFuture;
 use orascache_contract::{ArtifactFinding, ArtifactQuestion};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
+
+/// Longest time for which a registry can ask to be left alone.
+const LONGEST_REST: Duration = Duration::from_secs(600);
 
 /// Looks into OCI registries for objects that wait for artifacts.
 pub trait Registries: Send + Sync + 'static {

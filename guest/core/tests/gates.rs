@@ -320,6 +320,17 @@ fn a_pod_is_let_go_when_waiting_cannot_help() {
 }
 
 #[test]
+fn a_pod_waits_for_as_many_inputs_as_the_settings_allow() {
+    const MORE: &str = r#"{"gates":true,"maximumInputs":1500}"#;
+    let many = [("input-uri", "flow/part:{1..1500}")];
+    let mut seen = Seen::of(gated(&many, MORE));
+    seen.settings = MORE;
+    assert_eq!(seen.plan().questions.len(), 1_500);
+    seen.settings = GATES;
+    assert!(released(&seen).1.contains("more inputs than a step may have"));
+}
+
+#[test]
 fn a_cache_that_the_watch_has_not_delivered_yet_is_waited_for() {
     let mut seen = Seen::of(gated(&[], GATES)).after(4);
     seen.caches.clear();

@@ -5,6 +5,7 @@
 //! folder with `etcd` and `kube-apiserver`) it is a bare control plane, and with
 //! `ORASCACHE_TEST_KUBECONFIG` a cluster that runs already.
 
+pub mod access;
 pub mod cluster;
 pub mod components;
 pub mod fixtures;

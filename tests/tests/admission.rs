@@ -1,11 +1,12 @@
 //! Admission end to end: an API server that calls the operator's webhooks over TLS.
 
-use deploy_manifests::access::{self, permits};
+use deploy_manifests::access::{AccessRequest, permits};
 use deploy_manifests::{ManifestOptions, rbac};
 use fake_kube::{Fault, Matcher};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use orascache_tests::access::needed;
 use orascache_tests::cluster::{Cluster, PATIENCE};
 use orascache_tests::fixtures::cache;
 use orascache_tests::tools::{installed, shell};
@@ -378,18 +379,7 @@ async fn the_roles_allow_every_request_of_the_operator() {
     assert!(asked.len() > 20, "{asked:?}");
     let grants = rbac::granted(&ManifestOptions::default(), &orascache_core::describe());
     let permitted = |request: &fake_kube::Request, verb: &str| {
-        permits(
-            &grants,
-            &access::AccessRequest {
-                verb,
-                group: &request.group,
-                resource: &request.resource,
-                subresource: request.subresource.as_deref(),
-                namespace: request.namespace.as_deref(),
-                name: request.name.as_deref(),
-                field_selector: request.field_selector.as_deref(),
-            },
-        )
+        permits(&grants, &AccessRequest { verb, ..needed(request) })
     };
     for request in &asked {
         assert!(permitted(request, &request.verb), "not permitted: {request:?}");

@@ -1,6 +1,6 @@
 //! Pods that wait for their inputs behind a scheduling gate, with the whole operator.
 
-use deploy_manifests::access::{AccessRequest, permits};
+use deploy_manifests::access::permits;
 use deploy_manifests::{ManifestOptions, names, rbac};
 use fake_kube::Matcher;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
@@ -12,6 +12,7 @@ use oci_registry_client::{
     ArtifactReference, Client, Credentials, EMPTY_CONFIG, Endpoint, Manifest, TransferPolicy, media_type,
 };
 use orascache_operator::operator::Operator;
+use orascache_tests::access::needed;
 use orascache_tests::cluster::{Cluster, PATIENCE};
 use orascache_tests::fixtures::cache;
 use orascache_tests::webhooks;
@@ -163,25 +164,17 @@ async fn a_pod_waits_without_a_node_until_its_input_is_pushed() {
     let options = ManifestOptions { gates: true, ..ManifestOptions::default() };
     let grants = rbac::granted(&options, &orascache_core::describe());
     let without = rbac::granted(&ManifestOptions::default(), &orascache_core::describe());
-    let mut needed = Vec::new();
+    let mut verbs = Vec::new();
     for request in asked.iter().filter(|request| request.resource == "pods") {
-        let wanted = AccessRequest {
-            verb: &request.verb,
-            group: &request.group,
-            resource: &request.resource,
-            subresource: request.subresource.as_deref(),
-            namespace: request.namespace.as_deref(),
-            name: request.name.as_deref(),
-            field_selector: request.field_selector.as_deref(),
-        };
+        let wanted = needed(request);
         assert!(permits(&grants, &wanted), "not permitted: {request:?}");
         assert!(!permits(&without, &wanted), "permitted without gates: {request:?}");
-        needed.push(request.verb.clone());
+        verbs.push(request.verb.clone());
     }
-    needed.sort_unstable();
-    needed.dedup();
+    verbs.sort_unstable();
+    verbs.dedup();
     // API servers before 1.34 are asked for a list besides.
-    assert_eq!(needed, ["patch", "watch"]);
+    assert_eq!(verbs, ["patch", "watch"]);
     cluster.finish().await;
 }
 

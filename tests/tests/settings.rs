@@ -1,7 +1,7 @@
 //! The administrator's settings: a changed ConfigMap takes effect at once, and an invalid one never
 //! does.
 
-use deploy_manifests::access::{AccessRequest, permits};
+use deploy_manifests::access::permits;
 use deploy_manifests::{ManifestOptions, names, rbac};
 use fake_kube::{Fault, Matcher};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
@@ -11,6 +11,7 @@ use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use orascache_operator::EMBEDDED;
 use orascache_operator::settings::{SettingsMetrics, SettingsReader, SettingsTask, Source};
 use orascache_runtime::{ActiveVersion, Version};
+use orascache_tests::access::needed;
 use orascache_tests::cluster::{Cluster, PATIENCE, guest};
 use orascache_tests::fixtures::cache;
 use orascache_tests::webhooks;
@@ -192,15 +193,7 @@ async fn required_annotations_depend_on_the_labels_of_the_namespace() {
     for request in
         asked.iter().filter(|request| ["namespaces", "configmaps"].contains(&request.resource.as_str()))
     {
-        let wanted = AccessRequest {
-            verb: &request.verb,
-            group: &request.group,
-            resource: &request.resource,
-            subresource: request.subresource.as_deref(),
-            namespace: request.namespace.as_deref(),
-            name: request.name.as_deref(),
-            field_selector: request.field_selector.as_deref(),
-        };
+        let wanted = needed(request);
         assert!(permits(&grants, &wanted), "not permitted: {request:?}");
         seen += 1;
     }

@@ -172,6 +172,20 @@ fn the_component_client_ca_mounts_what_the_option_mounts() {
     kustomize_builds(&folder, &ManifestOptions { client_ca, ..ManifestOptions::default() });
 }
 
+/// The objects that kustomize builds from a folder. None where kubectl is missing, after saying so.
+#[allow(clippy::print_stdout, reason = "a skipped test says why")]
+fn kustomize(folder: &Path) -> Option<Vec<Value>> {
+    let output = match Command::new("kubectl").arg("kustomize").arg(folder).output() {
+        Ok(output) => output,
+        Err(error) => {
+            println!("skipped: kubectl cannot be run: {error}");
+            return None;
+        }
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(documents(&String::from_utf8(output.stdout).expect("UTF-8")))
+}
+
 fn write(folder: &Path, files: impl IntoIterator<Item = (String, String)>) {
     for (path, text) in files {
         let file = folder.join(path);
@@ -180,22 +194,13 @@ fn write(folder: &Path, files: impl IntoIterator<Item = (String, String)>) {
     }
 }
 
-#[allow(clippy::print_stdout, reason = "a skipped test says why")]
 fn kustomize_builds(root: &Path, options: &ManifestOptions) {
     for (folder, certificates, gates) in [
         ("default", CertificateSource::Managed, false),
         ("certmanager", CertificateSource::CertManager, false),
         ("gates", CertificateSource::Managed, true),
     ] {
-        let output = match Command::new("kubectl").arg("kustomize").arg(root.join(folder)).output() {
-            Ok(output) => output,
-            Err(error) => {
-                println!("skipped: kubectl cannot be run: {error}");
-                return;
-            }
-        };
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let built = documents(&String::from_utf8(output.stdout).expect("UTF-8"));
+        let Some(built) = kustomize(&root.join(folder)) else { return };
         let options = ManifestOptions { certificates, gates, ..options.clone() };
         let objects = objects(&options).expect("these options can be used");
         let (mut built, mut expected) = (by_identity(built), by_identity(objects));
@@ -215,14 +220,9 @@ fn kustomize_builds(root: &Path, options: &ManifestOptions) {
 }
 
 #[test]
-#[allow(clippy::print_stdout, reason = "a skipped test says why")]
 fn a_prefix_of_kustomize_reaches_every_place_that_has_a_name() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prefixed");
-    for (path, text) in generated(&ManifestOptions::default()) {
-        let file = folder.join("base").join(path);
-        std::fs::create_dir_all(file.parent().expect("a folder")).expect("the folder is made");
-        std::fs::write(file, text).expect("the file is written");
-    }
+    write(&folder.join("base"), generated(&ManifestOptions::default()));
     // As the README says.
     let readme = &generated(&ManifestOptions::default())["README.md"];
     let (_, section) = readme.split_once("## Change names").expect("a section");
@@ -233,15 +233,7 @@ fn a_prefix_of_kustomize_reaches_every_place_that_has_a_name() {
     for (name, text) in [("names.yaml", names), ("kustomization.yaml", kustomization)] {
         std::fs::write(folder.join(name), text).expect("the file is written");
     }
-    let output = match Command::new("kubectl").arg("kustomize").arg(&folder).output() {
-        Ok(output) => output,
-        Err(error) => {
-            println!("skipped: kubectl cannot be run: {error}");
-            return;
-        }
-    };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let built = documents(&String::from_utf8(output.stdout).expect("UTF-8"));
+    let Some(built) = kustomize(&folder) else { return };
     let of = |kind: &str| built.iter().filter(|object| object["kind"] == kind).collect::<Vec<_>>();
     let service = text(of("Service")[0], "/metadata/name");
     assert_eq!(service, "my-orascache-webhook-x");

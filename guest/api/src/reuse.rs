@@ -7,6 +7,8 @@ const KEY_LENGTH: usize = 64;
 
 /// Longest text of the annotation `reuse-salt`, in bytes.
 pub const MAX_SALT_LENGTH: usize = 1024;
+/// Most files that the annotation `reuse-files` can name. Each becomes a flag of the agent.
+pub const MAX_FILES: usize = 1000;
 
 /// Annotations of manifests that the agent pushes, besides [`crate::steps::INPUTS_ANNOTATION`].
 pub mod annotation {

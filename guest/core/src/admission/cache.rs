@@ -2,6 +2,7 @@
 
 use super::policy;
 use super::request::Request;
+use super::size;
 use crate::desired;
 use crate::findings::Findings;
 use crate::json::Json;
@@ -9,11 +10,15 @@ use crate::primary::Primary;
 use crate::settings::Settings;
 use crate::status;
 use crate::validate;
+use orascache_api::names::KIND;
 
 pub(crate) fn check(request: &Request<'_>, settings: &Settings<'_>, findings: &mut Findings) {
     let Some(object) = request.object else { return };
     // Finalizers must stay removable, whatever the spec says.
     if object.member_of("metadata", "deletionTimestamp").is_some() {
+        return;
+    }
+    if size::refuse_too_large(KIND, object, findings) {
         return;
     }
     let new = match Primary::read(object) {

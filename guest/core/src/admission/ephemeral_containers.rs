@@ -2,6 +2,7 @@
 //! get at the credentials, which the step itself cannot read.
 
 use super::request::Request;
+use super::size;
 use super::step_container;
 use crate::findings::Findings;
 use crate::json::Json;
@@ -17,6 +18,9 @@ pub(crate) fn check(request: &Request<'_>, findings: &mut Findings) {
     let (Some(new), Some(old)) = (request.object, request.old_object) else { return };
     // The old pod: whoever adds a container can leave the volumes out of the request.
     if !items(old, "volumes").iter().any(|volume| volume.name() == Some(CREDENTIALS_VOLUME)) {
+        return;
+    }
+    if size::refuse_too_large("pod", new, findings) {
         return;
     }
     let present: BTreeSet<&str> = items(old, "ephemeralContainers").iter().filter_map(Json::name).collect();

@@ -105,7 +105,7 @@ fn add_missing<'a>(
 /// has started keeps its annotations, since it is immutable. The template of a suspended one
 /// follows the Job.
 pub(crate) fn carry_over<'a>(job: &'a Json<'a>, old: &'a Json<'a>, findings: &mut Findings) -> Patch<'a> {
-    if has_too_many(job) {
+    if has_too_many(job) || has_too_many(old) {
         findings.warn(format!(
             "there are more than {} annotations under {PREFIX} on the Job and its template, so that they are not handed to its pods: pull one artifact with all files instead of many",
             2 * MAX_ANNOTATIONS

@@ -1,6 +1,9 @@
 //! Reviews of the largest objects that etcd takes: one for each place where users write lists. Tests
 //! count what they cost, and a benchmark measures it.
 
+use super::size::MAX_VALUES;
+use crate::json::Json;
+
 const PREFIX: &str = "oras.converged-computing.github.io/";
 /// Bytes of the largest object that etcd takes by default (etcd.io/docs, `--max-request-bytes`).
 pub const LARGEST: usize = 3 * 512 * 1024;
@@ -289,8 +292,35 @@ pub fn places() -> Vec<PlaceForList> {
 /// The name of each place, and a review of an object that is as large as it can be because of a list
 /// there.
 pub fn largest() -> impl Iterator<Item = (&'static str, String)> {
+    places().into_iter().map(|(place, review_with)| (place, review_with(items_that_fit(review_with))))
+}
+
+/// How many items the largest object has room for.
+fn items_that_fit(review_with: fn(usize) -> String) -> usize {
+    let bytes_per_item = (review_with(2000).len() - review_with(1000).len()) / 1000;
+    LARGEST / bytes_per_item
+}
+
+/// The name of each place, and a review of an object with almost as many values as are reviewed,
+/// because of a list there.
+pub fn largest_reviewed() -> impl Iterator<Item = (&'static str, String)> {
     places().into_iter().map(|(place, review_with)| {
-        let bytes_per_item = (review_with(2000).len() - review_with(1000).len()) / 1000;
-        (place, review_with(LARGEST / bytes_per_item))
+        let values_per_item = (values(&review_with(2000)) - values(&review_with(1000))).div_ceil(1000);
+        let others = values(&review_with(1));
+        let reviewed = (MAX_VALUES - others) / values_per_item.max(1);
+        (place, review_with(reviewed.min(items_that_fit(review_with))))
     })
+}
+
+/// How many values the object of a review has.
+fn values(review: &str) -> usize {
+    fn of(value: &Json<'_>) -> usize {
+        match value {
+            Json::Array(items) => items.iter().map(|item| 1 + of(item)).sum(),
+            Json::Object(members) => members.iter().map(|(_, value)| 1 + of(value)).sum(),
+            _ => 0,
+        }
+    }
+    let tree = Json::parse(review).unwrap_or(Json::Null);
+    tree.member_of("request", "object").map(of).unwrap_or_default()
 }

@@ -32,6 +32,7 @@ mod rules;
 mod same_part;
 #[cfg(test)]
 mod security_cost;
+mod size;
 mod step;
 mod step_container;
 mod step_values;
@@ -48,7 +49,7 @@ use known::Known;
 use network::Network;
 use orascache_api::endpoint::Endpoint;
 use orascache_api::names::KIND;
-use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, annotation};
+use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, INJECTED_ANNOTATION, annotation};
 use orascache_contract::{Context, Error, Needs, ObjectRef, Outcome, Refusal, Response, Verdict};
 use patch::Patch;
 use pod::{Container, Pod, PodSource};
@@ -181,6 +182,9 @@ fn create_pod(
     if step_annotations::of(annotations).next().is_none() {
         return Ok(Decision::default());
     }
+    if size::refuse_too_large("pod", object, findings) {
+        return Ok(Decision::default());
+    }
     let Some(pod) = Pod::read(object, PodSource::Pod, findings) else { return Ok(Decision::default()) };
     let injected = Injected::of(&pod);
     let step = step::read(annotations, findings);
@@ -254,6 +258,15 @@ fn create_pod(
 
 fn update_pod(request: &Request<'_>, settings: &Settings<'_>, findings: &mut Findings) -> Decision {
     let (Some(new), Some(old)) = (request.object, request.old_object) else { return Decision::default() };
+    let marker = old.member_of("metadata", "annotations").and_then(|all| all.member(INJECTED_ANNOTATION));
+    // An update that changes neither the spec nor the step is left alone however large the pod is:
+    // finalizers must stay removable.
+    if marker.is_none() || (size::is_too_large(new) && new.member("spec") == old.member("spec")) {
+        return Decision::default();
+    }
+    if size::refuse_too_large("pod", new, findings) {
+        return Decision::default();
+    }
     // Wrong types in an update are left to the API server: finalizers must stay removable.
     let ignored = &mut Findings::default();
     let (Some(new), Some(old)) =
@@ -284,6 +297,9 @@ fn create_job(
     }
     let annotations = job::of_pods(job, findings);
     if step_annotations::of(Some(&annotations)).next().is_none() {
+        return Ok(Decision::default());
+    }
+    if size::refuse_too_large("Job", job, findings) {
         return Ok(Decision::default());
     }
     let pod = match job.member_of("spec", "template") {

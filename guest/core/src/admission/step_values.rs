@@ -8,7 +8,7 @@ use orascache_api::duration::Duration;
 use orascache_api::endpoint::{Endpoint, EndpointError};
 use orascache_api::names::KIND;
 use orascache_api::reference;
-use orascache_api::reuse::MAX_SALT_LENGTH;
+use orascache_api::reuse::{MAX_FILES, MAX_SALT_LENGTH};
 use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, annotation as name};
 use orascache_api::template::{InputPathTemplate, InputPlaceholder, PathTemplate, Placeholder};
 
@@ -72,6 +72,10 @@ pub(crate) fn paths<'a>(key: &str, text: &'a str, findings: &mut Findings) -> Ve
     if paths.is_empty() {
         findings
             .refuse(format!("{PREFIX}{key} names no file: write paths, separated by commas or line ends"));
+    }
+    if paths.len() > MAX_FILES {
+        findings.refuse(format!("{PREFIX}{key} names {} files: name at most {MAX_FILES}", paths.len()));
+        return Vec::new();
     }
     paths.into_iter().filter_map(|one| path(key, one, findings)).collect()
 }
@@ -149,4 +153,22 @@ pub(crate) fn secret_name<'a>(key: &str, text: &'a str, findings: &mut Findings)
         return None;
     }
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_depends_on_a_thousand_files_at_most() {
+        let mut findings = Findings::default();
+        let files = |number: usize| vec!["/f"; number].join(",");
+        assert_eq!(paths(name::REUSE_FILES, &files(MAX_FILES), &mut findings).len(), MAX_FILES);
+        assert!(findings.problems.is_empty());
+        paths(name::REUSE_FILES, &files(MAX_FILES + 1), &mut findings);
+        assert_eq!(
+            findings.problems,
+            ["oras.converged-computing.github.io/reuse-files names 1001 files: name at most 1000"]
+        );
+    }
 }

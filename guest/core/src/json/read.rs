@@ -132,7 +132,12 @@ impl<'de> Visitor<'de> for TreeVisitor<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
         while let Some(Key(key)) = access.next_key()? {
-            members.push((key, access.next_value_seed(self)?));
+            let value = access.next_value_seed(self)?;
+            // Many objects have one member only, and a list has many of these.
+            if members.is_empty() {
+                members.reserve_exact(1);
+            }
+            members.push((key, value));
         }
         Ok(Json::Object(members))
     }

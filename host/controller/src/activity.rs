@@ -34,6 +34,13 @@ impl Activity {
         self.0.running.load(Ordering::Acquire) > 0
     }
 
+    /// Waits until no piece of work goes on.
+    pub(crate) async fn idle(&self) {
+        let mut ends = self.subscribe();
+        // An error cannot come: `self` has the sender.
+        while self.is_running() && ends.changed().await.is_ok() {}
+    }
+
     /// Wakes those that wait for silence: there is less to do than before.
     pub(crate) fn notify(&self) {
         self.0.ends.send_replace(());

@@ -102,6 +102,7 @@ impl Controller {
             options.instance,
             may_write.clone(),
             attends,
+            activity.clone(),
         );
         let metrics = Metrics::new(&description.primary.kind.to_lowercase(), registry);
         let shared = Arc::new(Shared {
@@ -206,7 +207,11 @@ impl Controller {
     pub async fn shutdown(mut self) {
         self.shared.queue.close();
         // After this time, plans are cut off.
-        let _ = tokio::time::timeout(SHUTDOWN, self.shared.queue.idle()).await;
+        let end = async {
+            self.shared.queue.idle().await;
+            self.shared.executor.events_recorded().await;
+        };
+        let _ = tokio::time::timeout(SHUTDOWN, end).await;
         self.tasks.shutdown().await;
     }
 }

@@ -1,7 +1,9 @@
 //! Objects as they come from the API server.
 
+use crate::digest;
 use crate::object::{Key, Stored};
 use crate::retention::Retention;
+use crate::takeover;
 use crate::watches::{Watch, is_metadata_only};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{ApiResource, DynamicResourceScope};
@@ -79,9 +81,23 @@ impl Decoded {
         let retention = if controller.is_some() { &watch.kept.children } else { &watch.kept.others };
         // Objects that are stored in part are never applied.
         let managed = managed.filter(|_| *retention == Retention::Whole);
+        let has_created_fields =
+            managed.as_ref().is_some_and(|entries| takeover::is_needed(entries, &ownership.field_manager));
         let managers = managed.and_then(|managed| managers(managed, &ownership.field_manager));
-        let text = serde_json::to_string(&retention.reduce(value)).ok()?.into();
-        Some(Stored { key, uid, resource_version, controller, text, managers, is_stray })
+        let value = retention.reduce(value);
+        let content = digest::content(&value);
+        let text = serde_json::to_string(&value).ok()?.into();
+        Some(Stored {
+            key,
+            uid,
+            resource_version,
+            controller,
+            text,
+            content,
+            managers,
+            is_stray,
+            has_created_fields,
+        })
     }
 
     /// Namespace and name, for messages.
@@ -127,9 +143,7 @@ pub(crate) fn controlling(references: Option<&Value>) -> Option<&Value> {
 fn managers(mut managed: Value, field_manager: &str) -> Option<Box<str>> {
     let entries = managed.as_array_mut()?;
     entries.retain(|entry| !is_about_status(entry));
-    let is_our_apply =
-        |entry: &Value| text(entry, "manager") == field_manager && text(entry, "operation") == "Apply";
-    if entries.iter().all(is_our_apply) {
+    if entries.iter().all(|entry| text(entry, "manager") == field_manager) {
         return None;
     }
     serde_json::to_string(&managed).ok().map(String::into_boxed_str)
@@ -246,8 +260,11 @@ mod tests {
             managers.contains("kubectl-edit") && managers.contains("us") && !managers.contains("kubelet")
         );
         assert_eq!(stored.key.to_string(), "s/n");
-        let ours = json!({"managedFields": [{"manager": "us", "operation": "Apply", "fieldsV1": {}}]});
-        assert_eq!(store(named(ours)).expect("stored").managers, None);
+        for (operation, has_created_fields) in [("Apply", false), ("Update", true)] {
+            let ours = json!({"managedFields": [{"manager": "us", "operation": operation, "fieldsV1": {}}]});
+            let stored = store(named(ours)).expect("stored");
+            assert_eq!((stored.managers, stored.has_created_fields), (None, has_created_fields));
+        }
     }
 
     #[test]

@@ -6,17 +6,17 @@ mod events;
 mod secrets;
 mod status;
 
+use crate::activity::Activity;
 use crate::cache::{Cache, Source, View};
-use crate::decoded::Decoded;
 use crate::may_write::MayWrite;
 use crate::object::Key;
 use crate::permit::{Permit, Planned, PlannedPatch};
-use crate::requests::{api, api_resource, failure, has_code, is_final, target};
+use crate::requests::{api, failure, has_code, is_final, json_patch, target};
 use crate::roles::Roles;
 use apply::Applier;
 use events::Events;
+use kube::Client;
 use kube::api::{DeleteParams, Preconditions};
-use kube::{Client, Resource};
 use orascache_contract::{Event, Failure, FailureReason, ObjectPatch, ObjectRef, Plan, Verb};
 use tokio::sync::watch;
 
@@ -80,10 +80,11 @@ impl Executor {
         instance: String,
         may_write: watch::Receiver<MayWrite>,
         attends: Option<Attends>,
+        activity: Activity,
     ) -> Self {
         Self {
             applier: Applier::new(client.clone(), may_write.clone()),
-            events: Events::new(&client, field_manager, instance),
+            events: Events::new(&client, field_manager, instance, may_write.clone(), activity),
             client,
             may_write,
             attends,
@@ -106,8 +107,13 @@ impl Executor {
         outcome
     }
 
-    /// Records an event about the primary. An event that cannot be recorded is logged. An event
-    /// that this process may not write is left to the leader.
+    /// Waits until the events so far are recorded.
+    pub(crate) async fn events_recorded(&self) {
+        self.events.recorded().await;
+    }
+
+    /// Has an event about the primary recorded. An event that cannot be recorded is logged. An
+    /// event that this process may not write is left to the leader.
     pub(crate) async fn record(&self, context: &Context<'_>, event: &Event) {
         if self.check_leadership().is_ok() {
             self.events.record(context, event).await;
@@ -179,19 +185,8 @@ impl Executor {
         patch: &ObjectPatch,
         planned: PlannedPatch,
     ) -> Result<bool, Vec<Failure>> {
-        let kind = &patch.target.kind;
-        let namespace = kind.namespaced.then_some(&*planned.key.namespace);
-        let path = Decoded::url_path(&api_resource(kind), namespace);
-        let manager = encoded(cache.field_manager());
-        let request = http::Request::patch(format!("{path}/{}?fieldManager={manager}", planned.key.name))
-            .header(http::header::ACCEPT, "application/json")
-            .header(http::header::CONTENT_TYPE, "application/json-patch+json")
-            .body(planned.patch)
-            .map_err(|error| kube::Error::BuildRequest(kube::core::request::Error::BuildRequest(error)));
-        let answer: Result<Decoded, kube::Error> = match request {
-            Ok(request) => self.client.request(request).await,
-            Err(error) => Err(error),
-        };
+        let (kind, manager) = (&patch.target.kind, cache.field_manager());
+        let answer = json_patch(&self.client, kind, &planned.key, manager, planned.patch).await;
         let answer = answer.map_err(|error| vec![failure(patch.target.clone(), Verb::Patch, &error)])?;
         let Some(stored) = cache.decode(planned.kind, answer) else { return Ok(true) };
         let before = cache.get(planned.kind, &planned.key);
@@ -230,28 +225,7 @@ impl Executor {
     }
 }
 
-/// A field manager in a query. Only characters that need no escape stay.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
 /// Names a planned object.
 fn target_of(cache: &Cache, planned: &Planned) -> Option<ObjectRef> {
     cache.kind(planned.kind).map(|kind| target(kind, &planned.key))
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_field_manager_is_escaped_in_queries() {
-        assert_eq!(super::encoded("my manager/1"), "my%20manager%2F1");
-    }
 }

@@ -112,6 +112,7 @@ mod requests;
 mod retention;
 mod roles;
 mod scope;
+mod takeover;
 #[cfg(test)]
 mod testing;
 mod watches;

@@ -52,12 +52,17 @@ pub(crate) struct Stored {
     /// JSON text without managedFields and without what the watch does not retain. Guests get this
     /// text.
     pub(crate) text: Arc<str>,
-    /// managedFields entries, but for those of the status subresource, as JSON text. `None` for
-    /// most objects: nobody but us set fields of them.
+    /// Digest of the text without the status and the resourceVersion.
+    pub(crate) content: u64,
+    /// managedFields entries of all managers, but for those of the status subresource, as JSON
+    /// text. `None` for most objects: nobody but us set fields of them.
     pub(crate) managers: Option<Box<str>>,
     /// Whether our field manager set fields of it, and nothing controls it: somebody removed its
     /// owner reference.
     pub(crate) is_stray: bool,
+    /// Whether our field manager owns fields of it that it did not apply: those of the creation.
+    /// The next apply takes them over.
+    pub(crate) has_created_fields: bool,
 }
 
 impl Stored {
@@ -72,6 +77,7 @@ impl Stored {
         self.uid == other.uid
             && self.managers == other.managers
             && self.is_stray == other.is_stray
+            && self.has_created_fields == other.has_created_fields
             && without_revision(&self.text) == without_revision(&other.text)
     }
 }

@@ -52,7 +52,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             namespaces: Vec::new(),
-            workers: 4,
+            workers: 16,
             backoff: Backoff::default(),
             instance: String::new(),
             may_write: watch::channel(MayWrite::Always).1,

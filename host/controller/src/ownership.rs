@@ -23,10 +23,16 @@ pub(crate) struct Judgement {
     pub(crate) left: Vec<(String, String)>,
 }
 
+impl Judgement {
+    /// Nobody else has fields of the object.
+    pub(crate) fn of(desired: &Value) -> Self {
+        Self { desired: desired.clone(), taken_back: Vec::new(), left: Vec::new() }
+    }
+}
+
 /// Judges every desired field that differs from the live object and has another manager.
 ///
-/// `managers` are all managedFields entries as JSON text; those of `field_manager`'s applies are
-/// ours. `may_take_back` is false for a path that was taken back too often.
+/// `managers` are all managedFields entries as JSON text; those of `field_manager` are ours. `may_take_back` is false for a path that was taken back too often.
 pub(crate) fn judge(
     desired: &Value,
     live: &Value,
@@ -34,7 +40,7 @@ pub(crate) fn judge(
     field_manager: &str,
     may_take_back: &dyn Fn(&str) -> bool,
 ) -> Judgement {
-    let mut judgement = Judgement { desired: desired.clone(), taken_back: Vec::new(), left: Vec::new() };
+    let mut judgement = Judgement::of(desired);
     // Entries that cannot be read claim no field.
     let entries: Vec<Value> =
         managers.and_then(|entries| serde_json::from_str(entries).ok()).unwrap_or_default();
@@ -44,7 +50,7 @@ pub(crate) fn judge(
         let Some(fields) = fields_of(entry) else { continue };
         let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
         let (manager, applies) = (text("manager"), text("operation") == "Apply");
-        if applies && manager == field_manager {
+        if manager == field_manager {
             continue;
         }
         let keeps_its_fields = applies || (text("subresource") == "scale" && !is_kubectl(manager));
@@ -264,22 +270,22 @@ mod tests {
     fn members_of_a_merged_map_belong_to_who_set_them() {
         let empty = json!({"f:spec": {"f:resources": {}}});
         let limits = json!({"f:spec": {"f:resources": {"f:limits": {"f:cpu": {}}}}});
-        let entries = |operation: &str| {
+        let entries = |manager: &str| {
             json!([
-                {"manager": "us", "operation": operation, "fieldsV1": limits},
+                {"manager": manager, "operation": "Update", "fieldsV1": limits},
                 {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": empty},
             ])
             .to_string()
         };
         let wanted = json!({"spec": {"resources": {"limits": {"cpu": "1"}}}});
         let live = json!({"spec": {"resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "1"}}}});
-        let judgement = judge(&wanted, &live, Some(&entries("Apply")), &|_| true);
+        let judgement = judge(&wanted, &live, Some(&entries("us")), &|_| true);
         assert!(judgement.taken_back.is_empty() && judgement.left.is_empty());
-        // Our own applies are no edits, whatever the live value is.
+        // Our own writes are no edits, whatever the live value is.
         let live = json!({"spec": {"resources": {"limits": {"cpu": "2"}}}});
-        let judgement = judge(&wanted, &live, Some(&entries("Apply")), &|_| true);
+        let judgement = judge(&wanted, &live, Some(&entries("us")), &|_| true);
         assert!(judgement.taken_back.is_empty() && judgement.left.is_empty());
-        let judgement = judge(&wanted, &live, Some(&entries("Update")), &|_| true);
+        let judgement = judge(&wanted, &live, Some(&entries("kubectl-patch")), &|_| true);
         assert_eq!(judgement.taken_back, ["spec.resources.limits.cpu"]);
     }
 

@@ -3,8 +3,9 @@
 use crate::decoded::Decoded;
 use crate::object::Key;
 use kube::core::ApiResource;
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
 use orascache_contract::{Failure, FailureReason, Kind, ObjectRef, Verb};
+use serde_json::Value;
 
 /// A kind as `kube` describes it.
 pub(crate) fn api_resource(kind: &Kind) -> ApiResource {
@@ -25,6 +26,60 @@ pub(crate) fn api(client: &Client, kind: &Kind, namespace: &str) -> Api<Decoded>
     } else {
         Api::all_with(client.clone(), &resource)
     }
+}
+
+/// Creates an object. Unknown fields are an error, as they are for server-side apply.
+pub(crate) async fn create(
+    client: &Client,
+    kind: &Kind,
+    namespace: &str,
+    field_manager: &str,
+    object: &Value,
+) -> Result<Decoded, kube::Error> {
+    let path = Decoded::url_path(&api_resource(kind), kind.namespaced.then_some(namespace));
+    let query = format!("fieldManager={}&fieldValidation=Strict", encoded(field_manager));
+    let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
+    send(client, http::Request::post(format!("{path}?{query}")), "application/json", body).await
+}
+
+/// Sends a JSON Patch (RFC 6902).
+pub(crate) async fn json_patch(
+    client: &Client,
+    kind: &Kind,
+    key: &Key,
+    field_manager: &str,
+    patch: Vec<u8>,
+) -> Result<Decoded, kube::Error> {
+    let path = Decoded::url_path(&api_resource(kind), kind.namespaced.then_some(&*key.namespace));
+    let uri = format!("{path}/{}?fieldManager={}", key.name, encoded(field_manager));
+    send(client, http::Request::patch(uri), "application/json-patch+json", patch).await
+}
+
+async fn send(
+    client: &Client,
+    request: http::request::Builder,
+    content_type: &str,
+    body: Vec<u8>,
+) -> Result<Decoded, kube::Error> {
+    let request = request
+        .header(http::header::ACCEPT, "application/json")
+        .header(http::header::CONTENT_TYPE, content_type)
+        .body(body)
+        .map_err(|error| kube::Error::BuildRequest(kube::core::request::Error::BuildRequest(error)))?;
+    client.request(request).await
+}
+
+/// A text in a query. Only characters that need no escape stay.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
 }
 
 /// Names the object of that kind and key, whatever its UID.
@@ -89,8 +144,13 @@ pub(crate) fn has_code(error: &kube::Error, codes: &[u16]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::reason;
+    use super::{encoded, reason};
     use orascache_contract::FailureReason;
+
+    #[test]
+    fn a_field_manager_is_escaped_in_queries() {
+        assert_eq!(encoded("my manager/1"), "my%20manager%2F1");
+    }
 
     #[test]
     fn answers_without_a_status_are_told_by_their_http_status() {

@@ -16,6 +16,8 @@ type Texts = BTreeMap<KindIndex, Vec<Arc<str>>>;
 pub(crate) struct View {
     pub(crate) uid: Box<str>,
     pub(crate) primary: Arc<str>,
+    /// The content digest of the primary.
+    pub(crate) content: u64,
     pub(crate) owned: Vec<Arc<str>>,
     pub(crate) related: Vec<Arc<str>>,
     pub(crate) absent: Vec<Kind>,
@@ -44,6 +46,7 @@ impl Cache {
         Some(View {
             uid: primary.uid.clone(),
             primary: primary.text.clone(),
+            content: primary.content,
             owned: owned.into_values().flatten().collect(),
             related,
             absent: kinds(absent).collect(),

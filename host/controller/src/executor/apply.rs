@@ -1,18 +1,19 @@
-//! Server-side apply of one child. It takes edits back, leaves fields to managers that apply them,
-//! and does not repeat an apply that changes nothing. An object that the primary does not control is
-//! not applied.
+//! Brings one child about: creates it, or applies it server-side. An apply takes edits back, leaves
+//! fields to managers that apply them, and is not repeated when it changes nothing. An object that
+//! the primary does not control is not applied.
 
 use super::adopt::{Adopter, Wanted};
 use super::{Context, target_of};
 use crate::cache::{Cache, Source};
 use crate::decoded::Decoded;
-use crate::digest::{self, content};
+use crate::digest;
 use crate::force_limiter::ForceLimiter;
 use crate::may_write::MayWrite;
 use crate::object::Stored;
 use crate::ownership::{self, Judgement};
 use crate::permit::Planned;
-use crate::requests::{api, failure, has_code};
+use crate::requests::{api, create, failure, has_code, json_patch};
+use crate::takeover;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use orascache_contract::{Failure, FailureReason, ObjectRef, Verb};
@@ -27,6 +28,16 @@ const MAX_SETTLED: usize = 10_000;
 
 /// How often a write is tried when the object changes meanwhile.
 const ATTEMPTS: usize = 4;
+
+/// The next write of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Write {
+    /// There is no object of that name.
+    Create,
+    /// Its fields of the creation become applied ones.
+    TakeOver,
+    Apply,
+}
 
 pub(super) struct Applier {
     client: Client,
@@ -43,7 +54,7 @@ impl Applier {
         Self { client, may_write, adopter, limiter: ForceLimiter::default(), settled: Mutex::default() }
     }
 
-    /// Applies one child of the primary; returns whether anything changed.
+    /// Creates or applies one child of the primary; returns whether anything changed.
     pub(super) async fn apply(&self, context: &Context<'_>, planned: &Planned) -> Result<bool, Vec<Failure>> {
         let (cache, owner) = (context.cache, &*context.view.uid);
         let (Some(target), Some(kind)) = (target_of(cache, planned), cache.kind(planned.kind)) else {
@@ -52,40 +63,62 @@ impl Applier {
         let key = &planned.key;
         let failed = |error: &kube::Error| vec![failure(target.clone(), Verb::Apply, error)];
         let api = api(&self.client, kind, &key.namespace);
-        let mut live = match cache.get(planned.kind, key) {
-            Some(live) => Some(live),
-            // The cache may lag behind, and an existing object must not be adopted.
-            None => read(&api, cache, planned).await.map_err(|error| failed(&error))?,
-        };
+        let mut live = cache.get(planned.kind, key);
+        let mut is_taken_over = false;
         for attempt in 1.. {
-            if live.as_ref().is_some_and(|live| live.controller.as_deref() != Some(owner)) {
-                return self.adopter.adopt(context, planned, &Wanted::Applied).await;
-            }
-            let judgement = self.judge(&planned.object, live.as_ref(), cache.field_manager());
-            let digest = digest::of(&judgement.desired);
-            if let Some(live) = &live
-                && self.is_settled(live, digest)
-            {
-                return report_left_fields(&target, &judgement, false);
-            }
-            let mut document = judgement.desired.clone();
-            pin(&mut document, live.as_ref());
-            let mut parameters = PatchParams::apply(cache.field_manager());
-            // An object that somebody else creates in this moment is not taken by force.
-            parameters.force = live.is_some();
-            match api.patch(&key.name, &parameters, &Patch::Apply(&document)).await {
+            let (write, judgement, digest) = match &live {
+                None => (Write::Create, Judgement::of(&planned.object), 0),
+                Some(live) if live.controller.as_deref() != Some(owner) => {
+                    return self.adopter.adopt(context, planned, &Wanted::Applied).await;
+                }
+                Some(live) => {
+                    let judgement = self.judge(&planned.object, live, cache.field_manager());
+                    let digest = digest::of(&judgement.desired);
+                    if self.is_settled(live, digest) {
+                        return report_left_fields(&target, &judgement, false);
+                    }
+                    let needs_takeover = live.has_created_fields && !is_taken_over;
+                    (if needs_takeover { Write::TakeOver } else { Write::Apply }, judgement, digest)
+                }
+            };
+            let answer = match write {
+                Write::Create => {
+                    create(&self.client, kind, &key.namespace, cache.field_manager(), &planned.object).await
+                }
+                Write::TakeOver => self.take_over(&api, cache, planned).await,
+                Write::Apply => {
+                    let mut document = judgement.desired.clone();
+                    pin(&mut document, live.as_ref());
+                    let parameters = PatchParams::apply(cache.field_manager()).force();
+                    api.patch(&key.name, &parameters, &Patch::Apply(&document)).await
+                }
+            };
+            match answer {
                 Ok(answer) => {
                     let stored = cache.decode(planned.kind, answer);
-                    let changed = self.remember(live.as_ref(), stored.as_ref(), &judgement, digest);
-                    if let Some(stored) = stored {
-                        cache.store(planned.kind, stored, Source::Write);
+                    if let Some(stored) = &stored {
+                        cache.store(planned.kind, stored.clone(), Source::Write);
                     }
+                    if let Write::TakeOver = write {
+                        (live, is_taken_over) = (stored, true);
+                        // The apply is a write of its own.
+                        if self.may_write.borrow().is_in_force() {
+                            continue;
+                        }
+                        return Ok(true);
+                    }
+                    let changed = self.remember(live.as_ref(), stored.as_ref(), &judgement, digest);
                     return report_left_fields(&target, &judgement, changed);
                 }
-                Err(error) if has_code(&error, &[409]) && attempt < ATTEMPTS => {
+                // The object was changed, or deleted, or it exists: the answer to an earlier
+                // creation was lost, the cache lags behind, or the name is taken.
+                Err(error) if has_code(&error, &[404, 409]) && attempt < ATTEMPTS => {
                     live = read(&api, cache, planned).await.map_err(|error| failed(&error))?;
                     if let Some(live) = &live {
                         cache.store(planned.kind, live.clone(), Source::Write);
+                    } else if has_code(&error, &[404]) && write == Write::Create {
+                        // The namespace does not exist, or the kind.
+                        return Err(failed(&error));
                     }
                     // The next attempt is a write of its own.
                     if !self.may_write.borrow().is_in_force() {
@@ -98,10 +131,25 @@ impl Applier {
         Ok(false)
     }
 
-    fn judge(&self, desired: &Value, live: Option<&Stored>, field_manager: &str) -> Judgement {
-        let Some(live) = live.filter(|live| live.managers.is_some()) else {
-            return Judgement { desired: desired.clone(), taken_back: Vec::new(), left: Vec::new() };
-        };
+    /// Makes our fields applied ones. The answer of an object that needs no takeover any more is
+    /// its current state.
+    async fn take_over(
+        &self,
+        api: &Api<Decoded>,
+        cache: &Cache,
+        planned: &Planned,
+    ) -> Result<Decoded, kube::Error> {
+        let live = api.get(&planned.key.name).await?;
+        let patch = takeover::patch(live.value(), cache.field_manager());
+        let (Some(patch), Some(kind)) = (patch, cache.kind(planned.kind)) else { return Ok(live) };
+        let body = serde_json::to_vec(&patch).map_err(kube::Error::SerdeError)?;
+        json_patch(&self.client, kind, &planned.key, cache.field_manager(), body).await
+    }
+
+    fn judge(&self, desired: &Value, live: &Stored, field_manager: &str) -> Judgement {
+        if live.managers.is_none() {
+            return Judgement::of(desired);
+        }
         let now = Instant::now();
         let object: Value = serde_json::from_str(&live.text).unwrap_or_default();
         ownership::judge(desired, &object, live.managers.as_deref(), field_manager, &|path| {
@@ -111,9 +159,7 @@ impl Applier {
 
     fn is_settled(&self, live: &Stored, digest: u64) -> bool {
         let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        settled
-            .get(&live.uid)
-            .is_some_and(|(seen, applied)| *applied == digest && *seen == content(&live.text))
+        settled.get(&live.uid).is_some_and(|(seen, applied)| *applied == digest && *seen == live.content)
     }
 
     fn remember(
@@ -134,7 +180,7 @@ impl Applier {
             if settled.len() >= MAX_SETTLED {
                 settled.clear();
             }
-            settled.insert(before.uid.clone(), (content(&before.text), digest));
+            settled.insert(before.uid.clone(), (before.content, digest));
         }
         changed
     }

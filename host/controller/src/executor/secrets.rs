@@ -3,15 +3,11 @@
 use super::adopt::Wanted;
 use super::{Context, Executor, target_of};
 use crate::cache::Source;
-use crate::decoded::Decoded;
 use crate::object::is_secret;
 use crate::permit::Planned;
 use crate::recipe;
-use crate::requests::{api_resource, failure};
-use kube::Resource;
-use kube::api::PostParams;
-use kube::core::Request;
-use orascache_contract::{Failure, FailureReason, Generated, Kind, Verb};
+use crate::requests::{create, failure};
+use orascache_contract::{Failure, FailureReason, Generated, Verb};
 use serde_json::Value;
 
 /// Reason of a Status (meta/v1): the name is taken.
@@ -49,7 +45,7 @@ impl Executor {
             .map_err(|unfit| fails(unfit.reason, format!("{target}: {}", unfit.message)))?;
         fill(&mut object, values)
             .map_err(|problem| fails(FailureReason::Invalid, format!("{target} {problem}.")))?;
-        match self.create(kind, &key.namespace, cache.field_manager(), &object).await {
+        match create(&self.client, kind, &key.namespace, cache.field_manager(), &object).await {
             Ok(answer) => {
                 if let Some(stored) = cache.decode(index, answer) {
                     cache.store(index, stored, Source::Write);
@@ -73,21 +69,6 @@ impl Executor {
             }
             outcome => outcome,
         }
-    }
-
-    async fn create(
-        &self,
-        kind: &Kind,
-        namespace: &str,
-        field_manager: &str,
-        object: &Value,
-    ) -> Result<Decoded, kube::Error> {
-        let path = Decoded::url_path(&api_resource(kind), kind.namespaced.then_some(namespace));
-        let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
-        let parameters =
-            PostParams { field_manager: Some(field_manager.to_owned()), ..PostParams::default() };
-        let request = Request::new(path).create(&parameters, body).map_err(kube::Error::BuildRequest)?;
-        self.client.request(request).await
     }
 }
 

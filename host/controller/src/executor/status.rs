@@ -2,7 +2,6 @@
 
 use super::{Context, Executor};
 use crate::cache::Source;
-use crate::digest::content;
 use crate::permit::is_forbidden;
 use crate::requests::{api, has_code};
 use crate::watches::PRIMARY;
@@ -37,7 +36,7 @@ impl Executor {
         match api.patch_status(&key.name, &parameters, &Patch::Apply(&document)).await {
             Ok(answer) => {
                 let Some(stored) = cache.decode(PRIMARY, answer) else { return Ok(false) };
-                let is_outdated = content(&stored.text) != content(&context.view.primary);
+                let is_outdated = stored.content != context.view.content;
                 cache.store(PRIMARY, stored, Source::Write);
                 Ok(is_outdated)
             }

@@ -10,6 +10,7 @@ use orascache_contract::{Event, FailureReason, Observed, Plan, Severity, Verb, W
 use orascache_controller::Options;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
+use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -24,8 +25,8 @@ fn script() -> Arc<Script> {
     })
 }
 
-fn patches() -> Matcher {
-    Matcher::any().verb("patch").resource("", "configmaps")
+fn creations() -> Matcher {
+    Matcher::any().verb("create").resource("", "configmaps")
 }
 
 fn answer(code: u16) -> Fault {
@@ -44,7 +45,7 @@ async fn a_failed_write_is_reported_and_tried_again() {
     ] {
         let world = World::start().await;
         world.widget("w").await;
-        world.server.faults().inject(patches(), fault, 1);
+        world.server.faults().inject(creations(), fault, 1);
         let script = script();
         let controller = world.controller(script.clone()).await;
         let what = format!("a failure with {reason:?}");
@@ -103,7 +104,7 @@ async fn a_primary_of_a_terminating_namespace_is_left_alone() {
 async fn a_conflict_leads_to_another_attempt_and_to_no_failure() {
     let world = World::start().await;
     world.widget("w").await;
-    let fault = world.server.faults().inject(patches(), answer(409), 3);
+    let fault = world.server.faults().inject(creations(), answer(409), 3);
     let script = script();
     let _controller = world.controller(script.clone()).await;
     assert_eq!(world.server.faults().remaining(fault), 0);
@@ -116,7 +117,7 @@ async fn a_conflict_leads_to_another_attempt_and_to_no_failure() {
 async fn a_conflict_that_lasts_is_a_failure() {
     let world = World::start().await;
     world.widget("w").await;
-    world.server.faults().inject(patches(), answer(409), 4);
+    world.server.faults().inject(creations(), answer(409), 4);
     let script = script();
     let _controller = world.controller(script.clone()).await;
     let reported = script.until("a failure", |observed| !observed.failures.is_empty()).await;
@@ -128,20 +129,21 @@ async fn a_conflict_that_lasts_is_a_failure() {
 async fn one_failed_write_does_not_stop_the_others() {
     let world = World::start().await;
     world.widget("w").await;
-    world.server.faults().inject(patches().name("first"), answer(422), usize::MAX);
     let script =
         Script::new(description(vec![WatchedKind::whole(CONFIG_MAP)], Vec::new()), |observed: &Observed| {
-            Plan {
-                apply: ["first", "second"]
-                    .into_iter()
-                    .filter(|name| !names(&observed.owned).contains(&(*name).to_owned()))
-                    .map(|name| config_map(name, "ours").to_string())
-                    .collect(),
-                ..Plan::default()
+            let mut plan = Plan::default();
+            let mut first = config_map("first", "ours");
+            // The API server refuses such a name.
+            first["metadata"]["labels"] = json!({"a b": ""});
+            plan.apply.push(first.to_string());
+            if observed.owned.is_empty() {
+                plan.apply.push(config_map("second", "ours").to_string());
             }
+            plan
         });
     let _controller = world.controller(script.clone()).await;
-    script.until("the second", |observed| names(&observed.owned) == ["second"]).await;
+    let seen = script.until("the second", |observed| names(&observed.owned) == ["second"]).await;
+    assert_eq!((&*seen.failures[0].target.name, seen.failures[0].code), ("first", 422));
 }
 
 #[tokio::test]

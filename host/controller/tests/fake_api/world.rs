@@ -30,7 +30,7 @@ pub struct World {
 
 /// The user agents of the test and of the controller.
 const TEST: &str = "test";
-const CONTROLLER: &str = "controller";
+pub const CONTROLLER: &str = "controller";
 
 impl World {
     pub async fn start() -> Self {

@@ -1,7 +1,7 @@
 //! Creating, applying, deleting, status and events.
 
 use crate::script::{CONFIG_MAP, Script, WIDGET, description, json_of, names, text_at};
-use crate::world::{LAB, World, config_map};
+use crate::world::{CONTROLLER, LAB, World, config_map};
 use fake_kube::Matcher;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use orascache_contract::{
@@ -44,6 +44,77 @@ async fn a_child_is_applied_and_a_converged_primary_leads_to_no_request() {
 }
 
 #[tokio::test]
+async fn a_new_child_is_created_by_one_request() {
+    let world = World::start().await;
+    world.widget("w").await;
+    let mark = world.server.requests().mark();
+    let _controller = world.controller(Script::new(owns_config_maps(), wants("ours"))).await;
+    let writes = world.writes_since(mark);
+    let verbs: Vec<&str> = writes.iter().map(|entry| &*entry.request.verb).collect();
+    assert_eq!(verbs, ["create"]);
+    let reads = Matcher::any().user_agent(CONTROLLER).verb("get").resource("", "configmaps");
+    assert_eq!(world.server.requests().count(&reads), 0);
+}
+
+/// Wants one ConfigMap with the members of the primary's `spec`.
+fn wants_spec(observed: &Observed) -> Plan {
+    let mut child = config_map("child", "ours");
+    child["data"] = json_of(&observed.primary)["spec"].clone();
+    let is_as_wanted = observed.owned.iter().any(|owned| json_of(owned)["data"] == child["data"]);
+    let apply = if is_as_wanted { Vec::new() } else { vec![child.to_string()] };
+    Plan { apply, ..Plan::default() }
+}
+
+#[tokio::test]
+async fn a_field_that_is_not_wanted_any_more_leaves_a_created_child() {
+    let world = World::start().await;
+    world.create(&WIDGET, "w", json!({"spec": {"a": "1", "b": "2"}})).await;
+    let controller = world.controller(Script::new(owns_config_maps(), wants_spec)).await;
+    let mark = world.server.requests().mark();
+    world.edit(&WIDGET, "w", json!({"spec": {"a": "1", "b": null}})).await;
+    world.settle(&controller).await;
+    let child = world.get(&CONFIG_MAP, "child").await.expect("a child");
+    assert_eq!(child["data"], json!({"a": "1"}));
+    let managers = child["metadata"]["managedFields"].as_array().expect("managers");
+    assert_eq!((managers.len(), managers[0]["operation"].as_str()), (1, Some("Apply")));
+    // Only the first apply takes the fields of the creation over.
+    let of_controller = |mark: u64| {
+        world.writes_since(mark).into_iter().filter(|one| one.request.resource == "configmaps").count()
+    };
+    assert_eq!(of_controller(mark), 2);
+    let mark = world.server.requests().mark();
+    world.edit(&WIDGET, "w", json!({"spec": {"a": "3"}})).await;
+    world.settle(&controller).await;
+    assert_eq!(world.get(&CONFIG_MAP, "child").await.expect("a child")["data"], json!({"a": "3"}));
+    assert_eq!(of_controller(mark), 1);
+}
+
+#[tokio::test]
+async fn a_child_that_the_cache_does_not_know_yet_is_applied_and_not_created() {
+    let world = World::start().await;
+    let widget = world.widget("w").await;
+    let script = Script::new(owns_config_maps(), |observed: &Observed| {
+        let mut plan = Plan::default();
+        if text_at(&observed.primary, "/spec/wants") == "child" {
+            plan.apply.push(config_map("child", "ours").to_string());
+        }
+        plan
+    });
+    let controller = world.controller(script.clone()).await;
+    let config_maps = Matcher::any().resource("", "configmaps");
+    assert!(world.server.faults().freeze_watches(&config_maps) > 0);
+    let mut theirs = json!({"metadata": crate::world::owned_by(&widget)});
+    theirs["data"] = json!({"key": "theirs"});
+    world.create(&CONFIG_MAP, "child", theirs).await;
+    world.edit(&WIDGET, "w", json!({"spec": {"wants": "child"}})).await;
+    script
+        .until("our value", |seen| seen.owned.iter().any(|child| text_at(child, "/data/key") == "ours"))
+        .await;
+    world.server.faults().thaw_watches(&config_maps);
+    world.settle(&controller).await;
+}
+
+#[tokio::test]
 async fn a_deleted_child_is_created_again() {
     let world = World::start().await;
     world.widget("w").await;
@@ -58,12 +129,15 @@ async fn an_edit_is_taken_back_by_one_write() {
     let world = World::start().await;
     world.widget("w").await;
     let controller = world.controller(Script::new(owns_config_maps(), wants("ours"))).await;
-    let mark = world.server.requests().mark();
-    world.edit(&CONFIG_MAP, "child", json!({"data": {"key": "theirs"}})).await;
-    world.settle(&controller).await;
-    let child = world.get(&CONFIG_MAP, "child").await.expect("a child");
-    assert_eq!(child["data"]["key"], "ours");
-    assert_eq!(world.writes_since(mark).len(), 1);
+    // The first apply also takes over the fields of the creation.
+    for (edit, writes) in [("theirs", 2), ("theirs again", 1)] {
+        let mark = world.server.requests().mark();
+        world.edit(&CONFIG_MAP, "child", json!({"data": {"key": edit}})).await;
+        world.settle(&controller).await;
+        let child = world.get(&CONFIG_MAP, "child").await.expect("a child");
+        assert_eq!(child["data"]["key"], "ours");
+        assert_eq!(world.writes_since(mark).len(), writes, "{edit}");
+    }
 }
 
 #[tokio::test]

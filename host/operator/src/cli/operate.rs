@@ -39,7 +39,7 @@ pub struct RunArgs {
 
     /// How many primaries (OrasCaches, with the embedded component) are reconciled at the same
     /// time.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub workers: u16,
 
     /// Where /metrics, /healthz and /readyz are served.

@@ -16,6 +16,7 @@ pub struct World {
     pub children: BTreeMap<String, Value>,
     pub related: Vec<Value>,
     pub omitted: Vec<Kind>,
+    pub absent: Vec<Kind>,
     pub failures: Vec<Failure>,
     pub settings: String,
     pub now: u64,
@@ -35,6 +36,7 @@ impl World {
             children: BTreeMap::new(),
             related: Vec::new(),
             omitted: Vec::new(),
+            absent: Vec::new(),
             failures: Vec::new(),
             settings: String::new(),
             now: NOW,
@@ -58,6 +60,7 @@ impl World {
             owned: self.children.values().map(Value::to_string).collect(),
             related: self.related.iter().map(Value::to_string).collect(),
             omitted: self.omitted.clone(),
+            absent: self.absent.clone(),
             failures: self.failures.clone(),
             settings: self.settings.clone(),
             now: self.now,
@@ -100,6 +103,9 @@ impl World {
             format!("{}/{}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
         self.counter += 1;
         let old = self.children.get(&key);
+        if let Some(old) = old {
+            assert_changeable(old, &object);
+        }
         object["metadata"]["uid"] =
             old.map_or_else(|| json!(format!("uid-{}", self.counter)), |old| old["metadata"]["uid"].clone());
         // As the API server does: a change of the metadata alone is no new generation.
@@ -150,6 +156,19 @@ impl World {
     }
 }
 
+/// An API server refuses other values of these fields.
+fn assert_changeable(old: &Value, new: &Value) {
+    let fixed: &[&str] = match old["kind"].as_str().unwrap() {
+        "StatefulSet" => &["selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates"],
+        "Service" => &["clusterIP"],
+        "PersistentVolumeClaim" => &["accessModes", "storageClassName", "volumeMode"],
+        _ => &[],
+    };
+    for field in fixed {
+        assert_eq!(old["spec"][field], new["spec"][field], "{field} of {} cannot change", old["kind"]);
+    }
+}
+
 /// Secrets are observed as metadata only.
 fn strip_content(object: &mut Value) {
     if object["kind"] == "Secret" {
@@ -180,10 +199,7 @@ pub fn add_defaults(object: &mut Value) {
                 container["resources"]["requests"]["memory"] = "1Gi".into();
             }
         }
-        "Service" => {
-            object["spec"]["clusterIPs"] = json!(["None"]);
-            object["spec"]["type"] = "ClusterIP".into();
-        }
+        "Service" => add_service_defaults(&mut object["spec"]),
         "PersistentVolumeClaim" => {
             object["spec"]["volumeMode"] = "Filesystem".into();
             object["spec"]["volumeName"] = "pv-1".into();
@@ -192,6 +208,24 @@ pub fn add_defaults(object: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+fn add_service_defaults(spec: &mut Value) {
+    if spec["clusterIP"] == "None" {
+        spec["type"] = "ClusterIP".into();
+    } else {
+        spec["clusterIP"] = "10.96.0.7".into();
+    }
+    spec["clusterIPs"] = json!([spec["clusterIP"]]);
+    if spec["type"] != "ClusterIP" {
+        for port in spec["ports"].as_array_mut().unwrap() {
+            let chosen = port.get("nodePort").cloned();
+            port["nodePort"] = chosen.unwrap_or_else(|| 30_001.into());
+        }
+        if spec.get("externalTrafficPolicy").is_none() {
+            spec["externalTrafficPolicy"] = "Cluster".into();
+        }
     }
 }
 

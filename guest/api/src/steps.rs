@@ -132,6 +132,9 @@ pub mod env {
 /// Labels and annotations that Kubernetes puts on pods
 /// (kubernetes.io/docs/reference/labels-annotations-taints).
 pub mod well_known {
+    /// Label of the pods of a JobSet, and of its Jobs: the name of the JobSet
+    /// (jobset.sigs.k8s.io/docs/reference).
+    pub const JOBSET_NAME: &str = "jobset.sigs.k8s.io/jobset-name";
     /// Label of a Job's pods.
     pub const JOB_NAME: &str = "batch.kubernetes.io/job-name";
     /// [`JOB_NAME`] before Kubernetes 1.27.

@@ -72,24 +72,66 @@ fn every_review() {
     });
 }
 
+/// The two caches that samples and pods of workflow engines use: one with a registry, one without.
+fn caches() -> Context<String> {
+    let remote = json!({
+        "apiVersion": "cache.converged-computing.github.io/v1alpha1", "kind": "OrasCache",
+        "metadata": {"name": "remote", "namespace": "lab"}, "spec": {"deploy": false},
+    });
+    let objects = vec![reviewing::cache("orascache-sample"), remote.to_string()];
+    Context { objects, complete: true, ..Context::default() }
+}
+
 #[test]
 fn the_samples() {
     insta::glob!("../../../manifests/samples", "*.yaml", |path| {
-        let caches = vec![
-            reviewing::cache("orascache-sample"),
-            json!({
-                "apiVersion": "cache.converged-computing.github.io/v1alpha1", "kind": "OrasCache",
-                "metadata": {"name": "remote", "namespace": "lab"}, "spec": {"deploy": false},
-            })
-            .to_string(),
-        ];
-        let context = Context { objects: caches, complete: true, ..Context::default() };
+        let context = caches();
         let mut answers = Vec::new();
         for object in documents(path) {
             let outcome = admission::review(&reviewing::wrap(&object, None), &context).expect("a review");
             let response = reviewing::decided(outcome.clone());
             assert!(response.is_allowed(), "{}: {response:?}", path.display());
             answers.push(json!({"name": object["metadata"]["name"], "answer": describe(&outcome)}));
+        }
+        insta::assert_yaml_snapshot!(answers);
+    });
+}
+
+/// Pods and Jobs as workflow engines make them. `host/operator/tests/engines.rs` runs some of them.
+#[test]
+fn the_pods_of_workflow_engines() {
+    insta::glob!("reviews/engines/*.yaml", |path| {
+        let gates = r#"{"gates":true}"#.to_owned();
+        let (without, with_gates) = (caches(), Context { settings: gates, ..caches() });
+        let mut answers = Vec::new();
+        for object in documents(path) {
+            let metadata = &object["metadata"];
+            let name = metadata.get("name").or(metadata.get("generateName")).expect("a name");
+            let review = |object: &Value, old: Option<&Value>, context: &Context<String>| {
+                admission::review(&reviewing::wrap(object, old), context).expect("a review")
+            };
+            let outcome = review(&object, None, &without);
+            let mut answer = json!({"name": name, "answer": describe(&outcome)});
+            let gated = review(&object, None, &with_gates);
+            if gated != outcome {
+                answer["with gates"] = describe(&gated);
+            }
+            answers.push(answer);
+
+            let response = reviewing::decided(outcome);
+            if !response.is_allowed() {
+                continue;
+            }
+            let stored = reviewing::patched(&object, &response);
+            let again = reviewing::decided(review(&stored, None, &without));
+            assert_eq!((again.is_allowed(), again.patch()), (true, None), "the second patch is empty");
+            // Engines write annotations and labels of running pods, and apply manifests again.
+            let mut annotated = stored.clone();
+            annotated["metadata"]["annotations"]["tekton.dev/ready"] = json!("READY");
+            let updated = reviewing::decided(review(&annotated, Some(&stored), &without));
+            assert_eq!((updated.is_allowed(), updated.patch()), (true, None), "an update changes nothing");
+            let applied = reviewing::decided(review(&object, Some(&stored), &without));
+            assert_eq!(reviewing::patched(&object, &applied), stored, "the manifest can be applied again");
         }
         insta::assert_yaml_snapshot!(answers);
     });

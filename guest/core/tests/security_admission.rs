@@ -230,3 +230,22 @@ fn refusals_and_warnings_do_not_name_the_secret_of_an_authority() {
     assert!(response.is_allowed() && !response.warnings.is_empty());
     assert!(!format!("{response:?}").contains("hidden"), "{response:?}");
 }
+
+#[test]
+fn flags_behind_the_program_of_an_engine_are_compared() {
+    let argo = json!(["/var/run/argo/argoexec", "emissary", "--", "run"]);
+    let tekton = json!(["/tekton/bin/entrypoint"]);
+    for (list, command, args) in
+        [("command", argo, json!(["x"])), ("args", tekton, json!(["-entrypoint", "run", "--", "x"]))]
+    {
+        let mut manifest = pod(&[("registry", "ghcr.io"), ("oras-env", "mine")]);
+        manifest["spec"]["containers"][0]["command"] = command;
+        manifest["spec"]["containers"][0]["args"] = args;
+        let mut copy = reviewing::patched(&manifest, &review(&manifest, ""));
+        assert_eq!(refusal(&copy, ""), "", "a copy as it was made");
+        let words = copy["spec"]["containers"][0][list].as_array_mut().expect("a list");
+        let registry = words.iter_mut().find(|word| **word == "--registry=https://ghcr.io");
+        *registry.expect("the flag") = json!("--registry=https://elsewhere.example");
+        assert!(refusal(&copy, "").contains("is not what the annotations ask for"), "{copy}");
+    }
+}

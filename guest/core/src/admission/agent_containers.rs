@@ -2,6 +2,7 @@
 
 use super::agent_resources;
 use super::authority::Authority;
+use super::command_place::CommandPlace;
 use super::injection::Injection;
 use super::kubernetes::{escaped, variable};
 use super::pod::{Container, Pod};
@@ -87,7 +88,10 @@ pub(crate) fn exec_words<'a>(injection: &Injection<'_>) -> Vec<Json<'a>> {
 pub(crate) fn container_words<'a>(container: &Container<'_>) -> Vec<Json<'a>> {
     let mut words = Words::new(&[]);
     let message = container.tree.member("terminationMessagePath").and_then(Json::as_str);
-    words.flag_if("termination-message", message.filter(|path| *path != DEFAULT_TERMINATION_MESSAGE));
+    let is_ours = |path: &&str| {
+        *path != DEFAULT_TERMINATION_MESSAGE && !CommandPlace::of(container).writes_termination_message()
+    };
+    words.flag_if("termination-message", message.filter(is_ours));
     words.0
 }
 
@@ -103,14 +107,17 @@ pub(crate) fn reuse_words<'a>(container: &Container<'_>, injection: &Injection<'
     words.0
 }
 
-/// The wrapped command: the agent, its flags, and the original words behind `--`.
-pub(crate) fn exec_command<'a>(container: &Container<'a>, injection: &Injection<'_>) -> Json<'a> {
+/// The wrapped command: the agent, its flags, and the original words behind `--`. With the name of
+/// the list of the container that it is.
+pub(crate) fn exec_command<'a>(
+    container: &Container<'a>,
+    injection: &Injection<'_>,
+) -> (&'static str, Json<'a>) {
     let mut words = exec_words(injection);
     words.extend(container_words(container));
     words.extend(reuse_words(container, injection));
-    words.push("--".into());
-    words.extend(container.command().iter().cloned());
-    Json::Array(words)
+    let place = CommandPlace::of(container);
+    (place.list, place.wrapped(words))
 }
 
 /// The init container that copies the agent into its volume, before all other containers.

@@ -2,6 +2,7 @@
 //! can be applied again. Nothing is decided anew: the API server judges the changes of the user.
 //! Only images of the added containers are refused that settings do not allow.
 
+use super::command_place::CommandPlace;
 use super::patch::Patch;
 use super::pod::{Container, Pod};
 use super::policy;
@@ -67,10 +68,9 @@ fn carry_container<'a>(new: &Container<'a>, old: &Container<'a>, patch: &mut Pat
     restore(&path, (old.tree, new.tree), "volumeMounts", &is_our_mount, patch);
     // A command that is neither the wrapped nor the original one is a change, which the API server
     // refuses.
-    let separator = old.command().iter().position(|word| word.as_str() == Some("--"));
-    let original = separator.and_then(|separator| old.command().get(separator + 1..));
-    if original == Some(new.command()) {
-        patch.replace(format!("{path}/command"), Json::Array(old.command().to_vec()));
+    let place = CommandPlace::of(old);
+    if place.unwrapped().is_some_and(|original| original == new.tree.items(place.list)) {
+        patch.replace(format!("{path}/{}", place.list), Json::Array(old.tree.items(place.list).to_vec()));
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn patch<'a>(pod: &Pod<'a>, container: &Container<'a>, injection: &In
         let exists = container.tree.member(list).is_some();
         patch.insert(&format!("{path}/{list}"), exists, container.tree.items(list).len(), added);
     }
-    patch.replace(format!("{path}/command"), exec_command(container, injection));
+    let (list, command) = exec_command(container, injection);
+    patch.replace(format!("{path}/{list}"), command);
     patch
 }

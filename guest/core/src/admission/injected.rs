@@ -5,6 +5,7 @@
 //! parts are compared with those that the rewriting makes for this pod today.
 
 use super::agent_containers;
+use super::command_place::CommandPlace;
 use super::injection::Injection;
 use super::parts::Parts;
 use super::pod::{Container, Pod};
@@ -168,11 +169,12 @@ fn check_step(
     findings: &mut Findings,
 ) {
     let name = container.name;
-    let end = container.command().iter().position(|word| word.as_str() == Some("--"));
-    let of_agent = end.and_then(|end| container.command().get(..end)).unwrap_or_default();
-    let is_made = of_agent.split_at_checked(words.len()).is_some_and(|(general, own)| {
+    let found = CommandPlace::of(container).agent_flags().unwrap_or_default();
+    // The first word is the agent itself.
+    let wanted = words.get(1..).unwrap_or_default();
+    let is_made = found.split_at_checked(wanted.len()).is_some_and(|(general, own)| {
         let own = own.iter().filter(|word| !describes_container(word));
-        general == words && own.eq(&agent_containers::container_words(container))
+        general == wanted && own.eq(&agent_containers::container_words(container))
     });
     if !is_made {
         refuse(&format!("the command of container {name} is not what the annotations ask for"), findings);

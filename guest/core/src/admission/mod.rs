@@ -11,6 +11,7 @@ mod cache_deletion;
 mod cache_exposure;
 mod cache_lookup;
 mod carry_over;
+mod command_place;
 mod ephemeral_containers;
 mod foreign_caches;
 mod gate;
@@ -198,6 +199,9 @@ fn create_pod(
             warn_idle(findings);
             return Ok(Decision::default());
         }
+        if step_container::takes_no_part(&pod, &step, findings) {
+            return Ok(Decision::default());
+        }
         step_container::prepare(&pod, &step, findings)
     } else {
         None
@@ -317,6 +321,9 @@ fn create_job(
     if step.is_idle() && findings.problems.is_empty() {
         warn_idle(findings);
         return Ok(Decision::default());
+    }
+    if step_container::takes_no_part(&pod, &step, findings) {
+        return Ok(Decision::patch(job::copy(job), "annotations handed to the template"));
     }
     let container = step_container::prepare(&pod, &step, findings);
     if let Some(container) = container {

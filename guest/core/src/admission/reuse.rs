@@ -1,6 +1,7 @@
 //! Reuse: what the agent is told about a step, beyond what it sees itself, so that it can compute
 //! the key of the step.
 
+use super::command_place::CommandPlace;
 use super::kubernetes::references;
 use super::pod::{Container, Pod};
 use super::step::Step;
@@ -23,13 +24,22 @@ enum Variable {
     Unknown,
 }
 
+/// Prefix of the variables that Argo gives each container for its own program: names of the
+/// workflow and of the node, and a deadline. They differ in each run.
+const ARGO_VARIABLES: &str = "ARGO_";
+
 /// The variables that a container declares, by their names. Of several with one name, the last one
 /// counts, as for the process.
 fn variables<'a>(container: &Container<'a>) -> BTreeMap<&'a str, Variable> {
     let takes_secrets = secrets(container).next().is_some();
+    let is_of_argo = CommandPlace::of(container).is_of_argo();
+    let is_of_engine = |name: &str| is_of_argo && name.starts_with(ARGO_VARIABLES);
     let mut found = BTreeMap::new();
     for tree in container.tree.items("env") {
-        let Some(name) = tree.name().filter(|name| !is_agent_variable(name)) else { continue };
+        let Some(name) = tree.name() else { continue };
+        if is_agent_variable(name) || is_of_engine(name) {
+            continue;
+        }
         let variable = match tree.member("valueFrom") {
             Some(source) => of_source(source),
             None => {

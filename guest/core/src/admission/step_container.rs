@@ -1,5 +1,6 @@
 //! The container whose command the agent wraps, and whether it can.
 
+use super::command_place::CommandPlace;
 use super::network::Network;
 use super::pod::{Container, Pod, PodSource};
 use super::step::Step;
@@ -7,8 +8,8 @@ use super::step_warnings;
 use crate::findings::Findings;
 use crate::json::Json;
 use orascache_api::steps::{
-    AGENT_DIRECTORY, AGENT_PATH, AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, AUTHORITY_DIRECTORY,
-    AUTHORITY_VOLUME, CREDENTIALS_VOLUME, INSTALL_CONTAINER, PROXY_CONTAINER, annotation, env, well_known,
+    AGENT_DIRECTORY, AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, AUTHORITY_DIRECTORY, AUTHORITY_VOLUME,
+    CREDENTIALS_VOLUME, INSTALL_CONTAINER, PROXY_CONTAINER, annotation, env, well_known,
 };
 use orascache_api::template::{Placeholder, Placeholders};
 
@@ -25,6 +26,22 @@ pub(crate) fn prepare<'p, 'a>(
     check(pod, container, step, findings);
     step_warnings::warn(pod, container, step, findings);
     Some(container)
+}
+
+/// Whether a pod has annotations that are meant for other pods of its JobSet: those that have the
+/// container which the annotations name. A JobSet may give all its pods the same annotations, as
+/// those of the metrics operator do. Warns of it.
+pub(crate) fn takes_no_part(pod: &Pod<'_>, step: &Step<'_>, findings: &mut Findings) -> bool {
+    let Some(name) = step.container.filter(|_| pod.has_label(well_known::JOBSET_NAME)) else { return false };
+    if pod.all_containers().any(|container| container.name == name) {
+        return false;
+    }
+    findings.warn(format!(
+        "{PREFIX}{} names {name}, which this pod of a JobSet does not have, so that it takes no part: where it should, write one of {}",
+        annotation::CONTAINER,
+        names(pod)
+    ));
+    true
 }
 
 fn choose<'p, 'a>(pod: &'p Pod<'a>, step: &Step<'_>, findings: &mut Findings) -> Option<&'p Container<'a>> {
@@ -94,14 +111,14 @@ pub(crate) fn reserved_directory(mount: &Json<'_>, step: &Step<'_>) -> Option<(&
 
 /// Whether the agent already wraps the container's command.
 pub(crate) fn is_wrapped(container: &Container<'_>) -> bool {
-    container.command().first().and_then(Json::as_str) == Some(AGENT_PATH)
+    CommandPlace::of(container).is_wrapped()
 }
 
 /// Refuses what cannot work.
 fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &mut Findings) {
     let path = pod.source.spec_path();
     let name = container.name;
-    if container.command().is_empty() {
+    if CommandPlace::of(container).is_empty() {
         findings.refuse(format!(
             "{path}.containers: {name} has no command, and the entrypoint of its image is not known here: run orascache-agent entrypoint {}, and write what it prints as command: [program, argument]",
             container.tree.member("image").and_then(Json::as_str).unwrap_or("IMAGE")

@@ -16,6 +16,12 @@ pub(crate) fn warn(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, fi
     if step.registry.is_none() {
         warn_of_dns(pod, findings);
     }
+    if pod.spec.member("subdomain").and_then(Json::as_str).is_some_and(|name| name == step.cache) {
+        findings.warn(format!(
+            "{path}.subdomain is {}, the Service of the cache, which selects the pods of the registry only, so that this pod gets no name there: name a Service that selects this pod",
+            step.cache
+        ));
+    }
     let working_dir = container.tree.member("workingDir").and_then(Json::as_str).unwrap_or_default();
     let has_no_path = step.input_path.is_none() && step.inputs.iter().any(|input| input.path.is_none());
     if has_no_path && working_dir.is_empty() {

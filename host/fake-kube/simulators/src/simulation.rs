@@ -15,7 +15,8 @@ use crate::{garbage_collector, job, namespace, pod, stateful_set, volume_claim};
 pub struct Simulators {
     /// StatefulSets get pods and claims, scale, and roll out changes of their template.
     pub stateful_sets: bool,
-    /// Jobs get pods, and become complete or failed when their pods end.
+    /// Jobs get pods, and become complete or failed when their pods end. Failed pods are replaced
+    /// after pauses of a tenth of those in a cluster.
     pub jobs: bool,
     /// Pods are bound to a node and become ready, unless something that they mount or read is
     /// missing.

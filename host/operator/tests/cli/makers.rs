@@ -171,3 +171,45 @@ fn a_kind_that_cannot_be_looked_into_is_not_reviewed() {
         "{said}"
     );
 }
+
+#[test]
+fn steps_of_tekton_are_reviewed_with_the_annotations_that_reach_them() {
+    let steps = "steps: [{name: a, image: alpine, script: date}, {name: b, image: alpine, command: [date]}]";
+    let run = format!(
+        "apiVersion: tekton.dev/v1\nkind: TaskRun\nmetadata:\n  name: t\n  annotations:\n    {PREFIX}/oras-cache: demo\n    {PREFIX}/input-uri: a/b:1\n    {PREFIX}/input-path: /workspace\nspec:\n  taskSpec: {{{steps}}}\n"
+    );
+    let (code, said) = review(&run);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("TaskRun/t, Pod of spec.taskSpec: refused (422)"), "{said}");
+    assert!(said.contains("several containers: write one of step-a, step-b"), "{said}");
+    let (code, said) = review(&run.replace("spec:", &format!("    {PREFIX}/container: step-b\nspec:")));
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("TaskRun/t, Pod of spec.taskSpec: allowed, patched"), "{said}");
+    assert!(!said.contains("warning"), "annotations of a TaskRun reach its pod: {said}");
+}
+
+#[test]
+fn the_workloads_of_the_page_about_engines_are_as_it_says() {
+    let page = include_str!("../../../../docs/workflow-engines.md");
+    let blocks: Vec<&str> =
+        page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let folder = Folder::new();
+    let context = folder.write("cache.yaml", &CACHE.replace("demo", "orascache-sample"));
+    let output = run(&["review", "--context", &context], &blocks.join("---\n"));
+    let (code, said) = (output.status.code(), format!("{}{}", out(&output), err(&output)));
+    assert_eq!(code, Some(0), "{said}");
+    for wanted in [
+        "Job/patient: allowed, patched",
+        "Job/join: allowed, patched",
+        "JobSet/train, Job of spec.replicatedJobs[0].template: allowed, patched",
+        "Workflow/words-, Pod of spec.templates[1]: allowed, patched",
+        "Workflow/words-, Pod of spec.templates[2]: allowed, patched",
+        "MutatingAdmissionPolicy/keep-snakemake-results: not reviewed",
+        "PipelineRun/words-, Pod of spec.pipelineSpec.tasks[0].taskSpec: allowed, patched",
+        "PipelineRun/words-, Pod of spec.pipelineSpec.tasks[1].taskSpec: allowed, patched",
+        "MiniCluster/lammps, Job of spec: allowed",
+        "MetricSet/lammps-0: not reviewed",
+    ] {
+        assert!(said.contains(wanted), "{wanted} is not in: {said}");
+    }
+}

@@ -54,6 +54,11 @@ fn job_spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
             format!("{template}.spec.restartPolicy"),
             "valid values: \"OnFailure\", \"Never\"",
         )),
+        "OnFailure" if spec.has("podFailurePolicy") => causes.push(Cause::invalid(
+            format!("{template}.spec.restartPolicy"),
+            &"OnFailure".into(),
+            "only \"Never\" is supported when podFailurePolicy is specified",
+        )),
         "OnFailure" | "Never" => {}
         other => {
             causes.push(unsupported(

@@ -161,7 +161,8 @@ impl<'a> Session<'a> {
     fn maker(&self, document: &Document) -> Reviewed {
         let object = &document.value;
         let made = makers::made_by(object);
-        let own = subject::step_annotations(object);
+        let own =
+            if makers::hands_on_annotations(object) { Vec::new() } else { subject::step_annotations(object) };
         let misplaced = made.first().filter(|_| !own.is_empty()).map(|made| {
             let kind = object["kind"].as_str().unwrap_or("object");
             let (keys, there) = (own.join(", "), &made.annotations);

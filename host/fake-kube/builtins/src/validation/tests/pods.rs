@@ -181,6 +181,19 @@ fn jobs_are_checked() {
         job("Always"),
         &["spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\""],
     );
+    let with_policy = |restart: &str| {
+        let mut job = job(restart);
+        job["spec"]["podFailurePolicy"] = json!({"rules": []});
+        job
+    };
+    created("jobs.batch", with_policy("Never"), &[]);
+    created(
+        "jobs.batch",
+        with_policy("OnFailure"),
+        &[
+            "spec.template.spec.restartPolicy: Invalid value: \"OnFailure\": only \"Never\" is supported when podFailurePolicy is specified",
+        ],
+    );
     changed("jobs.batch", job("Never"), |new| new["spec"]["suspend"] = true.into(), &[]);
     changed(
         "jobs.batch",

@@ -38,6 +38,8 @@ fn containers(template: &Value) -> Option<Vec<Value>> {
     for container in &mut all {
         if let Some(members) = container.as_object_mut() {
             let own = members.get("command").and_then(Value::as_array).cloned().unwrap_or_default();
+            // Argo looks up what an image starts.
+            let own = if own.is_empty() { vec![json!(STAND_IN)] } else { own };
             let words = EXECUTOR.iter().map(|word| json!(word)).chain(own).collect();
             members.insert("command".to_owned(), Value::Array(words));
             members.remove("source");

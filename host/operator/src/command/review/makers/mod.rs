@@ -2,13 +2,14 @@
 //!
 //! Decisions are made about pods and Jobs. So what is reviewed here is what the controller would
 //! send to the API server: the Pod or the Job, with the labels and annotations that it adds as far
-//! as decisions depend on them. `shapes` finds pod templates in any object; `argo` and `flux` know
-//! two kinds that have none; `additions` knows what certain controllers add to a template.
+//! as decisions depend on them. `shapes` finds pod templates in any object; `argo`, `flux` and
+//! `tekton` know kinds that have none; `additions` knows what certain controllers add to a template.
 
 mod additions;
 mod argo;
 mod flux;
 mod shapes;
+mod tekton;
 
 use serde_json::{Map, Value, json};
 use shapes::Form;
@@ -47,8 +48,15 @@ pub(super) fn made_by(object: &Value) -> Vec<Made> {
         }
         (argo::GROUP, "CronWorkflow") => argo::pods(&maker, "/spec/workflowSpec"),
         (flux::GROUP, "MiniCluster") => flux::job(&maker).into_iter().collect(),
+        (group, kind) if tekton::hands_on_annotations(group, kind) => tekton::pods(&maker),
         _ => shapes::find(object).into_iter().flat_map(|shape| maker.make(shape)).collect(),
     }
+}
+
+/// Whether the annotations of an object itself reach the pods that are made of it.
+pub(super) fn hands_on_annotations(object: &Value) -> bool {
+    let maker = Maker::of(object);
+    tekton::hands_on_annotations(maker.group(), maker.kind)
 }
 
 /// The pod that the Job controller would make.

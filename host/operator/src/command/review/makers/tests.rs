@@ -244,3 +244,88 @@ fn a_mini_cluster_is_an_indexed_job() {
     assert_eq!(containers[1]["command"], json!(["/bin/bash", "/flux_operator/start-1.sh"]));
     assert_eq!((&containers[1]["name"], containers[2].get("command")), (&json!("b"), None));
 }
+
+#[test]
+fn steps_of_tekton_become_containers_of_one_pod() {
+    let uri = "oras.converged-computing.github.io/output-uri";
+    let mut run = object(
+        "tekton.dev/v1",
+        "TaskRun",
+        json!({
+            "podTemplate": {"hostNetwork": true},
+            "taskSpec": {
+                "stepTemplate": {"workingDir": "/workspace"},
+                "steps": [
+                    {"name": "write", "image": "i", "script": "date"},
+                    {"image": "i", "command": ["sh", "-c"], "args": ["date"], "workingDir": "/own"},
+                    {"image": "i"},
+                ],
+                "sidecars": [{"name": "helper", "image": "h"}],
+                "volumes": [{"name": "v", "emptyDir": {}}],
+            },
+        }),
+    );
+    run["metadata"]["annotations"][uri] = json!("a/b:1");
+    let made = made_by(&run);
+    assert_eq!((made.len(), made[0].pointer.as_str()), (1, "/spec/taskSpec"));
+    assert_eq!(made[0].annotations, "metadata.annotations");
+    assert!(super::hands_on_annotations(&run));
+    assert_eq!(made[0].object["metadata"]["annotations"][uri], "a/b:1");
+    let spec = &made[0].object["spec"];
+    assert_eq!((&spec["hostNetwork"], &spec["volumes"][0]["name"]), (&json!(true), &json!("v")));
+    let containers = spec["containers"].as_array().expect("a list");
+    let names: Vec<_> = containers.iter().map(|container| &container["name"]).collect();
+    assert_eq!(names, ["step-write", "step-unnamed-1", "step-unnamed-2", "sidecar-helper"]);
+    let start = |position: usize| {
+        let words = containers[position]["args"].as_array().expect("a list");
+        words.iter().skip(2).map(|word| word.as_str().expect("a text")).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(start(0), "-entrypoint /tekton/scripts/script-0 --");
+    assert_eq!(start(1), "-entrypoint sh -- -c date");
+    assert_eq!(start(2), "-entrypoint x --", "Tekton finds out what an image starts");
+    assert_eq!(
+        (&containers[0]["workingDir"], &containers[1]["workingDir"]),
+        (&json!("/workspace"), &json!("/own"))
+    );
+
+    let by_reference = object("tekton.dev/v1", "TaskRun", json!({"taskRef": {"name": "t"}}));
+    assert!(made_by(&by_reference).is_empty(), "the steps are in another object");
+}
+
+#[test]
+fn annotations_of_a_pipeline_run_reach_its_tasks_unless_a_task_has_its_own() {
+    let annotated = |value: &str| json!({"annotations": {"a": value, value: "1"}});
+    let steps = json!([{"image": "i", "command": ["date"]}]);
+    let mut run = object(
+        "tekton.dev/v1",
+        "PipelineRun",
+        json!({
+            "pipelineSpec": {
+                "tasks": [
+                    {"name": "one", "taskSpec": {"metadata": annotated("task"), "steps": steps}},
+                    {"name": "two", "taskSpec": {"steps": steps}},
+                    {"name": "three", "taskRef": {"name": "elsewhere"}},
+                ],
+                "finally": [{"name": "last", "taskSpec": {"steps": steps}}],
+            },
+            "taskRunSpecs": [{"pipelineTaskName": "two", "metadata": annotated("run")}],
+        }),
+    );
+    run["metadata"]["annotations"] = json!({"a": "pipeline run"});
+    let made = made_by(&run);
+    let pointers: Vec<_> = made.iter().map(|made| made.pointer.as_str()).collect();
+    let tasks = "/spec/pipelineSpec/tasks";
+    assert_eq!(
+        pointers,
+        [
+            format!("{tasks}/0/taskSpec"),
+            format!("{tasks}/1/taskSpec"),
+            "/spec/pipelineSpec/finally/0/taskSpec".to_owned()
+        ]
+    );
+    let annotations: Vec<_> = made.iter().map(|made| &made.object["metadata"]["annotations"]).collect();
+    assert_eq!(*annotations[0], json!({"a": "pipeline run", "task": "1"}));
+    assert_eq!(*annotations[1], json!({"a": "run", "run": "1"}));
+    assert_eq!(*annotations[2], json!({"a": "pipeline run"}));
+    assert_eq!(made[0].annotations, "spec.pipelineSpec.tasks[0].taskSpec.metadata.annotations");
+}

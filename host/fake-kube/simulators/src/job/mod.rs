@@ -1,5 +1,14 @@
 //! A simulated Job controller: pods are created and counted, and the Job completes or fails with
 //! them. Pods end when a pod runner or a client writes a phase that is final.
+//!
+//! It obeys completions, parallelism, indexes, the limits of failures, `podFailurePolicy`,
+//! `podReplacementPolicy`, `activeDeadlineSeconds` and `suspend`. It does not obey `successPolicy`
+//! and `ttlSecondsAfterFinished`, and restarts within a pod do not count.
+
+mod backoff;
+mod failure_policy;
+mod indexes;
+mod plan;
 
 use crate::controller::{Error, done, drive, patch_params, unless_gone};
 use crate::pods;
@@ -11,6 +20,7 @@ use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::Store;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use kube::{Api, Client, ResourceExt};
+use plan::{Missing, Outcome, Plan, plan};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -36,73 +46,6 @@ pub(crate) async fn run(client: Client) {
     drive(controller, reconcile, context).await;
 }
 
-/// Counts of a Job's pods.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Counts {
-    active: i32,
-    /// How many of the active ones are ready.
-    ready: i32,
-    succeeded: i32,
-    failed: i32,
-}
-
-fn count(pods: &[Arc<Pod>]) -> Counts {
-    let mut counts = Counts::default();
-    for pod in pods {
-        match pods::phase(pod) {
-            "Succeeded" => counts.succeeded += 1,
-            "Failed" => counts.failed += 1,
-            _ if !pods::is_terminating(pod) => {
-                counts.active += 1;
-                counts.ready += i32::from(pods::is_ready(pod));
-            }
-            _ => {}
-        }
-    }
-    counts
-}
-
-/// A pod to create. Its name is the first free one and not a random one: a cache that lags behind
-/// then leads to the same name again, which the API refuses, and not to a second pod.
-#[derive(Debug, PartialEq, Eq)]
-struct Missing {
-    name: String,
-    index: Option<i32>,
-}
-
-fn missing(job: &Job, pods: &[Arc<Pod>]) -> Vec<Missing> {
-    let spec = job.spec.clone().unwrap_or_default();
-    let counts = count(pods);
-    if spec.suspend == Some(true) || has_failed(job, &counts) {
-        return Vec::new();
-    }
-    let parallelism = spec.parallelism.unwrap_or(1);
-    let left = match spec.completions {
-        Some(completions) => completions - counts.succeeded - counts.active,
-        // A work queue: the first success says that no work is left, so no further pod starts.
-        None if counts.succeeded > 0 => 0,
-        None => parallelism,
-    };
-    let most = usize::try_from((parallelism - counts.active).min(left)).unwrap_or(0);
-    let is_free = |name: &String| !pods.iter().any(|pod| pod.name_any() == *name);
-    let job = job.name_any();
-    if spec.completion_mode.as_deref() == Some("Indexed") {
-        let taken = |index: &i32| {
-            let is_alive = |pod: &&Arc<Pod>| pods::phase(pod) != "Failed" && !pods::is_terminating(pod);
-            pods.iter().filter(is_alive).any(|pod| pod.annotations().get(INDEX) == Some(&index.to_string()))
-        };
-        let attempt = |index: i32| {
-            let names = (0..).map(|attempt: u32| format!("{job}-{index}-{attempt}"));
-            names.into_iter().find(is_free).map(|name| Missing { name, index: Some(index) })
-        };
-        let indexes = 0..spec.completions.unwrap_or(1);
-        indexes.filter(|index| !taken(index)).take(most).filter_map(attempt).collect()
-    } else {
-        let names = (0..).map(|number: u32| format!("{job}-{number}")).filter(is_free);
-        names.take(most).map(|name| Missing { name, index: None }).collect()
-    }
-}
-
 /// Tells a pod of an indexed Job its index: by annotation, label, host name and variable.
 fn number(pod: &mut Pod, job: &str, index: i32) {
     pod.annotations_mut().insert(INDEX.to_owned(), index.to_string());
@@ -124,17 +67,6 @@ fn number(pod: &mut Pod, job: &str, index: i32) {
     }
 }
 
-fn has_failed(job: &Job, counts: &Counts) -> bool {
-    counts.failed > job.spec.as_ref().and_then(|spec| spec.backoff_limit).unwrap_or(6)
-}
-
-fn is_complete(job: &Job, counts: &Counts) -> bool {
-    match job.spec.as_ref().and_then(|spec| spec.completions) {
-        Some(completions) => counts.succeeded >= completions,
-        None => counts.succeeded > 0 && counts.active == 0,
-    }
-}
-
 async fn reconcile(job: Arc<Job>, context: Arc<Context>) -> Result<Action, Error> {
     let finished = job.status.as_ref().and_then(|status| status.conditions.as_ref());
     let finished = finished
@@ -145,32 +77,33 @@ async fn reconcile(job: Arc<Job>, context: Arc<Context>) -> Result<Action, Error
         return done();
     }
     let owned = pods::controlled_by(&context.pods, job.as_ref());
+    let plan = plan(&job, &owned, Timestamp::now());
     let namespace = job.namespace().unwrap_or_default();
     let api: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
     let spec = job.spec.clone().unwrap_or_default();
-    for Missing { name, index } in missing(&job, &owned) {
-        let mut pod = pods::from_template(&*job, &spec.template, name);
+    for Missing { name, index } in &plan.missing {
+        let mut pod = pods::from_template(&*job, &spec.template, name.clone());
         if let Some(index) = index {
-            number(&mut pod, &job.name_any(), index);
+            number(&mut pod, &job.name_any(), *index);
         }
         let parameters = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         unless_gone(api.create(&parameters, &pod).await)?;
     }
-    let counts = count(&owned);
-    if spec.suspend == Some(true) || has_failed(&job, &counts) {
+    if spec.suspend == Some(true) || plan.has_failed() {
         for pod in owned.iter().filter(|pod| !pods::is_finished(pod) && !pods::is_terminating(pod)) {
             let preconditions = Some(Preconditions { uid: pod.uid(), resource_version: None });
             let parameters = DeleteParams { preconditions, ..DeleteParams::background() };
             unless_gone(api.delete(&pod.name_any(), &parameters).await)?;
         }
     }
-    write_status(&context, &job, &counts).await?;
-    done()
+    write_status(&context, &job, &plan).await?;
+    plan.wait.map_or_else(done, |wait| Ok(Action::requeue(wait)))
 }
 
-async fn write_status(context: &Context, job: &Job, counts: &Counts) -> Result<(), Error> {
+async fn write_status(context: &Context, job: &Job, plan: &Plan) -> Result<(), Error> {
     let spec = job.spec.clone().unwrap_or_default();
     let old = job.status.clone().unwrap_or_default();
+    let counts = &plan.counts;
     let now = Timestamp::now().to_string();
     // The API server wants `SuccessCriteriaMet` before `Complete`, and `FailureTarget` before
     // `Failed`.
@@ -178,28 +111,34 @@ async fn write_status(context: &Context, job: &Job, counts: &Counts) -> Result<(
         let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now, "lastProbeTime": now});
         Some(kinds.map(condition))
     };
-    let complete = is_complete(job, counts);
-    let conditions = if complete {
-        let message = "Reached expected number of succeeded pods";
-        conditions(["SuccessCriteriaMet", "Complete"], "CompletionsReached", message)
-    } else if has_failed(job, counts) && counts.active == 0 {
-        let message = "Job has reached the specified backoff limit";
-        conditions(["FailureTarget", "Failed"], "BackoffLimitExceeded", message)
-    } else {
-        None
+    let complete = plan.outcome == Some(Outcome::Complete);
+    let conditions = match &plan.outcome {
+        Some(Outcome::Complete) => {
+            let message = "Reached expected number of succeeded pods";
+            conditions(["SuccessCriteriaMet", "Complete"], "CompletionsReached", message)
+        }
+        Some(Outcome::Failed { reason, message }) if counts.active == 0 => {
+            conditions(["FailureTarget", "Failed"], reason, message)
+        }
+        _ => None,
     };
     // A suspended Job has not started.
     let started = (spec.suspend != Some(true) || old.start_time.is_some())
         .then(|| old.start_time.as_ref().map_or_else(|| now.clone(), |time| time.0.to_string()));
+    let completed = plan.completed.as_ref().map(indexes::text).filter(|text| !text.is_empty());
+    let failed = plan.failed.as_ref().map(indexes::text).filter(|text| !text.is_empty());
     let same = old.active.unwrap_or(0) == counts.active
         && old.ready.unwrap_or(0) == counts.ready
         && old.succeeded.unwrap_or(0) == counts.succeeded
-        && old.failed.unwrap_or(0) == counts.failed;
+        && old.failed.unwrap_or(0) == counts.failed
+        && old.completed_indexes == completed
+        && old.failed_indexes == failed;
     if same && conditions.is_none() && old.start_time.is_some() == started.is_some() {
         return Ok(());
     }
     let patch = json!({"metadata": {"uid": job.uid()}, "status": {
         "active": counts.active, "succeeded": counts.succeeded, "failed": counts.failed, "ready": counts.ready,
+        "completedIndexes": completed, "failedIndexes": failed,
         "startTime": started, "completionTime": complete.then_some(&now), "conditions": conditions,
     }});
     let api: Api<Job> = Api::namespaced(context.client.clone(), &job.namespace().unwrap_or_default());
@@ -209,42 +148,9 @@ async fn write_status(context: &Context, job: &Job, counts: &Counts) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use super::{INDEX, Missing, count};
-    use k8s_openapi::api::batch::v1::Job;
+    use super::INDEX;
     use k8s_openapi::api::core::v1::Pod;
-    use serde_json::{Value, json};
-    use std::sync::Arc;
-
-    fn job(spec: Value) -> Job {
-        let mut spec = spec;
-        spec["template"] = json!({});
-        serde_json::from_value(json!({"metadata": {"name": "j"}, "spec": spec})).expect("a job")
-    }
-
-    fn missing(job: &Job, pods: &[Arc<Pod>]) -> Vec<String> {
-        super::missing(job, pods).into_iter().map(|Missing { name, .. }| name).collect()
-    }
-
-    fn indexed(index: u8, attempt: u8, phase: &str) -> Arc<Pod> {
-        let name = format!("j-{index}-{attempt}");
-        let pod = json!({
-            "metadata": {"name": name, "annotations": {INDEX: index.to_string()}}, "status": {"phase": phase},
-        });
-        Arc::new(serde_json::from_value(pod).expect("a pod"))
-    }
-
-    fn pod(number: u8, phase: &str) -> Arc<Pod> {
-        let pod = json!({"metadata": {"name": format!("j-{number}")}, "status": {"phase": phase}});
-        Arc::new(serde_json::from_value(pod).expect("a pod"))
-    }
-
-    #[test]
-    fn an_indexed_job_replaces_the_pods_of_missing_indexes() {
-        let job = job(json!({"completionMode": "Indexed", "completions": 3, "parallelism": 2}));
-        assert_eq!(missing(&job, &[]), ["j-0-0", "j-1-0"]);
-        assert_eq!(missing(&job, &[indexed(0, 0, "Succeeded"), indexed(2, 0, "Pending")]), ["j-1-0"]);
-        assert_eq!(missing(&job, &[indexed(0, 0, "Failed"), indexed(1, 0, "Pending")]), ["j-0-1"]);
-    }
+    use serde_json::json;
 
     #[test]
     fn a_pod_of_an_indexed_job_knows_its_index() {
@@ -260,27 +166,5 @@ mod tests {
         let path = "metadata.annotations['batch.kubernetes.io/job-completion-index']";
         assert_eq!(pod["spec"]["containers"][0]["env"][0]["valueFrom"]["fieldRef"]["fieldPath"], path);
         assert_eq!(pod["spec"]["initContainers"][0]["env"].as_array().map(Vec::len), Some(1));
-    }
-
-    #[test]
-    fn a_new_pod_gets_the_first_free_name() {
-        let two = job(json!({"completions": 2, "parallelism": 2}));
-        assert_eq!(missing(&two, &[pod(1, "Pending")]), ["j-0"]);
-        assert_eq!(missing(&two, &[pod(0, "Failed"), pod(1, "Pending")]), ["j-2"]);
-    }
-
-    #[test]
-    fn a_work_queue_starts_no_pod_after_the_first_success() {
-        let queue = job(json!({"parallelism": 3}));
-        assert_eq!(missing(&queue, &[]), ["j-0", "j-1", "j-2"]);
-        assert!(missing(&queue, &[pod(0, "Succeeded"), pod(1, "Pending")]).is_empty());
-    }
-
-    #[test]
-    fn suspended_and_failed_jobs_start_no_pod() {
-        assert!(missing(&job(json!({"suspend": true})), &[]).is_empty());
-        assert!(missing(&job(json!({"backoffLimit": 0})), &[pod(0, "Failed")]).is_empty());
-        assert_eq!(missing(&job(json!({})), &[pod(0, "Failed")]), ["j-1"]);
-        assert_eq!(count(&[pod(0, "Failed"), pod(1, "Succeeded"), pod(2, "")]).active, 1);
     }
 }

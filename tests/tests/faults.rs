@@ -86,7 +86,7 @@ async fn fault_04_a_write_whose_answer_is_lost_makes_no_duplicate() {
 async fn fault_06_one_child_fails_and_the_others_are_applied() {
     let cluster = Cluster::embedded().await;
     let operator = cluster.operator().await;
-    let services = of_operator().resource("", "services").verb("patch");
+    let services = of_operator().resource("", "services").verb("create");
     cluster.server().faults().inject(services, Fault::Answer { code: 500, retry_after: None }, 1_000);
     cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
     let degraded = cluster.until_condition("demo", "Degraded", "True", "ApplyFailed").await;
@@ -235,7 +235,9 @@ async fn fault_21_and_22_a_hand_edit_is_taken_back_once_and_the_sixth_is_left_al
             .await;
         let taken_back =
             log.writes_since(mark, &sets).into_iter().filter(|write| write.status == 200).count();
-        assert_eq!(taken_back, 1, "edit {edit} is taken back by one write");
+        // The first apply also takes over the fields of the creation.
+        let expected = if edit == 1 { 2 } else { 1 };
+        assert_eq!(taken_back, expected, "writes that take edit {edit} back");
     }
     cluster.edit(&cluster.sets(), "demo", json!({"spec": {"replicas": 2}})).await;
     cluster.until_condition("demo", "Degraded", "True", "FieldOwnedByOther").await;

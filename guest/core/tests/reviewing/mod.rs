@@ -1,5 +1,7 @@
 //! Reviews for tests: objects wrapped as the API server wraps them, and patches applied.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use orascache_contract::{Outcome, Response};
 use serde_json::{Value, json};
 

@@ -100,6 +100,9 @@ impl World {
             format!("{}/{}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
         self.counter += 1;
         let old = self.children.get(&key);
+        if let Some(old) = old {
+            assert_changeable(old, &object);
+        }
         object["metadata"]["uid"] =
             old.map_or_else(|| json!(format!("uid-{}", self.counter)), |old| old["metadata"]["uid"].clone());
         // As the API server does: a change of the metadata alone is no new generation.
@@ -147,6 +150,19 @@ impl World {
     pub fn condition(&self, kind: &str) -> Value {
         let conditions = self.cache["status"]["conditions"].as_array().expect("conditions");
         conditions.iter().find(|condition| condition["type"] == kind).expect(kind).clone()
+    }
+}
+
+/// An API server refuses other values of these fields.
+fn assert_changeable(old: &Value, new: &Value) {
+    let fixed: &[&str] = match old["kind"].as_str().unwrap() {
+        "StatefulSet" => &["selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates"],
+        "Service" => &["clusterIP"],
+        "PersistentVolumeClaim" => &["accessModes", "storageClassName", "volumeMode"],
+        _ => &[],
+    };
+    for field in fixed {
+        assert_eq!(old["spec"][field], new["spec"][field], "{field} of {} cannot change", old["kind"]);
     }
 }
 

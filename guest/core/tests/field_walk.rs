@@ -1,0 +1,230 @@
+//! The field walk: every field of a spec is changed on a live cache, and changed back. Each time the
+//! cache ends up as a fresh cache with that spec would be, or admission refuses the change.
+//!
+//! The fields come from the schema of the CRD: a field without a line in [`lines`] fails the test.
+
+mod reviewing;
+mod world;
+
+use kube::CustomResourceExt;
+use orascache_api::orascache::OrasCache;
+use orascache_contract::{Context, Response};
+use orascache_core::admission;
+use reviewing::decided;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use world::World;
+
+/// Fields whose content is a type of Kubernetes: one line stands for all of it.
+const OF_KUBERNETES: [&str; 1] = ["resources"];
+
+/// Children that outlive the fields that made them, because they hold data: artifacts, and the
+/// secret with which uploads under way are signed.
+const KEPT: [&str; 2] = ["PersistentVolumeClaim/demo-data", "Secret/demo-http-secret"];
+
+/// One change of one field, and back.
+struct Line {
+    /// Path of the field in the spec.
+    field: &'static str,
+    before: Value,
+    after: Value,
+    /// Parts of the refusals of the change and of its reversal. `None` where it is admitted.
+    refused: [Option<&'static str>; 2],
+}
+
+/// A change that is admitted in both directions.
+fn line(field: &'static str, before: Value, after: Value) -> Line {
+    Line { field, before, after, refused: [None, None] }
+}
+
+/// A change that is refused, and so is its reversal.
+fn fixed(field: &'static str, before: Value, after: Value, sentence: &'static str) -> Line {
+    Line { field, before, after, refused: [Some(sentence), Some(sentence)] }
+}
+
+/// A change that is admitted in one direction only.
+fn one_way(field: &'static str, before: Value, after: Value, sentence: &'static str) -> Line {
+    Line { field, before, after, refused: [None, Some(sentence)] }
+}
+
+/// Storage that several pods can write.
+fn shared() -> Value {
+    json!({"size": "1Gi", "accessModes": ["ReadWriteMany"]})
+}
+
+/// One line or more for each field of the spec, in the order of the schema.
+fn lines() -> Vec<Line> {
+    vec![
+        line("delete", json!({}), json!({"delete": true})),
+        line("deploy", json!({}), json!({"deploy": false})),
+        line("deploy", json!({"storage": shared()}), json!({"storage": shared(), "deploy": false})),
+        line("image", json!({}), json!({"image": "registry:3"})),
+        line("imagePullPolicy", json!({}), json!({"imagePullPolicy": "Always"})),
+        line("imagePullSecrets", json!({}), json!({"imagePullSecrets": [{"name": "pull"}]})),
+        line("networkPolicy.enabled", json!({}), json!({"networkPolicy": {"enabled": false}})),
+        line(
+            "networkPolicy.allowedNamespaces",
+            json!({}),
+            json!({"networkPolicy": {"allowedNamespaces": ["team"]}}),
+        ),
+        line("nodeSelector", json!({}), json!({"nodeSelector": {"disk": "ssd"}})),
+        line("replicas", json!({"storage": shared()}), json!({"storage": shared(), "replicas": 3})),
+        line("resources", json!({}), json!({"resources": {"limits": {"memory": "1Gi"}}})),
+        line("secret", json!({}), json!({"secret": "mysecret"})),
+        line("secrets.orasEnv", json!({}), json!({"secrets": {"orasEnv": "mysecret"}})),
+        line(
+            "secrets.orasEnvRegistry",
+            json!({"secrets": {"orasEnv": "mysecret"}}),
+            json!({"secrets": {"orasEnv": "mysecret", "orasEnvRegistry": "ghcr.io"}}),
+        ),
+        line("secrets.registryHttp", json!({}), json!({"secrets": {"registryHttp": "literal"}})),
+        line("storage.size", json!({}), json!({"storage": {"size": "1Gi"}})),
+        one_way(
+            "storage.size",
+            json!({"storage": {"size": "1Gi"}}),
+            json!({"storage": {"size": "2Gi"}}),
+            "storage cannot shrink",
+        ),
+        fixed(
+            "storage.storageClassName",
+            json!({"storage": {"size": "1Gi"}}),
+            json!({"storage": {"size": "1Gi", "storageClassName": "nfs"}}),
+            "storageClassName cannot change",
+        ),
+        fixed(
+            "storage.accessModes",
+            json!({"storage": {"size": "1Gi"}}),
+            json!({"storage": shared()}),
+            "accessModes cannot change",
+        ),
+        line("storage.existingClaim", json!({}), json!({"storage": {"existingClaim": "scratch"}})),
+        line(
+            "storage.existingClaim",
+            json!({"storage": {"size": "1Gi"}}),
+            json!({"storage": {"existingClaim": "scratch"}}),
+        ),
+        line("tolerations", json!({}), json!({"tolerations": [{"operator": "Exists"}]})),
+    ]
+}
+
+#[test]
+fn every_field_of_the_crd_has_a_line() {
+    let crd = serde_json::to_value(OrasCache::crd()).unwrap();
+    let mut fields = BTreeSet::new();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    collect(schema, "", &mut fields);
+    let lines: BTreeSet<String> = lines().iter().map(|line| line.field.to_owned()).collect();
+    let missing: Vec<_> = fields.difference(&lines).collect();
+    assert!(missing.is_empty(), "these fields need a line in the walk: {missing:?}");
+    let unknown: Vec<_> = lines.difference(&fields).collect();
+    assert!(unknown.is_empty(), "the CRD does not have these fields: {unknown:?}");
+}
+
+/// Paths of the fields that have no fields of their own. Items of lists belong to their list.
+fn collect(schema: &Value, path: &str, fields: &mut BTreeSet<String>) {
+    match schema["properties"].as_object() {
+        Some(members) if !OF_KUBERNETES.contains(&path) => {
+            for (name, member) in members {
+                let dot = if path.is_empty() { "" } else { "." };
+                collect(member, &format!("{path}{dot}{name}"), fields);
+            }
+        }
+        _ => {
+            fields.insert(path.to_owned());
+        }
+    }
+}
+
+#[test]
+fn every_line_changes_its_field() {
+    for line in lines() {
+        let pointer = format!("/{}", line.field.replace('.', "/"));
+        assert_ne!(line.before.pointer(&pointer), line.after.pointer(&pointer), "{}", line.field);
+    }
+}
+
+#[test]
+fn every_change_of_a_live_cache_converges_or_is_refused() {
+    for line in lines() {
+        let mut world = settled(&line.before);
+        let [there, back] = line.refused;
+        walk(&mut world, &line.before, &line.after, there, line.field);
+        if there.is_some() {
+            world = settled(&line.after);
+        }
+        walk(&mut world, &line.after, &line.before, back, line.field);
+    }
+}
+
+/// Changes the spec of a live cache, unless admission refuses that.
+fn walk(world: &mut World, old: &Value, new: &Value, refused: Option<&str>, field: &str) {
+    let response = review(world, old, new);
+    let message = response.refusal().map(|refusal| refusal.message.clone());
+    match (refused, message) {
+        (None, None) => {}
+        (Some(wanted), Some(message)) => {
+            assert!(message.contains(wanted), "{field}, from {old} to {new}: {message}");
+            return;
+        }
+        (wanted, found) => panic!("{field}, from {old} to {new}: {found:?} instead of {wanted:?}"),
+    }
+    world.edit(|spec| *spec = new.clone());
+    world.settle();
+    let fresh = settled(new);
+    let mut children = comparable(world);
+    for (key, child) in comparable(&fresh) {
+        let walked = children.remove(&key);
+        assert_eq!(walked.as_ref(), Some(&child), "{field}, from {old} to {new}: {key}");
+    }
+    children.retain(|key, _| !KEPT.contains(&key.as_str()));
+    assert!(children.is_empty(), "{field}, from {old} to {new}: {:?} is left", children.keys());
+    assert_eq!(status(world), status(&fresh), "{field}, from {old} to {new}");
+}
+
+fn review(world: &World, old: &Value, new: &Value) -> Response {
+    let with = |spec: &Value| {
+        let mut cache = world.cache.clone();
+        cache["spec"] = spec.clone();
+        cache
+    };
+    let review = reviewing::wrap(&with(new), Some(&with(old)));
+    decided(admission::review(&review, &Context::<String>::default()).expect("a review"))
+}
+
+/// A cache with this spec that has everything it asks for.
+fn settled(spec: &Value) -> World {
+    let mut world = World::new(spec.clone());
+    world.related.push(world::secret("mysecret"));
+    world.related.push(world::claim("scratch", "ReadWriteMany"));
+    world.settle();
+    world
+}
+
+/// The children without what tells one object from another of the same content.
+fn comparable(world: &World) -> BTreeMap<String, Value> {
+    let mut children = world.children.clone();
+    for child in children.values_mut() {
+        let metadata = child["metadata"].as_object_mut().unwrap();
+        metadata.remove("uid");
+        metadata.remove("generation");
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove("cache.converged-computing.github.io/applied-generation");
+        }
+        if let Some(status) = child.get_mut("status").and_then(Value::as_object_mut) {
+            status.remove("observedGeneration");
+        }
+    }
+    children
+}
+
+/// The status without times and generations.
+fn status(world: &World) -> Value {
+    let mut status = world.cache["status"].clone();
+    status.as_object_mut().unwrap().remove("observedGeneration");
+    for condition in status["conditions"].as_array_mut().unwrap() {
+        let condition = condition.as_object_mut().unwrap();
+        condition.remove("lastTransitionTime");
+        condition.remove("observedGeneration");
+    }
+    status
+}

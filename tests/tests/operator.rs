@@ -298,7 +298,7 @@ async fn invalid_specs_are_refused_with_a_sentence() {
         ("bad", json!({"image": "two words"}), sentences::IMAGE),
         ("bad", json!({"image": 3}), "must be of type string"),
         ("bad", json!({"replicas": 2}), "more than one replica needs storage"),
-        ("bad", json!({"replicas": 0}), sentences::REPLICAS),
+        ("bad", json!({"replicas": -1}), sentences::REPLICAS),
         ("bad", json!({"storage": {}}), "give either size"),
         ("bad", json!({"storage": {"size": "big"}}), sentences::SIZE),
         (

@@ -1,6 +1,6 @@
 //! Endpoints: where a registry is.
 
-use crate::names::REGISTRY_PORT;
+use crate::names::{REGISTRY_PORT, REGISTRY_SERVICE_SUFFIX};
 use crate::reference::{is_host, split_scheme};
 use std::borrow::Cow;
 use std::fmt;
@@ -58,8 +58,17 @@ impl<'a> Endpoint<'a> {
     /// headless Service (kubernetes.io/docs/concepts/services-networking/dns-pod-service). Without
     /// the cluster's domain, the search domains of a pod complete it.
     pub fn of_cache(name: &str, namespace: &str, cluster_domain: Option<&str>) -> Self {
+        Self::of_host(&format!("{name}-0.{name}"), namespace, cluster_domain, REGISTRY_PORT)
+    }
+
+    /// The registry of a cache by the Service that spreads clients over its pods.
+    pub fn of_balanced_cache(name: &str, namespace: &str, cluster_domain: Option<&str>, port: i64) -> Self {
+        Self::of_host(&format!("{name}{REGISTRY_SERVICE_SUFFIX}"), namespace, cluster_domain, port)
+    }
+
+    fn of_host(host: &str, namespace: &str, cluster_domain: Option<&str>, port: i64) -> Self {
         let (dot, domain) = cluster_domain.map_or(("", ""), |domain| (".", domain));
-        let host = format!("{name}-0.{name}.{namespace}.svc{dot}{domain}:{REGISTRY_PORT}");
+        let host = format!("{host}.{namespace}.svc{dot}{domain}:{port}");
         Endpoint { host: host.into(), plain_http: true }
     }
 
@@ -115,6 +124,11 @@ mod tests {
         assert_eq!(
             Endpoint::of_cache("a", "n", Some("cluster.local")).host(),
             "a-0.a.n.svc.cluster.local:5000"
+        );
+        assert_eq!(Endpoint::of_balanced_cache("a", "n", None, 5000).host(), "a-registry.n.svc:5000");
+        assert_eq!(
+            Endpoint::of_balanced_cache("a", "n", Some("cluster.local"), 80).host(),
+            "a-registry.n.svc.cluster.local:80"
         );
     }
 }

@@ -22,3 +22,5 @@ pub mod template;
 
 #[cfg(feature = "schema")]
 pub mod orascache;
+#[cfg(feature = "schema")]
+pub mod spec;

@@ -18,6 +18,12 @@ pub const FIELD_MANAGER: &str = "orascache";
 pub const DEFAULT_IMAGE: &str = "ghcr.io/oras-project/registry:latest";
 /// Port of the registry, in the pod and on the Service.
 pub const REGISTRY_PORT: i64 = 5000;
+/// Port of the registry's metrics, in the pod and on the headless Service.
+pub const METRICS_PORT: i64 = 5001;
+/// Name of that port.
+pub const METRICS_NAME: &str = "metrics";
+/// What the name of a cache is followed by in the name of the Service over which clients are spread.
+pub const REGISTRY_SERVICE_SUFFIX: &str = "-registry";
 /// Directory in which the registry keeps its blobs.
 pub const DATA_PATH: &str = "/var/lib/registry";
 /// Name of the container and of the port.

@@ -1,6 +1,8 @@
 //! The typed OrasCache. The CRD is generated from here; doc comments become `kubectl explain`.
 
-use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements, Toleration};
+use k8s_openapi::api::core::v1::{
+    Affinity, EnvVar, LocalObjectReference, ResourceRequirements, Toleration, TopologySpreadConstraint,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -8,6 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::names::DEFAULT_IMAGE;
 use crate::sentences;
+use crate::spec::{OrasCacheMetrics, OrasCacheService, OrasCacheStorage, default_true, namespaces_schema};
 
 /// What the user asks for: an OCI registry in this namespace that serves as a cache for workflow artifacts.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -21,6 +24,11 @@ use crate::sentences;
     category = "all",
     namespaced,
     status = "OrasCacheStatus",
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
     doc = "An OrasCache is an OCI registry in a namespace that serves as a cache for workflow artifacts: annotated pods and jobs pull their inputs from it and push their outputs to it.",
     printcolumn = r#"{"name":"Ready","type":"string","description":"Whether the cache can be used.","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
     printcolumn = r#"{"name":"Endpoint","type":"string","description":"Host and port of the registry.","jsonPath":".status.endpoint"}"#,
@@ -33,7 +41,7 @@ use crate::sentences;
     validation = Rule::new("size(self.metadata.name) <= 52").message(sentences::NAME_LENGTH)
 )]
 #[x_kube(
-    validation = Rule::new("self.replicas <= 1 || !self.deploy || (has(self.storage) && (has(self.storage.existingClaim) || (has(self.storage.accessModes) && 'ReadWriteMany' in self.storage.accessModes)))").message(sentences::SHARED_STORAGE).field_path(".replicas"),
+    validation = Rule::new(SHARED_STORAGE_RULE).message(sentences::SHARED_STORAGE).field_path(".replicas"),
     validation = Rule::new("!(has(self.secret) && has(self.secrets) && has(self.secrets.registryHttp))").message(sentences::TWO_HTTP_SECRETS).field_path(".secrets.registryHttp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -67,10 +75,11 @@ pub struct OrasCacheSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<OrasCacheSecrets>,
 
-    /// How many registry pods serve the cache. More than one needs storage that several pods can write.
+    /// How many registry pods serve the cache. More than one needs storage that several pods can write. With 0 nothing
+    /// serves it until it is scaled up again.
     #[serde(default = "default_replicas")]
     #[schemars(range(max = 100))]
-    #[x_kube(validation = Rule::new("self >= 1").message(sentences::REPLICAS))]
+    #[x_kube(validation = Rule::new("self >= 0").message(sentences::REPLICAS))]
     pub replicas: i32,
 
     /// Where artifacts are kept. Without it they live and die with the pod.
@@ -97,7 +106,61 @@ pub struct OrasCacheSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub tolerations: Option<Vec<Toleration>>,
+
+    /// Which nodes registry pods prefer or avoid, and which pods they run beside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
+
+    /// How registry pods are spread. A constraint without labelSelector counts the pods of this cache. By default
+    /// several replicas are spread over nodes where possible; an empty list turns that off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub topology_spread_constraints: Option<Vec<TopologySpreadConstraint>>,
+
+    /// Name of the PriorityClass of registry pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub priority_class_name: Option<String>,
+
+    /// Further labels of registry pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_labels: Option<BTreeMap<String, String>>,
+
+    /// Annotations of registry pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_annotations: Option<BTreeMap<String, String>>,
+
+    /// ServiceAccount of registry pods, for example one that a cloud gives rights on storage. Its token is not mounted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub service_account_name: Option<String>,
+
+    /// Further variables of the registry container, for example REGISTRY_LOG_LEVEL. Those that follow from other fields
+    /// are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub env: Option<Vec<EnvVar>>,
+
+    /// The Service over which clients are spread. It exists with this field, and where there are several replicas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<OrasCacheService>,
+
+    /// Metrics of the registry. By default there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<OrasCacheMetrics>,
+
+    /// Whether the operator leaves everything as it is: with true, nothing of this cache is made, changed or removed.
+    #[serde(default)]
+    pub suspend: bool,
 }
+
+/// Several replicas need storage that all of them can write. Each line is one kind of such storage.
+const SHARED_STORAGE_RULE: &str = concat!(
+    "self.replicas <= 1 || !self.deploy || (has(self.storage) && (",
+    "has(self.storage.existingClaim)",
+    " || (has(self.storage.accessModes) && 'ReadWriteMany' in self.storage.accessModes)",
+    "))",
+);
 
 // The rules are CEL and no patterns: the API server shows a rule's sentence, and of a pattern only
 // the regular expression. Every text that a rule reads has a `maxLength`, by which the API server
@@ -113,32 +176,8 @@ const IMAGE_RULE: &str = concat!(
     "$')",
 );
 
-/// Whether a text is a quantity that is not negative. Zero is for the component to refuse: the CRD
-/// has always accepted it, and a status of such a cache can only be written while it still does.
-const SIZE_RULE: &str = "isQuantity(self) && !self.startsWith('-')";
-
-/// Names of namespaces (RFC 1123 labels).
-const NAMESPACE_RULE: &str = "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')";
-
-/// Names of namespaces, with the rule on each of them, so that its sentence follows the wrong one.
-fn namespaces_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    let mut schema = generator.subschema_for::<Option<Vec<String>>>();
-    schema.insert("maxItems".to_owned(), 64.into());
-    let items = serde_json::json!({
-        "type": "string",
-        "maxLength": 63,
-        "x-kubernetes-validations": [kube::core::Rule::new(NAMESPACE_RULE).message(sentences::NAMESPACE)],
-    });
-    schema.insert("items".to_owned(), items);
-    schema
-}
-
 fn default_image() -> String {
     DEFAULT_IMAGE.to_owned()
-}
-
-fn default_true() -> bool {
-    true
 }
 
 fn default_replicas() -> i32 {
@@ -178,39 +217,6 @@ pub struct OrasCacheSecrets {
     pub registry_http: Option<String>,
 }
 
-/// Where a cache keeps its artifacts: a claim that the operator makes, or one that exists.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
-#[x_kube(
-    validation = Rule::new("has(self.size) != has(self.existingClaim)").message(sentences::SIZE_OR_CLAIM),
-    validation = Rule::new("!has(self.existingClaim) || !(has(self.storageClassName) || has(self.accessModes))").message(sentences::FIELDS_OF_OWN_CLAIM),
-    validation = Rule::new("!has(self.size) || !has(oldSelf.size) || !isQuantity(self.size) || !isQuantity(oldSelf.size) || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0").message(sentences::SHRINKS).field_path(".size"),
-    validation = Rule::new("!has(self.size) || !has(oldSelf.size) || (has(self.storageClassName) ? self.storageClassName : '') == (has(oldSelf.storageClassName) ? oldSelf.storageClassName : '')").message(sentences::STORAGE_CLASS_IS_FIXED).field_path(".storageClassName"),
-    validation = Rule::new("!has(self.size) || !has(oldSelf.size) || (has(self.accessModes) ? self.accessModes : ['ReadWriteOnce']) == (has(oldSelf.accessModes) ? oldSelf.accessModes : ['ReadWriteOnce'])").message(sentences::ACCESS_MODES_ARE_FIXED).field_path(".accessModes")
-)]
-#[serde(rename_all = "camelCase")]
-pub struct OrasCacheStorage {
-    /// Size of the claim that is made for the cache, for example 20Gi. It can grow later, not shrink.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32))]
-    #[x_kube(validation = Rule::new(SIZE_RULE).message(sentences::SIZE))]
-    pub size: Option<String>,
-
-    /// Storage class of that claim. By default the cluster's default class.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub storage_class_name: Option<String>,
-
-    /// Access modes of that claim. By default ReadWriteOnce; several replicas need ReadWriteMany.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 4))]
-    pub access_modes: Option<Vec<AccessMode>>,
-
-    /// Name of a PersistentVolumeClaim in this namespace to use instead. It is never changed or deleted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub existing_claim: Option<String>,
-}
-
 /// The NetworkPolicy of a cache. It holds where the network plugin of the cluster enforces policies.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[x_kube(
@@ -227,19 +233,6 @@ pub struct OrasCacheNetworkPolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "namespaces_schema")]
     pub allowed_namespaces: Option<Vec<String>>,
-}
-
-/// How a volume can be mounted.
-#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessMode {
-    /// Read and write by the pods of one node.
-    ReadWriteOnce,
-    /// Read only, by many nodes.
-    ReadOnlyMany,
-    /// Read and write by many nodes.
-    ReadWriteMany,
-    /// Read and write by one pod.
-    ReadWriteOncePod,
 }
 
 /// What was observed.
@@ -267,6 +260,10 @@ pub struct OrasCacheStatus {
     /// Registry pods that exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
+
+    /// Labels of the registry pods, as a selector. Autoscalers find the pods by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
 
     /// Registry pods that are ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]

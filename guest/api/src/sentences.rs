@@ -11,17 +11,16 @@ pub const NAME_LENGTH: &str =
     "the name must have at most 52 characters, because the pods of its StatefulSet are labelled with it";
 /// `spec.image` is no image reference. Follows the value.
 pub const IMAGE: &str = "must be an image reference, like registry.example.org/name:tag";
-/// `spec.replicas` is less than 1. Follows the value.
-pub const REPLICAS: &str = "must be at least 1: to remove the registry, set spec.deploy to false";
+/// `spec.replicas` is less than 0. Follows the value.
+pub const REPLICAS: &str = "must be at least 0";
 /// `spec.replicas` is more than the storage permits.
 pub const SHARED_STORAGE: &str = "more than one replica needs storage that several pods can write: set spec.storage.accessModes to [ReadWriteMany], name such a claim in spec.storage.existingClaim, or set spec.replicas to 1";
 /// `spec.secrets.registryHttp` and `spec.secret` exclude each other.
 pub const TWO_HTTP_SECRETS: &str = "secret and secrets.registryHttp both give the registry's HTTP secret: keep secret and remove secrets.registryHttp";
-/// `spec.storage` has neither of two fields, or both.
-pub const SIZE_OR_CLAIM: &str =
-    "give either size, for a claim that is made for the cache, or existingClaim, for one that exists";
+/// `spec.storage` names no place for artifacts, or several.
+pub const ONE_STORAGE: &str = "give one of size, for a claim that is made for the cache, existingClaim, for one that exists, and emptyDir, for the disk of the node";
 /// `spec.storage` has fields that say nothing about a claim that exists.
-pub const FIELDS_OF_OWN_CLAIM: &str = "storageClassName and accessModes belong to a claim that is made for the cache: remove them, or existingClaim";
+pub const FIELDS_OF_OWN_CLAIM: &str = "storageClassName and accessModes belong to a claim that is made for the cache: remove them, or give size";
 /// `spec.storage.size` is no size. Follows the value.
 pub const SIZE: &str = "must be a size, like 20Gi";
 /// `spec.storage.size` is less than it was.
@@ -38,6 +37,10 @@ pub const POLICY_IS_OFF: &str =
 /// An item of `spec.networkPolicy.allowedNamespaces` cannot name a namespace. Follows the value.
 pub const NAMESPACE: &str =
     "must be the name of a namespace: up to 63 lower case letters, digits and '-', without '-' at the ends";
+/// `spec.service.nodePort` of a Service that has none.
+pub const NODE_PORT_IS_INTERNAL: &str = "nodes have a port for the types NodePort and LoadBalancer alone: set type to one of them, or remove nodePort";
+/// `spec.service.sourceRanges` of a Service that nobody outside of the cluster reaches.
+pub const SOURCE_RANGES_ARE_INTERNAL: &str = "clients outside of the cluster need the type NodePort or LoadBalancer: set type to one of them, or remove sourceRanges";
 
 #[cfg(test)]
 mod tests {

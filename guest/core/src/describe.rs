@@ -1,7 +1,10 @@
 //! What this guest manages, and which requests it wants to review.
 
 use crate::admission;
-use crate::kinds::{NETWORK_POLICY, ORAS_CACHE, SECRET, SERVICE, STATEFUL_SET, VOLUME_CLAIM};
+use crate::kinds::{
+    DISRUPTION_BUDGET, NETWORK_POLICY, ORAS_CACHE, SECRET, SERVICE, SERVICE_MONITOR, STATEFUL_SET,
+    VOLUME_CLAIM,
+};
 use orascache_api::names::FIELD_MANAGER;
 use orascache_contract::{Description, WatchedKind};
 
@@ -14,9 +17,10 @@ use orascache_contract::{Description, WatchedKind};
 /// ```
 pub fn describe() -> Description {
     let whole = |kind: &orascache_contract::Kind| WatchedKind::whole(kind.clone());
+    let always = [&SECRET, &VOLUME_CLAIM, &NETWORK_POLICY, &SERVICE, &STATEFUL_SET, &DISRUPTION_BUDGET];
     Description {
         primary: ORAS_CACHE.clone(),
-        owned: [&SECRET, &VOLUME_CLAIM, &NETWORK_POLICY, &SERVICE, &STATEFUL_SET].map(whole).into(),
+        owned: always.into_iter().map(whole).chain([whole(&SERVICE_MONITOR).or_absent()]).collect(),
         related: vec![
             // That a Secret exists is all that matters.
             WatchedKind::reduced(SECRET.clone(), &[]),

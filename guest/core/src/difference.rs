@@ -24,7 +24,7 @@ fn is_subset_in(field: &str, desired: &Json<'_>, observed: &Json<'_>) -> bool {
     match (desired, observed) {
         (Json::Object(_), Json::Object(_)) if merge::is_atomic_map(field) => is_equal(desired, observed),
         (Json::Object(members), Json::Object(_)) => members.iter().all(|(key, wanted)| {
-            let child = if is_quantity_map(field) { QUANTITY } else { key.as_ref() };
+            let child = if is_quantity_map(field) || is_quantity(key) { QUANTITY } else { key.as_ref() };
             match observed.get(key) {
                 Some(found) => is_subset_in(child, wanted, found),
                 None => is_dropped_by_server(key, wanted),
@@ -89,6 +89,11 @@ fn is_unset(value: &Json<'_>) -> bool {
 
 /// Stands for the name of a member of `requests` or `limits`. No field has this name.
 const QUANTITY: &str = "<quantity>";
+
+/// Whether a field of this name is a quantity: of a volume, or of a variable.
+fn is_quantity(field: &str) -> bool {
+    matches!(field, "sizeLimit" | "divisor")
+}
 
 fn is_quantity_map(field: &str) -> bool {
     matches!(field, "requests" | "limits")
@@ -173,6 +178,8 @@ mod tests {
         assert!(check(r#"{"requests":{"cpu":"1"}}"#, r#"{"requests":{"cpu":"1000m"}}"#));
         assert!(check(r#"{"limits":{"cpu":"2"}}"#, r#"{"limits":{"cpu":2}}"#));
         assert!(!check(r#"{"requests":{"cpu":"1"}}"#, r#"{"requests":{"cpu":"2"}}"#));
+        let of = |size: &str| format!(r#"{{"emptyDir":{{"sizeLimit":"{size}"}}}}"#);
+        assert!(check(&of("1Gi"), &of("1024Mi")) && !check(&of("1Gi"), &of("1025Mi")));
         assert!(!check(r#"{"env":[{"name":"A","value":"1"}]}"#, r#"{"env":[{"name":"A","value":"1000m"}]}"#));
     }
 }

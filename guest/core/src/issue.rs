@@ -42,6 +42,8 @@ pub(crate) enum Reason {
     StorageNotAllowed,
     /// The spec names an image of the registry that the administrator does not allow.
     ImageNotAllowed,
+    /// The spec asks for a ServiceMonitor, and the cluster does not have that kind.
+    ServiceMonitorUnavailable,
 }
 
 impl Reason {
@@ -62,6 +64,7 @@ impl Reason {
             Reason::StorageUnchangeable => "StorageUnchangeable",
             Reason::StorageNotAllowed => "StorageNotAllowed",
             Reason::ImageNotAllowed => "ImageNotAllowed",
+            Reason::ServiceMonitorUnavailable => "ServiceMonitorUnavailable",
         }
     }
 }

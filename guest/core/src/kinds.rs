@@ -17,6 +17,12 @@ pub(crate) static STATEFUL_SET: Kind = Kind::namespaced("apps/v1", "StatefulSet"
 /// Who reaches the registry pods.
 pub(crate) static NETWORK_POLICY: Kind =
     Kind::namespaced("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies");
+/// How many registry pods a drain of nodes may take at a time.
+pub(crate) static DISRUPTION_BUDGET: Kind =
+    Kind::namespaced("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets");
+/// How Prometheus finds the metrics port. Not every cluster has this kind.
+pub(crate) static SERVICE_MONITOR: Kind =
+    Kind::namespaced("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors");
 /// Pods that wait for their inputs.
 pub(crate) static POD: Kind = Kind::namespaced("v1", "Pod", "pods");
 /// Namespaces, whose labels settings may refer to.

@@ -1,10 +1,17 @@
 //! The OrasCache as the core reads it: borrowed, and reduced to the fields that decisions depend
 //! on.
 
+mod metrics;
+mod pods;
+mod service;
+
 use crate::fields::Fields;
 use crate::json::Json;
+pub(crate) use metrics::Metrics;
 use orascache_api::names::{API_VERSION, DEFAULT_IMAGE, KIND};
 use orascache_contract::Error;
+pub(crate) use pods::Pods;
+pub(crate) use service::Service;
 
 /// An OrasCache.
 #[derive(Debug)]
@@ -54,6 +61,11 @@ pub(crate) struct Spec<'a> {
     pub(crate) resources: Option<&'a Json<'a>>,
     pub(crate) node_selector: Option<&'a Json<'a>>,
     pub(crate) tolerations: Option<&'a Json<'a>>,
+    pub(crate) pods: Pods<'a>,
+    pub(crate) service: Option<Service<'a>>,
+    /// `None` where the metrics port is closed.
+    pub(crate) metrics: Option<Metrics<'a>>,
+    suspend: Option<bool>,
 }
 
 /// `spec.networkPolicy`.
@@ -71,6 +83,13 @@ pub(crate) struct Storage<'a> {
     pub(crate) storage_class_name: Option<&'a str>,
     pub(crate) access_modes: Option<Vec<&'a str>>,
     pub(crate) existing_claim: Option<&'a str>,
+    pub(crate) empty_dir: Option<EmptyDir<'a>>,
+}
+
+/// `spec.storage.emptyDir`.
+#[derive(Debug, Default)]
+pub(crate) struct EmptyDir<'a> {
+    pub(crate) size_limit: Option<&'a str>,
 }
 
 impl<'a> Primary<'a> {
@@ -130,6 +149,10 @@ impl<'a> Spec<'a> {
             resources: copied(spec, "resources")?,
             node_selector: copied(spec, "nodeSelector")?,
             tolerations: copied(spec, "tolerations")?,
+            pods: Pods::read(spec)?,
+            service: Service::read(spec)?,
+            metrics: Metrics::read(spec)?,
+            suspend: spec.flag("suspend")?,
         })
     }
 
@@ -145,6 +168,29 @@ impl<'a> Spec<'a> {
 
     pub(crate) fn replicas(&self) -> i64 {
         self.replicas.unwrap_or(1)
+    }
+
+    /// Whether nothing of the cache is made, changed or removed.
+    pub(crate) fn suspend(&self) -> bool {
+        self.suspend.unwrap_or(false)
+    }
+
+    /// Whether artifacts live and die with the pod.
+    pub(crate) fn is_ephemeral(&self) -> bool {
+        self.why_ephemeral().is_some()
+    }
+
+    /// Why artifacts live and die with the pod, if they do: the rest of a sentence.
+    pub(crate) fn why_ephemeral(&self) -> Option<&'static str> {
+        match &self.storage {
+            None => Some("because spec.storage is not set"),
+            Some(storage) => storage.empty_dir.as_ref().map(|_| "because spec.storage.emptyDir is set"),
+        }
+    }
+
+    /// Whether a Service spreads clients over the registry pods, and steps are sent to it.
+    pub(crate) fn is_balanced(&self) -> bool {
+        self.replicas() > 1 || self.service.is_some()
     }
 
     /// Whether clients may delete manifests and blobs.
@@ -184,6 +230,10 @@ impl<'a> Storage<'a> {
             storage_class_name: storage.text("storageClassName")?,
             access_modes: storage.texts("accessModes")?,
             existing_claim: storage.text("existingClaim")?,
+            empty_dir: match storage.object("emptyDir", "spec.storage.emptyDir")? {
+                Some(disk) => Some(EmptyDir { size_limit: disk.text("sizeLimit")? }),
+                None => None,
+            },
         })
     }
 

@@ -5,7 +5,9 @@ use crate::fields;
 use crate::issue::{Issue, Reason};
 use crate::issues::{self, Related};
 use crate::json::Json;
-use crate::kinds::{NETWORK_POLICY, SECRET, SERVICE, STATEFUL_SET, VOLUME_CLAIM};
+use crate::kinds::{
+    DISRUPTION_BUDGET, NETWORK_POLICY, SECRET, SERVICE, SERVICE_MONITOR, STATEFUL_SET, VOLUME_CLAIM,
+};
 use crate::observed::{self, Object, Objects};
 use crate::primary::Primary;
 use crate::settings::Settings;
@@ -48,7 +50,9 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     if let Some(invalid) = issues::of_problems(&problems) {
         issues.push(invalid);
     } else {
-        let names = names_that_matter(&primary, &owned);
+        let registry_name = desired::registry_service_name(&primary);
+        let mut names = names_that_matter(&primary, &owned);
+        names.push(&registry_name);
         let related_trees = observed::parse_mentioning(&observed.related, &names, RELATED)?;
         let related = Objects::of_namespace(primary.metadata.namespace, &related_trees, RELATED)?;
         issues.extend(issues::of_omitted_children(&primary, &observed.omitted));
@@ -56,10 +60,12 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         let known = Related { objects: &related, omitted: &observed.omitted };
         issues.extend(issues::of_references(&primary, &known));
         issues.extend(issues::of_image(&primary, &settings));
+        issues.extend(issues::of_service_monitor(&primary, &observed.absent));
         let storage = issues::of_storage(&primary, &owned, settings.maximum_storage);
-        let all = Wanted::of(&primary, &settings, &owned, &related, storage.is_some());
+        let has_monitors = !observed.absent.contains(&SERVICE_MONITOR);
+        let all = Wanted::of(&primary, &settings, &owned, &related, storage.is_some(), has_monitors);
         issues.extend(storage);
-        if !issues.iter().any(Issue::freezes) {
+        if !issues.iter().any(Issue::freezes) && !primary.spec.suspend() {
             let present = Present { owned: &owned, related: &related, pods_wait };
             changes_stateful_set = plan_children(&primary, &all, &present, &mut plan);
         }
@@ -83,7 +89,10 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         defaults_wait: wanted.as_ref().is_some_and(|wanted| wanted.defaults != Defaults::Current),
         network: Network::of(&primary, wanted.as_ref(), &owned, &observed.failures),
         operator_namespace: settings.operator_namespace,
-        replicas: match stateful_set.filter(|_| left_to_others).and_then(|set| set.spec?.get("replicas")) {
+        replicas: match stateful_set
+            .filter(|_| left_to_others || primary.spec.suspend())
+            .and_then(|set| set.spec?.get("replicas"))
+        {
             Some(Json::Int(replicas)) => *replicas,
             _ => primary.spec.replicas(),
         },
@@ -190,8 +199,9 @@ impl<'a> Wanted<'a> {
         owned: &Objects<'_>,
         related: &Objects<'_>,
         keep_claim_as_it_is: bool,
+        has_monitors: bool,
     ) -> Self {
-        let mut wanted = Wanted { children: Vec::with_capacity(5), defaults: Defaults::Current };
+        let mut wanted = Wanted { children: Vec::with_capacity(8), defaults: Defaults::Current };
         if !primary.spec.deploy() {
             // Storage outlives the registry, and is not made before it is needed.
             return wanted;
@@ -207,6 +217,11 @@ impl<'a> Wanted<'a> {
         }
         wanted.children.extend(desired::literal_http_secret(primary));
         wanted.children.push(desired::service(primary));
+        let name = desired::registry_service_name(primary);
+        let balances = owned.find(&SERVICE, &name).is_some();
+        wanted.children.extend(desired::registry_service(primary, balances));
+        wanted.children.extend(desired::disruption_budget(primary));
+        wanted.children.extend(desired::service_monitor(primary).filter(|_| has_monitors));
         let existing = owned.find(&STATEFUL_SET, primary.metadata.name);
         let (stateful_set, defaults) = desired::stateful_set_beside(primary, existing);
         wanted.children.push(stateful_set);
@@ -244,11 +259,15 @@ fn plan_children(
     }
     let name = primary.metadata.name;
     let literal_secret = desired::literal_http_secret_name(primary);
+    let registry_name = desired::registry_service_name(primary);
     // Only objects without artifacts are ever deleted. The StatefulSet goes first: its pods must
     // not outlive the Service that names them and the policy that protects them.
     let removable = [
         (&STATEFUL_SET, name),
         (&SERVICE, name),
+        (&SERVICE, registry_name.as_str()),
+        (&DISRUPTION_BUDGET, registry_name.as_str()),
+        (&SERVICE_MONITOR, registry_name.as_str()),
         (&NETWORK_POLICY, name),
         (&SECRET, literal_secret.as_str()),
     ];

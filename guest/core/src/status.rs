@@ -1,11 +1,11 @@
 //! The status of a cache: conditions (KEP-1623) and a few facts, from observed state only.
 
+use crate::desired;
 use crate::difference;
 use crate::issue::Issue;
 use crate::json::Json;
 use crate::observed::Object;
 use crate::primary::Primary;
-use orascache_api::endpoint::Endpoint;
 use orascache_api::names::{API_VERSION, KIND};
 use orascache_contract::{Event, Severity, time};
 use std::borrow::Cow;
@@ -60,6 +60,10 @@ pub(crate) enum Network {
 
 /// Reason of Progressing while defaults wait.
 const DEFAULTS_WAIT: &str = "DefaultsWait";
+/// Reason of conditions of a cache that the operator leaves as it is.
+const SUSPENDED: &str = "Suspended";
+/// Message of these conditions.
+const NOTHING_CHANGES: &str = "Nothing is made, changed or removed, because spec.suspend is true.";
 /// Reason of NetworkRestricted where the spec wants no policy.
 const NETWORK_POLICY_DISABLED: &str = "NetworkPolicyDisabled";
 
@@ -92,9 +96,8 @@ impl Facts<'_, '_> {
     fn status<'s>(&'s self, conditions: Vec<Json<'s>>) -> Json<'s> {
         let spec = &self.primary.spec;
         let metadata = &self.primary.metadata;
-        let endpoint =
-            spec.deploy().then(|| Endpoint::of_cache(metadata.name, metadata.namespace, self.cluster_domain));
-        let storage = if spec.storage.is_some() { "Persistent" } else { "Ephemeral" };
+        let endpoint = spec.deploy().then(|| desired::endpoint(self.primary, self.cluster_domain));
+        let storage = if spec.is_ephemeral() { "Ephemeral" } else { "Persistent" };
         let counters = self.stateful_set.map(|set| &set.status);
         Json::object([
             ("conditions", Some(Json::Array(conditions))),
@@ -103,6 +106,7 @@ impl Facts<'_, '_> {
             ("observedGeneration", Some(metadata.generation.into())),
             ("readyReplicas", Some(counters.map_or(0, |counters| counters.ready_replicas).into())),
             ("replicas", Some(counters.map_or(0, |counters| counters.replicas).into())),
+            ("selector", Some(desired::selector_text(self.primary).into())),
             ("storage", spec.deploy().then(|| storage.into())),
         ])
     }
@@ -133,7 +137,10 @@ impl Facts<'_, '_> {
         if let Some(issue) = self.freezing_issue() {
             return condition(false, issue.reason.as_str(), issue.message.as_str().into());
         }
-        if !self.primary.spec.deploy() {
+        if self.is_suspended() && self.stateful_set.is_none() {
+            return condition(false, SUSPENDED, NOTHING_CHANGES.into());
+        }
+        if !self.primary.spec.deploy() && !self.is_suspended() {
             return condition(
                 true,
                 "RegistryNotDeployed",
@@ -142,13 +149,18 @@ impl Facts<'_, '_> {
             );
         }
         let wanted = self.replicas;
+        if self.is_rolled_out() && wanted == 0 {
+            let message = format!(
+                "No registry pod runs, because spec.replicas is 0. Scale the cache up to use it: kubectl scale oc {} --replicas=1.",
+                self.primary.metadata.name
+            );
+            return condition(false, "ScaledToZero", message.into());
+        }
         if self.is_rolled_out() {
-            let message = match &self.primary.spec.storage {
-                Some(_) => format!("{wanted} of {wanted} registry pods are ready."),
-                None => format!(
-                    "{wanted} of {wanted} registry pods are ready. Artifacts are lost when the pod restarts, because spec.storage is not set."
-                ),
-            };
+            let mut message = format!("{wanted} of {wanted} registry pods are ready.");
+            if let Some(why) = self.primary.spec.why_ephemeral() {
+                message += &format!(" Artifacts are lost when the pod restarts, {why}.");
+            }
             return condition(true, "RegistryReady", message.into());
         }
         if let Some(blocking) = self.issues.iter().find(|issue| issue.blocks()) {
@@ -163,6 +175,8 @@ impl Facts<'_, '_> {
         let settled = || condition(false, "AsExpected", "".into());
         if let Some(issue) = self.freezing_issue() {
             condition(false, issue.reason.as_str(), "Waiting for the spec to be corrected.".into())
+        } else if self.is_suspended() {
+            condition(false, SUSPENDED, NOTHING_CHANGES.into())
         } else if !self.primary.spec.deploy() {
             match self.stateful_set {
                 Some(_) => condition(true, "RemovingRegistry", "The registry is being removed.".into()),
@@ -221,14 +235,23 @@ impl Facts<'_, '_> {
                 namespaces.extend(&primary.spec.network_policy.allowed_namespaces);
                 namespaces.sort_unstable();
                 namespaces.dedup();
+                let networks = primary.spec.service.as_ref().map_or(&[][..], |service| &service.source_ranges);
+                let networks = match networks {
+                    [] => String::new(),
+                    networks => format!(", and these networks: {}", networks.join(", ")),
+                };
                 let message = format!(
-                    "NetworkPolicy {name} admits pods of these namespaces: {}. Only a network plugin that enforces NetworkPolicies keeps others out.",
+                    "NetworkPolicy {name} admits pods of these namespaces: {}{networks}. Only a network plugin that enforces NetworkPolicies keeps others out.",
                     namespaces.join(", ")
                 );
                 (true, "NetworkPolicyExists", message)
             }
         };
         Condition { kind: "NetworkRestricted", is_true, reason, message: message.into() }
+    }
+
+    fn is_suspended(&self) -> bool {
+        self.primary.spec.suspend()
     }
 
     fn freezing_issue(&self) -> Option<&Issue> {

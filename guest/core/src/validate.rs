@@ -2,6 +2,10 @@
 //! (CEL). They are repeated here for clusters whose CRD is older, and for hosts that read caches
 //! from files.
 
+mod env;
+mod pods;
+mod service;
+
 use crate::fields;
 use crate::json::Json;
 use crate::names;
@@ -18,6 +22,24 @@ pub struct Problem {
     pub field: &'static str,
     /// A sentence without its final stop.
     pub message: String,
+}
+
+/// Takes the problems that are found: the field, and a sentence without its final stop.
+type Report<'r> = dyn FnMut(&'static str, String) + 'r;
+
+/// Items that are there more than once, each as often as it is repeated.
+fn repeated<T: Ord>(mut items: Vec<T>) -> Vec<T> {
+    items.sort_unstable();
+    let mut last = None;
+    let mut found = Vec::new();
+    for item in items {
+        if last.as_ref() == Some(&item) {
+            found.push(item);
+        } else {
+            last = Some(item);
+        }
+    }
+    found
 }
 
 /// Problems of an OrasCache, JSON text. A cache without problems can work.
@@ -50,7 +72,7 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
     {
         report("spec.imagePullPolicy", format!("\"{policy}\" is none of Always, IfNotPresent and Never"));
     }
-    if spec.replicas() < 1 {
+    if spec.replicas() < 0 {
         report("spec.replicas", format!("{} {}", spec.replicas(), sentences::REPLICAS));
     }
     if spec.deploy() && spec.replicas() > 1 && !may_be_shared(spec.storage.as_ref()) {
@@ -68,6 +90,11 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
         ("spec.resources", &spec.resources, "an object"),
         ("spec.nodeSelector", &spec.node_selector, "an object"),
         ("spec.tolerations", &spec.tolerations, "a list"),
+        ("spec.affinity", &spec.pods.affinity, "an object"),
+        ("spec.topologySpreadConstraints", &spec.pods.topology_spread_constraints, "a list"),
+        ("spec.podLabels", &spec.pods.labels, "an object"),
+        ("spec.podAnnotations", &spec.pods.annotations, "an object"),
+        ("spec.env", &spec.pods.env, "a list"),
     ] {
         if let Some(value) = value
             && value.type_name() != wanted
@@ -77,6 +104,13 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
     }
     if let Some(resources @ Json::Object(_)) = spec.resources {
         resource_problems(resources, &mut report);
+    }
+    pods::problems(&spec.pods, &mut report);
+    if let Some(service) = &spec.service {
+        service::service_problems(service, spec.network_policy.is_enabled(), &mut report);
+    }
+    if let Some(metrics) = &spec.metrics {
+        service::metrics_problems(metrics, &mut report);
     }
     found
 }
@@ -146,6 +180,8 @@ pub(crate) fn names(spec: &Spec<'_>) -> Vec<Problem> {
     let pull_secrets = pull_secrets.iter().map(|item| ("spec.imagePullSecrets", item.name()));
     let named = [
         ("spec.secret", spec.secret),
+        ("spec.priorityClassName", spec.pods.priority_class_name),
+        ("spec.serviceAccountName", spec.pods.service_account_name),
         ("spec.secrets.orasEnv", spec.oras_env),
         ("spec.storage.existingClaim", storage.and_then(|storage| storage.existing_claim)),
         ("spec.storage.storageClassName", storage.and_then(|storage| storage.storage_class_name)),
@@ -186,16 +222,18 @@ fn network_policy_problems(policy: &NetworkPolicy<'_>, report: &mut impl FnMut(&
 }
 
 fn storage_problems(storage: &Storage<'_>, report: &mut impl FnMut(&'static str, String)) {
-    match (&storage.size, &storage.existing_claim) {
-        (None, None) | (Some(_), Some(_)) => report("spec.storage", sentences::SIZE_OR_CLAIM.to_owned()),
-        (Some(size), None) if !quantity::is_positive(size) => {
-            report("spec.storage.size", format!("\"{size}\" {}", sentences::SIZE));
-        }
-        _ => {}
+    // Each is one place for artifacts.
+    let places = [storage.size.is_some(), storage.existing_claim.is_some(), storage.empty_dir.is_some()];
+    if places.into_iter().filter(|is_given| *is_given).count() != 1 {
+        report("spec.storage", sentences::ONE_STORAGE.to_owned());
     }
-    if storage.existing_claim.is_some()
-        && (storage.storage_class_name.is_some() || storage.access_modes.is_some())
-    {
+    let limit = storage.empty_dir.as_ref().and_then(|disk| disk.size_limit);
+    for (field, size) in [("spec.storage.size", storage.size), ("spec.storage.emptyDir.sizeLimit", limit)] {
+        if let Some(size) = size.filter(|size| !quantity::is_positive(size)) {
+            report(field, format!("\"{size}\" {}", sentences::SIZE));
+        }
+    }
+    if storage.size.is_none() && (storage.storage_class_name.is_some() || storage.access_modes.is_some()) {
         report("spec.storage", sentences::FIELDS_OF_OWN_CLAIM.to_owned());
     }
     for mode in storage.access_modes() {

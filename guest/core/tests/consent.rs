@@ -46,7 +46,7 @@ fn every_printed_object_consents_and_has_nothing_that_changes_in_a_cluster() {
 fn children_consent_but_for_the_volume_claim() {
     let mut world = World::new(shared());
     world.settle();
-    assert_eq!(world.children.len(), 5);
+    assert_eq!(world.children.len(), 7);
     for (name, child) in &world.children {
         assert_eq!(child.pointer(CONSENT).is_some(), name != CLAIM, "{name}");
     }

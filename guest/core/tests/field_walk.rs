@@ -16,11 +16,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use world::World;
 
 /// Fields whose content is a type of Kubernetes: one line stands for all of it.
-const OF_KUBERNETES: [&str; 1] = ["resources"];
+const OF_KUBERNETES: [&str; 2] = ["affinity", "resources"];
 
-/// Children that outlive the fields that made them, because they hold data: artifacts, and the
-/// secret with which uploads under way are signed.
-const KEPT: [&str; 2] = ["PersistentVolumeClaim/demo-data", "Secret/demo-http-secret"];
+/// Children that outlive the fields that made them: artifacts, the secret with which uploads under
+/// way are signed, and the Service to which running steps were sent.
+const KEPT: [&str; 3] =
+    ["PersistentVolumeClaim/demo-data", "Secret/demo-http-secret", "Service/demo-registry"];
 
 /// One change of one field, and back.
 struct Line {
@@ -55,12 +56,45 @@ fn shared() -> Value {
 /// One line or more for each field of the spec, in the order of the schema.
 fn lines() -> Vec<Line> {
     vec![
+        line(
+            "affinity",
+            json!({}),
+            json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}]}}}}),
+        ),
         line("delete", json!({}), json!({"delete": true})),
         line("deploy", json!({}), json!({"deploy": false})),
         line("deploy", json!({"storage": shared()}), json!({"storage": shared(), "deploy": false})),
+        line("env", json!({}), json!({"env": [{"name": "REGISTRY_LOG_LEVEL", "value": "debug"}]})),
+        line(
+            "env",
+            json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}),
+            json!({"env": [{"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}),
+        ),
         line("image", json!({}), json!({"image": "registry:3"})),
         line("imagePullPolicy", json!({}), json!({"imagePullPolicy": "Always"})),
         line("imagePullSecrets", json!({}), json!({"imagePullSecrets": [{"name": "pull"}]})),
+        line("metrics.enabled", json!({}), json!({"metrics": {"enabled": true}})),
+        line(
+            "metrics.enabled",
+            json!({"metrics": {"enabled": true, "serviceMonitor": {}}}),
+            json!({"metrics": {"enabled": false, "serviceMonitor": {}}}),
+        ),
+        line(
+            "metrics.allowedNamespaces",
+            json!({"metrics": {}}),
+            json!({"metrics": {"allowedNamespaces": ["monitoring"]}}),
+        ),
+        line(
+            "metrics.serviceMonitor.interval",
+            json!({"metrics": {}}),
+            json!({"metrics": {"serviceMonitor": {"interval": "30s"}}}),
+        ),
+        line(
+            "metrics.serviceMonitor.labels",
+            json!({"metrics": {"serviceMonitor": {"labels": {"team": "a"}}}}),
+            json!({"metrics": {"serviceMonitor": {"labels": {"release": "prometheus"}}}}),
+        ),
         line("networkPolicy.enabled", json!({}), json!({"networkPolicy": {"enabled": false}})),
         line(
             "networkPolicy.allowedNamespaces",
@@ -68,7 +102,12 @@ fn lines() -> Vec<Line> {
             json!({"networkPolicy": {"allowedNamespaces": ["team"]}}),
         ),
         line("nodeSelector", json!({}), json!({"nodeSelector": {"disk": "ssd"}})),
+        line("podAnnotations", json!({}), json!({"podAnnotations": {"example.org/a": "b"}})),
+        line("podLabels", json!({}), json!({"podLabels": {"team": "a"}})),
+        line("priorityClassName", json!({}), json!({"priorityClassName": "high"})),
         line("replicas", json!({"storage": shared()}), json!({"storage": shared(), "replicas": 3})),
+        line("replicas", json!({"storage": shared()}), json!({"storage": shared(), "replicas": 0})),
+        line("replicas", json!({}), json!({"replicas": 0})),
         line("resources", json!({}), json!({"resources": {"limits": {"memory": "1Gi"}}})),
         line("secret", json!({}), json!({"secret": "mysecret"})),
         line("secrets.orasEnv", json!({}), json!({"secrets": {"orasEnv": "mysecret"}})),
@@ -78,6 +117,39 @@ fn lines() -> Vec<Line> {
             json!({"secrets": {"orasEnv": "mysecret", "orasEnvRegistry": "ghcr.io"}}),
         ),
         line("secrets.registryHttp", json!({}), json!({"secrets": {"registryHttp": "literal"}})),
+        line("service.type", json!({}), json!({"service": {"type": "NodePort"}})),
+        line(
+            "service.type",
+            json!({"service": {"type": "NodePort", "nodePort": 30500}}),
+            json!({"service": {"type": "ClusterIP"}}),
+        ),
+        line(
+            "service.type",
+            json!({"storage": shared(), "replicas": 2, "service": {"type": "LoadBalancer", "sourceRanges": ["192.0.2.0/24"]}}),
+            json!({"storage": shared(), "replicas": 2}),
+        ),
+        line("service.port", json!({"service": {}}), json!({"service": {"port": 80}})),
+        line(
+            "service.nodePort",
+            json!({"service": {"type": "NodePort"}}),
+            json!({"service": {"type": "NodePort", "nodePort": 30500}}),
+        ),
+        line(
+            "service.sourceRanges",
+            json!({"service": {"type": "LoadBalancer"}}),
+            json!({"service": {"type": "LoadBalancer", "sourceRanges": ["192.0.2.0/24", "2001:db8::/32"]}}),
+        ),
+        line(
+            "service.annotations",
+            json!({"service": {"annotations": {"a": "1", "b": "2"}}}),
+            json!({"service": {"annotations": {"b": "3"}}}),
+        ),
+        line("serviceAccountName", json!({}), json!({"serviceAccountName": "cloud"})),
+        line(
+            "storage.emptyDir.sizeLimit",
+            json!({}),
+            json!({"storage": {"emptyDir": {"sizeLimit": "1024Mi"}}}),
+        ),
         line("storage.size", json!({}), json!({"storage": {"size": "1Gi"}})),
         one_way(
             "storage.size",
@@ -103,7 +175,19 @@ fn lines() -> Vec<Line> {
             json!({"storage": {"size": "1Gi"}}),
             json!({"storage": {"existingClaim": "scratch"}}),
         ),
+        line("suspend", json!({}), json!({"suspend": true})),
         line("tolerations", json!({}), json!({"tolerations": [{"operator": "Exists"}]})),
+        line(
+            "topologySpreadConstraints",
+            json!({"storage": shared(), "replicas": 2}),
+            json!({"storage": shared(), "replicas": 2, "topologySpreadConstraints": [
+                {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]}),
+        ),
+        line(
+            "topologySpreadConstraints",
+            json!({"storage": shared(), "replicas": 2}),
+            json!({"storage": shared(), "replicas": 2, "topologySpreadConstraints": []}),
+        ),
     ]
 }
 
@@ -168,8 +252,13 @@ fn walk(world: &mut World, old: &Value, new: &Value, refused: Option<&str>, fiel
         }
         (wanted, found) => panic!("{field}, from {old} to {new}: {found:?} instead of {wanted:?}"),
     }
+    let live = world.children.clone();
     world.edit(|spec| *spec = new.clone());
     world.settle();
+    if new["suspend"] == true {
+        assert_eq!(world.children, live, "{field}, from {old} to {new}: nothing may change");
+        return;
+    }
     let fresh = settled(new);
     let mut children = comparable(world);
     for (key, child) in comparable(&fresh) {

@@ -71,7 +71,8 @@ impl<'a> Awaited<'a> {
 
     /// The registry that the operator may look into: the cache's own, or one that the administrator
     /// allows by name. Annotations can change after admission, and the operator reaches further than
-    /// a pod: without such a name it looks nowhere else.
+    /// a pod: without such a name it looks nowhere else. `own` is the cache's own registry, where the
+    /// cache is known.
     ///
     /// # Errors
     /// Why it may not look, as the rest of a sentence.
@@ -80,12 +81,13 @@ impl<'a> Awaited<'a> {
         pod: &Pod<'_>,
         namespace: &str,
         settings: &Settings<'_>,
+        own: Option<Endpoint<'a>>,
     ) -> Result<Endpoint<'a>, &'static str> {
         let Some(registry) = self.registry else {
             // Another namespace than the pod's: the search domains of the operator's own pod complete
             // the name, if need be.
-            let own = Endpoint::of_cache(self.cache, namespace, settings.cluster_domain);
-            return Ok(own);
+            let first_pod = || Endpoint::of_cache(self.cache, namespace, settings.cluster_domain);
+            return Ok(own.unwrap_or_else(first_pod));
         };
         let Ok(endpoint) = Endpoint::parse(registry) else { return Err("the registry is no host") };
         let has_authority = self.has_authority || settings.registry_ca.is_some();

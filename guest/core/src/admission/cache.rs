@@ -1,5 +1,6 @@
 //! Checks OrasCaches by the rules of [`crate::validate`], and warns of what a change costs.
 
+use super::cache_exposure;
 use super::policy;
 use super::request::Request;
 use super::size;
@@ -47,13 +48,16 @@ pub(crate) fn check(request: &Request<'_>, settings: &Settings<'_>, findings: &m
     if new.spec.deploy() && !new.spec.network_policy.is_enabled() {
         findings.warn("spec.networkPolicy.enabled is false, so that every pod of the cluster reaches this registry, and can read and overwrite its artifacts: name the namespaces that need it in spec.networkPolicy.allowedNamespaces instead".to_owned());
     }
+    cache_exposure::warn(&new.spec, findings);
     if let Some(old) = &old {
         warn_of_claim(old, &new, findings);
     }
     if let Some(old) = &old
         && old.spec.deploy()
-        && old.spec.storage.is_none()
-        && (!new.spec.deploy() || restarts_registry(old, &new, request))
+        && old.spec.is_ephemeral()
+        && (!new.spec.deploy()
+            || (new.spec.replicas() == 0 && old.spec.replicas() > 0)
+            || restarts_registry(old, &new, request))
     {
         findings.warn(
             "this cache has no storage, so that the change restarts its registry without the artifacts it holds"

@@ -5,20 +5,27 @@ use super::pod::Pod;
 use super::policy;
 use super::step::Step;
 use super::step_container;
+use crate::desired;
 use crate::findings::Findings;
 use crate::json::Json;
 use crate::kinds::{NAMESPACE, ORAS_CACHE};
 use crate::primary::Primary;
 use crate::settings::Settings;
+use orascache_api::endpoint::Endpoint;
 use orascache_api::names::KIND;
 use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, annotation};
 use orascache_contract::ObjectRef;
 
 /// What a step needs to know about its cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cache<'a> {
     /// Whether it has a registry.
     pub(crate) deploys: bool,
+    /// Whether its registry is scaled to zero.
+    pub(crate) is_scaled_to_zero: bool,
+    /// Where its own registry is. The short name: the pod's search domains complete it, whatever the
+    /// cluster's domain is.
+    pub(crate) endpoint: Endpoint<'static>,
     /// Its Secret for steps that use a remote registry.
     pub(crate) credentials: Option<&'a str>,
     /// The registry that this Secret is for.
@@ -64,6 +71,8 @@ pub(crate) fn find<'a>(
             Ok(primary) => {
                 return Found::Cache(Cache {
                     deploys: primary.spec.deploy(),
+                    is_scaled_to_zero: primary.spec.replicas() == 0,
+                    endpoint: desired::endpoint(&primary, None),
                     credentials: primary.spec.oras_env,
                     credentials_registry: primary.spec.oras_env_registry,
                 });
@@ -96,7 +105,7 @@ pub(crate) fn namespace_reference(name: &str) -> ObjectRef {
 pub(crate) fn check<'a>(
     pod: &Pod<'_>,
     step: &Step<'a>,
-    cache: Cache<'a>,
+    cache: &Cache<'a>,
     settings: &Settings<'_>,
     findings: &mut Findings,
 ) -> Option<&'a str> {
@@ -105,6 +114,11 @@ pub(crate) fn check<'a>(
         if !cache.deploys {
             findings.refuse(format!(
                 "{PREFIX}{key} is missing: {KIND} {} has no registry of its own (spec.deploy is false), so name one like ghcr.io",
+                step.cache
+            ));
+        } else if cache.is_scaled_to_zero {
+            findings.warn(format!(
+                "{KIND} {} has no registry pods (spec.replicas is 0): the step cannot reach its registry until it is scaled up",
                 step.cache
             ));
         }

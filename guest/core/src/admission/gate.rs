@@ -17,7 +17,7 @@ pub(crate) fn add<'a>(pod: &Pod<'a>, namespace: &str, settings: &Settings<'_>, p
     }
     let awaited = Awaited::read(pod.annotations());
     let waits = awaited.wait.is_some_and(|text| Duration::parse(text).is_ok()) && !awaited.inputs.is_empty();
-    if !waits || awaited.endpoint(pod, namespace, settings).is_err() {
+    if !waits || awaited.endpoint(pod, namespace, settings, None).is_err() {
         return;
     }
     let gates = pod.spec.items("schedulingGates");

@@ -256,6 +256,50 @@ pub fn places() -> Vec<PlaceForList> {
                 |mode| cache("", &format!(r#""storage":{{"size":"1Gi","accessModes":[{}]}}"#, modes(mode)));
             wrap("OrasCache", &with("a"), Some(&with("b")))
         }),
+        ("labels of the pods of a cache", |n| {
+            let labels = list(n, &|i| format!(r#""x{i}":"""#));
+            wrap("OrasCache", &cache("", &format!(r#""podLabels":{{{labels}}}"#)), None)
+        }),
+        ("annotations of the pods of a cache", |n| {
+            let keys = list(n, &|i| format!(r#""x{i}":"""#));
+            wrap("OrasCache", &cache("", &format!(r#""podAnnotations":{{{keys}}}"#)), None)
+        }),
+        ("variables of a cache", |n| {
+            let env = list(n, &|i| format!(r#"{{"name":"E{i}","value":""}}"#));
+            wrap("OrasCache", &cache("", &format!(r#""env":[{env}]"#)), None)
+        }),
+        ("variables of a cache that are the same", |n| {
+            let env = list(n, &|_| r#"{"name":"REGISTRY_HTTP_SECRET"}"#.to_owned());
+            wrap("OrasCache", &cache("", &format!(r#""env":[{env}]"#)), None)
+        }),
+        ("spread of the pods of a cache", |n| {
+            let constraints = list(n, &|i| format!(r#"{{"topologyKey":"x{i}"}}"#));
+            let spec = format!(r#""topologySpreadConstraints":[{constraints}]"#);
+            wrap("OrasCache", &cache("", &spec), Some(&cache("", &spec)))
+        }),
+        ("affinity of a cache", |n| {
+            let terms = list(n, &|i| format!(r#"{{"key":"x{i}"}}"#));
+            let spec = format!(r#""affinity":{{"nodeAffinity":[{terms}]}}"#);
+            wrap("OrasCache", &cache("", &spec), Some(&cache("", &spec)))
+        }),
+        ("annotations of the Service of a cache", |n| {
+            let keys = list(n, &|i| format!(r#""x{i}":"""#));
+            wrap("OrasCache", &cache("", &format!(r#""service":{{"annotations":{{{keys}}}}}"#)), None)
+        }),
+        ("networks of a cache", |n| {
+            let ranges = list(n, &|i| format!(r#""10.0.0.0/{i}""#));
+            let spec = format!(r#""service":{{"type":"NodePort","sourceRanges":[{ranges}]}}"#);
+            wrap("OrasCache", &cache("", &spec), None)
+        }),
+        ("namespaces of the metrics of a cache", |n| {
+            let names = list(n, &|i| format!(r#""n{i}""#));
+            wrap("OrasCache", &cache("", &format!(r#""metrics":{{"allowedNamespaces":[{names}]}}"#)), None)
+        }),
+        ("labels of the ServiceMonitor of a cache", |n| {
+            let labels = list(n, &|i| format!(r#""x{i}":"""#));
+            let spec = format!(r#""metrics":{{"serviceMonitor":{{"labels":{{{labels}}}}}}}"#);
+            wrap("OrasCache", &cache("", &spec), None)
+        }),
         ("namespaces of a cache", |n| {
             let names = list(n, &|i| format!(r#""n{i}""#));
             wrap(

@@ -7,6 +7,8 @@ mod artifact;
 mod authority;
 pub(crate) mod awaited;
 mod cache;
+mod cache_deletion;
+mod cache_exposure;
 mod cache_lookup;
 mod carry_over;
 mod ephemeral_containers;
@@ -47,7 +49,6 @@ use injected::Injected;
 use injection::Injection;
 use known::Known;
 use network::Network;
-use orascache_api::endpoint::Endpoint;
 use orascache_api::names::KIND;
 use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, INJECTED_ANNOTATION, annotation};
 use orascache_contract::{Context, Error, Needs, ObjectRef, Outcome, Refusal, Response, Verdict};
@@ -97,6 +98,10 @@ fn decide(text: &str, known: &Known<'_>, settings: &str) -> Result<Outcome, Erro
     let decision = match (request.subject, request.operation) {
         (Subject::Cache, Operation::Create | Operation::Update) => {
             cache::check(&request, &settings, &mut findings);
+            Decision::default()
+        }
+        (Subject::Cache, Operation::Delete) => {
+            cache_deletion::check(&request, &mut findings);
             Decision::default()
         }
         (Subject::Pod, Operation::Create) => create_pod(&request, known, &settings, &mut findings)?,
@@ -229,14 +234,12 @@ fn create_pod(
             return Ok(Decision::default());
         }
     };
-    let credentials = cache_lookup::check(&pod, &step, cache, settings, findings);
+    let credentials = cache_lookup::check(&pod, &step, &cache, settings, findings);
     let injection = Injection {
         step: &step,
         endpoint: match &step.registry {
             Some(registry) => registry.clone(),
-            // The short name: the pod's search domains complete it, whatever the cluster's domain
-            // is.
-            None => Endpoint::of_cache(step.cache, namespace, None),
+            None => cache.endpoint,
         },
         credentials,
         image: step.image.unwrap_or(settings.agent_image),
@@ -337,7 +340,7 @@ fn create_job(
     match found {
         Found::Need => return Ok(Decision::default()),
         Found::Cache(cache) => {
-            let credentials = cache_lookup::check(&pod, &step, cache, settings, findings);
+            let credentials = cache_lookup::check(&pod, &step, &cache, settings, findings);
             if let Some(container) = container {
                 check_connection(&pod, container, credentials, &Network::of(&step, settings), findings);
             }

@@ -10,7 +10,8 @@ use orascache_contract::Error;
 pub(crate) enum Operation {
     Create,
     Update,
-    /// Deletions and connections, about which nothing is decided.
+    Delete,
+    /// Connections, about which nothing is decided.
     Other,
 }
 
@@ -59,6 +60,7 @@ impl<'a> Request<'a> {
             operation: match request.text("operation")?.unwrap_or_default() {
                 "CREATE" => Operation::Create,
                 "UPDATE" => Operation::Update,
+                "DELETE" => Operation::Delete,
                 _ => Operation::Other,
             },
             subject,

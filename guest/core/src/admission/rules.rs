@@ -14,6 +14,10 @@ use orascache_contract::{AdmissionRule, FailurePolicy, MatchCondition, Operation
 const HAS_TEMPLATE: &str =
     "has(object.spec) && has(object.spec.template) && has(object.spec.template.metadata)";
 
+/// Whether a cache that is deleted has a volume claim that goes with it.
+const HAS_CLAIM: &str =
+    "has(oldObject.spec) && has(oldObject.spec.storage) && has(oldObject.spec.storage.size)";
+
 /// The requests that [`super::review`] decides about.
 ///
 /// Two kinds of requests are refused when no answer comes. One is the creation of an object that
@@ -70,6 +74,12 @@ pub(crate) fn rules() -> Vec<AdmissionRule> {
             // The CRD's own rules hold while the webhook is down.
             on_failure: FailurePolicy::Ignore,
             reinvoke: false,
+        },
+        AdmissionRule {
+            operations: vec![Operation::Delete],
+            conditions: vec![condition("has-claim", HAS_CLAIM.to_owned())],
+            // Nothing is refused.
+            ..AdmissionRule::validating(&format!("deleted.{PLURAL}"), &ORAS_CACHE)
         },
     ]
 }

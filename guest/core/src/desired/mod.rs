@@ -1,8 +1,12 @@
 //! The objects that a cache should have.
 
+mod disruption_budget;
 mod network_policy;
+mod pods;
+mod registry_service;
 mod secret;
 mod service;
+mod service_monitor;
 mod stateful_set;
 mod template_revision;
 mod upgrade;
@@ -17,14 +21,30 @@ use orascache_api::names::{API_VERSION, APPLIED_HASH_ANNOTATION, CONSENT_ANNOTAT
 use orascache_contract::Kind;
 use std::borrow::Cow;
 
+pub(crate) use disruption_budget::disruption_budget;
 pub(crate) use network_policy::network_policy;
+pub(crate) use registry_service::{endpoint, registry_service, registry_service_name};
 pub(crate) use secret::{
     generated_http_secret, http_secret_source, literal_http_secret, literal_http_secret_name,
 };
 pub(crate) use service::service;
+pub(crate) use service_monitor::service_monitor;
 use template_revision::TemplateRevision;
 pub(crate) use upgrade::{Defaults, restarts_registry, stateful_set_beside};
 pub(crate) use volume_claim::{claim_name, volume_claim};
+
+const ANNOTATIONS: &str = "annotations";
+
+/// Metadata that a child has beside what all children have.
+#[derive(Default)]
+struct Extras<'a> {
+    /// Annotations that say how it came about. They are not part of the digest.
+    stamps: Vec<(Cow<'a, str>, Json<'a>)>,
+    /// Labels that the spec asks for.
+    labels: Option<&'a Json<'a>>,
+    /// Annotations that the spec asks for.
+    annotations: Option<&'a Json<'a>>,
+}
 
 /// One child as it should be.
 #[derive(Debug)]
@@ -42,27 +62,28 @@ impl<'a> Child<'a> {
         name: Cow<'a, str>,
         content: [(&'static str, Json<'a>); N],
     ) -> Self {
-        Self::stamped(primary, kind, name, Vec::new(), content)
+        Self::with(primary, kind, name, Extras::default(), content)
     }
 
-    /// Makes a child with annotations that say how it came about. They are not part of the digest.
+    /// Makes a child with further metadata.
     ///
     /// A cache that was never in a cluster has children to be printed. Somebody else applies them,
     /// so that they have only the annotation by which the operator may take them over. Stamps and
     /// digest would be those of another manager, which the operator leaves alone.
-    fn stamped<const N: usize>(
+    fn with<const N: usize>(
         primary: &'a Primary<'a>,
         kind: &'static Kind,
         name: Cow<'a, str>,
-        stamps: Vec<(Cow<'a, str>, Json<'a>)>,
+        extras: Extras<'a>,
         content: [(&'static str, Json<'a>); N],
     ) -> Self {
         let namespace = primary.metadata.namespace;
         let mut metadata = Json::object([
             ("name", Some(name.clone().into())),
             ("namespace", (!namespace.is_empty()).then(|| namespace.into())),
-            ("labels", Some(object_labels(primary))),
+            ("labels", Some(with_members(object_labels(primary), extras.labels))),
             ("ownerReferences", owner_references(primary)),
+            (ANNOTATIONS, not_empty(extras.annotations)),
         ]);
         let content =
             Json::Object(content.into_iter().map(|(key, value)| (Cow::Borrowed(key), value)).collect());
@@ -71,9 +92,11 @@ impl<'a> Child<'a> {
             let mut annotations = vec![(CONSENT_ANNOTATION.into(), primary.metadata.name.into())];
             if primary.metadata.is_in_cluster() {
                 annotations.push((APPLIED_HASH_ANNOTATION.into(), hash.into()));
-                annotations.extend(stamps);
+                annotations.extend(extras.stamps);
             }
-            members.push(("annotations".into(), Json::Object(annotations)));
+            members.retain(|(key, _)| key != ANNOTATIONS);
+            let all = with_members(Json::Object(annotations), extras.annotations);
+            members.push((ANNOTATIONS.into(), all));
         }
         let mut members = vec![
             ("apiVersion".into(), kind.api_version.as_ref().into()),
@@ -140,6 +163,26 @@ fn is_subset(wanted: Option<&Json<'_>>, observed: Option<&Json<'_>>) -> bool {
     }
 }
 
+/// An object with the members of another one behind its own.
+fn with_members<'a>(mut object: Json<'a>, more: Option<&Json<'a>>) -> Json<'a> {
+    if let (Json::Object(members), Some(Json::Object(more))) = (&mut object, more) {
+        members.extend(more.iter().cloned());
+    }
+    object
+}
+
+/// A value that is not empty. The API server drops empty maps and lists, so that a plan with them
+/// would never be empty.
+fn not_empty<'a>(value: Option<&Json<'a>>) -> Option<Json<'a>> {
+    value
+        .filter(|value| match value {
+            Json::Array(items) => !items.is_empty(),
+            Json::Object(members) => !members.is_empty(),
+            _ => false,
+        })
+        .cloned()
+}
+
 /// Labels that select the pods of a cache, and no others.
 fn selector_labels<'a>(primary: &'a Primary<'a>) -> Json<'a> {
     Json::object([
@@ -147,6 +190,19 @@ fn selector_labels<'a>(primary: &'a Primary<'a>) -> Json<'a> {
         (labels::INSTANCE, Some(primary.metadata.name.into())),
         (labels::COMPONENT, Some(labels::COMPONENT_REGISTRY.into())),
     ])
+}
+
+/// The same labels as text, as the status has them for autoscalers.
+pub(crate) fn selector_text(primary: &Primary<'_>) -> String {
+    let name = primary.metadata.name;
+    format!(
+        "{}={},{}={name},{}={}",
+        labels::NAME,
+        labels::NAME_VALUE,
+        labels::INSTANCE,
+        labels::COMPONENT,
+        labels::COMPONENT_REGISTRY
+    )
 }
 
 /// Labels of every object of a cache.

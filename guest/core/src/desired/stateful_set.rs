@@ -1,12 +1,14 @@
 //! The registry pods.
 
-use super::{Child, TemplateRevision, claim_name, http_secret_source, object_labels, selector_labels};
+use super::{
+    Child, Extras, TemplateRevision, claim_name, http_secret_source, not_empty, pods, selector_labels,
+};
 use crate::json::Json;
 use crate::kinds::STATEFUL_SET;
 use crate::primary::Primary;
 use orascache_api::names::{
-    APPLIED_GENERATION_ANNOTATION, DATA_PATH, HTTP_SECRET_KEY, REGISTRY_NAME, REGISTRY_PORT,
-    TEMPLATE_REVISION_ANNOTATION,
+    APPLIED_GENERATION_ANNOTATION, DATA_PATH, HTTP_SECRET_KEY, METRICS_NAME, METRICS_PORT, REGISTRY_NAME,
+    REGISTRY_PORT, TEMPLATE_REVISION_ANNOTATION,
 };
 
 /// User and group of the registry: `nonroot` of distroless images. The volume gets the same group.
@@ -19,7 +21,7 @@ const DATA_VOLUME: &str = "data";
 pub(crate) fn stateful_set<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Child<'a> {
     let name = primary.metadata.name;
     let template = Json::object([
-        ("metadata", Some(Json::object([("labels", Some(object_labels(primary)))]))),
+        ("metadata", Some(pods::metadata(primary))),
         ("spec", Some(pod_spec(primary, revision))),
     ]);
     let spec = Json::object([
@@ -36,7 +38,8 @@ pub(crate) fn stateful_set<'a>(primary: &'a Primary<'a>, revision: TemplateRevis
         (APPLIED_GENERATION_ANNOTATION.into(), primary.metadata.generation.to_string().into()),
         (TEMPLATE_REVISION_ANNOTATION.into(), revision.number().into()),
     ];
-    Child::stamped(primary, &STATEFUL_SET, name.into(), stamps, [("spec", spec)])
+    let extras = Extras { stamps, ..Extras::default() };
+    Child::with(primary, &STATEFUL_SET, name.into(), extras, [("spec", spec)])
 }
 
 fn pod_spec<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a> {
@@ -55,28 +58,39 @@ fn pod_spec<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a
             ("persistentVolumeClaim", Some(Json::object([("claimName", Some(claim.into()))]))),
         ]),
         None => {
-            Json::object([("name", Some(DATA_VOLUME.into())), ("emptyDir", Some(Json::Object(Vec::new())))])
+            let disk = spec.storage.as_ref().and_then(|storage| storage.empty_dir.as_ref());
+            let limit = disk.and_then(|disk| disk.size_limit).map(Json::from);
+            Json::object([
+                ("name", Some(DATA_VOLUME.into())),
+                ("emptyDir", Some(Json::object([("sizeLimit", limit)]))),
+            ])
         }
     };
     Json::object([
+        ("affinity", not_empty(spec.pods.affinity)),
         ("automountServiceAccountToken", Some(false.into())),
         ("containers", Some(Json::Array(vec![container(primary, revision)]))),
         ("enableServiceLinks", Some(false.into())),
         ("imagePullSecrets", not_empty(spec.image_pull_secrets)),
         ("nodeSelector", not_empty(spec.node_selector)),
+        ("priorityClassName", spec.pods.priority_class_name.map(Json::from)),
         ("securityContext", Some(security)),
+        // The older name of the next field. The API server keeps both, and would bring back a removed
+        // account from the one that nobody applied.
+        ("serviceAccount", spec.pods.service_account_name.map(Json::from)),
+        ("serviceAccountName", spec.pods.service_account_name.map(Json::from)),
         ("tolerations", not_empty(spec.tolerations)),
+        ("topologySpreadConstraints", pods::spread(primary)),
         ("volumes", Some(Json::Array(vec![volume]))),
     ])
 }
 
 fn container<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a> {
     let spec = &primary.spec;
-    let port = Json::object([
-        ("containerPort", Some(REGISTRY_PORT.into())),
-        ("name", Some(REGISTRY_NAME.into())),
-        ("protocol", Some("TCP".into())),
-    ]);
+    let mut ports = vec![port(REGISTRY_NAME, REGISTRY_PORT)];
+    if spec.metrics.is_some() {
+        ports.push(port(METRICS_NAME, METRICS_PORT));
+    }
     let security = Json::object([
         ("allowPrivilegeEscalation", Some(false.into())),
         ("capabilities", Some(Json::object([("drop", Some(Json::Array(vec!["ALL".into()])))]))),
@@ -89,7 +103,7 @@ fn container<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'
         ("imagePullPolicy", spec.image_pull_policy.map(Json::from)),
         ("livenessProbe", Some(probe(10, 6))),
         ("name", Some(REGISTRY_NAME.into())),
-        ("ports", Some(Json::Array(vec![port]))),
+        ("ports", Some(Json::Array(ports))),
         ("readinessProbe", Some(probe(5, 3))),
         ("resources", Some(not_empty(spec.resources).unwrap_or_else(default_resources))),
         ("securityContext", Some(security)),
@@ -97,6 +111,14 @@ fn container<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'
         ("startupProbe", Some(probe(2, 60))),
         ("terminationMessagePolicy", Some("FallbackToLogsOnError".into())),
         ("volumeMounts", Some(Json::Array(vec![mount]))),
+    ])
+}
+
+fn port<'a>(name: &'static str, number: i64) -> Json<'a> {
+    Json::object([
+        ("containerPort", Some(number.into())),
+        ("name", Some(name.into())),
+        ("protocol", Some("TCP".into())),
     ])
 }
 
@@ -113,6 +135,10 @@ fn environment<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Vec<
         literal("REGISTRY_STORAGE_DELETE_ENABLED", if deletes { "true" } else { "false" }.into()),
         literal("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", DATA_PATH.into()),
     ];
+    if primary.spec.metrics.is_some() {
+        variables.push(literal("REGISTRY_HTTP_DEBUG_ADDR", format!(":{METRICS_PORT}").into()));
+        variables.push(literal("REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED", "true".into()));
+    }
     if let Some(secret) = http_secret_source(primary) {
         let reference = Json::object([("key", Some(HTTP_SECRET_KEY.into())), ("name", Some(secret.into()))]);
         variables.push(Json::object([
@@ -120,6 +146,8 @@ fn environment<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Vec<
             ("valueFrom", Some(Json::object([("secretKeyRef", Some(reference))]))),
         ]));
     }
+    let more = primary.spec.pods.env.and_then(Json::as_array).unwrap_or_default();
+    variables.extend(more.iter().cloned());
     variables
 }
 
@@ -141,16 +169,4 @@ fn default_resources<'a>() -> Json<'a> {
         "requests",
         Some(Json::object([("cpu", Some("50m".into())), ("memory", Some("64Mi".into()))])),
     )])
-}
-
-/// A value that is not empty. The API server drops empty maps and lists, so that a plan with them
-/// would never be empty.
-fn not_empty<'a>(value: Option<&Json<'a>>) -> Option<Json<'a>> {
-    value
-        .filter(|value| match value {
-            Json::Array(items) => !items.is_empty(),
-            Json::Object(members) => !members.is_empty(),
-            _ => false,
-        })
-        .cloned()
 }

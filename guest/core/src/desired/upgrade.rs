@@ -33,7 +33,7 @@ pub(crate) fn stateful_set_beside<'a>(
     observed: Option<&Object<'_>>,
 ) -> (Child<'a>, Defaults) {
     let current = stateful_set(primary, TemplateRevision::CURRENT);
-    let Some(observed) = observed.filter(|_| primary.spec.storage.is_none()) else {
+    let Some(observed) = observed.filter(|_| primary.spec.is_ephemeral()) else {
         return (current, Defaults::Current);
     };
     let annotation = |name| observed.metadata("annotations").and_then(|all| all.get(name));

@@ -7,13 +7,13 @@ use crate::primary::Primary;
 use std::borrow::Cow;
 
 /// Name of the claim that the pods mount: the one that is made for the cache, or an existing one.
-/// `None` without storage.
+/// `None` where artifacts are on the disk of the node.
 pub(crate) fn claim_name<'a>(primary: &'a Primary<'a>) -> Option<Cow<'a, str>> {
     let storage = primary.spec.storage.as_ref()?;
-    Some(match &storage.existing_claim {
-        Some(name) => (*name).into(),
-        None => format!("{}-data", primary.metadata.name).into(),
-    })
+    match storage.existing_claim {
+        Some(name) => Some(name.into()),
+        None => storage.size.map(|_| format!("{}-data", primary.metadata.name).into()),
+    }
 }
 
 /// The claim that is made for the cache. `None` where an existing one is named.

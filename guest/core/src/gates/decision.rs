@@ -4,9 +4,11 @@ use super::INPUT_WAIT;
 use super::pod::GatedPod;
 use crate::admission::awaited::{Artifact, Awaited};
 use crate::admission::pod::{Pod, PodSource};
+use crate::desired;
 use crate::findings::Findings;
 use crate::json::Json;
 use crate::kinds::{ORAS_CACHE, SECRET};
+use crate::primary::Primary;
 use crate::settings::Settings;
 use orascache_api::duration::Duration;
 use orascache_api::endpoint::Endpoint;
@@ -100,8 +102,11 @@ fn plan<T: AsRef<str>>(
     let read = Pod::read(pod.tree, PodSource::Pod, &mut Findings::default());
     let read = read.ok_or_else(|| Release::untold("the pod has fields of wrong types"))?;
     let is_unsure = observed.omitted.contains(&ORAS_CACHE);
+    let mut own = None;
     match Cache::find(caches, awaited.cache) {
-        Cache::Usable => {}
+        Cache::Usable(cache) => {
+            own = Primary::read(cache).ok().map(|cache| desired::endpoint(&cache, settings.cluster_domain));
+        }
         Cache::WithoutRegistry if !awaited.is_of_cache() => {}
         Cache::WithoutRegistry => return Err(gone(awaited.cache, "has no registry of its own")),
         Cache::Missing if is_unsure => {}
@@ -111,7 +116,7 @@ fn plan<T: AsRef<str>>(
         Cache::Missing => return Err(gone(awaited.cache, "does not exist")),
         Cache::Leaving => return Err(gone(awaited.cache, "is being deleted")),
     }
-    let endpoint = awaited.endpoint(&read, pod.namespace, settings).map_err(Release::untold)?;
+    let endpoint = awaited.endpoint(&read, pod.namespace, settings, own).map_err(Release::untold)?;
     let credentials = pod.credentials();
     if credentials.is_some() && !awaited.may_get_credentials(&endpoint, settings) {
         return Err(Release::untold("credentials may not travel to the registry in clear text"));
@@ -148,16 +153,16 @@ fn plan<T: AsRef<str>>(
 }
 
 /// The cache of a step.
-enum Cache {
-    Usable,
+enum Cache<'a> {
+    Usable(&'a Json<'a>),
     WithoutRegistry,
     Leaving,
     Missing,
 }
 
-impl Cache {
+impl<'a> Cache<'a> {
     /// The caches are those of the pod's namespace.
-    fn find(caches: &[Json<'_>], name: &str) -> Self {
+    fn find(caches: &'a [Json<'a>], name: &str) -> Self {
         let is_it =
             |cache: &&Json<'_>| cache.member_of("metadata", "name").and_then(Json::as_str) == Some(name);
         match caches.iter().find(is_it) {
@@ -166,7 +171,7 @@ impl Cache {
             Some(cache) if cache.member_of("spec", "deploy") == Some(&Json::Bool(false)) => {
                 Cache::WithoutRegistry
             }
-            Some(_) => Cache::Usable,
+            Some(cache) => Cache::Usable(cache),
         }
     }
 }

@@ -38,8 +38,11 @@ pub fn attended() -> Vec<AttendedKind> {
         watched: WatchedKind::reduced(POD.clone(), &fields)
             .with_labels(&format!("{GATED_LABEL}={GATED_VALUE}"))
             .to_be_patched(),
-        // Whether the cache exists, and has a registry.
-        related: vec![WatchedKind::reduced(ORAS_CACHE.clone(), &["/spec/deploy"])],
+        // Whether the cache exists and has a registry, and where that is.
+        related: vec![WatchedKind::reduced(
+            ORAS_CACHE.clone(),
+            &["/spec/deploy", "/spec/replicas", "/spec/service"],
+        )],
     }]
 }
 

@@ -73,11 +73,9 @@ fn write_failed(primary: &Primary<'_>, failure: &Failure, reason: &FailureReason
             " If this names a field that Kubernetes cannot change, delete {target}: the operator makes it again."
         ));
         if *kind == STATEFUL_SET {
-            message.push_str(match primary.spec.storage {
-                Some(_) => " That restarts the registry.",
-                None => {
-                    " That restarts the registry, which loses its artifacts, because spec.storage is not set."
-                }
+            message.push_str(&match primary.spec.why_ephemeral() {
+                Some(why) => format!(" That restarts the registry, which loses its artifacts, {why}."),
+                None => " That restarts the registry.".to_owned(),
             });
         }
     }

@@ -5,6 +5,7 @@ mod children;
 mod failures;
 mod image;
 mod references;
+mod service_monitor;
 mod storage;
 
 use crate::issue::{Impact, Issue, Reason};
@@ -13,6 +14,7 @@ pub(crate) use children::of_omitted_children;
 pub(crate) use failures::of_failures;
 pub(crate) use image::of_image;
 pub(crate) use references::{Related, of_references};
+pub(crate) use service_monitor::of_service_monitor;
 pub(crate) use storage::of_storage;
 
 /// The issue of a spec that contradicts itself.

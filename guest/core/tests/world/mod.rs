@@ -16,6 +16,7 @@ pub struct World {
     pub children: BTreeMap<String, Value>,
     pub related: Vec<Value>,
     pub omitted: Vec<Kind>,
+    pub absent: Vec<Kind>,
     pub failures: Vec<Failure>,
     pub settings: String,
     pub now: u64,
@@ -35,6 +36,7 @@ impl World {
             children: BTreeMap::new(),
             related: Vec::new(),
             omitted: Vec::new(),
+            absent: Vec::new(),
             failures: Vec::new(),
             settings: String::new(),
             now: NOW,
@@ -58,6 +60,7 @@ impl World {
             owned: self.children.values().map(Value::to_string).collect(),
             related: self.related.iter().map(Value::to_string).collect(),
             omitted: self.omitted.clone(),
+            absent: self.absent.clone(),
             failures: self.failures.clone(),
             settings: self.settings.clone(),
             now: self.now,
@@ -196,10 +199,7 @@ pub fn add_defaults(object: &mut Value) {
                 container["resources"]["requests"]["memory"] = "1Gi".into();
             }
         }
-        "Service" => {
-            object["spec"]["clusterIPs"] = json!(["None"]);
-            object["spec"]["type"] = "ClusterIP".into();
-        }
+        "Service" => add_service_defaults(&mut object["spec"]),
         "PersistentVolumeClaim" => {
             object["spec"]["volumeMode"] = "Filesystem".into();
             object["spec"]["volumeName"] = "pv-1".into();
@@ -208,6 +208,24 @@ pub fn add_defaults(object: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+fn add_service_defaults(spec: &mut Value) {
+    if spec["clusterIP"] == "None" {
+        spec["type"] = "ClusterIP".into();
+    } else {
+        spec["clusterIP"] = "10.96.0.7".into();
+    }
+    spec["clusterIPs"] = json!([spec["clusterIP"]]);
+    if spec["type"] != "ClusterIP" {
+        for port in spec["ports"].as_array_mut().unwrap() {
+            let chosen = port.get("nodePort").cloned();
+            port["nodePort"] = chosen.unwrap_or_else(|| 30_001.into());
+        }
+        if spec.get("externalTrafficPolicy").is_none() {
+            spec["externalTrafficPolicy"] = "Cluster".into();
+        }
     }
 }
 

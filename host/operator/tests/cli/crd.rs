@@ -37,18 +37,18 @@ fn refused() -> Vec<(Value, &'static str, String)> {
     vec![
         (json!({"image": "two words"}), "spec.image", value("\"two words\"", sentences::IMAGE)),
         (json!({"image": ""}), "spec.image", value("\"\"", sentences::IMAGE)),
-        (json!({"replicas": 0}), "spec.replicas", value("0", sentences::REPLICAS)),
+        (json!({"replicas": -1}), "spec.replicas", value("-1", sentences::REPLICAS)),
         (json!({"replicas": 2}), "spec.replicas", whole(sentences::SHARED_STORAGE)),
         (
             json!({"secret": "s", "secrets": {"registryHttp": "x"}}),
             "spec.secrets.registryHttp",
             whole(sentences::TWO_HTTP_SECRETS),
         ),
-        (json!({"storage": {}}), "spec.storage", whole(sentences::SIZE_OR_CLAIM)),
+        (json!({"storage": {}}), "spec.storage", whole(sentences::ONE_STORAGE)),
         (
             json!({"storage": {"size": "1Gi", "existingClaim": "c"}}),
             "spec.storage",
-            whole(sentences::SIZE_OR_CLAIM),
+            whole(sentences::ONE_STORAGE),
         ),
         (json!({"storage": {"size": "big"}}), "spec.storage.size", value("\"big\"", sentences::SIZE)),
         (json!({"storage": {"size": "-1Gi"}}), "spec.storage.size", value("\"-1Gi\"", sentences::SIZE)),
@@ -56,6 +56,21 @@ fn refused() -> Vec<(Value, &'static str, String)> {
             json!({"storage": {"existingClaim": "c", "accessModes": ["ReadWriteMany"]}}),
             "spec.storage",
             whole(sentences::FIELDS_OF_OWN_CLAIM),
+        ),
+        (
+            json!({"storage": {"emptyDir": {"sizeLimit": "big"}}}),
+            "spec.storage.emptyDir.sizeLimit",
+            value("\"big\"", sentences::SIZE),
+        ),
+        (
+            json!({"service": {"nodePort": 30500}}),
+            "spec.service.nodePort",
+            whole(sentences::NODE_PORT_IS_INTERNAL),
+        ),
+        (
+            json!({"service": {"type": "ClusterIP", "sourceRanges": ["192.0.2.0/24"]}}),
+            "spec.service.sourceRanges",
+            whole(sentences::SOURCE_RANGES_ARE_INTERNAL),
         ),
         (
             json!({"networkPolicy": {"allowedNamespaces": ["good", "Not_good"]}}),

@@ -1,0 +1,139 @@
+//! Rules for `spec.service` and `spec.metrics`.
+
+use super::{Report, pods};
+use crate::json::Json;
+use crate::names;
+use crate::primary::{Metrics, Service};
+use orascache_api::sentences;
+
+pub(super) fn service_problems(service: &Service<'_>, has_policy: bool, report: &mut Report<'_>) {
+    let kind = service.kind();
+    if !matches!(kind, "ClusterIP" | "NodePort" | "LoadBalancer") {
+        report("spec.service.type", format!("\"{kind}\" is none of ClusterIP, NodePort and LoadBalancer"));
+    }
+    for (field, port) in
+        [("spec.service.port", Some(service.port())), ("spec.service.nodePort", service.node_port)]
+    {
+        if let Some(port) = port.filter(|port| !(1..=65535).contains(port)) {
+            report(field, format!("{port} is no port: write a number from 1 to 65535"));
+        }
+    }
+    if !service.is_external() {
+        if service.node_port.is_some() {
+            report("spec.service.nodePort", sentences::NODE_PORT_IS_INTERNAL.to_owned());
+        }
+        if !service.source_ranges.is_empty() {
+            report("spec.service.sourceRanges", sentences::SOURCE_RANGES_ARE_INTERNAL.to_owned());
+        }
+    } else if kind == "NodePort" && !has_policy && !service.source_ranges.is_empty() {
+        let sentence = "only a NetworkPolicy keeps other networks from a port of nodes: set spec.networkPolicy.enabled to true, or remove sourceRanges";
+        report("spec.service.sourceRanges", sentence.to_owned());
+    }
+    for range in service.source_ranges.iter().filter(|range| !is_network(range)) {
+        report(
+            "spec.service.sourceRanges",
+            format!("\"{range}\" is no network: write one like 192.0.2.0/24"),
+        );
+    }
+    for range in super::repeated(service.source_ranges.clone()) {
+        report("spec.service.sourceRanges", format!("{range} is there twice: keep one of them"));
+    }
+    match service.annotations {
+        Some(Json::Object(annotations)) => {
+            pods::annotation_problems("spec.service.annotations", annotations, report);
+        }
+        Some(other) => {
+            report("spec.service.annotations", format!("this must be an object, not {}", other.type_name()));
+        }
+        None => {}
+    }
+}
+
+pub(super) fn metrics_problems(metrics: &Metrics<'_>, report: &mut Report<'_>) {
+    for namespace in metrics.allowed_namespaces.iter().filter(|namespace| !names::is_label(namespace)) {
+        report("spec.metrics.allowedNamespaces", format!("\"{namespace}\" {}", sentences::NAMESPACE));
+    }
+    let Some(monitor) = &metrics.service_monitor else { return };
+    if let Some(interval) = monitor.interval.filter(|interval| !is_interval(interval)) {
+        report(
+            "spec.metrics.serviceMonitor.interval",
+            format!("\"{interval}\" is no time: write one like 30s or 1m30s"),
+        );
+    }
+    const LABELS: &str = "spec.metrics.serviceMonitor.labels";
+    match monitor.labels {
+        Some(Json::Object(labels)) => pods::label_problems(LABELS, labels, report),
+        Some(other) => report(LABELS, format!("this must be an object, not {}", other.type_name())),
+        None => {}
+    }
+}
+
+/// Whether a text is a network in CIDR notation (RFC 4632, RFC 4291). An API server looks closer at
+/// the groups of an IPv6 address.
+fn is_network(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else { return false };
+    let length = length.parse::<u8>().ok().filter(|_| !length.starts_with('+'));
+    if address.contains(':') {
+        let is_part = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+        return length.is_some_and(|length| length <= 128) && address.bytes().all(is_part);
+    }
+    let is_number = |part: &str| {
+        part.bytes().all(|byte| byte.is_ascii_digit())
+            && part.parse::<u8>().is_ok()
+            && (part.len() == 1 || !part.starts_with('0'))
+    };
+    length.is_some_and(|length| length <= 32)
+        && address.split('.').count() == 4
+        && address.split('.').all(is_number)
+}
+
+/// Whether a text is a duration of Prometheus, like `1m30s`: numbers with units, the larger ones
+/// first.
+fn is_interval(text: &str) -> bool {
+    let mut rest = text;
+    for unit in ["y", "w", "d", "h", "m", "s", "ms"] {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let Some(behind) = rest.get(digits..).filter(|_| digits > 0) else { break };
+        let units = behind.bytes().take_while(u8::is_ascii_alphabetic).count();
+        if behind.get(..units) == Some(unit) {
+            rest = behind.get(units..).unwrap_or_default();
+        }
+    }
+    rest.is_empty() && !text.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_interval, is_network};
+
+    #[test]
+    fn networks_are_told_from_other_texts() {
+        for right in ["192.0.2.0/24", "0.0.0.0/0", "2001:db8::/32", "::/0", "10.0.0.1/32"] {
+            assert!(is_network(right), "{right}");
+        }
+        for wrong in [
+            "192.0.2.0",
+            "192.0.2/24",
+            "192.0.2.0/33",
+            "256.0.0.0/8",
+            "a.b.c.d/8",
+            "::/129",
+            "01.0.0.0/8",
+            "1.2.3.4/+8",
+            "/8",
+            "::g/8",
+        ] {
+            assert!(!is_network(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn intervals_are_those_of_prometheus() {
+        for right in ["30s", "1m30s", "500ms", "1h", "1d12h", "2w"] {
+            assert!(is_interval(right), "{right}");
+        }
+        for wrong in ["", "30", "s", "30s1m", "1.5s", "-1s", "30 s", "1x"] {
+            assert!(!is_interval(wrong), "{wrong}");
+        }
+    }
+}

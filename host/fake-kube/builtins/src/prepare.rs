@@ -50,7 +50,10 @@ pub fn prepare_for_update(resource: &Resource, new: &mut Value, old: &Value) {
         copy(old, new, "status");
     }
     match resource.group_kind() {
-        ("", "Service") => keep_cluster_ips(new, old),
+        ("", "Service") => {
+            keep_cluster_ips(new, old);
+            drop_fields_of_other_type(new, old);
+        }
         ("", "PersistentVolumeClaim") => {
             let volume = old.at("spec").text("volumeName");
             if let Some(spec) = new.get_mut("spec").filter(|_| !volume.is_empty()) {
@@ -188,6 +191,34 @@ fn keep_cluster_ips(new: &mut Value, old: &Value) {
         default_from(new, old, "healthCheckNodePort");
     }
     keep_node_ports(new, old);
+}
+
+/// Clears what only the former type of a Service has, where the client did not change it
+/// (`dropTypeDependentFields` of the registry's REST storage).
+fn drop_fields_of_other_type(new: &mut Value, old: &Value) {
+    let before = old.at("spec");
+    let Some(spec) = new.get_mut("spec") else { return };
+    let (was, is) = (before.text("type").to_owned(), spec.text("type").to_owned());
+    let is_external = |kind: &str| matches!(kind, "NodePort" | "LoadBalancer");
+    let mut dropped = Vec::new();
+    if is_external(&was) && !is_external(&is) {
+        dropped.push("externalTrafficPolicy");
+        let ports = |spec: &Value| {
+            let ports = spec.list("ports").iter();
+            ports.map(|port| port.at("nodePort").clone()).collect::<Vec<_>>()
+        };
+        if ports(spec) == ports(before) {
+            items(spec, "ports").for_each(|port| remove(port, "nodePort"));
+        }
+    }
+    if was == "LoadBalancer" && is != "LoadBalancer" {
+        dropped.extend(["allocateLoadBalancerNodePorts", "healthCheckNodePort", "loadBalancerClass"]);
+    }
+    for field in dropped {
+        if spec.at(field) == before.at(field) {
+            remove(spec, field);
+        }
+    }
 }
 
 fn keep_node_ports(new: &mut Value, old: &Value) {

@@ -5,4 +5,5 @@ mod common;
 
 mod autoscalers;
 mod ephemeral_containers;
+mod services;
 mod times;

@@ -145,6 +145,12 @@ mod tests {
                 assert!(!may(verb, group, resource, Some("x")), "{verb} {resource}");
             }
         }
+        for verb in ["patch", "delete"] {
+            assert!(may(verb, "policy", "poddisruptionbudgets", Some("x")));
+            assert!(may(verb, "monitoring.coreos.com", "servicemonitors", Some("x")));
+            assert!(!may(verb, "monitoring.coreos.com", "prometheuses", Some("x")));
+        }
+        assert!(!may("patch", "cache.converged-computing.github.io", "orascaches/scale", Some("x")));
         assert!(may("patch", "apps", "statefulsets", Some("x")));
         assert!(!may("update", "apps", "statefulsets", Some("x")));
         assert!(!may("delete", "", "persistentvolumeclaims", Some("x")));

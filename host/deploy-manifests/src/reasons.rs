@@ -20,6 +20,8 @@ pub(crate) fn owned_kind(group: &str, plural: &str) -> OwnedKindRight {
         ("", "persistentvolumeclaims") => (KEPT_VERBS, VOLUME_CLAIMS),
         ("", "secrets") => (OWNED_VERBS, SECRETS),
         ("networking.k8s.io", "networkpolicies") => (OWNED_VERBS, NETWORK_POLICIES),
+        ("policy", "poddisruptionbudgets") => (OWNED_VERBS, DISRUPTION_BUDGETS),
+        ("monitoring.coreos.com", "servicemonitors") => (OWNED_VERBS, SERVICE_MONITORS),
         _ => (OWNED_VERBS, OWNED_KIND),
     };
     OwnedKindRight { verbs, reason }
@@ -31,11 +33,12 @@ pub(crate) const OWNER_REFERENCES: &str = "Owned objects name their cache as con
 
 const STATEFUL_SETS: &str =
     "They run the registry pods. The operator deletes one when its cache sets deploy to false.";
-const SERVICES: &str =
-    "They give registries their names. The operator deletes one when its cache sets deploy to false.";
+const SERVICES: &str = "They give registries their names, and spread clients over several pods. The operator deletes them when their cache sets deploy to false.";
 const VOLUME_CLAIMS: &str =
     "They are the storage of registries, and caches refer to existing ones. The operator never deletes any.";
 const NETWORK_POLICIES: &str = "They say which pods reach a registry. The operator deletes one when its cache sets deploy or networkPolicy.enabled to false.";
+const DISRUPTION_BUDGETS: &str = "They keep a drain of nodes from taking all pods of a registry at once. The operator deletes one when its cache has a single replica.";
+const SERVICE_MONITORS: &str = "By them Prometheus finds the metrics of registries whose caches ask for it (metrics.serviceMonitor). Where the kind is missing or this right is taken away, caches work without.";
 const SECRETS: &str = "The operator generates HTTP secrets of registries or moves them out of a cache's spec, and deletes them when the spec needs none. It reads one before it writes it, so that it never changes a foreign Secret of that name. All other Secrets it lists and watches as metadata only (PartialObjectMetadata), to tell whether those that caches refer to exist; RBAC has no right for metadata alone.";
 pub(crate) const OWNED_KIND: &str =
     "The guest owns objects of this kind: the operator watches, applies and deletes them.";
@@ -59,4 +62,6 @@ pub(crate) const CA_BUNDLE: &str = "The operator writes the CA that the API serv
 pub(crate) const VIEW_PRIMARY: &str = "People who may view a namespace may read its caches.";
 pub(crate) const VIEW_STATUS: &str = "The status alone can be read as a subresource.";
 pub(crate) const EDIT_PRIMARY: &str = "People who may edit a namespace may have caches in it.";
+pub(crate) const VIEW_SCALE: &str = "The number of replicas can be read as a subresource.";
+pub(crate) const EDIT_SCALE: &str = "People may scale caches, as with kubectl scale.";
 pub(crate) const EDIT_STATUS: &str = "People may read the status alone; only the operator writes it.";

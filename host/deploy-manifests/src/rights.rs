@@ -99,6 +99,7 @@ pub fn user_roles(description: &Description) -> Vec<RoleRights> {
     let Kind { plural, .. } = &description.primary;
     let group = description.primary.group();
     let status = |reason| Right::new(group, format!("{plural}/status"), &["get"], reason);
+    let scale = |verbs, reason| Right::new(group, format!("{plural}/scale"), verbs, reason);
     let editing: &[&str] =
         &["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
     vec![
@@ -110,6 +111,7 @@ pub fn user_roles(description: &Description) -> Vec<RoleRights> {
             rights: vec![
                 Right::new(group, plural.as_ref(), RBAC_VERBS_READ, reasons::VIEW_PRIMARY),
                 status(reasons::VIEW_STATUS),
+                scale(&["get"], reasons::VIEW_SCALE),
             ],
         },
         RoleRights {
@@ -120,6 +122,7 @@ pub fn user_roles(description: &Description) -> Vec<RoleRights> {
             rights: vec![
                 Right::new(group, plural.as_ref(), editing, reasons::EDIT_PRIMARY),
                 status(reasons::EDIT_STATUS),
+                scale(&["get", "update", "patch"], reasons::EDIT_SCALE),
             ],
         },
     ]

@@ -47,6 +47,20 @@ fn with(object: &Value, pointer: &str, member: &str, value: Value) -> Value {
 }
 
 #[test]
+fn of_deleted_caches_only_those_with_a_claim_of_their_own_are_reviewed() {
+    let deleted = conditions("deleted.orascaches");
+    let holds = |spec: Value| {
+        let old = json!({"metadata": {"name": "c"}, "spec": spec});
+        let variables = Variables::new(None, Some(&old), &json!({"operation": "DELETE"}));
+        let condition = MatchCondition::compile(&deleted[0].expression).expect("CEL");
+        condition.evaluate(&variables).expect("an answer")
+    };
+    assert!(holds(json!({"storage": {"size": "1Gi"}})));
+    assert!(!holds(json!({"storage": {"existingClaim": "c"}})) && !holds(json!({})));
+    assert_eq!(deleted.len(), 1);
+}
+
+#[test]
 fn of_all_config_maps_only_the_settings_are_reviewed() {
     let written = settings_rule("example.com").conditions;
     let named = |metadata: Value| json!({"metadata": metadata});

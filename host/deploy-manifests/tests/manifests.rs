@@ -265,7 +265,7 @@ fn webhooks_for_listed_namespaces_review_nothing_else() {
         objects.iter().filter(|object| text(object, "/kind").ends_with("WebhookConfiguration"));
     let webhooks: Vec<&Value> =
         configurations.flat_map(|object| object["webhooks"].as_array().into_iter().flatten()).collect();
-    assert_eq!(webhooks.len(), 9);
+    assert_eq!(webhooks.len(), 10);
     for webhook in webhooks {
         let selector = &webhook["namespaceSelector"];
         if text(webhook, "/name").starts_with("settings.") {

@@ -13,6 +13,7 @@ pub mod duration;
 pub mod endpoint;
 pub mod flags;
 pub mod names;
+pub mod pattern;
 pub mod range;
 pub mod reference;
 pub mod reuse;

@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::step_args::StepArgs;
-use crate::{commands, proxy};
+use crate::{commands, copy, proxy};
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
@@ -26,6 +26,11 @@ pub enum Command {
     Pull(Box<commands::PullArgs>),
     /// Pushes files and directories as an artifact.
     Push(Box<commands::PushArgs>),
+    /// Copies artifacts from one registry to another, through memory: nothing is stored on disk.
+    ///
+    /// What the destination has is not sent again, so that the same command continues a copy that
+    /// was cut. Blobs and manifests come first, and then the tags.
+    Copy(Box<copy::CopyArgs>),
     /// Prints what goes into the key of a step, by which an equal step reuses its outputs, and in
     /// what it differs from another one.
     ExplainKey(Box<commands::ExplainKeyArgs>),

@@ -1,7 +1,7 @@
 //! Exit codes. A step ends with the exit code of its command, or with one of these when the agent
 //! fails.
 
-/// `pull`, `push`, `proxy` or `install` failed.
+/// `pull`, `push`, `copy`, `prune`, `proxy` or `install` failed.
 pub const FAILED: u8 = 1;
 /// Wrong arguments, except for those of a step.
 pub const USAGE: u8 = 2;

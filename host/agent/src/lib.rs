@@ -13,6 +13,7 @@
 //!   pull;
 //! - `proxy` adds credentials to the requests of a step, in a container of its own;
 //! - `commands` has what people and scripts call: `pull`, `push`, `explain-key`, `entrypoint`;
+//! - `copy` copies artifacts between registries, whose repositories a `place` names;
 //! - `network` reads how registries are reached;
 //! - `log` and `termination` write sentences for people, and `listed` the lists in them;
 //! - `install` copies the program into the volume of a pod.
@@ -28,6 +29,7 @@ mod cancel;
 mod checked;
 mod cli;
 mod commands;
+mod copy;
 mod exec;
 mod exit;
 mod failure;
@@ -36,6 +38,7 @@ mod listed;
 mod log;
 mod network;
 mod output;
+mod place;
 mod placeholders;
 mod provenance;
 mod proxy;
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         cli::Command::Exec(_) => exec::execute(&arguments),
         cli::Command::Pull(pull) => commands::pull(&pull),
         cli::Command::Push(push) => commands::push(&push),
+        cli::Command::Copy(copy) => copy::execute(&copy),
         cli::Command::ExplainKey(explain) => commands::explain_key(&explain),
         cli::Command::Entrypoint(entrypoint) => commands::entrypoint(&entrypoint),
         cli::Command::Version => cli::print_version(),

@@ -7,6 +7,8 @@ pub enum Action {
     Pull,
     /// Writes, and reads what is there already.
     Push,
+    /// Deletes, and reads what is there.
+    Delete,
 }
 
 /// The rights that a request needs.
@@ -32,13 +34,28 @@ impl Access {
         Access { repository: repository.to_owned(), action: Action::Push, from: None }
     }
 
+    /// Deleting in a repository.
+    pub fn delete(repository: &str) -> Self {
+        Access { repository: repository.to_owned(), action: Action::Delete, from: None }
+    }
+
+    /// Listing the repositories of a registry.
+    pub(crate) fn catalog() -> Self {
+        Access { repository: String::new(), action: Action::Pull, from: None }
+    }
+
     /// The scopes that a token must have (distribution, "Token Scope Documentation").
     pub(crate) fn scopes(&self) -> Vec<String> {
         let actions = match self.action {
             Action::Pull => "pull",
             Action::Push => "pull,push",
+            Action::Delete => "pull,push,delete",
         };
-        let own = format!("repository:{}:{actions}", self.repository);
+        let own = if self.repository.is_empty() {
+            "registry:catalog:*".to_owned()
+        } else {
+            format!("repository:{}:{actions}", self.repository)
+        };
         let from = self.from.as_ref().map(|from| format!("repository:{from}:pull"));
         std::iter::once(own).chain(from).collect()
     }

@@ -20,9 +20,22 @@ impl Client {
     /// # Errors
     /// When there is no such blob, it is not allowed, the receiver went away, or patience ends.
     pub async fn pull_blob(&self, repository: &str, blob: &Descriptor, to: &Sender) -> Result<(), Error> {
+        self.pull_blob_from(repository, blob, 0, to).await
+    }
+
+    /// As [`Client::pull_blob`], from an offset in bytes.
+    ///
+    /// # Errors
+    /// As [`Client::pull_blob`].
+    pub async fn pull_blob_from(
+        &self,
+        repository: &str,
+        blob: &Descriptor,
+        mut offset: u64,
+        to: &Sender,
+    ) -> Result<(), Error> {
         blob.checked_digest()?;
         let mut backoff = Backoff::new(self.policy().patience);
-        let mut offset = 0;
         loop {
             let before = offset;
             let result = self.pull_from(repository, blob, &mut offset, to).await;

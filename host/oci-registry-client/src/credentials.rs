@@ -43,7 +43,7 @@ impl fmt::Debug for Secret {
 pub struct Credentials {
     /// For reading.
     pub pull: Option<Secret>,
-    /// For writing, and for reading the repository that is written.
+    /// For writing and deleting, and for reading the repository that is written.
     pub push: Option<Secret>,
 }
 
@@ -56,7 +56,7 @@ impl Credentials {
     pub(crate) fn of(&self, action: Action) -> Option<&Secret> {
         match action {
             Action::Pull => self.pull.as_ref(),
-            Action::Push => self.push.as_ref(),
+            Action::Push | Action::Delete => self.push.as_ref(),
         }
     }
 }

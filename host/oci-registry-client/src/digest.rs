@@ -100,8 +100,8 @@ impl Hasher {
 }
 
 /// A reader that passes content on and compares it with a digest and a size. The read that reaches
-/// the end fails with [`io::ErrorKind::InvalidData`] where the digest differs; a read beyond the
-/// size fails at once.
+/// the end, or the size, fails with [`io::ErrorKind::InvalidData`] where the digest differs, so that
+/// its bytes are not passed on; a read beyond the size fails at once.
 pub struct VerifyingReader<R> {
     inner: R,
     wanted: Digest,
@@ -129,7 +129,7 @@ impl<R: Read> Read for VerifyingReader<R> {
             let sentence = format!("{} has more than the {} bytes of its descriptor", self.wanted, self.size);
             return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
         }
-        if count == 0
+        if (count == 0 || self.seen == self.size)
             && !buffer.is_empty()
             && let Some(hasher) = self.hasher.take()
         {
@@ -171,5 +171,14 @@ mod tests {
         assert!(read("abd", ABC, 3).unwrap_err().to_string().contains("is damaged"));
         assert!(read("abcd", ABC, 3).unwrap_err().to_string().contains("more than the 3 bytes"));
         assert!(read("ab", ABC, 3).unwrap_err().to_string().contains("is damaged"));
+    }
+
+    #[test]
+    fn the_last_bytes_of_damaged_content_are_not_passed_on() {
+        let digest = Digest::parse(ABC).unwrap();
+        let mut reader = VerifyingReader::new(io::Cursor::new(b"abd"), digest, 3);
+        let mut buffer = [0; 2];
+        assert_eq!(reader.read(&mut buffer).unwrap(), 2);
+        assert_eq!(reader.read(&mut buffer).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }

@@ -54,7 +54,12 @@ struct HelperAnswer {
 /// A sentence, when there are credentials that cannot be used, or the configuration is damaged.
 pub(crate) fn secret(host: &str, repository: &str) -> Result<Option<Secret>, String> {
     let Some(path) = path(|name| std::env::var_os(name).map(PathBuf::from)) else { return Ok(None) };
-    let text = match std::fs::read(&path) {
+    secret_in(&path, host, repository)
+}
+
+/// As [`secret`], in the configuration of this path.
+pub(crate) fn secret_in(path: &Path, host: &str, repository: &str) -> Result<Option<Secret>, String> {
+    let text = match std::fs::read(path) {
         Ok(text) => text,
         // The home directory of another user is not readable, and holds nothing that is meant for
         // us.
@@ -63,7 +68,7 @@ pub(crate) fn secret(host: &str, repository: &str) -> Result<Option<Secret>, Str
             return Err(format!("Docker's configuration {} cannot be read: {error}", path.display()));
         }
     };
-    let config = parse(&text, &path)?;
+    let config = parse(&text, path)?;
     find(&config, host, repository, |helper, server| ask_helper(helper, server, host))
 }
 

@@ -42,8 +42,9 @@
 //!   `token`; `transport` sends one of them over `connect` (which asks the `resolver`), through a
 //!   `forward_proxy` if the `network` has one; `response` says what an answer means;
 //! - `blob_pull`, `blob_push` with `upload_session`, and `manifest_transfer` are what is requested;
-//!   `image` reads the configuration of images, and `referrers` finds manifests that refer to
-//!   another one;
+//!   `image` reads the configuration of images, `links` what a manifest names, `listing` the names
+//!   of tags and repositories, and `referrers` finds manifests that refer to another one;
+//!   `deletion` deletes;
 //!   `streams` connects them with blocking readers, and `retry` says when they are repeated;
 //! - `stored_credentials` and `docker_config` find credentials.
 
@@ -55,12 +56,15 @@ mod challenge;
 mod client;
 mod connect;
 mod credentials;
+mod deletion;
 mod digest;
 mod docker_config;
 mod endpoint;
 mod error;
 mod forward_proxy;
 mod image;
+mod links;
+mod listing;
 mod manifest;
 mod manifest_transfer;
 mod network;
@@ -81,10 +85,12 @@ pub use access::{Access, Action};
 pub use blob_push::Pushed;
 pub use client::Client;
 pub use credentials::{Credentials, Secret};
+pub use deletion::Deleted;
 pub use digest::{Digest, VerifyingReader};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::Error;
 pub use image::{ImageConfig, Platform};
+pub use links::ManifestLinks;
 pub use manifest::{Descriptor, EMPTY_CONFIG, Manifest, media_type};
 pub use manifest_transfer::{EncodedManifest, FetchedManifest};
 pub use network::Network;

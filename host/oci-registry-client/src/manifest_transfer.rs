@@ -70,9 +70,25 @@ impl EncodedManifest {
         Ok(EncodedManifest { digest: Digest::of(&bytes), bytes: Bytes::from(bytes), media_type })
     }
 
+    /// A manifest whose bytes are known already.
+    pub fn of_bytes(bytes: impl Into<Bytes>, media_type: &str) -> Self {
+        let bytes = bytes.into();
+        EncodedManifest { digest: Digest::of(&bytes), bytes, media_type: media_type.to_owned() }
+    }
+
     /// Digest of the bytes.
     pub fn digest(&self) -> &Digest {
         &self.digest
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The media type.
+    pub fn media_type(&self) -> &str {
+        &self.media_type
     }
 
     /// A descriptor of the manifest, by which another one can refer to it.
@@ -93,6 +109,16 @@ impl From<FetchedManifest> for EncodedManifest {
     }
 }
 
+/// The media type that a manifest says of itself.
+fn named_media_type(bytes: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named {
+        media_type: Option<String>,
+    }
+    serde_json::from_slice::<Named>(bytes).ok()?.media_type
+}
+
 /// A manifest, or a list of manifests, before it is read.
 pub(crate) struct RawManifest {
     pub(crate) digest: Digest,
@@ -111,6 +137,36 @@ impl Client {
             .await
     }
 
+    /// Reads a manifest or an index as it is, so that it can be written elsewhere with the same
+    /// digest.
+    ///
+    /// # Errors
+    /// As [`Client::manifest`].
+    pub async fn encoded_manifest(&self, reference: &ArtifactReference) -> Result<EncodedManifest, Error> {
+        let access = Access::pull(&reference.repository);
+        let raw = self.patiently(async || self.get_raw(&access, reference).await).await?;
+        let named = named_media_type(&raw.bytes);
+        let media_type =
+            named.or_else(|| raw.content_type.split(';').next().map(|text| text.trim().to_owned()));
+        let media_type = media_type.filter(|text| !text.is_empty());
+        let media_type = media_type.unwrap_or_else(|| media_type::MANIFEST.to_owned());
+        Ok(EncodedManifest { bytes: raw.bytes, digest: raw.digest, media_type })
+    }
+
+    /// The digest of the manifest that a repository has under a tag or digest, with the credentials
+    /// for writing. None where it has none.
+    ///
+    /// # Errors
+    /// When it is not allowed, or patience ends.
+    pub async fn held_manifest(&self, reference: &ArtifactReference) -> Result<Option<Digest>, Error> {
+        let access = Access::push(&reference.repository);
+        match self.patiently(async || self.head_manifest(&access, reference).await).await {
+            Ok(digest) => Ok(Some(digest)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The digest of the manifest that a reference selects now. Only the head of the manifest is
     /// requested, which registries do not count as a pull.
     ///
@@ -126,18 +182,21 @@ impl Client {
     /// # Errors
     /// When there is no such manifest, it is not allowed, or the registry does not answer.
     pub async fn find_manifest(&self, reference: &ArtifactReference) -> Result<Digest, Error> {
-        let access = Access::pull(&reference.repository);
-        let response = self.request_manifest(&access, &Method::HEAD, reference).await?;
+        self.head_manifest(&Access::pull(&reference.repository), reference).await
+    }
+
+    async fn head_manifest(&self, access: &Access, reference: &ArtifactReference) -> Result<Digest, Error> {
+        let response = self.request_manifest(access, &Method::HEAD, reference).await?;
         let status = response.status();
         if matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED) {
-            return self.get_raw(&access, reference).await.map(|raw| raw.digest);
+            return self.get_raw(access, reference).await.map(|raw| raw.digest);
         }
-        let response = self.succeeded(&reference.to_string(), &access, response).await?;
+        let response = self.succeeded(&reference.to_string(), access, response).await?;
         let known = reference.digest.as_deref();
         let named = known.or_else(|| response::header(response.headers(), DOCKER_CONTENT_DIGEST));
         match named.and_then(Digest::parse) {
             Some(digest) => Ok(digest),
-            None => self.get_raw(&access, reference).await.map(|raw| raw.digest),
+            None => self.get_raw(access, reference).await.map(|raw| raw.digest),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LINK};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method};
 use serde::Deserialize;
 use url::Url;
@@ -29,6 +29,13 @@ pub struct Referrer {
     pub annotations: BTreeMap<String, String>,
 }
 
+impl Referrer {
+    /// Whether a type of artifact is wanted: any, where none is named.
+    fn is_of(&self, artifact_type: Option<&str>) -> bool {
+        artifact_type.is_none_or(|wanted| self.artifact_type == wanted)
+    }
+}
+
 /// A page of the list. Registries write more members than these.
 #[derive(Deserialize)]
 struct Page {
@@ -47,8 +54,8 @@ struct Listed {
 }
 
 impl Client {
-    /// The manifests of this artifact type that refer to the manifest `subject`, in the order of
-    /// the registry; of a long list its first twenty pages. None where the registry does not know
+    /// The manifests that refer to the manifest `subject`, of this artifact type or of all, in the
+    /// order of the registry; of a long list its first twenty pages. None where the registry does not know
     /// referrers. The tags that replace them there (distribution-spec, "Referrers Tag Schema") are
     /// not looked for.
     ///
@@ -58,10 +65,12 @@ impl Client {
         &self,
         repository: &str,
         subject: &Digest,
-        artifact_type: &str,
+        artifact_type: Option<&str>,
     ) -> Result<Option<Vec<Referrer>>, Error> {
         let mut url = self.endpoint().at(&format!("/v2/{repository}/referrers/{subject}"));
-        url.query_pairs_mut().append_pair("artifactType", artifact_type);
+        if let Some(wanted) = artifact_type {
+            url.query_pairs_mut().append_pair("artifactType", wanted);
+        }
         let (mut all, mut seen) = (Vec::new(), BTreeSet::new());
         for _ in 0..MAX_PAGES {
             let Some((page, next)) =
@@ -70,9 +79,10 @@ impl Client {
                 return Ok(None);
             };
             // A registry need not apply the filter, and some list a manifest as often as it was pushed.
-            all.extend(page.into_iter().filter(|referrer| {
-                referrer.artifact_type == artifact_type && seen.insert(referrer.digest.clone())
-            }));
+            all.extend(
+                page.into_iter()
+                    .filter(|referrer| referrer.is_of(artifact_type) && seen.insert(referrer.digest.clone())),
+            );
             let Some(next) = next else { break };
             url = next;
         }
@@ -101,35 +111,12 @@ impl Client {
         if content_type.split(';').next().map(str::trim) != Some(media_type::INDEX) {
             return Ok(None);
         }
-        let next = response::header(response.headers(), LINK).and_then(next_page);
-        let next = next.and_then(|next| self.endpoint().redirect(next, url));
-        let next = next.filter(|next| self.endpoint().is_own(next));
+        let next = self.next_page(&response, url);
         let body = self.read_body(response, MAX_MANIFEST).await?;
         let Ok(Page { manifests }) = serde_json::from_slice(&body) else { return Ok(None) };
         let referrers = manifests.into_iter().filter_map(|Listed { digest, artifact_type, annotations }| {
             Some(Referrer { digest: Digest::parse(&digest)?, artifact_type, annotations })
         });
         Ok(Some((referrers.collect(), next)))
-    }
-}
-
-/// The address in `<address>; rel="next"` (RFC 8288, 3).
-fn next_page(link: &str) -> Option<&str> {
-    let (address, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
-    let is_next = |parameter: &str| matches!(parameter.trim(), "rel=\"next\"" | "rel=next");
-    parameters.split(';').any(is_next).then_some(address)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_page_is_named_by_a_link() {
-        assert_eq!(next_page(r#"</v2/a/referrers/x?p=1>; rel="next""#), Some("/v2/a/referrers/x?p=1"));
-        assert_eq!(next_page("<b?c;d>; title=x; rel=next"), Some("b?c;d"));
-        for other in ["", "<a>", r#"<a>; rel="prev""#, r#"a; rel="next""#, "<a"] {
-            assert_eq!(next_page(other), None, "{other}");
-        }
     }
 }

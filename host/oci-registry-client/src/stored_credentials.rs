@@ -21,8 +21,38 @@ impl Credentials {
         if found != Credentials::default() {
             return Ok(found);
         }
+        Credentials::of_docker_config(endpoint, repository)
+    }
+
+    /// The credentials of Docker's configuration for a repository of a registry. None where there
+    /// are none. A program that speaks to two registries uses it: variables do not say which of
+    /// them they are for.
+    ///
+    /// # Errors
+    /// As [`Credentials::stored`].
+    pub fn of_docker_config(endpoint: &Endpoint, repository: &str) -> Result<Self, String> {
         let secret = docker_config::secret(&endpoint.host(), repository)?;
         Ok(secret.map(Credentials::both).unwrap_or_default())
+    }
+
+    /// The credentials of a mounted Secret for a repository of a registry: those of
+    /// [`Credentials::from_directory`], or else of the file `.dockerconfigjson` or `config.json`, as
+    /// a Secret for pulling images has it.
+    ///
+    /// # Errors
+    /// As [`Credentials::from_directory`].
+    pub fn of_secret(directory: &Path, endpoint: &Endpoint, repository: &str) -> Result<Self, String> {
+        let found = Credentials::from_directory(directory)?;
+        if found != Credentials::default() {
+            return Ok(found);
+        }
+        for name in [".dockerconfigjson", "config.json"] {
+            let secret = docker_config::secret_in(&directory.join(name), &endpoint.host(), repository)?;
+            if let Some(secret) = secret {
+                return Ok(Credentials::both(secret));
+            }
+        }
+        Ok(Credentials::default())
     }
 
     /// The credentials of a Secret that is mounted at a directory: files with the names
@@ -99,6 +129,21 @@ mod tests {
             |name: &str| Ok(Some(if name == "ORAS_USER" { "ann\n" } else { "se cret\r\n" }.to_owned()));
         let found = Credentials::from_values(values).unwrap();
         assert_eq!((found.pull, found.push), (password("se cret"), password("se cret")));
+    }
+
+    #[test]
+    fn a_secret_for_pulling_images_holds_credentials_for_its_registries() {
+        let folder = tempfile::tempdir().unwrap();
+        let endpoint: Endpoint = "https://ghcr.io".parse().unwrap();
+        let of = |repository: &str| Credentials::of_secret(folder.path(), &endpoint, repository);
+        assert_eq!(of("lab/words"), Ok(Credentials::default()));
+        let text = r#"{"auths":{"ghcr.io/lab":{"username":"ann","password":"secret"}}}"#;
+        std::fs::write(folder.path().join(".dockerconfigjson"), text).unwrap();
+        assert_eq!(of("lab/words").unwrap().push, password("secret"));
+        assert_eq!(of("other"), Ok(Credentials::default()));
+        std::fs::write(folder.path().join("ORAS_USER"), "ann").unwrap();
+        std::fs::write(folder.path().join("ORAS_PULL_PASS"), "own").unwrap();
+        assert_eq!(of("lab/words").unwrap().pull, password("own"));
     }
 
     #[test]

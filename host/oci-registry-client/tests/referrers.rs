@@ -39,12 +39,12 @@ async fn manifests_that_refer_to_another_one_are_listed_with_their_annotations()
     let registry = Embedded::start();
     let client = client(&registry.host());
     let (subject, referrer) = push_two(&client).await;
-    let found = client.referrers("a", &subject, TYPE).await.unwrap().unwrap();
+    let found = client.referrers("a", &subject, Some(TYPE)).await.unwrap().unwrap();
     let [only] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!((&only.digest, only.artifact_type.as_str()), (&referrer, TYPE));
     assert_eq!(only.annotations.get("note").map(String::as_str), Some("text"));
-    assert_eq!(client.referrers("a", &subject, "another/type").await.unwrap(), Some(Vec::new()));
-    assert_eq!(client.referrers("a", &referrer, TYPE).await.unwrap(), Some(Vec::new()));
+    assert_eq!(client.referrers("a", &subject, Some("another/type")).await.unwrap(), Some(Vec::new()));
+    assert_eq!(client.referrers("a", &referrer, Some(TYPE)).await.unwrap(), Some(Vec::new()));
     // The subject comes back with the manifest that names it.
     let at = ArtifactReference::parse(&format!("a@{referrer}")).unwrap();
     let fetched = client.manifest(&at).await.unwrap().manifest;
@@ -56,7 +56,7 @@ async fn distribution_2_8_knows_no_referrers() {
     let Some(registry) = DockerRegistry::start() else { return };
     let client = client(&registry.host());
     let (subject, _) = push_two(&client).await;
-    assert_eq!(client.referrers("a", &subject, TYPE).await.unwrap(), None);
+    assert_eq!(client.referrers("a", &subject, Some(TYPE)).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -72,11 +72,11 @@ async fn answers_that_are_no_list_mean_that_the_registry_knows_no_referrers() {
     ] {
         let answer = move || async move { (status, [(header::CONTENT_TYPE, content_type)], body) };
         let registry = Embedded::serving(Router::new().fallback(answer));
-        let found = client(&registry.host()).referrers("a", &Digest::of(b"a"), TYPE).await.unwrap();
+        let found = client(&registry.host()).referrers("a", &Digest::of(b"a"), Some(TYPE)).await.unwrap();
         assert_eq!(found, None, "{status} {content_type} {body}");
     }
     let refusing = Embedded::refusing(403);
-    let error = client(&refusing.host()).referrers("a", &Digest::of(b"a"), TYPE).await.unwrap_err();
+    let error = client(&refusing.host()).referrers("a", &Digest::of(b"a"), Some(TYPE)).await.unwrap_err();
     assert!(matches!(error, Error::Denied { .. }), "{error}");
 }
 
@@ -101,7 +101,8 @@ fn paged() -> Embedded {
 #[tokio::test]
 async fn pages_of_a_list_are_followed_and_the_filter_is_applied_here_too() {
     let registry = paged();
-    let found = client(&registry.host()).referrers("a", &Digest::of(b"a"), TYPE).await.unwrap().unwrap();
+    let found =
+        client(&registry.host()).referrers("a", &Digest::of(b"a"), Some(TYPE)).await.unwrap().unwrap();
     let wanted: Vec<Digest> = (0..20).map(|number| Digest::of(number.to_string().as_bytes())).collect();
     assert_eq!(found.into_iter().map(|referrer| referrer.digest).collect::<Vec<_>>(), wanted);
 }
@@ -116,6 +117,7 @@ async fn security_a_page_of_another_host_is_not_asked_for() {
         let body = body.clone();
         async move { (headers, body) }
     }));
-    let found = client(&registry.host()).referrers("a", &Digest::of(b"a"), TYPE).await.unwrap().unwrap();
+    let found =
+        client(&registry.host()).referrers("a", &Digest::of(b"a"), Some(TYPE)).await.unwrap().unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
 }

@@ -47,7 +47,7 @@ pub async fn push(
     subject: &EncodedManifest,
     statement: &Statement,
 ) -> Result<PushedStatement, Error> {
-    if client.referrers(repository, subject.digest(), IN_TOTO).await?.is_none() {
+    if client.referrers(repository, subject.digest(), Some(IN_TOTO)).await?.is_none() {
         return Ok(PushedStatement::NoReferrers);
     }
     let bytes = serde_json::to_vec(statement).map_err(|error| Error::Protocol {
@@ -75,7 +75,7 @@ pub async fn attestations(
     repository: &str,
     subject: &Digest,
 ) -> Result<Option<Vec<Attestation>>, Error> {
-    let referrers = client.referrers(repository, subject, IN_TOTO).await?;
+    let referrers = client.referrers(repository, subject, Some(IN_TOTO)).await?;
     Ok(referrers.map(|all| {
         let attestation = |mut referrer: oci_registry_client::Referrer| {
             let predicate_type = referrer.annotations.remove(PREDICATE_ANNOTATION);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use ferro_blob_store::FsBlobStore;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -49,6 +49,28 @@ impl Embedded {
             (StatusCode::UNAUTHORIZED, challenge).into_response()
         });
         let router = ferro_oci_server::build_app_persisted(Arc::new(blobs), folder.path()).layer(guard);
+        let (address, stop) = serve(router);
+        Embedded { address, _folder: folder, _stop: stop }
+    }
+
+    /// Starts a registry without authentication, behind a function that sees every request first, and
+    /// may answer it in place of the registry.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn behind(answer: impl Fn(&Request) -> Option<Response> + Clone + Send + Sync + 'static) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let blobs = FsBlobStore::new(folder.path()).expect("a store of blobs");
+        let hook = axum::middleware::from_fn(move |request: Request, next: Next| {
+            let answer = answer.clone();
+            async move {
+                match answer(&request) {
+                    Some(response) => response,
+                    None => next.run(request).await,
+                }
+            }
+        });
+        let router = ferro_oci_server::build_app_persisted(Arc::new(blobs), folder.path()).layer(hook);
         let (address, stop) = serve(router);
         Embedded { address, _folder: folder, _stop: stop }
     }

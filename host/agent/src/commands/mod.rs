@@ -208,7 +208,7 @@ fn source(path: &Path) -> Result<transfer::push::Source, String> {
 }
 
 /// Prints what was done, in lines. Returns the exit code.
-fn finish(done: Result<String, TransferFailure>) -> u8 {
+pub fn finish(done: Result<String, TransferFailure>) -> u8 {
     let log = Log::default();
     match done {
         Ok(text) => {

@@ -1,6 +1,7 @@
 //! Runs the program as a process, with a time limit.
 #![allow(dead_code)]
 
+pub mod copies;
 pub mod http;
 pub mod proxy;
 pub mod reuse;

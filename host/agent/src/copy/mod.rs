@@ -14,7 +14,7 @@ mod referrers;
 mod selection;
 mod sides;
 
-pub use args::CopyArgs;
+pub use args::{CopyArgs, tag_pattern};
 
 use crate::cancel::Cancel;
 use crate::commands;

@@ -39,23 +39,7 @@ impl Duration {
     /// # Errors
     /// When the text is not like that, or is out of bounds.
     pub fn parse(text: &str) -> Result<Self, DurationError> {
-        let mut units = UNITS.iter();
-        let mut seconds: u64 = 0;
-        let mut rest = text;
-        loop {
-            let length = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let (digits, behind) = rest.split_at_checked(length).ok_or(DurationError::NotADuration)?;
-            let unit = behind.chars().next().filter(|_| length > 0).ok_or(DurationError::NotADuration)?;
-            let (_, factor) = units.find(|(name, _)| *name == unit).ok_or(DurationError::NotADuration)?;
-            // More digits than fit into a number are too long in every unit.
-            let number: u64 = digits.parse().map_err(|_| DurationError::OutOfBounds)?;
-            seconds = seconds.saturating_add(number.saturating_mul(*factor));
-            rest = behind.get(unit.len_utf8()..).unwrap_or_default();
-            if rest.is_empty() {
-                break;
-            }
-        }
-        Self::from_seconds(seconds).ok_or(DurationError::OutOfBounds)
+        Self::from_seconds(seconds_of(text)?).ok_or(DurationError::OutOfBounds)
     }
 
     /// A duration of this number of seconds. `None` when it is out of bounds.
@@ -67,6 +51,46 @@ impl Duration {
     /// The number of seconds.
     pub fn seconds(self) -> u32 {
         self.seconds
+    }
+}
+
+/// The longest age, in seconds: ten years of 365 days.
+const MAX_AGE: u64 = 3650 * 24 * 60 * 60;
+/// What the age of an artifact must be. Follows the value.
+pub const AGE: &str = "must be an age, like 12h, 30d or 365d, and at most 3650d";
+
+/// Reads the age of an artifact, in seconds: a duration from one second to ten years.
+///
+/// # Errors
+/// [`AGE`].
+///
+/// ```
+/// use orascache_api::duration::age;
+///
+/// assert_eq!(age("30d"), Ok(2_592_000));
+/// assert!(age("30").is_err() && age("3651d").is_err());
+/// ```
+pub fn age(text: &str) -> Result<u64, &'static str> {
+    seconds_of(text).ok().filter(|seconds| (1..=MAX_AGE).contains(seconds)).ok_or(AGE)
+}
+
+/// The seconds of a duration of any length.
+fn seconds_of(text: &str) -> Result<u64, DurationError> {
+    let mut units = UNITS.iter();
+    let mut seconds: u64 = 0;
+    let mut rest = text;
+    loop {
+        let length = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (digits, behind) = rest.split_at_checked(length).ok_or(DurationError::NotADuration)?;
+        let unit = behind.chars().next().filter(|_| length > 0).ok_or(DurationError::NotADuration)?;
+        let (_, factor) = units.find(|(name, _)| *name == unit).ok_or(DurationError::NotADuration)?;
+        // More digits than fit into a number are too long in every unit.
+        let number: u64 = digits.parse().map_err(|_| DurationError::OutOfBounds)?;
+        seconds = seconds.saturating_add(number.saturating_mul(*factor));
+        rest = behind.get(unit.len_utf8()..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(seconds);
+        }
     }
 }
 

@@ -29,6 +29,26 @@ async fn init_containers_run_in_order_before_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_volume_below_a_link_of_the_machine_can_be_written() {
+    let Some(cluster) = Cluster::start(|_| {}).await else { return };
+    let step = |name: &str, script: &str, read_only: bool| {
+        let mut step = container(name, script);
+        step["volumeMounts"] = json!([{"name": "work", "mountPath": "/var/run/own", "readOnly": read_only}]);
+        step
+    };
+    // On most machines /var/run is a link to /run.
+    let read = "cat /var/run/own/word; echo more > /var/run/own/more || echo read-only";
+    let mut words = pod("words", json!([step("read", read, true)]));
+    words["spec"]["volumes"] = json!([{"name": "work", "emptyDir": {}}]);
+    words["spec"]["initContainers"] = json!([step("write", "echo word > /var/run/own/word", false)]);
+    let words = cluster.run(words).await;
+    assert_eq!(phase(&words), "Succeeded", "{:#?}", words.status);
+    let log = cluster.log("words", "read").await;
+    assert!(log.contains("word\n") && log.contains("read-only\n"), "{log}");
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failing_init_container_keeps_the_others_from_starting() {
     let Some(cluster) = Cluster::start(|_| {}).await else { return };
     let mut failing = pod("failing", json!([container("main", "echo ran")]));

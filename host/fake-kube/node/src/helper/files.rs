@@ -75,7 +75,9 @@ fn fill(files: &FileSystem) -> io::Result<()> {
             };
             io::Error::new(error.kind(), format!("nothing can be mounted at {}: {error}{hint}", mount.target))
         })?;
-        rules.add(&mount.target, !mount.read_only);
+        // A link of the base may be a part of the path, as in /var/run. The kernel knows mounts by
+        // the path behind it.
+        rules.add(fs::canonicalize(&mount.target)?, !mount.read_only);
     }
     unmount(MACHINE, UnmountFlags::DETACH)?;
     fs::remove_dir(MACHINE)?;

@@ -5,7 +5,7 @@
 
 mod dev_cluster;
 
-use dev_cluster::engines::{documents, fixture, programs};
+use dev_cluster::engines::{documents, fixture};
 use dev_cluster::{Dev, PREFIX, cache, ended, get, is_job, phase, step};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -34,8 +34,9 @@ fn renamed(pod: &Value, name: &str, annotations: &[(&str, Option<&str>)]) -> Val
     pod
 }
 
-async fn started(programs: &tempfile::TempDir) -> Option<(Dev, String)> {
-    let dev = Dev::start_with_programs(&[], Some(programs.path())).await?;
+/// A running `dev` with a cache, and the address of its registry.
+async fn started() -> Option<(Dev, String)> {
+    let dev = Dev::start(&[]).await?;
     dev.apply(cache("orascache-sample")).await;
     let registry = dev.registry("orascache-sample-0").await;
     Some((dev, registry))
@@ -50,8 +51,7 @@ async fn code(dev: &Dev, pod: &str, container: &str) -> i32 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn argo_learns_of_steps_that_succeed_fail_or_are_reused() {
-    let programs = programs();
-    let Some((dev, registry)) = started(&programs).await else { return };
+    let Some((dev, registry)) = started().await else { return };
     let pods = fixture("argo");
     let [generate, count] = pods.as_slice() else { panic!("not two pods") };
     let name = |pod: &Value| pod["metadata"]["name"].as_str().expect("a name").to_owned();
@@ -88,22 +88,10 @@ async fn argo_learns_of_steps_that_succeed_fail_or_are_reused() {
     dev.stop().await;
 }
 
-/// Pods of Tekton, whose program comes from PATH instead of its image.
-fn tekton() -> Vec<Value> {
-    let mut pods = fixture("tekton");
-    for pod in &mut pods {
-        let command = &mut pod["spec"]["initContainers"][0]["command"][0];
-        assert_eq!(*command, "/ko-app/entrypoint");
-        *command = json!("tekton-entrypoint");
-    }
-    pods
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn steps_of_tekton_run_in_order_and_learn_of_failures() {
-    let programs = programs();
-    let Some((dev, registry)) = started(&programs).await else { return };
-    let pods = tekton();
+    let Some((dev, registry)) = started().await else { return };
+    let pods = fixture("tekton");
     let [generate, count] = pods.as_slice() else { panic!("not two pods") };
     dev.apply(count.clone()).await;
     dev.apply(generate.clone()).await;
@@ -138,8 +126,7 @@ async fn steps_of_tekton_run_in_order_and_learn_of_failures() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_fan_out_and_in_and_those_of_a_jobset_have_names_of_their_own() {
-    let programs = programs();
-    let Some((dev, registry)) = started(&programs).await else { return };
+    let Some((dev, registry)) = started().await else { return };
     // `join` first: it waits.
     for job in documents("manifests/samples/14-fan-out.yaml").into_iter().rev() {
         dev.apply(job).await;
@@ -162,8 +149,7 @@ async fn jobs_fan_out_and_in_and_those_of_a_jobset_have_names_of_their_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_policy_decides_what_missing_inputs_mean() {
-    let programs = programs();
-    let Some((dev, _)) = started(&programs).await else { return };
+    let Some((dev, _)) = started().await else { return };
     for job in documents("manifests/samples/15-failure-policy.yaml") {
         dev.apply(job).await;
     }
@@ -186,8 +172,7 @@ async fn a_failure_policy_decides_what_missing_inputs_mean() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_kueue_holds_back_runs_when_kueue_lets_it() {
-    let programs = programs();
-    let Some((dev, registry)) = started(&programs).await else { return };
+    let Some((dev, registry)) = started().await else { return };
     let samples = documents("manifests/samples/16-kueue.yaml");
     dev.apply(samples[0].clone()).await;
     // The pod as Kueue's webhook leaves it.

@@ -1,9 +1,12 @@
 //! Stand-ins for the programs of workflow engines: shell scripts that do what the containers of a
-//! pod depend on, and nothing else.
+//! pod depend on, and nothing else. Images of the engines are not there, so that each of their own
+//! containers runs the script. Containers of users stay as they are: they find it in a volume.
 
-use std::os::unix::fs::PermissionsExt;
+use serde_json::{Value, json};
 use std::path::Path;
-use tempfile::TempDir;
+
+/// Variable with the text of the script, by which an init container copies it.
+const TEXT: &str = "STAND_IN";
 
 /// Argo's program (argoproj/argo-workflows, cmd/argoexec/commands and workflow/executor/emissary):
 /// `wait` ends when `emissary` has left the exit code of the command.
@@ -12,7 +15,8 @@ set -eu
 folder=/var/run/argo/ctr/main
 case $1 in
 init)
-    cp "$0" /var/run/argo/argoexec ;;
+    printf %s "$STAND_IN" > /var/run/argo/argoexec
+    chmod 755 /var/run/argo/argoexec ;;
 wait)
     until [ -e "$folder/exitcode" ]; do sleep 0.05; done
     echo "main ended with $(cat "$folder/exitcode")" ;;
@@ -33,7 +37,8 @@ const ENTRYPOINT: &str = r#"#!/bin/sh
 set -eu
 case $1 in
 init)
-    cp "$0" "$3"
+    printf %s "$STAND_IN" > "$3"
+    chmod 755 "$3"
     exit ;;
 decode-script)
     base64 -d "$2" > "$2.decoded"
@@ -71,28 +76,34 @@ printf '[{"key":"StartedAt","type":3}]' > "$termination"
 exit "$code"
 "#;
 
-/// A folder with these programs.
-pub fn programs() -> TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    // Containers run as another user.
-    let mode = |mode: u32| std::fs::Permissions::from_mode(mode);
-    std::fs::set_permissions(folder.path(), mode(0o755)).expect("a mode");
-    for (name, script) in [("argoexec", ARGOEXEC), ("tekton-entrypoint", ENTRYPOINT)] {
-        let path = folder.path().join(name);
-        std::fs::write(&path, script).expect("a program");
-        std::fs::set_permissions(&path, mode(0o755)).expect("a mode");
-    }
-    folder
-}
-
 /// The documents of a file of this repository.
-pub fn documents(path: &str) -> Vec<serde_json::Value> {
+pub fn documents(path: &str) -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_saphyr::from_multiple(&text).expect("documents")
 }
 
 /// Pods as an engine makes them: those that `guest/core/tests/reviews.rs` reviews.
-pub fn fixture(name: &str) -> Vec<serde_json::Value> {
-    documents(&format!("guest/core/tests/reviews/engines/{name}.yaml"))
+pub fn fixture(name: &str) -> Vec<Value> {
+    let mut pods = documents(&format!("guest/core/tests/reviews/engines/{name}.yaml"));
+    for pod in &mut pods {
+        for list in ["initContainers", "containers"] {
+            pod["spec"][list].as_array_mut().into_iter().flatten().for_each(stand_in);
+        }
+    }
+    pods
+}
+
+/// Gives a container of an engine the script in place of the program of its image.
+fn stand_in(container: &mut Value) {
+    let script = match container["command"][0].as_str() {
+        Some("argoexec") => ARGOEXEC,
+        Some("/ko-app/entrypoint") => ENTRYPOINT,
+        _ => return,
+    };
+    container["args"] = json!(container["command"].as_array().map(|words| &words[1..]));
+    container["command"] = json!(["sh", "-c", script, "stand-in"]);
+    let mut variables = container["env"].as_array().cloned().unwrap_or_default();
+    variables.push(json!({"name": TEXT, "value": script}));
+    container["env"] = json!(variables);
 }

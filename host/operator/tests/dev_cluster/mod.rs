@@ -39,14 +39,9 @@ pub struct Dev {
 impl Dev {
     /// Starts `dev`. `None` where the kernel does not allow namespaces: then the refusal is checked,
     /// and the test is over.
-    pub async fn start(arguments: &[&str]) -> Option<Self> {
-        Self::start_with_programs(arguments, None).await
-    }
-
-    /// The same, with a folder of programs besides those of this machine.
     #[allow(clippy::print_stdout, reason = "a skipped test says why")]
-    pub async fn start_with_programs(arguments: &[&str], programs: Option<&Path>) -> Option<Self> {
-        let dev = Self::start_process(arguments, programs).await;
+    pub async fn start(arguments: &[&str]) -> Option<Self> {
+        let dev = Self::start_unchecked(arguments).await;
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": {
             "restartPolicy": "Never", "containers": [container("app", "true")],
         }});
@@ -72,13 +67,7 @@ impl Dev {
 
     /// Starts `dev`, which may be unable to run pods.
     pub async fn start_unchecked(arguments: &[&str]) -> Self {
-        Self::start_process(arguments, None).await
-    }
-
-    async fn start_process(arguments: &[&str], programs: Option<&Path>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::env::split_paths(&path).chain(programs.map(Path::to_owned));
         let kubeconfig = folder.path().join("kubeconfig");
         let mut process = Command::new(env!("CARGO_BIN_EXE_orascache"))
             .args(["--log", "warn", "dev", "--kubeconfig"])
@@ -87,7 +76,6 @@ impl Dev {
             // All tests share one compiled cache. It must not be in the user's home folder.
             .env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"))
             .env("TMPDIR", folder.path())
-            .env("PATH", std::env::join_paths(folders).expect("folders of programs"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

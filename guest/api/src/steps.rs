@@ -41,6 +41,8 @@ pub mod annotation {
     pub const REUSE_FILES: &str = "reuse-files";
     /// Whether a pushed directory is marked to be unpacked on pull.
     pub const UNPACK: &str = "unpack";
+    /// Whether the agent leaves a provenance statement beside each output.
+    pub const PROVENANCE: &str = "provenance";
     /// Image that carries the agent.
     pub const ORAS_CONTAINER: &str = "oras-container";
     /// Whether the agent logs what it decides.

@@ -192,9 +192,10 @@ fn check_step(
     check("env", &parts.variables, &|variable| !is_reserved(variable));
 }
 
-/// Whether a flag describes the container to a step that may be reused. Other webhooks change what
-/// it describes: they replace images and add variables. These flags decide about nothing but the
-/// key of the step.
+/// Whether a flag describes the container, for provenance and reuse. Other webhooks change what it
+/// describes: they replace images and add variables. Older versions gave such flags to steps with
+/// reuse alone. These flags decide about nothing but the provenance of the outputs and the key of
+/// the step.
 fn describes_container(word: &Json<'_>) -> bool {
     let flag = word.as_str().and_then(|word| word.strip_prefix("--")?.split_once('='));
     flag.is_some_and(|(name, _)| reuse::CONTAINER_FLAGS.contains(&name))

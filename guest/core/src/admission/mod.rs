@@ -249,6 +249,7 @@ fn create_pod(
         image: step.image.unwrap_or(settings.agent_image),
         proxy_resources: settings.proxy_resources,
         network: Network::of(&step, settings),
+        provenance: settings.provenance,
     };
     if injected != Injected::No {
         // The author of the original pod has already got the warnings about its annotations.

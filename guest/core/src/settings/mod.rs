@@ -54,6 +54,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) maximum_inputs: u64,
     /// Which steps may be reused.
     pub(crate) reuse: ReuseSetting,
+    /// Whether steps leave provenance statements beside their outputs.
+    pub(crate) provenance: bool,
     /// DNS domain of the cluster, as in `cluster.local`.
     pub(crate) cluster_domain: Option<&'a str>,
     /// Images that the registries of caches may run.
@@ -92,7 +94,7 @@ pub(crate) const PLAIN_HTTP: &str = "http://";
 const IMAGE_PATTERN: &str = "an image or the beginning of one that ends with '/', ':' or '@': write one like registry.example.org/team/";
 
 /// The known settings, for messages.
-const KNOWN: &str = "agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages, gates, operatorNamespace, forwardProxy, registryCA, maximumInputs or reuse";
+const KNOWN: &str = "agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages, gates, operatorNamespace, forwardProxy, registryCA, maximumInputs, reuse or provenance";
 
 impl<'a> Settings<'a> {
     /// Empty text stands for the defaults.
@@ -114,6 +116,7 @@ impl<'a> Settings<'a> {
             registry_ca: None,
             maximum_inputs: DEFAULT_MAXIMUM_INPUTS,
             reuse: ReuseSetting::default(),
+            provenance: true,
             cluster_domain: None,
             allowed_images: None,
             gates: false,
@@ -212,6 +215,7 @@ impl<'a> Settings<'a> {
                     }
                 }
                 "gates" => self.gates = document::flag(value, &place, findings).unwrap_or_default(),
+                "provenance" => self.provenance = document::flag(value, &place, findings).unwrap_or(true),
                 "operatorNamespace" => {
                     let Some(namespace) = document::text(value, &place, findings) else { continue };
                     if !names::is_label(namespace) {

@@ -59,6 +59,9 @@ pub const INJECTED_ANNOTATION: &str = "cache.converged-computing.github.io/injec
 /// Value of [`INJECTED_ANNOTATION`]: the version of the injection.
 pub const INJECTED_VERSION: &str = "v1";
 
+/// Annotation of a rewritten pod whose command is that of an image: the digest of the image.
+pub const COMMAND_OF_IMAGE_ANNOTATION: &str = "cache.converged-computing.github.io/command-of-image";
+
 /// Annotation of manifests that the agent pushes: the inputs of the step, as a JSON list of
 /// references by digest.
 pub const INPUTS_ANNOTATION: &str = "cache.converged-computing.github.io/inputs";

@@ -14,8 +14,8 @@ use crate::manifest::{Descriptor, Manifest};
 use crate::manifest_transfer::RawManifest;
 use crate::reference::ArtifactReference;
 
-/// Largest configuration that is read, in bytes.
-const MAX_CONFIG: usize = 4 << 20;
+/// Largest configuration that is read, in bytes. Those of real images have some ten thousand.
+const MAX_CONFIG: usize = 1 << 20;
 /// How many lists of manifests may lead to each other.
 const MAX_LISTS: usize = 3;
 /// Media types of the configurations of images: those of OCI and Docker.
@@ -141,7 +141,7 @@ impl Client {
         let access = Access::pull(&reference.repository);
         let mut at = reference.clone();
         for _ in 0..=MAX_LISTS {
-            let raw = self.patiently(async || self.get_raw(&access, &at).await).await?;
+            let raw = self.patiently(|| self.get_raw(&access, &at)).await?;
             match choose(&what, &raw, platform)? {
                 Some(digest) => at = ArtifactReference { digest: Some(digest), ..at },
                 None => return self.read_config(&what, &at.repository, raw).await,

@@ -11,7 +11,7 @@ use crate::reference::ArtifactReference;
 /// Most manifests for Linux that a list may have.
 const MAX_PLATFORMS: usize = 32;
 /// Configurations of one image that are read at the same time.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 2;
 
 /// The program that an image starts, on whatever node it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Client {
     pub async fn image_program(&self, reference: &ArtifactReference) -> Result<ImageProgram, Error> {
         let what = reference.to_string();
         let access = Access::pull(&reference.repository);
-        let raw = self.patiently(async || self.get_raw(&access, reference).await).await?;
+        let raw = self.patiently(|| self.get_raw(&access, reference)).await?;
         let Some(manifests) = listed(&what, &raw)? else {
             return Ok(self.read_config(&what, &reference.repository, raw).await?.into());
         };
@@ -55,10 +55,12 @@ impl Client {
             let why = format!("it is for {} processors, and at most {MAX_PLATFORMS} are read", wanted.len());
             return Err(Error::protocol(&what, why));
         }
-        let read = wanted.into_iter().map(async |(platform, digest)| {
+        let read = wanted.into_iter().map(|(platform, digest)| {
             let at = ArtifactReference { digest: Some(digest), ..reference.clone() };
-            let config = self.image_config(&at, &platform).await?;
-            Ok::<(Platform, ImageProgram), Error>((platform, config.into()))
+            async move {
+                let config = self.image_config(&at, &platform).await?;
+                Ok::<(Platform, ImageProgram), Error>((platform, config.into()))
+            }
         });
         let found: Vec<(Platform, ImageProgram)> =
             futures::stream::iter(read).buffered(AT_ONCE).try_collect().await?;

@@ -118,11 +118,27 @@ pub(crate) fn exec_command<'a>(
     container: &Container<'a>,
     injection: &Injection<'_>,
 ) -> (&'static str, Json<'a>) {
+    let place = CommandPlace::of(container);
+    (place.list, place.wrapped(agent_words(container, injection)))
+}
+
+/// The same for a container without a command, whose image starts these words.
+pub(crate) fn exec_image_command<'a>(
+    container: &Container<'a>,
+    injection: &Injection<'_>,
+    words: Vec<Json<'a>>,
+) -> Json<'a> {
+    let mut all = agent_words(container, injection);
+    all.push("--".into());
+    all.extend(words);
+    Json::Array(all)
+}
+
+fn agent_words<'a>(container: &Container<'_>, injection: &Injection<'_>) -> Vec<Json<'a>> {
     let mut words = exec_words(injection);
     words.extend(container_words(container));
     words.extend(description_words(container, injection));
-    let place = CommandPlace::of(container);
-    (place.list, place.wrapped(words))
+    words
 }
 
 /// The init container that copies the agent into its volume, before all other containers.

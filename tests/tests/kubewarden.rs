@@ -2,7 +2,7 @@
 //! load it.
 
 use guest_build::{custom_section, is_module, module_imports};
-use orascache_contract::{Context, Outcome, Response};
+use orascache_contract::{ArtifactAnswer, ArtifactFinding, ArtifactQuestion, Context, Outcome, Response};
 use orascache_operator::EMBEDDED;
 use orascache_runtime::Guest;
 use orascache_tests::KUBEWARDEN;
@@ -46,23 +46,28 @@ fn request(object: &Value, old: &Value) -> Value {
 /// with those that it needs.
 fn component(request: &Value, settings: &str, objects: &[Value]) -> Response {
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
-    let ask = |objects: Vec<Arc<str>>, complete| {
+    let ask = |objects: Vec<Arc<str>>, answers, complete| {
         let settings = settings.into();
-        let context = Context { objects, complete, settings, ..Context::default() };
+        let context = Context { objects, answers, complete, settings, ..Context::default() };
         COMPONENT.blocking().review(&review.to_string(), &context).expect("a review")
     };
-    let needed = match ask(Vec::new(), false) {
+    let needs = match ask(Vec::new(), Vec::new(), false) {
         Outcome::Decided(response) => return response,
-        Outcome::Need(needs) => needs.objects,
+        Outcome::Need(needs) => needs,
     };
     let is_needed = |object: &&Value| {
-        needed.iter().any(|reference| {
+        needs.objects.iter().any(|reference| {
             object["kind"] == *reference.kind.kind
                 && object["metadata"]["name"] == *reference.name
                 && object["metadata"]["namespace"].as_str() == reference.namespace.as_deref()
         })
     };
-    match ask(objects.iter().filter(is_needed).map(|object| object.to_string().into()).collect(), true) {
+    let found = objects.iter().filter(is_needed).map(|object| object.to_string().into()).collect();
+    let unanswered = |question: &ArtifactQuestion| ArtifactAnswer {
+        question: question.clone(),
+        finding: ArtifactFinding::Unknown("policies do not ask registries".to_owned()),
+    };
+    match ask(found, needs.questions.iter().map(unanswered).collect(), true) {
         Outcome::Decided(response) => response,
         Outcome::Need(again) => panic!("the component asks again for {again:?}"),
     }

@@ -8,6 +8,9 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use oci_registry_client::{
+    Client, Credentials, EncodedManifest, Endpoint, Manifest, TransferPolicy, media_type,
+};
 use orascache_operator::EMBEDDED;
 use orascache_operator::settings::{SettingsMetrics, SettingsReader, SettingsTask, Source};
 use orascache_runtime::{ActiveVersion, Version};
@@ -20,6 +23,7 @@ use serde_json::{Value, json};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use test_registries::Embedded;
 
 const PREFIX: &str = "oras.converged-computing.github.io";
 
@@ -101,6 +105,51 @@ async fn events(cluster: &Cluster) -> Vec<Value> {
     );
     let list = api.list(&Default::default()).await.expect("events");
     list.items.into_iter().map(|event| serde_json::to_value(event).expect("JSON")).collect()
+}
+
+/// Puts an image into a registry that starts this, and returns its digest.
+async fn push_image(host: &str, words: &[&str]) -> String {
+    let endpoint: Endpoint = format!("http://{host}").parse().expect("an endpoint");
+    let client = Client::new(endpoint, Credentials::default(), TransferPolicy::default());
+    let config = json!({"config": {"Entrypoint": words}}).to_string();
+    let config = client.push_bytes("tool", config.as_bytes(), "application/vnd.oci.image.config.v1+json");
+    let mut manifest = Manifest::of_layers(media_type::UNKNOWN_ARTIFACT, Vec::new(), Default::default());
+    manifest.config = Some(config.await.expect("a configuration"));
+    let manifest = EncodedManifest::of(&manifest).expect("a manifest");
+    client.put_manifest("tool", &manifest).await.expect("a manifest");
+    manifest.digest().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_gets_the_command_of_its_image_where_the_settings_let_it_be_read() {
+    let cluster = Cluster::start().await;
+    let operator = webhooks::operator(&cluster).await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({}))).await;
+    let registry = Embedded::start();
+    let host = registry.host();
+    let digest = push_image(&host, &["/bin/tool", "--fast"]).await;
+    let mut pod = step(None);
+    pod.data["spec"]["containers"][0] = json!({"name": "app", "image": format!("{host}/tool@{digest}")});
+    let create = async || {
+        let parameters = PostParams { dry_run: true, ..PostParams::default() };
+        match cluster.api("v1", "Pod", "pods").create(&parameters, &pod).await {
+            Ok(pod) => Ok(serde_json::to_value(pod).expect("JSON")),
+            Err(kube::Error::Api(status)) => Err(status.message),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let refused = create().await.expect_err("nobody may ask");
+    assert!(refused.contains("app has no command"), "{refused}");
+
+    let settings = json!({"imageConfigRegistries": [format!("http://{host}")]});
+    write(&cluster, &settings.to_string()).await.expect("stored");
+    until("the command is known", &create, Result::is_ok).await;
+    let created = create().await.expect("a pod");
+    let words = created["spec"]["containers"][0]["command"].as_array().expect("a command").clone();
+    assert_eq!(words[words.len() - 3..], [json!("--"), json!("/bin/tool"), json!("--fast")]);
+    let annotations = &created["metadata"]["annotations"];
+    assert_eq!(annotations["cache.converged-computing.github.io/command-of-image"], digest);
+    operator.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -41,6 +41,8 @@ pub mod annotation {
     pub const REUSE_FILES: &str = "reuse-files";
     /// Whether a pushed directory is marked to be unpacked on pull.
     pub const UNPACK: &str = "unpack";
+    /// Whether the agent leaves a provenance statement beside each output.
+    pub const PROVENANCE: &str = "provenance";
     /// Image that carries the agent.
     pub const ORAS_CONTAINER: &str = "oras-container";
     /// Whether the agent logs what it decides.
@@ -56,6 +58,9 @@ pub mod annotation {
 pub const INJECTED_ANNOTATION: &str = "cache.converged-computing.github.io/injected";
 /// Value of [`INJECTED_ANNOTATION`]: the version of the injection.
 pub const INJECTED_VERSION: &str = "v1";
+
+/// Annotation of a rewritten pod whose command is that of an image: the digest of the image.
+pub const COMMAND_OF_IMAGE_ANNOTATION: &str = "cache.converged-computing.github.io/command-of-image";
 
 /// Annotation of manifests that the agent pushes: the inputs of the step, as a JSON list of
 /// references by digest.

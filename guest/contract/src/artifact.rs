@@ -39,7 +39,8 @@ pub struct ArtifactQuestion {
 pub enum ArtifactFinding {
     /// The manifest exists and has this digest.
     Digest(String),
-    /// The image's configuration, JSON text.
+    /// The image's configuration, JSON text: at least `config.Entrypoint` and `config.Cmd`, where they
+    /// are the same on every processor that the image is for.
     ImageConfig(String),
     /// The registry says that there is no such artifact.
     Missing,

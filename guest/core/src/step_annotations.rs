@@ -82,7 +82,7 @@ pub(crate) fn is_one_of(annotation: &str, base: &str) -> bool {
 }
 
 /// The annotations of a step, those with a number without it.
-pub(crate) const KNOWN: [&str; 18] = [
+pub(crate) const KNOWN: [&str; 19] = [
     name::CACHE,
     name::INPUT_URI,
     name::INPUT_PATH,
@@ -99,6 +99,7 @@ pub(crate) const KNOWN: [&str; 18] = [
     name::REUSE_SALT,
     name::REUSE_FILES,
     name::UNPACK,
+    name::PROVENANCE,
     name::ORAS_CONTAINER,
     name::DEBUG,
 ];

@@ -4,6 +4,7 @@ mod reviewing;
 
 use orascache_contract::{Context, Outcome};
 use orascache_core::admission;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -23,7 +24,10 @@ fn describe(outcome: &Outcome) -> Value {
                     format!("{} {} {:?} {}", kind.api_version, kind.plural, object.namespace, object.name)
                 })
                 .collect();
-            json!({ "need": names })
+            match needs.questions.as_slice() {
+                [] => json!({ "need": names }),
+                questions => json!({ "need": names, "questions": questions }),
+            }
         }
         Outcome::Decided(response) => {
             let (code, message) =
@@ -49,6 +53,7 @@ fn every_review() {
         let context = Context {
             objects: input["caches"].as_array().into_iter().flatten().map(Value::to_string).collect(),
             complete: input["complete"] == true,
+            answers: Option::deserialize(&input["answers"]).expect("answers").unwrap_or_default(),
             settings: Some(&input["settings"])
                 .filter(|settings| !settings.is_null())
                 .map(Value::to_string)

@@ -36,6 +36,8 @@ fn usable_settings_are_accepted() {
         r#"{"reuse":"forbidden"}"#,
         r#"{"reuse":"digests"}"#,
         r#"{"reuse":"allowed"}"#,
+        r#"{"provenance":false}"#,
+        r#"{"imageConfigRegistries":["docker.io","http://registry.lan:5000"]}"#,
     ] {
         assert_eq!(check_settings(settings), Ok(()), "{settings}");
     }
@@ -46,10 +48,23 @@ fn unusable_settings_are_refused_with_place_and_remedy() {
     for (settings, wanted) in [
         ("[", "settings is not JSON: "),
         ("[]", "settings must be an object, not a list"),
+        (
+            r#"{"imageConfigRegistries":["*.example.org"]}"#,
+            "settings.imageConfigRegistries[0] is not the host of a registry with an optional port: write one like ghcr.io, with http:// in front where it has no TLS",
+        ),
+        (
+            r#"{"imageConfigRegistries":["https://ghcr.io"]}"#,
+            "settings.imageConfigRegistries[0] is not the host",
+        ),
+        (
+            r#"{"imageConfigRegistries":["ghcr.io/team"]}"#,
+            "settings.imageConfigRegistries[0] is not the host",
+        ),
+        (r#"{"provenance":"off"}"#, "settings.provenance must be true or false, not a string"),
         (r#"{"gates":"yes"}"#, "settings.gates must be true or false, not a string"),
         (
             r#"{"agentimage":"a"}"#,
-            "settings.agentimage is unknown: write agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages, gates, operatorNamespace, forwardProxy, registryCA, maximumInputs or reuse, or remove it",
+            "settings.agentimage is unknown: write agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages, gates, operatorNamespace, forwardProxy, registryCA, maximumInputs, reuse, provenance or imageConfigRegistries, or remove it",
         ),
         (r#"{"agentImage":3}"#, "settings.agentImage must be a string, not a number"),
         (

@@ -87,7 +87,8 @@ pub struct ReuseArgs {
     /// Whether outputs of an equal step are reused: then nothing is pulled or run.
     #[arg(long = "reuse", value_name = "BOOLEAN", require_equals = true, default_value_t = false, action = ArgAction::Set)]
     pub is_on: bool,
-    /// The image of the step's container, as the pod has it.
+    /// The image of the step's container, as the pod has it: for the provenance of the outputs, and
+    /// for the key.
     #[arg(long = "reuse-image", value_name = "IMAGE", require_equals = true)]
     pub image: Option<String>,
     /// A text that counts.

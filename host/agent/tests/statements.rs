@@ -60,6 +60,21 @@ fn digest_of(resource: &Value) -> String {
 }
 
 #[test]
+fn the_image_is_in_manifest_and_statement_of_a_step_that_is_not_reused() {
+    let (registry, folder) = (Embedded::start(), tempfile::tempdir().unwrap());
+    let host = registry.host();
+    put_artifact(&host, "in", "1", &[Layer::file("in", "one")]);
+    let outcome = step(&host, folder.path()).flag("--reuse-image=busybox:1").run();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let annotations = manifest(&host, "out", "1")["annotations"].clone();
+    let of = |name: &str| annotations[format!("cache.converged-computing.github.io/{name}")].clone();
+    assert_eq!((of("image"), of("key")), ("busybox:1".into(), Value::Null));
+    let [digest] = &referrers(&host, "out", "1")[..] else { panic!("one statement") };
+    let definition = &statement(&host, "out", digest)["predicate"]["buildDefinition"];
+    assert_eq!(definition["externalParameters"]["image"], "busybox:1");
+}
+
+#[test]
 fn each_output_has_a_statement_where_the_registry_knows_referrers() {
     let registry = Embedded::start();
     let host = registry.host();

@@ -64,7 +64,7 @@ impl Client {
         }
         let access = Access::pull(repository);
         let url = self.endpoint().at(&format!("/v2/{repository}/blobs/{digest}"));
-        let read = async || {
+        let read = || async {
             let none = HeaderMap::new();
             let sent = self.request(&access, &Method::GET, &url, &none);
             let response = self.within_stall_limit(&url, sent).await?;

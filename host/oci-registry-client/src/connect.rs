@@ -19,6 +19,7 @@ use tower_service::Service;
 
 use crate::forward_proxy::Way;
 use crate::network::Network;
+use crate::public_address;
 use crate::resolver::SearchingResolver;
 
 /// Longest time that making a connection may take.
@@ -60,16 +61,21 @@ impl Tls {
 #[derive(Clone)]
 pub(crate) struct Connector {
     tcp: HttpConnector<SearchingResolver>,
+    /// The same, to public addresses alone.
+    public: HttpConnector<SearchingResolver>,
     tls: Arc<Tls>,
 }
 
 impl Connector {
     pub(crate) fn new(network: Network) -> Self {
-        let mut tcp = HttpConnector::new_with_resolver(SearchingResolver);
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT));
-        Connector { tcp, tls: Arc::new(Tls { network, config: OnceLock::new() }) }
+        let [tcp, public] = [false, true].map(|public_only| {
+            let mut tcp = HttpConnector::new_with_resolver(SearchingResolver { public_only });
+            tcp.enforce_http(false);
+            tcp.set_nodelay(true);
+            tcp.set_connect_timeout(Some(CONNECT));
+            tcp
+        });
+        Connector { tcp, public, tls: Arc::new(Tls { network, config: OnceLock::new() }) }
     }
 
     /// The same connections, with TLS.
@@ -97,9 +103,13 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
+        let public_only = self.tls.network.trusted().is_some_and(|trusted| !trusted.contain(&to));
+        if public_only && let Err(refused) = public_address::check_literal(&to) {
+            return Box::pin(async move { Err(refused.into()) });
+        }
         match self.tls.network.proxies().way(&to) {
             Way::Direct => {
-                let connecting = self.tcp.call(to);
+                let connecting = if public_only { self.public.call(to) } else { self.tcp.call(to) };
                 Box::pin(async move {
                     Ok(Stream { inner: MaybeHttpsStream::Http(connecting.await?), is_proxied: false })
                 })

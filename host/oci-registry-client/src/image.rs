@@ -14,8 +14,8 @@ use crate::manifest::{Descriptor, Manifest};
 use crate::manifest_transfer::RawManifest;
 use crate::reference::ArtifactReference;
 
-/// Largest configuration that is read, in bytes.
-const MAX_CONFIG: usize = 4 << 20;
+/// Largest configuration that is read, in bytes. Those of real images have some ten thousand.
+const MAX_CONFIG: usize = 1 << 20;
 /// How many lists of manifests may lead to each other.
 const MAX_LISTS: usize = 3;
 /// Media types of the configurations of images: those of OCI and Docker.
@@ -96,10 +96,22 @@ struct List {
     manifests: Option<Vec<Listed>>,
 }
 
+/// A manifest in a list.
 #[derive(Deserialize)]
-struct Listed {
-    digest: String,
-    platform: Option<Platform>,
+pub(crate) struct Listed {
+    pub(crate) digest: String,
+    pub(crate) platform: Option<Platform>,
+}
+
+impl Listed {
+    /// Its digest, if content can be compared with it.
+    pub(crate) fn checked_digest(&self, what: &str) -> Result<String, Error> {
+        let digest = &self.digest;
+        if Digest::parse(digest).is_none() {
+            return Err(Error::protocol(what, format!("\"{digest}\" is no digest that can be verified")));
+        }
+        Ok(digest.clone())
+    }
 }
 
 /// The parts of a configuration that are read.
@@ -129,7 +141,7 @@ impl Client {
         let access = Access::pull(&reference.repository);
         let mut at = reference.clone();
         for _ in 0..=MAX_LISTS {
-            let raw = self.patiently(async || self.get_raw(&access, &at).await).await?;
+            let raw = self.patiently(|| self.get_raw(&access, &at)).await?;
             match choose(&what, &raw, platform)? {
                 Some(digest) => at = ArtifactReference { digest: Some(digest), ..at },
                 None => return self.read_config(&what, &at.repository, raw).await,
@@ -138,7 +150,7 @@ impl Client {
         Err(Error::protocol(&what, "its lists of manifests are nested too deep"))
     }
 
-    async fn read_config(
+    pub(crate) async fn read_config(
         &self,
         what: &str,
         repository: &str,
@@ -158,17 +170,19 @@ impl Client {
     }
 }
 
-/// The digest of the manifest for a platform, where this is a list of manifests.
-fn choose(what: &str, raw: &RawManifest, platform: &Platform) -> Result<Option<String>, Error> {
+/// The manifests in a list of them. None where this is a manifest itself.
+pub(crate) fn listed(what: &str, raw: &RawManifest) -> Result<Option<Vec<Listed>>, Error> {
     let wrong = |error| Error::protocol(what, format!("its manifest cannot be read: {error}"));
     let list: List = serde_json::from_slice(&raw.bytes).map_err(wrong)?;
-    let Some(manifests) = list.manifests else { return Ok(None) };
+    Ok(list.manifests)
+}
+
+/// The digest of the manifest for a platform, where this is a list of manifests.
+fn choose(what: &str, raw: &RawManifest, platform: &Platform) -> Result<Option<String>, Error> {
+    let Some(manifests) = listed(what, raw)? else { return Ok(None) };
     let is_wanted = |listed: &&Listed| listed.platform.as_ref().is_some_and(|own| own.serves(platform));
     match manifests.iter().find(is_wanted) {
-        Some(listed) if Digest::parse(&listed.digest).is_some() => Ok(Some(listed.digest.clone())),
-        Some(listed) => {
-            Err(Error::protocol(what, format!("\"{}\" is no digest that can be verified", listed.digest)))
-        }
+        Some(listed) => listed.checked_digest(what).map(Some),
         None => {
             // Signatures and other additions are listed with an unknown platform.
             let known = manifests.iter().filter_map(|listed| listed.platform.as_ref());

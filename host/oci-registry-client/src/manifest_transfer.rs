@@ -133,8 +133,8 @@ impl Client {
     /// # Errors
     /// When there is none, it is not allowed, or patience ends.
     pub async fn manifest(&self, reference: &ArtifactReference) -> Result<FetchedManifest, Error> {
-        self.patiently(async || self.get_manifest(&Access::pull(&reference.repository), reference).await)
-            .await
+        let access = Access::pull(&reference.repository);
+        self.patiently(|| self.get_manifest(&access, reference)).await
     }
 
     /// Reads a manifest or an index as it is, so that it can be written elsewhere with the same
@@ -173,7 +173,7 @@ impl Client {
     /// # Errors
     /// As [`Client::manifest`].
     pub async fn manifest_digest(&self, reference: &ArtifactReference) -> Result<Digest, Error> {
-        self.patiently(async || self.find_manifest(reference).await).await
+        self.patiently(|| self.find_manifest(reference)).await
     }
 
     /// As [`Client::manifest_digest`], by one attempt: nothing is repeated, so that the caller
@@ -332,10 +332,10 @@ impl Client {
     }
 
     /// Repeats a request as long as its failure may pass and patience lasts.
-    pub(crate) async fn patiently<T>(
-        &self,
-        mut request: impl AsyncFnMut() -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    pub(crate) async fn patiently<T, F>(&self, mut request: impl FnMut() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         let mut backoff = Backoff::new(self.policy().patience);
         loop {
             match request().await {

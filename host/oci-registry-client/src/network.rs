@@ -1,6 +1,8 @@
 //! What a client has to know about the network between it and registries.
 
+use crate::endpoint::Endpoint;
 use crate::forward_proxy::ForwardProxies;
+use crate::public_address::TrustedHosts;
 use crate::resolver::search_domains_of_system;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -19,12 +21,14 @@ use std::fmt;
 pub struct Network {
     proxies: ForwardProxies,
     authorities: Vec<CertificateDer<'static>>,
+    /// The only hosts that may have an address which is not public. None means all hosts.
+    trusted: Option<TrustedHosts>,
 }
 
 impl Network {
     /// A network without forward proxies.
     pub fn direct() -> Self {
-        Network { proxies: ForwardProxies::none(), authorities: Vec::new() }
+        Network { proxies: ForwardProxies::none(), authorities: Vec::new(), trusted: None }
     }
 
     /// The forward proxies that `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name, in upper or lower
@@ -38,7 +42,8 @@ impl Network {
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
         let config = search_domains_of_system();
         let domains: Vec<&str> = config.iter().map(String::as_str).collect();
-        Network { proxies: ForwardProxies::read(variable, &domains), authorities: Vec::new() }
+        let proxies = ForwardProxies::read(variable, &domains);
+        Network { proxies, authorities: Vec::new(), trusted: None }
     }
 
     /// The same network, with more trusted authorities: one or more certificates in PEM (RFC 7468).
@@ -57,6 +62,20 @@ impl Network {
         }
         self.authorities.extend(found);
         Ok(self)
+    }
+
+    /// The same network, in which only these registries may have an address that is not public,
+    /// such as one of a private network or of this machine. So a registry that is somebody else's
+    /// leads nobody into them, by redirects or by the name of its token service. A forward proxy
+    /// looks names up itself, and has to know what it lets through.
+    #[must_use]
+    pub fn public_beside<'e>(mut self, registries: impl IntoIterator<Item = &'e Endpoint>) -> Self {
+        self.trusted = Some(TrustedHosts::new(registries));
+        self
+    }
+
+    pub(crate) fn trusted(&self) -> Option<&TrustedHosts> {
+        self.trusted.as_ref()
     }
 
     pub(crate) fn proxies(&self) -> &ForwardProxies {
@@ -78,6 +97,10 @@ impl Default for Network {
 impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let authorities = self.authorities.len();
-        f.debug_struct("Network").field("proxies", &self.proxies).field("authorities", &authorities).finish()
+        f.debug_struct("Network")
+            .field("proxies", &self.proxies)
+            .field("authorities", &authorities)
+            .field("trusted", &self.trusted)
+            .finish()
     }
 }

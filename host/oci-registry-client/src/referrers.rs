@@ -73,9 +73,7 @@ impl Client {
         }
         let (mut all, mut seen) = (Vec::new(), BTreeSet::new());
         for _ in 0..MAX_PAGES {
-            let Some((page, next)) =
-                self.patiently(async || self.referrers_at(repository, &url).await).await?
-            else {
+            let Some((page, next)) = self.patiently(|| self.referrers_at(repository, &url)).await? else {
                 return Ok(None);
             };
             // A registry need not apply the filter, and some list a manifest as often as it was pushed.

@@ -8,6 +8,8 @@ use std::task::{Context, Poll};
 use hyper_util::client::legacy::connect::dns::Name;
 use tower_service::Service;
 
+use crate::public_address;
+
 /// The configuration of the resolver (resolv.conf(5)).
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
@@ -15,7 +17,10 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// domains of `resolv.conf`. The resolver of musl leaves the domains out for names with at least
 /// `ndots` dots, and the name of a cache has three.
 #[derive(Clone, Copy)]
-pub(crate) struct SearchingResolver;
+pub(crate) struct SearchingResolver {
+    /// Whether other addresses than public ones are left out.
+    pub(crate) public_only: bool,
+}
 
 impl Service<Name> for SearchingResolver {
     type Response = std::vec::IntoIter<SocketAddr>;
@@ -27,28 +32,40 @@ impl Service<Name> for SearchingResolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
+        let public_only = self.public_only;
         Box::pin(async move {
-            let first = lookup(name.as_str()).await;
-            if first.is_ok() || name.as_str().ends_with('.') {
-                return first;
-            }
-            let config = tokio::fs::read_to_string(RESOLV_CONF).await.unwrap_or_default();
-            for domain in search_domains(&config) {
-                if let Ok(found) = lookup(&format!("{}.{domain}.", name.as_str())).await {
-                    return Ok(found);
+            let mut found = search(name.as_str()).await?;
+            if public_only {
+                found.retain(|address| public_address::is_public(address.ip()));
+                if found.is_empty() {
+                    return Err(public_address::refusal());
                 }
             }
-            first
+            Ok(found.into_iter())
         })
     }
 }
 
-async fn lookup(name: &str) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+async fn search(name: &str) -> io::Result<Vec<SocketAddr>> {
+    let first = lookup(name).await;
+    if first.is_ok() || name.ends_with('.') {
+        return first;
+    }
+    let config = tokio::fs::read_to_string(RESOLV_CONF).await.unwrap_or_default();
+    for domain in search_domains(&config) {
+        if let Ok(found) = lookup(&format!("{name}.{domain}.")).await {
+            return Ok(found);
+        }
+    }
+    first
+}
+
+async fn lookup(name: &str) -> io::Result<Vec<SocketAddr>> {
     let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
     if found.is_empty() {
         return Err(io::Error::new(io::ErrorKind::NotFound, format!("{name} has no address")));
     }
-    Ok(found.into_iter())
+    Ok(found)
 }
 
 /// The search domains of this system.
@@ -84,8 +101,9 @@ mod tests {
     #[tokio::test]
     async fn names_without_an_address_are_errors() {
         let name = "no-such-host.invalid.".parse().unwrap();
-        assert!(SearchingResolver.call(name).await.is_err());
-        let found = SearchingResolver.call("localhost".parse().unwrap()).await.unwrap();
+        let mut resolver = SearchingResolver { public_only: false };
+        assert!(resolver.call(name).await.is_err());
+        let found = resolver.call("localhost".parse().unwrap()).await.unwrap();
         assert!(found.into_iter().all(|address| address.ip().is_loopback()));
     }
 }

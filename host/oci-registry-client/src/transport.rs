@@ -143,7 +143,8 @@ impl Transport {
         });
         let is_parse = error::find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse);
         let is_setting = error::find::<io::Error>(error).is_some_and(|error| {
-            // This error comes from a proxy variable with an unusable value.
+            // This error comes from a proxy variable with an unusable value, or from a host without
+            // a public address where it must have one.
             error.kind() == io::ErrorKind::InvalidInput
         });
         let is_lasting = is_lasting || is_setting || why.contains(PROXY_WANTS_PASSWORD);

@@ -140,6 +140,125 @@ async fn the_configuration_of_an_image_is_that_of_the_platform() {
     assert!(error.to_string().contains("it is an artifact and no image"), "{error}");
 }
 
+/// A manifest or a configuration, with the path at which it is read by its digest.
+struct Stored {
+    digest: String,
+    path: String,
+    body: String,
+}
+
+impl Stored {
+    fn manifest(body: &serde_json::Value) -> Self {
+        let body = body.to_string();
+        let digest = Digest::of(body.as_bytes()).to_string();
+        Stored { path: format!("/v2/flow/words/manifests/{digest}"), digest, body }
+    }
+
+    fn config(body: &serde_json::Value) -> Self {
+        let stored = Stored::manifest(body);
+        Stored { path: stored.path.replace("manifests", "blobs"), ..stored }
+    }
+
+    fn answer(&self) -> Answer<'_> {
+        ("GET", &self.path, StatusCode::OK, &[], &self.body)
+    }
+}
+
+/// The manifest and the configuration of an image that starts this.
+fn image(process: &serde_json::Value) -> [Stored; 2] {
+    let config = Stored::config(&serde_json::json!({"config": process}));
+    let manifest = serde_json::json!({"schemaVersion": 2, "config": {
+        "mediaType": "application/vnd.oci.image.config.v1+json",
+        "digest": config.digest, "size": config.body.len(),
+    }});
+    [Stored::manifest(&manifest), config]
+}
+
+/// A list of manifests, each with its platform.
+fn list(manifests: &[(&str, &str)]) -> Stored {
+    let manifests: Vec<_> = manifests
+        .iter()
+        .map(|(platform, digest)| match platform.split_once('/') {
+            Some((os, architecture)) => serde_json::json!({
+                "digest": digest, "platform": {"os": os, "architecture": architecture},
+            }),
+            None => serde_json::json!({"digest": digest}),
+        })
+        .collect();
+    Stored::manifest(&serde_json::json!({"manifests": manifests}))
+}
+
+/// What the client says of an image that a registry has, with the number of requests.
+async fn program_of(index: &Stored, stored: &[&Stored]) -> (Result<Vec<Vec<String>>, String>, usize) {
+    let answers: Vec<Answer<'_>> = stored.iter().chain([&index]).map(|stored| stored.answer()).collect();
+    let (registry, asked) = answering(&answers);
+    let reference = ArtifactReference::parse(&format!("flow/words@{}", index.digest)).unwrap();
+    let found = client(&registry).image_program(&reference).await;
+    let requests = asked.lock().unwrap().len();
+    (found.map(|found| vec![found.entrypoint, found.command]).map_err(|error| error.to_string()), requests)
+}
+
+#[tokio::test]
+async fn the_program_of_an_image_is_that_of_all_its_processors() {
+    let [one, config] = image(&serde_json::json!({"Entrypoint": ["/tool"], "Cmd": ["-h"]}));
+    let [same, same_config] =
+        image(&serde_json::json!({"Cmd": ["-h"], "Entrypoint": ["/tool"], "User": "x"}));
+    let [other, other_config] = image(&serde_json::json!({"Entrypoint": ["/tool-arm"], "Cmd": ["-h"]}));
+    let all = [&one, &config, &same, &same_config, &other, &other_config];
+    let wanted = vec![vec!["/tool".to_owned()], vec!["-h".to_owned()]];
+
+    assert_eq!(program_of(&one, &all).await, (Ok(wanted.clone()), 2), "an image for one processor");
+    let two = [
+        ("unknown/unknown", "x"),
+        ("linux/amd64", one.digest.as_str()),
+        ("windows/amd64", &other.digest),
+        ("linux/arm64", &same.digest),
+    ];
+    assert_eq!(program_of(&list(&two), &all).await, (Ok(wanted), 5));
+
+    let different = [("linux/amd64", one.digest.as_str()), ("linux/arm64", &other.digest)];
+    let without = [("linux/amd64", one.digest.as_str()), ("", &same.digest)];
+    let windows = [("windows/amd64", one.digest.as_str())];
+    let many = [("linux/amd64", one.digest.as_str()); 33];
+    let missing = Digest::of(b"missing").to_string();
+    let missing = [("linux/amd64", missing.as_str())];
+    for (platforms, why) in [
+        (&different[..], "it starts another program on linux/arm64 than on linux/amd64"),
+        (&without, "has one without a platform"),
+        (&windows, "it is not for Linux"),
+        (&many, "it is for 33 processors, and at most 32 are read"),
+        (&missing, "is not in the registry"),
+        (&[("linux/amd64", "sha256:no")], "is no digest"),
+    ] {
+        let (found, _) = program_of(&list(platforms), &all).await;
+        let said = found.expect_err(why);
+        assert!(said.contains(why), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn content_that_is_not_what_its_digest_says_is_refused() {
+    let [one, config] = image(&serde_json::json!({"Entrypoint": ["/tool"]}));
+    let index = list(&[("linux/amd64", &one.digest)]);
+    let swapped = |stored: &Stored, body: &str| Stored {
+        digest: stored.digest.clone(),
+        path: stored.path.clone(),
+        body: body.to_owned(),
+    };
+    let evil_config = swapped(&config, r#"{"config":{"Entrypoint":["/evil"]}}"#);
+    let evil_manifest = swapped(&one, &one.body.replace("schemaVersion\":2", "schemaVersion\":3"));
+    let evil_index = swapped(&index, &index.body.replace("amd64", "amd65"));
+    for (index, stored, why) in [
+        (&index, [&one, &evil_config], "its content is damaged: it has another digest"),
+        (&index, [&evil_manifest, &config], "answered with another manifest than this"),
+        (&evil_index, [&one, &config], "answered with another manifest than this"),
+    ] {
+        let (found, _) = program_of(index, &stored).await;
+        let said = found.expect_err(why);
+        assert!(said.contains(why), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn a_small_blob_is_read_into_memory_and_checked() {
     let content = "hello";

@@ -1,12 +1,11 @@
 //! Answers reviews: the component decides, and this finds the objects that it asks for.
 
+use crate::image_configs::ImageConfigs;
 use crate::settings::{SettingsReader, SettingsWatch, Source};
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{Api, Client, ResourceExt};
-use orascache_contract::{
-    ArtifactAnswer, ArtifactFinding, Context, GuestError, ObjectRef, Outcome, Response,
-};
+use orascache_contract::{Context, GuestError, ObjectRef, Outcome, Response};
 use orascache_controller::Primaries;
 use orascache_runtime::ActiveVersion;
 use orascache_webhook::{ReviewError, Reviewer};
@@ -32,6 +31,8 @@ pub(crate) struct Admission {
     pub(crate) primaries: Primaries,
     /// Settings for all reviews.
     pub(crate) settings: SettingsWatch,
+    /// What images start.
+    pub(crate) images: ImageConfigs,
     /// How settings are read from their ConfigMap.
     pub(crate) reader: SettingsReader,
     /// The ConfigMap with the settings. Reviews of it are answered here.
@@ -62,11 +63,7 @@ impl Admission {
                 context.objects.extend(self.find(reference).await?);
             }
         }
-        let unknown = |question| ArtifactAnswer {
-            question,
-            finding: ArtifactFinding::Unknown("this host does not look into registries".to_owned()),
-        };
-        context.answers = needs.questions.into_iter().map(unknown).collect();
+        context.answers = self.images.answer(needs.questions, &context.settings).await;
         context.complete = true;
         match version.review(review, &context).await.map_err(failed)? {
             Outcome::Decided(response) => Ok(response),

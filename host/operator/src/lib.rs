@@ -25,6 +25,7 @@ pub mod webhooks;
 mod admission;
 mod attending;
 mod endpoints;
+mod image_configs;
 mod input;
 mod reconciler;
 mod registries;

@@ -3,6 +3,7 @@
 use crate::admission::Admission;
 use crate::attending::{self, AttendantHandles, Attendants};
 use crate::endpoints;
+use crate::image_configs::{self, ImageConfigs};
 use crate::leader::Leadership;
 use crate::reconciler::{ControllerHost, VersionReconciler};
 use crate::settings::{DefaultSetting, SettingsMetrics, SettingsReader, SettingsTask, Source};
@@ -155,6 +156,7 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
                 client: client.clone(),
                 primaries: controller.primaries(),
                 settings: settings.watch(),
+                images: ImageConfigs::new(image_configs::Limits::default(), &mut registry),
                 reader,
                 source,
             };

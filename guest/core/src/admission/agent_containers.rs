@@ -80,6 +80,9 @@ pub(crate) fn exec_words<'a>(injection: &Injection<'_>) -> Vec<Json<'a>> {
         }
     }
     words.flag_if("unpack", (!step.unpack).then_some("false"));
+    let may_leave_statements = step.provenance && injection.provenance;
+    let pushes_without = !may_leave_statements && !step.outputs.is_empty();
+    words.flag_if("provenance", pushes_without.then_some("false"));
     words.flag_if("debug", step.debug.then_some("true"));
     words.0
 }
@@ -95,14 +98,16 @@ pub(crate) fn container_words<'a>(container: &Container<'_>) -> Vec<Json<'a>> {
     words.0
 }
 
-/// The flags that describe the container to a step that may be reused. They follow
-/// [`container_words`].
-pub(crate) fn reuse_words<'a>(container: &Container<'_>, injection: &Injection<'_>) -> Vec<Json<'a>> {
+/// The flags that describe the container to a step that pushes something: its image, for the
+/// provenance, and what else counts for reuse. They follow [`container_words`].
+pub(crate) fn description_words<'a>(container: &Container<'_>, injection: &Injection<'_>) -> Vec<Json<'a>> {
     let mut words = Words::new(&[]);
     if injection.step.reuse.is_some() {
         for (name, value) in reuse::flags(container) {
             words.flag(name, &value);
         }
+    } else if !injection.step.outputs.is_empty() {
+        words.flag_if(reuse::IMAGE_FLAG, Some(container.image()).filter(|image| !image.is_empty()));
     }
     words.0
 }
@@ -113,11 +118,27 @@ pub(crate) fn exec_command<'a>(
     container: &Container<'a>,
     injection: &Injection<'_>,
 ) -> (&'static str, Json<'a>) {
+    let place = CommandPlace::of(container);
+    (place.list, place.wrapped(agent_words(container, injection)))
+}
+
+/// The same for a container without a command, whose image starts these words.
+pub(crate) fn exec_image_command<'a>(
+    container: &Container<'a>,
+    injection: &Injection<'_>,
+    words: Vec<Json<'a>>,
+) -> Json<'a> {
+    let mut all = agent_words(container, injection);
+    all.push("--".into());
+    all.extend(words);
+    Json::Array(all)
+}
+
+fn agent_words<'a>(container: &Container<'_>, injection: &Injection<'_>) -> Vec<Json<'a>> {
     let mut words = exec_words(injection);
     words.extend(container_words(container));
-    words.extend(reuse_words(container, injection));
-    let place = CommandPlace::of(container);
-    (place.list, place.wrapped(words))
+    words.extend(description_words(container, injection));
+    words
 }
 
 /// The init container that copies the agent into its volume, before all other containers.

@@ -12,8 +12,8 @@ use crate::json::Json;
 use crate::settings::Settings;
 use crate::step_annotations;
 use orascache_api::steps::{
-    AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, AUTHORITY_VOLUME, CREDENTIALS_VOLUME, INJECTED_ANNOTATION,
-    INSTALL_CONTAINER, PROXY_CONTAINER,
+    AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, AUTHORITY_VOLUME, COMMAND_OF_IMAGE_ANNOTATION,
+    CREDENTIALS_VOLUME, INJECTED_ANNOTATION, INSTALL_CONTAINER, PROXY_CONTAINER,
 };
 
 /// Refuses an update that gives an added container an image that is not allowed: images are almost
@@ -38,19 +38,23 @@ pub(crate) fn check_images(new: &Pod<'_>, old: &Pod<'_>, settings: &Settings<'_>
 /// The operations that give the new pod the injected parts of the old one.
 pub(crate) fn patch<'a>(new: &Pod<'a>, old: &Pod<'a>, findings: &mut Findings) -> Patch<'a> {
     let mut patch = Patch::default();
-    if let Some(marker) = old.annotation(INJECTED_ANNOTATION)
-        && new.annotation(INJECTED_ANNOTATION).is_none()
-    {
-        let has_annotations = new.annotations().is_some();
-        patch.set("/metadata/annotations", has_annotations, INJECTED_ANNOTATION, marker.into());
+    let mut has_annotations = new.annotations().is_some();
+    for key in [INJECTED_ANNOTATION, COMMAND_OF_IMAGE_ANNOTATION] {
+        if let Some(value) = old.annotation(key)
+            && new.annotation(key).is_none()
+        {
+            patch.set("/metadata/annotations", has_annotations, key, value.into());
+            has_annotations = true;
+        }
     }
     let is_our_volume = |name: &str| matches!(name, AGENT_VOLUME | CREDENTIALS_VOLUME | AUTHORITY_VOLUME);
     restore("/spec", (old.spec, new.spec), "volumes", &is_our_volume, &mut patch);
     restore("/spec", (old.spec, new.spec), "initContainers", &step_container::is_added, &mut patch);
     let new_containers = new.containers_by_name();
+    let is_of_image = old.annotation(COMMAND_OF_IMAGE_ANNOTATION).is_some();
     for old in old.containers.iter().filter(|container| step_container::is_wrapped(container)) {
         if let Some(new) = new_containers.get(old.name) {
-            carry_container(new, old, &mut patch);
+            carry_container(new, old, is_of_image, &mut patch);
         }
     }
     if !step_annotations::of(new.annotations()).eq(step_annotations::of(old.annotations())) {
@@ -61,7 +65,8 @@ pub(crate) fn patch<'a>(new: &Pod<'a>, old: &Pod<'a>, findings: &mut Findings) -
     patch
 }
 
-fn carry_container<'a>(new: &Container<'a>, old: &Container<'a>, patch: &mut Patch<'a>) {
+/// `is_of_image` says that the command was not in the manifest of the pod.
+fn carry_container<'a>(new: &Container<'a>, old: &Container<'a>, is_of_image: bool, patch: &mut Patch<'a>) {
     let path = format!("/spec/containers/{}", new.index);
     restore(&path, (old.tree, new.tree), "env", &step_container::is_agent_variable, patch);
     let is_our_mount = |name: &str| matches!(name, AGENT_VOLUME | AUTHORITY_VOLUME);
@@ -69,8 +74,11 @@ fn carry_container<'a>(new: &Container<'a>, old: &Container<'a>, patch: &mut Pat
     // A command that is neither the wrapped nor the original one is a change, which the API server
     // refuses.
     let place = CommandPlace::of(old);
-    if place.unwrapped().is_some_and(|original| original == new.tree.items(place.list)) {
-        patch.replace(format!("{path}/{}", place.list), Json::Array(old.tree.items(place.list).to_vec()));
+    let before = || Json::Array(old.tree.items(place.list).to_vec());
+    if is_of_image && new.command().is_empty() {
+        patch.set(&path, true, place.list, before());
+    } else if place.unwrapped().is_some_and(|original| original == new.tree.items(place.list)) {
+        patch.replace(format!("{path}/{}", place.list), before());
     }
 }
 

@@ -2,15 +2,21 @@
 //! copies it there, a sidecar with a volume of credentials where there are any, and the agent in
 //! front of the command.
 
-use super::agent_containers::exec_command;
+use super::agent_containers::{exec_command, exec_image_command};
+use super::image_program::Program;
 use super::injection::Injection;
 use super::parts::Parts;
 use super::patch::Patch;
 use super::pod::{Container, Pod};
-use orascache_api::steps::{INJECTED_ANNOTATION, INJECTED_VERSION};
+use orascache_api::steps::{COMMAND_OF_IMAGE_ANNOTATION, INJECTED_ANNOTATION, INJECTED_VERSION};
 
 /// The operations that rewrite the pod. They touch nothing else.
-pub(crate) fn patch<'a>(pod: &Pod<'a>, container: &Container<'a>, injection: &Injection<'a>) -> Patch<'a> {
+pub(crate) fn patch<'a>(
+    pod: &Pod<'a>,
+    container: &Container<'a>,
+    injection: &Injection<'a>,
+    program: Program<'a>,
+) -> Patch<'a> {
     let mut patch = Patch::default();
     let has_annotations = pod.annotations().is_some();
     patch.set("/metadata/annotations", has_annotations, INJECTED_ANNOTATION, INJECTED_VERSION.into());
@@ -24,7 +30,13 @@ pub(crate) fn patch<'a>(pod: &Pod<'a>, container: &Container<'a>, injection: &In
         let exists = container.tree.member(list).is_some();
         patch.insert(&format!("{path}/{list}"), exists, container.tree.items(list).len(), added);
     }
-    let (list, command) = exec_command(container, injection);
-    patch.replace(format!("{path}/{list}"), command);
+    if let Program::OfImage(of_image) = program {
+        let digest = of_image.digest.into();
+        patch.set("/metadata/annotations", true, COMMAND_OF_IMAGE_ANNOTATION, digest);
+        patch.set(&path, true, "command", exec_image_command(container, injection, of_image.words));
+    } else {
+        let (list, command) = exec_command(container, injection);
+        patch.replace(format!("{path}/{list}"), command);
+    }
     patch
 }

@@ -17,8 +17,8 @@ use crate::findings::Findings;
 use crate::json::Json;
 use crate::settings::Settings;
 use orascache_api::steps::{
-    AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, CREDENTIALS_VOLUME, INJECTED_ANNOTATION, INSTALL_CONTAINER,
-    PROXY_CONTAINER,
+    AGENT_VOLUME, ANNOTATION_PREFIX as PREFIX, COMMAND_OF_IMAGE_ANNOTATION, CREDENTIALS_VOLUME,
+    INJECTED_ANNOTATION, INSTALL_CONTAINER, PROXY_CONTAINER,
 };
 
 /// Whether and how a pod was rewritten before.
@@ -91,6 +91,7 @@ pub(crate) fn check(
     let before = findings.problems.len();
     for container in wrapped {
         check_step(container, &words, &parts, injection, findings);
+        check_image(pod, container, findings);
         // A pod has one step. Sentences about many containers help nobody.
         if findings.problems.len() > before {
             break;
@@ -192,9 +193,26 @@ fn check_step(
     check("env", &parts.variables, &|variable| !is_reserved(variable));
 }
 
-/// Whether a flag describes the container to a step that may be reused. Other webhooks change what
-/// it describes: they replace images and add variables. These flags decide about nothing but the
-/// key of the step.
+/// Refuses a command that was read from another image than the container has now.
+fn check_image(pod: &Pod<'_>, container: &Container<'_>, findings: &mut Findings) {
+    let (name, image) = (container.name, container.image());
+    let digest = image.rsplit_once('@').map(|(_, digest)| digest);
+    if let Some(of) = pod.annotation(COMMAND_OF_IMAGE_ANNOTATION)
+        && digest != Some(of)
+    {
+        refuse(
+            &format!(
+                "the command of container {name} was read from an image with another digest than that of {image} (where another webhook changed the image, let it keep the digest)"
+            ),
+            findings,
+        );
+    }
+}
+
+/// Whether a flag describes the container, for provenance and reuse. Other webhooks change what it
+/// describes: they replace images and add variables. Older versions gave such flags to steps with
+/// reuse alone. These flags decide about nothing but the provenance of the outputs and the key of
+/// the step.
 fn describes_container(word: &Json<'_>) -> bool {
     let flag = word.as_str().and_then(|word| word.strip_prefix("--")?.split_once('='));
     flag.is_some_and(|(name, _)| reuse::CONTAINER_FLAGS.contains(&name))

@@ -20,4 +20,6 @@ pub(crate) struct Injection<'a> {
     pub(crate) proxy_resources: ProxyResources<'a>,
     /// How the registry is reached.
     pub(crate) network: Network<'a>,
+    /// Whether the settings let the step leave provenance statements.
+    pub(crate) provenance: bool,
 }

@@ -15,6 +15,7 @@ mod command_place;
 mod ephemeral_containers;
 mod foreign_caches;
 mod gate;
+mod image_program;
 mod inject;
 mod injected;
 mod injection;
@@ -46,13 +47,14 @@ use crate::findings::Findings;
 use crate::settings::Settings;
 use crate::step_annotations;
 use cache_lookup::Found;
+use image_program::Program;
 use injected::Injected;
 use injection::Injection;
 use known::Known;
 use network::Network;
 use orascache_api::names::KIND;
 use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, INJECTED_ANNOTATION, annotation};
-use orascache_contract::{Context, Error, Needs, ObjectRef, Outcome, Refusal, Response, Verdict};
+use orascache_contract::{ArtifactQuestion, Context, Error, Needs, Outcome, Refusal, Response, Verdict};
 use patch::Patch;
 use pod::{Container, Pod, PodSource};
 use request::{Operation, Request, Subject};
@@ -87,7 +89,8 @@ const UNPROCESSABLE: u16 = 422;
 /// ```
 pub fn review<T: AsRef<str>>(text: &str, context: &Context<T>) -> Result<Outcome, Error> {
     let objects = context.objects.iter().map(AsRef::as_ref).collect();
-    decide(text, &Known { objects, complete: context.complete }, context.settings.as_ref())
+    let known = Known { objects, complete: context.complete, answers: &context.answers };
+    decide(text, &known, context.settings.as_ref())
 }
 
 fn decide(text: &str, known: &Known<'_>, settings: &str) -> Result<Outcome, Error> {
@@ -116,7 +119,7 @@ fn decide(text: &str, known: &Known<'_>, settings: &str) -> Result<Outcome, Erro
         _ => Decision::default(),
     };
     Ok(match decision {
-        Decision::Need(objects) => Outcome::Need(Needs { objects, questions: Vec::new() }),
+        Decision::Need(needs) => Outcome::Need(needs),
         Decision::Made { patch, note } => Outcome::Decided(response(&request, findings, patch, note)),
     })
 }
@@ -133,7 +136,7 @@ pub fn check_settings(text: &str) -> Result<(), Error> {
 /// The decision about a review in which nothing is refused.
 enum Decision {
     /// The host must look these up first.
-    Need(Vec<ObjectRef>),
+    Need(Needs),
     Made {
         /// JSON Patch, JSON text.
         patch: Option<String>,
@@ -208,9 +211,11 @@ fn create_pod(
     };
     let namespace = request.namespace;
     policy::check_step(settings, &step, findings);
-    if let Some(container) = container {
+    let program = container.and_then(|container| {
         reuse::check(&pod, container, &step, settings, findings);
-    }
+        image_program::find(&pod, container, known, settings, findings)
+    });
+    let question = program.as_ref().and_then(Program::question);
     foreign_caches::check(settings, &step, &pod, namespace, findings);
     let needs_namespace = policy::check_required(settings, &[annotations], known, namespace, findings)?;
     if step.cache.is_empty() || !findings.problems.is_empty() {
@@ -219,7 +224,7 @@ fn create_pod(
     }
     let candidates = known.candidates(step.cache)?;
     let found = cache_lookup::find(&candidates, known, step.cache, namespace);
-    if let Some(needed) = need(&found, &step, namespace, needs_namespace) {
+    if let Some(needed) = need(&found, &step, namespace, needs_namespace, question) {
         return Ok(needed);
     }
     let cache = match found {
@@ -249,6 +254,7 @@ fn create_pod(
         image: step.image.unwrap_or(settings.agent_image),
         proxy_resources: settings.proxy_resources,
         network: Network::of(&step, settings),
+        provenance: settings.provenance,
     };
     if injected != Injected::No {
         // The author of the original pod has already got the warnings about its annotations.
@@ -256,9 +262,9 @@ fn create_pod(
         injected::check(&pod, &injection, settings, injected, findings);
         return Ok(Decision::default());
     }
-    let Some(container) = container else { return Ok(Decision::default()) };
+    let (Some(container), Some(program)) = (container, program) else { return Ok(Decision::default()) };
     check_connection(&pod, container, credentials, &injection.network, findings);
-    let mut patch = inject::patch(&pod, container, &injection);
+    let mut patch = inject::patch(&pod, container, &injection, program);
     gate::add(&pod, namespace, settings, &mut patch);
     Ok(Decision::patch(patch, "injected"))
 }
@@ -326,9 +332,11 @@ fn create_job(
         return Ok(Decision::patch(job::copy(job), "annotations handed to the template"));
     }
     let container = step_container::prepare(&pod, &step, findings);
-    if let Some(container) = container {
+    let program = container.and_then(|container| {
         reuse::check(&pod, container, &step, settings, findings);
-    }
+        image_program::find(&pod, container, known, settings, findings)
+    });
+    let question = program.as_ref().and_then(Program::question);
     job::check(job, &step, findings);
     let namespace = request.namespace;
     policy::check_step(settings, &step, findings);
@@ -341,7 +349,7 @@ fn create_job(
     }
     let candidates = known.candidates(step.cache)?;
     let found = cache_lookup::find(&candidates, known, step.cache, namespace);
-    if let Some(needed) = need(&found, &step, namespace, needs_namespace) {
+    if let Some(needed) = need(&found, &step, namespace, needs_namespace, question) {
         return Ok(needed);
     }
     match found {
@@ -387,17 +395,23 @@ fn check_connection(
 }
 
 /// What the host must look up before there is an answer.
-fn need(found: &Found<'_>, step: &Step<'_>, namespace: &str, needs_namespace: bool) -> Option<Decision> {
-    if !needs_namespace && !matches!(found, Found::Need) {
+fn need(
+    found: &Found<'_>,
+    step: &Step<'_>,
+    namespace: &str,
+    needs_namespace: bool,
+    question: Option<&ArtifactQuestion>,
+) -> Option<Decision> {
+    if !needs_namespace && !matches!(found, Found::Need) && question.is_none() {
         return None;
     }
     // The next context has what is asked for now, and nothing else: so the cache is asked for in
     // any case.
-    let mut references = vec![cache_lookup::cache_reference(step.cache, namespace)];
+    let mut objects = vec![cache_lookup::cache_reference(step.cache, namespace)];
     if needs_namespace {
-        references.push(cache_lookup::namespace_reference(namespace));
+        objects.push(cache_lookup::namespace_reference(namespace));
     }
-    Some(Decision::Need(references))
+    Some(Decision::Need(Needs { objects, questions: question.cloned().into_iter().collect() }))
 }
 
 fn warn_idle(findings: &mut Findings) {

@@ -184,7 +184,7 @@ fn host_matches(host: &str, pattern: &str) -> bool {
 
 /// Upper and lower case are the same in host names (RFC 4343). A port must be the same too: another
 /// port is another server.
-fn is_same_host(host: &str, pattern: &str) -> bool {
+pub(crate) fn is_same_host(host: &str, pattern: &str) -> bool {
     match pattern.strip_prefix('*') {
         Some(domain) => host
             .len()

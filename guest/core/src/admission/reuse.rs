@@ -88,8 +88,12 @@ fn secrets<'a>(container: &Container<'a>) -> impl Iterator<Item = (&'a str, &'a 
     })
 }
 
+/// The flag with the image of a container. Steps that are not reused get it too, for the provenance
+/// of their outputs. It keeps its name, so that agents of older versions take it.
+pub(crate) const IMAGE_FLAG: &str = "reuse-image";
+
 /// Names of the flags that describe a container: see [`flags`].
-pub(crate) const CONTAINER_FLAGS: [&str; 3] = ["reuse-image", "reuse-variable", "reuse-named-variable"];
+pub(crate) const CONTAINER_FLAGS: [&str; 3] = [IMAGE_FLAG, "reuse-variable", "reuse-named-variable"];
 
 /// The flags that describe a container, without `--` in front of their names.
 pub(crate) fn flags(container: &Container<'_>) -> Vec<(&'static str, String)> {

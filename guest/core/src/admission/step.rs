@@ -40,6 +40,8 @@ pub(crate) struct Step<'a> {
     pub(crate) output_pipe: Option<PathTemplate<'a>>,
     pub(crate) reuse: Option<Reuse<'a>>,
     pub(crate) unpack: bool,
+    /// Whether a provenance statement is left beside each output.
+    pub(crate) provenance: bool,
     pub(crate) debug: bool,
     /// Image that carries the agent.
     pub(crate) image: Option<&'a str>,
@@ -111,7 +113,7 @@ pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Finding
         ));
         return Step::default();
     }
-    let mut step = Step { unpack: true, ..Step::default() };
+    let mut step = Step { unpack: true, provenance: true, ..Step::default() };
     let mut lists = Lists::default();
     let mut reuse = ReuseTexts::default();
     let mut has_cache = false;
@@ -154,6 +156,7 @@ pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Finding
             name::REUSE_SALT => reuse.salt = values::salt(key, text, findings),
             name::REUSE_FILES => reuse.files = Some(text),
             name::UNPACK => step.unpack = values::boolean(key, text, findings).unwrap_or(true),
+            name::PROVENANCE => step.provenance = values::boolean(key, text, findings).unwrap_or(true),
             name::DEBUG => step.debug = values::boolean(key, text, findings).unwrap_or(false),
             name::ORAS_CONTAINER => step.image = values::image(key, text, findings),
             name::ENTRYPOINT | name::ORAS_ENTRYPOINT => findings

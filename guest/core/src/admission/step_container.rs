@@ -118,12 +118,6 @@ pub(crate) fn is_wrapped(container: &Container<'_>) -> bool {
 fn check(pod: &Pod<'_>, container: &Container<'_>, step: &Step<'_>, findings: &mut Findings) {
     let path = pod.source.spec_path();
     let name = container.name;
-    if CommandPlace::of(container).is_empty() {
-        findings.refuse(format!(
-            "{path}.containers: {name} has no command, and the entrypoint of its image is not known here: run orascache-agent entrypoint {}, and write what it prints as command: [program, argument]",
-            container.tree.member("image").and_then(Json::as_str).unwrap_or("IMAGE")
-        ));
-    }
     let os = pod.spec.member_of("os", "name");
     let node_os = pod.spec.member_of("nodeSelector", well_known::OS);
     if [os, node_os].into_iter().flatten().any(|os| os.as_str() == Some("windows")) {

@@ -54,6 +54,11 @@ pub(crate) struct Settings<'a> {
     pub(crate) maximum_inputs: u64,
     /// Which steps may be reused.
     pub(crate) reuse: ReuseSetting,
+    /// Whether steps leave provenance statements beside their outputs.
+    pub(crate) provenance: bool,
+    /// Registries whose images the host may read the configurations of. `http://` in front stands
+    /// for one without TLS.
+    pub(crate) image_config_registries: Vec<&'a str>,
     /// DNS domain of the cluster, as in `cluster.local`.
     pub(crate) cluster_domain: Option<&'a str>,
     /// Images that the registries of caches may run.
@@ -85,14 +90,14 @@ pub(crate) struct RequiredAnnotation<'a> {
     pub(crate) namespaces: Option<Selector<'a>>,
 }
 
-/// Prefix of a host in `allowedRegistries` that steps may use without TLS.
+/// Prefix of a host in `allowedRegistries` and `imageConfigRegistries` that may be used without TLS.
 pub(crate) const PLAIN_HTTP: &str = "http://";
 
 /// What an image pattern is, for messages.
 const IMAGE_PATTERN: &str = "an image or the beginning of one that ends with '/', ':' or '@': write one like registry.example.org/team/";
 
 /// The known settings, for messages.
-const KNOWN: &str = "agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages, gates, operatorNamespace, forwardProxy, registryCA, maximumInputs or reuse";
+const KNOWN: &str = "agentImage, allowedRegistries, allowedCaches, allowedAgentImages, requiredAnnotations, maximumStorage, proxyResources, clusterDomain, allowedImages, gates, operatorNamespace, forwardProxy, registryCA, maximumInputs, reuse, provenance or imageConfigRegistries";
 
 impl<'a> Settings<'a> {
     /// Empty text stands for the defaults.
@@ -114,6 +119,8 @@ impl<'a> Settings<'a> {
             registry_ca: None,
             maximum_inputs: DEFAULT_MAXIMUM_INPUTS,
             reuse: ReuseSetting::default(),
+            provenance: true,
+            image_config_registries: Vec::new(),
             cluster_domain: None,
             allowed_images: None,
             gates: false,
@@ -212,6 +219,12 @@ impl<'a> Settings<'a> {
                     }
                 }
                 "gates" => self.gates = document::flag(value, &place, findings).unwrap_or_default(),
+                "provenance" => self.provenance = document::flag(value, &place, findings).unwrap_or(true),
+                "imageConfigRegistries" => {
+                    let wanted = "the host of a registry with an optional port: write one like ghcr.io, with http:// in front where it has no TLS";
+                    self.image_config_registries =
+                        document::texts(value, &place, is_registry, wanted, findings);
+                }
                 "operatorNamespace" => {
                     let Some(namespace) = document::text(value, &place, findings) else { continue };
                     if !names::is_label(namespace) {
@@ -261,6 +274,10 @@ impl<'a> RequiredAnnotation<'a> {
         }
         (findings.problems.len() == before).then_some(required)
     }
+}
+
+fn is_registry(text: &str) -> bool {
+    reference::is_host(text.strip_prefix(PLAIN_HTTP).unwrap_or(text))
 }
 
 fn is_host_pattern(text: &str) -> bool {

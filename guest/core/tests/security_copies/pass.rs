@@ -156,6 +156,17 @@ fn a_marker_without_any_part_is_only_an_annotation() {
     assert!(review(&pod, "").patch().is_some());
 }
 
+/// Versions before gave the image to steps with reuse alone.
+#[test]
+fn pods_that_an_older_version_rewrote() {
+    let mut older = copy(&[]);
+    let words = older.pointer_mut("/spec/containers/0/command").and_then(Value::as_array_mut).unwrap();
+    let number = words.len();
+    words.retain(|word| !word.as_str().unwrap().starts_with("--reuse-image="));
+    assert_eq!(words.len(), number - 1);
+    assert_eq!(refusal(&older, ""), "");
+}
+
 #[test]
 fn images_and_variables_that_others_change_in_a_step_that_is_reused() {
     let copy = copy(&[("reuse", "true")]);

@@ -313,6 +313,18 @@ fn a_proxy_that_trusts_another_authority_or_goes_through_another_forward_proxy()
 }
 
 #[test]
+fn a_step_that_leaves_statements_in_another_way_than_its_annotations_say() {
+    let annotation = "/metadata/annotations/oras.converged-computing.github.io~1provenance";
+    for said in ["true", "false"] {
+        let copy = copy(&[("provenance", said)]);
+        assert_eq!(refusal(&copy, ""), "");
+        let other = if said == "true" { "false" } else { "true" };
+        let found = refusal(&changed(copy, annotation, json!(other)), "");
+        assert!(found.contains("is not what the annotations ask for"), "{found}");
+    }
+}
+
+#[test]
 fn a_step_that_is_reused_in_another_way_than_its_annotations_say() {
     let copy = copy(&[("reuse", "true"), ("reuse-files", "/a")]).to_string();
     for (from, to) in [("--reuse-file=/a", "--reuse-file=/b"), ("--reuse=true", "--reuse=false")] {

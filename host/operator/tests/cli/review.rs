@@ -64,6 +64,24 @@ fn review_applies_the_settings_of_a_file() {
 }
 
 #[test]
+fn review_asks_no_registry_for_what_an_image_starts() {
+    let folder = Folder::new();
+    let settings = folder.write("settings.yaml", "imageConfigRegistries: [ghcr.io]");
+    let context = folder.write("context.yaml", "");
+    let image = format!("ghcr.io/a@sha256:{}", "0".repeat(64));
+    let step = STEP.replace("image: busybox, command: [cat, list.txt]", &format!("image: '{image}'"));
+    let both = format!("{CACHE}---\n{step}");
+    // A step that is refused anyway needs no cache.
+    for (context, documents) in [(&[][..], &both), (&[], &step), (&["--context", &context], &both)] {
+        let arguments = [&["review", "-f", "-", "--settings", &settings][..], context].concat();
+        let output = run(&arguments, documents);
+        assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+        let said = "is not known here (this command asks no registries): run orascache-agent entrypoint";
+        assert!(out(&output).contains(said), "{}", out(&output));
+    }
+}
+
+#[test]
 fn review_accepts_an_admission_review() {
     let review = serde_json::json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",

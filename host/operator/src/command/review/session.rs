@@ -12,7 +12,9 @@ use crate::settings::SettingsReader;
 use anyhow::{Context as _, anyhow};
 use k8s_openapi::api::core::v1::ConfigMap;
 use orascache_api::steps::ANNOTATION_PREFIX;
-use orascache_contract::{Context, Outcome, Refusal, Verdict};
+use orascache_contract::{
+    ArtifactAnswer, ArtifactFinding, ArtifactQuestion, Context, GuestError, Outcome, Refusal, Verdict,
+};
 use orascache_runtime::Guest;
 use serde_json::Value;
 use std::sync::Arc;
@@ -236,7 +238,7 @@ impl<'a> Session<'a> {
         finding.is_asked = self.asked.is_asked(&review["request"]);
         let undecided =
             |finding: Finding, why: String| (Finding { decision: Decision::Unusable(why), ..finding }, None);
-        let response = match self.guest.blocking().review(&review.to_string(), &self.context) {
+        let response = match self.outcome(&review.to_string()) {
             Ok(Outcome::Decided(response)) => response,
             Ok(Outcome::Need(needs)) => return undecided(finding, missing(&needs)),
             Err(error) => return undecided(finding, error.to_string()),
@@ -256,6 +258,28 @@ impl<'a> Session<'a> {
         finding.change = Some((object, patched));
         (finding, stored)
     }
+
+    /// What a review leads to where nobody asks registries.
+    fn outcome(&self, review: &str) -> Result<Outcome, GuestError> {
+        let outcome = self.guest.blocking().review(review, &self.context)?;
+        match &outcome {
+            Outcome::Need(needs) if !needs.questions.is_empty() => {
+                let context = Context { answers: unanswered(&needs.questions), ..self.context.clone() };
+                self.guest.blocking().review(review, &context)
+            }
+            _ => Ok(outcome),
+        }
+    }
+}
+
+/// Answers that say that nobody looked.
+fn unanswered(questions: &[ArtifactQuestion]) -> Vec<ArtifactAnswer> {
+    let why = "this command asks no registries";
+    let unknown = |question: &ArtifactQuestion| ArtifactAnswer {
+        question: question.clone(),
+        finding: ArtifactFinding::Unknown(why.to_owned()),
+    };
+    questions.iter().map(unknown).collect()
 }
 
 /// A finding about something of which nothing is stored.

@@ -79,6 +79,12 @@ impl Decoded {
         let retention = if controller.is_some() { &watch.kept.children } else { &watch.kept.others };
         // Objects that are stored in part are never applied.
         let managed = managed.filter(|_| *retention == Retention::Whole);
+        if controller.is_some()
+            && let Some(others) =
+                managed.as_ref().and_then(|managed| entries_of_others(managed, &ownership.field_manager))
+        {
+            metadata.insert("managedFields".to_owned(), others);
+        }
         let managers = managed.and_then(|managed| managers(managed, &ownership.field_manager));
         let text = serde_json::to_string(&retention.reduce(value)).ok()?.into();
         Some(Stored { key, uid, resource_version, controller, text, managers, is_stray })
@@ -133,6 +139,14 @@ fn managers(mut managed: Value, field_manager: &str) -> Option<Box<str>> {
         return None;
     }
     serde_json::to_string(&managed).ok().map(String::into_boxed_str)
+}
+
+/// The entries of other managers, but for those about a status; `None` where there are none. A guest
+/// sees by them what others added to its children.
+fn entries_of_others(managed: &Value, field_manager: &str) -> Option<Value> {
+    let is_of_other = |entry: &&Value| !is_about_status(entry) && text(entry, "manager") != field_manager;
+    let others: Vec<Value> = managed.as_array()?.iter().filter(is_of_other).cloned().collect();
+    (!others.is_empty()).then(|| Value::Array(others))
 }
 
 /// Whether managedFields say that a manager set fields outside of the status.
@@ -233,21 +247,31 @@ mod tests {
     }
 
     #[test]
-    fn managed_fields_are_dropped_and_entries_are_noted_where_there_are_other_managers() {
-        let managed = json!({"managedFields": [
+    fn of_managed_fields_a_guest_sees_what_other_managers_set_on_children() {
+        let owner = json!([{"apiVersion": "example.org/v1", "kind": "P", "uid": "u", "controller": true}]);
+        let managed = json!({"ownerReferences": owner, "managedFields": [
             {"manager": "us", "operation": "Apply", "fieldsV1": {}},
             {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {}}},
             {"manager": "kubelet", "operation": "Update", "subresource": "status", "fieldsV1": {}},
         ]});
-        let stored = store(named(managed)).expect("stored");
-        assert!(!stored.text.contains("managedFields") && stored.text.contains("\"kind\":\"Service\""));
+        let stored = store(named(managed.clone())).expect("stored");
+        assert!(stored.text.contains("\"kind\":\"Service\""));
+        assert!(stored.text.contains("managedFields") && stored.text.contains("kubectl-edit"));
+        assert!(!stored.text.contains("\"us\"") && !stored.text.contains("kubelet"));
         let managers = stored.managers.expect("two entries");
         assert!(
             managers.contains("kubectl-edit") && managers.contains("us") && !managers.contains("kubelet")
         );
         assert_eq!(stored.key.to_string(), "s/n");
-        let ours = json!({"managedFields": [{"manager": "us", "operation": "Apply", "fieldsV1": {}}]});
-        assert_eq!(store(named(ours)).expect("stored").managers, None);
+        let mut free = managed.clone();
+        free["ownerReferences"] = json!([]);
+        assert!(!store(named(free)).expect("stored").text.contains("managedFields"));
+        let ours = json!({"ownerReferences": owner, "managedFields": [
+            {"manager": "us", "operation": "Apply", "fieldsV1": {}},
+        ]});
+        let stored = store(named(ours)).expect("stored");
+        assert_eq!(stored.managers, None);
+        assert!(!stored.text.contains("managedFields"));
     }
 
     #[test]

@@ -17,7 +17,9 @@ pub(crate) static STATEFUL_SET: Kind = Kind::namespaced("apps/v1", "StatefulSet"
 /// Who reaches the registry pods.
 pub(crate) static NETWORK_POLICY: Kind =
     Kind::namespaced("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies");
-/// Pods that wait for their inputs.
+/// Registry pods, and pods that wait for their inputs.
 pub(crate) static POD: Kind = Kind::namespaced("v1", "Pod", "pods");
+/// Limits of what a namespace may use.
+pub(crate) static RESOURCE_QUOTA: Kind = Kind::namespaced("v1", "ResourceQuota", "resourcequotas");
 /// Namespaces, whose labels settings may refer to.
 pub(crate) static NAMESPACE: Kind = Kind::cluster_scoped("v1", "Namespace", "namespaces");

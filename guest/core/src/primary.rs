@@ -3,7 +3,7 @@
 
 use crate::fields::Fields;
 use crate::json::Json;
-use orascache_api::names::{API_VERSION, DEFAULT_IMAGE, KIND};
+use orascache_api::names::{API_VERSION, DEFAULT_IMAGE, DEFAULT_PROGRESS_DEADLINE_SECONDS, KIND};
 use orascache_contract::Error;
 
 /// An OrasCache.
@@ -50,6 +50,7 @@ pub(crate) struct Spec<'a> {
     replicas: Option<i64>,
     pub(crate) storage: Option<Storage<'a>>,
     delete: Option<bool>,
+    progress_deadline_seconds: Option<i64>,
     pub(crate) network_policy: NetworkPolicy<'a>,
     pub(crate) resources: Option<&'a Json<'a>>,
     pub(crate) node_selector: Option<&'a Json<'a>>,
@@ -123,6 +124,7 @@ impl<'a> Spec<'a> {
                 None => None,
             },
             delete: spec.flag("delete")?,
+            progress_deadline_seconds: spec.integer("progressDeadlineSeconds")?,
             network_policy: match spec.object("networkPolicy", "spec.networkPolicy")? {
                 Some(policy) => NetworkPolicy::read(policy)?,
                 None => NetworkPolicy::default(),
@@ -145,6 +147,12 @@ impl<'a> Spec<'a> {
 
     pub(crate) fn replicas(&self) -> i64 {
         self.replicas.unwrap_or(1)
+    }
+
+    /// How long the registry pods may come no further before the cache counts as degraded, in
+    /// seconds.
+    pub(crate) fn progress_deadline_seconds(&self) -> i64 {
+        self.progress_deadline_seconds.unwrap_or(DEFAULT_PROGRESS_DEADLINE_SECONDS)
     }
 
     /// Whether clients may delete manifests and blobs.

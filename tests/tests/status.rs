@@ -3,8 +3,9 @@
 use fake_kube::{Fault, Matcher};
 use k8s_openapi::api::core::v1::ResourceQuota;
 use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::api::storage::v1::StorageClass;
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use orascache_tests::cluster::{Cluster, PATIENCE, condition};
 use orascache_tests::failing_pods::{CRASHING_IMAGE, MISSING_IMAGE};
 use orascache_tests::fixtures::{cache, http_secret};
@@ -107,6 +108,43 @@ async fn a_quota_without_room_is_named_and_pods_refused_otherwise_are_told_from_
     // Any change of the StatefulSet has its controller try again at once.
     cluster.edit(&cluster.sets(), "demo", json!({"metadata": {"labels": {"again": "1"}}})).await;
     cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_without_a_volume_is_named_with_its_class() {
+    let cluster = Cluster::embedded().await;
+    let operator = cluster.operator().await;
+    let class: StorageClass = serde_json::from_value(json!({
+        "metadata": {"name": "by-hand"}, "provisioner": "kubernetes.io/no-provisioner",
+    }))
+    .expect("a class");
+    Api::all(cluster.client()).create(&PostParams::default(), &class).await.expect("created");
+    let spec =
+        json!({"progressDeadlineSeconds": 1, "storage": {"size": "1Gi", "storageClassName": "by-hand"}});
+    cluster.apply(&cluster.caches(), cache("demo", spec)).await;
+    let found = cluster.until_condition("demo", "Degraded", "True", "ClaimPending").await;
+    let words = message(&found, "Degraded");
+    assert!(words.contains("demo-data") && words.contains("by-hand"), "{words}");
+    let claim = &found["status"]["claim"];
+    assert_eq!((&claim["phase"], &claim["storageClassName"]), (&json!("Pending"), &json!("by-hand")));
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_without_a_node_is_named_with_the_schedulers_words() {
+    let cluster = Cluster::embedded().await;
+    let operator = cluster.operator().await;
+    cluster.apply(&cluster.caches(), cache("demo", json!({"progressDeadlineSeconds": 1}))).await;
+    cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    let gates = json!([{"name": "lab.example/quota"}]);
+    let gated = json!({"spec": {"template": {"spec": {"schedulingGates": gates}}}});
+    cluster.edit(&cluster.sets(), "demo", gated).await;
+    let found = cluster.until_condition("demo", "Degraded", "True", "Unschedulable").await;
+    assert!(message(&found, "Degraded").contains("Scheduling is blocked"), "{found}");
+    assert!(message(&found, "ForeignFields").contains("schedulingGates[name=lab.example/quota]"), "{found}");
     operator.shutdown().await;
     cluster.finish().await;
 }

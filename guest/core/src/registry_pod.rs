@@ -5,7 +5,6 @@ use crate::kinds::POD;
 use crate::observed::{Object, Objects};
 use orascache_api::names::REGISTRY_NAME;
 use orascache_contract::time::parse_rfc3339;
-use std::cmp::Reverse;
 
 /// Fields of a pod that the host keeps.
 pub(crate) const POD_FIELDS: &[&str] = &[
@@ -25,17 +24,14 @@ pub(crate) struct RegistryPod<'o, 'a> {
 }
 
 impl<'o, 'a> RegistryPod<'o, 'a> {
-    /// The pods that a StatefulSet controls, by ordinal. Anybody can make a pod with the labels of
-    /// a registry; its controller tells whose it is.
+    /// The pods that a StatefulSet controls, in the order of their names. Anybody can make a pod with
+    /// the labels of a registry; its controller tells whose it is.
     pub(crate) fn of(set: &Object<'_>, related: &'o Objects<'a>) -> Vec<Self> {
-        let mut pods: Vec<Self> = related
+        related
             .of_kind(&POD)
             .filter(|pod| pod.is_controlled_by(set.uid))
             .map(|object| RegistryPod { object, status: object.tree.member("status") })
-            .collect();
-        // Ordinals have no leading zeros: the longer name has the higher one.
-        pods.sort_by_key(|pod| (pod.name().len(), pod.name()));
-        pods
+            .collect()
     }
 
     pub(crate) fn name(&self) -> &'a str {
@@ -90,7 +86,11 @@ impl<'o, 'a> RegistryPod<'o, 'a> {
 
 /// The pods that are not ready, those that are being deleted last.
 pub(crate) fn not_ready<'p, 'o, 'a>(pods: &'p [RegistryPod<'o, 'a>]) -> Vec<&'p RegistryPod<'o, 'a>> {
-    let mut waiting: Vec<_> = pods.iter().filter(|pod| !pod.is_ready() || pod.is_being_deleted()).collect();
-    waiting.sort_by_key(|pod| Reverse(!pod.is_being_deleted()));
+    let mut waiting = Vec::new();
+    for is_being_deleted in [false, true] {
+        waiting.extend(pods.iter().filter(|pod| {
+            pod.is_being_deleted() == is_being_deleted && (is_being_deleted || !pod.is_ready())
+        }));
+    }
     waiting
 }

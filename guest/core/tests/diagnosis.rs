@@ -337,11 +337,11 @@ fn fields_that_somebody_added_stay_and_are_named() {
         {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {"f:template": {
             "f:metadata": {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/restartedAt": {}}},
             "f:spec": {
-                "f:hostAliases": {},
                 "f:containers": {
                     "k:{\"name\":\"mesh\"}": {".": {}, "f:image": {}, "f:name": {}},
                     "k:{\"name\":\"registry\"}": {"f:image": {}, "f:env": {"k:{\"name\":\"DEBUG\"}": {".": {}, "f:value": {}}}},
                 },
+                "f:hostAliases": {},
             },
         }}}},
         {"manager": "orascache", "operation": "Apply", "fieldsV1": {"f:spec": {"f:paused": {}}}},

@@ -3,6 +3,8 @@
 mod claim;
 mod container;
 mod quota;
+#[cfg(test)]
+mod security_words;
 mod words;
 
 use crate::issue::Reason;

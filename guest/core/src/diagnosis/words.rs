@@ -137,27 +137,6 @@ mod tests {
     }
 
     #[test]
-    fn security_credentials_are_hidden() {
-        for (text, wanted) in [
-            (r#"Get "https://user:pa@ss@lab.example/v2/": EOF"#, r#"Get "https://***@lab.example/v2/": EOF"#),
-            (
-                r#"Head "https://b.s3.example/x?X-Amz-Signature=abc&y=1": 403"#,
-                r#"Head "https://b.s3.example/x?***": 403"#,
-            ),
-            ("from=http://a:b@c,to=http://d:e@f/g", "from=http://***@c,to=http://***@f/g"),
-            ("REGISTRY_HTTP_SECRET=abc next", "REGISTRY_HTTP_SECRET=*** next"),
-            (r#"{"password":"hunter2"}"#, r#"{"password":***"#),
-            ("password: hunter2 is wrong", "password: *** is wrong"),
-            ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
-            ("authorization: Basic dXNlcg==", "authorization: Basic ***"),
-            ("access_key= AKIA", "access_key= ***"),
-            ("token=abc", "token=***"),
-        ] {
-            assert_eq!(quoted(text), wanted);
-        }
-    }
-
-    #[test]
     fn words_about_access_stay_readable() {
         for text in [
             "pull access denied, repository does not exist or may require authorization: server message: denied",

@@ -15,7 +15,8 @@ const RESTARTED_AT: &str = "f:kubectl.kubernetes.io/restartedAt";
 /// manager, as a list for a message. `None` where there are no such fields.
 pub(crate) fn foreign_fields(wanted: &Child<'_>, observed: &Object<'_>) -> Option<String> {
     let entries = observed.metadata("managedFields").and_then(Json::as_array)?;
-    let (spec, mut found) = (wanted.object.get("spec"), Vec::new());
+    let spec = wanted.object.get("spec");
+    let mut found = Found::default();
     for entry in entries {
         let text = |member| entry.get(member).and_then(Json::as_str).unwrap_or_default();
         let manager = text("manager");
@@ -23,41 +24,53 @@ pub(crate) fn foreign_fields(wanted: &Child<'_>, observed: &Object<'_>) -> Optio
             continue;
         }
         let Some(fields) = entry.get("fieldsV1").and_then(|fields| fields.get("f:spec")) else { continue };
-        let mut paths = Vec::new();
-        walk(fields, spec, "spec", &mut paths);
-        found.extend(paths.into_iter().map(|path| format!("{path} (manager {})", quoted(manager))));
+        found.walk(fields, spec, "spec", manager);
     }
-    found.sort_unstable();
-    found.dedup();
-    let more = found.len().saturating_sub(NAMED);
-    found.truncate(NAMED);
-    if more > 0 {
-        found.push(format!("and {more} more"));
+    if found.more > 0 {
+        found.named.push(format!("and {} more", found.more));
     }
-    (!found.is_empty()).then(|| found.join(", "))
+    (!found.named.is_empty()).then(|| found.named.join(", "))
 }
 
-/// Collects the paths of managed fields that are not wanted; of an item or object that is not
-/// wanted its own path alone.
-fn walk(fields: &Json<'_>, wanted: Option<&Json<'_>>, path: &str, found: &mut Vec<String>) {
-    let Json::Object(members) = fields else { return };
-    for (element, below) in members {
-        let Some((kind, name)) = element.split_once(':') else { continue };
-        let (path, wanted) = match kind {
-            "f" => (format!("{path}.{name}"), wanted.and_then(|wanted| wanted.get(name))),
-            "k" => {
-                let Ok(key) = Json::parse(name) else { continue };
-                let item = wanted
-                    .and_then(Json::as_array)
-                    .and_then(|items| items.iter().find(|item| is_item(item, &key)));
-                (format!("{path}[{}]", display(&key)), item)
+/// The fields that were found.
+#[derive(Default)]
+struct Found {
+    named: Vec<String>,
+    /// How many others there are.
+    more: usize,
+}
+
+impl Found {
+    fn add(&mut self, path: &str, manager: &str) {
+        let text = format!("{} (manager {})", quoted(path), quoted(manager));
+        if self.named.contains(&text) {
+            return;
+        }
+        if self.named.len() < NAMED {
+            self.named.push(text);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Collects the paths of managed fields that are not wanted; of an item or object that is not
+    /// wanted its own path alone.
+    fn walk(&mut self, fields: &Json<'_>, wanted: Option<&Json<'_>>, path: &str, manager: &str) {
+        let Json::Object(members) = fields else { return };
+        for (element, below) in members {
+            let (path, wanted) = if let Some(name) = element.strip_prefix("f:") {
+                (format!("{path}.{name}"), wanted.and_then(|wanted| wanted.get(name)))
+            } else if let Some(Ok(key)) = element.strip_prefix("k:").map(Json::parse) {
+                let items = wanted.and_then(Json::as_array).unwrap_or_default();
+                (format!("{path}[{}]", display(&key)), items.iter().find(|item| is_item(item, &key)))
+            } else {
+                continue;
+            };
+            match wanted {
+                None if element == RESTARTED_AT || is_restart(below) => {}
+                None => self.add(&path, manager),
+                Some(_) => self.walk(below, wanted, &path, manager),
             }
-            _ => continue,
-        };
-        match wanted {
-            None if element == RESTARTED_AT || is_restart(below) => {}
-            None => found.push(quoted(&path)),
-            Some(wanted) => walk(below, Some(wanted), &path, found),
         }
     }
 }

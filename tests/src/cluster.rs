@@ -1,5 +1,6 @@
 //! The cluster that a test runs against, with the CRD, simulated controllers and the operator.
 
+use crate::failing_pods::FailingPods;
 use fake_kube::{FakeKube, Logs, Simulation, Simulators};
 use fake_kube_control_plane::ControlPlane;
 use futures::future::BoxFuture;
@@ -337,7 +338,7 @@ fn simulators(client: Client, folder: &TempDir) -> Simulators {
     let (data_dir, logs) = (folder.path().join("registries"), Logs::default());
     let options = RegistryOptions { data_dir, logs, changes };
     let registries = Registries::start(client, options).expect("a folder for the registries");
-    Simulators::all().with_pod_runner(registries)
+    Simulators::all().with_pod_runner(Arc::new(FailingPods)).with_pod_runner(registries)
 }
 
 /// Applies a CRD and waits until it is served.

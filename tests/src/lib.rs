@@ -8,6 +8,7 @@
 pub mod access;
 pub mod cluster;
 pub mod components;
+pub mod failing_pods;
 pub mod fixtures;
 pub mod node;
 pub mod pods;

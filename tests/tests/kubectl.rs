@@ -34,14 +34,19 @@ async fn kubectl_works_with_caches() {
     let table = run("kubectl get oc orascache-sample").expect();
     let mut lines = table.lines();
     let header: Vec<&str> = lines.next().expect("a header").split_whitespace().collect();
-    assert_eq!(header, ["NAME", "READY", "ENDPOINT", "IMAGE", "AGE"]);
+    assert_eq!(header, ["NAME", "READY", "STORAGE", "REASON", "AGE"]);
+    assert!(table.lines().all(|line| line.trim_end().len() <= 80), "{table}");
     let row = lines.next().expect("a row");
+    for cell in ["True", "Ephemeral", "RegistryReady"] {
+        assert!(row.contains(cell), "{row}");
+    }
+    let wide = run("kubectl get oc orascache-sample -o wide").expect();
     for cell in [
         "True",
         "orascache-sample-0.orascache-sample.default.svc:5000",
         "ghcr.io/oras-project/registry:latest",
     ] {
-        assert!(row.contains(cell), "{row}");
+        assert!(wide.contains(cell), "{wide}");
     }
     let described = run("kubectl describe oc orascache-sample").expect();
     assert!(described.contains("RegistryReady") && described.contains("Events:"), "{described}");
@@ -55,6 +60,7 @@ async fn kubectl_works_with_caches() {
         "orasEnv",
         "registryHttp",
         "replicas",
+        "progressDeadlineSeconds",
         "storageClassName",
         "accessModes",
         "resources",

@@ -16,6 +16,10 @@ pub const FIELD_MANAGER: &str = "orascache";
 
 /// Registry image where a cache names none.
 pub const DEFAULT_IMAGE: &str = "ghcr.io/oras-project/registry:latest";
+/// How long registry pods may come no further where a cache does not say it, in seconds.
+pub const DEFAULT_PROGRESS_DEADLINE_SECONDS: i64 = 600;
+/// The longest such time: a week.
+pub const MAX_PROGRESS_DEADLINE_SECONDS: i64 = 604_800;
 /// Port of the registry, in the pod and on the Service.
 pub const REGISTRY_PORT: i64 = 5000;
 /// Port of the registry's metrics, in the pod and on the headless Service.

@@ -3,14 +3,18 @@
 use k8s_openapi::api::core::v1::{
     Affinity, EnvVar, LocalObjectReference, ResourceRequirements, Toleration, TopologySpreadConstraint,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use crate::names::DEFAULT_IMAGE;
+use crate::names::{DEFAULT_IMAGE, DEFAULT_PROGRESS_DEADLINE_SECONDS};
 use crate::sentences;
 use crate::spec::{OrasCacheMetrics, OrasCacheService, OrasCacheStorage, default_true, namespaces_schema};
+
+pub use claim_status::OrasCacheClaimStatus;
+
+mod claim_status;
 
 /// What the user asks for: an OCI registry in this namespace that serves as a cache for workflow artifacts.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -31,9 +35,10 @@ use crate::spec::{OrasCacheMetrics, OrasCacheService, OrasCacheStorage, default_
     ),
     doc = "An OrasCache is an OCI registry in a namespace that serves as a cache for workflow artifacts: annotated pods and jobs pull their inputs from it and push their outputs to it.",
     printcolumn = r#"{"name":"Ready","type":"string","description":"Whether the cache can be used.","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
-    printcolumn = r#"{"name":"Endpoint","type":"string","description":"Host and port of the registry.","jsonPath":".status.endpoint"}"#,
-    printcolumn = r#"{"name":"Image","type":"string","description":"Image of the registry.","jsonPath":".spec.image"}"#,
-    printcolumn = r#"{"name":"Reason","type":"string","priority":1,"description":"Why the cache is or is not ready.","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"Storage","type":"string","description":"Persistent, or Ephemeral when artifacts are lost with the pod.","jsonPath":".status.storage"}"#,
+    printcolumn = r#"{"name":"Reason","type":"string","description":"Why the cache is or is not ready.","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"Endpoint","type":"string","priority":1,"description":"Host and port of the registry.","jsonPath":".status.endpoint"}"#,
+    printcolumn = r#"{"name":"Image","type":"string","priority":1,"description":"Image of the registry.","jsonPath":".spec.image"}"#,
     printcolumn = r#"{"name":"Replicas","type":"integer","priority":1,"description":"Ready registry pods.","jsonPath":".status.readyReplicas"}"#,
     printcolumn = r#"{"name":"Restricted","type":"string","priority":1,"description":"Whether a NetworkPolicy says who reaches the registry.","jsonPath":".status.conditions[?(@.type==\"NetworkRestricted\")].status"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
@@ -89,6 +94,12 @@ pub struct OrasCacheSpec {
     /// Whether clients may delete manifests and blobs. By default they may not: everybody who reaches the registry could.
     #[serde(default)]
     pub delete: bool,
+
+    /// How many seconds the registry pods may come no further before the condition Degraded says so. By default ten
+    /// minutes.
+    #[serde(default = "default_progress_deadline")]
+    #[x_kube(validation = Rule::new("self >= 1 && self <= 604800").message(sentences::PROGRESS_DEADLINE))]
+    pub progress_deadline_seconds: i64,
 
     /// Who reaches the registry over the network. By default the pods of this namespace and of the operator's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,6 +195,10 @@ fn default_replicas() -> i32 {
     1
 }
 
+fn default_progress_deadline() -> i64 {
+    DEFAULT_PROGRESS_DEADLINE_SECONDS
+}
+
 /// When a node pulls an image.
 #[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImagePullPolicy {
@@ -239,8 +254,9 @@ pub struct OrasCacheNetworkPolicy {
 #[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct OrasCacheStatus {
-    /// Ready (the cache can be used), Progressing (something is being brought about), Degraded (something needs attention)
-    /// and NetworkRestricted (a NetworkPolicy says who reaches the registry).
+    /// Ready (the cache can be used), Progressing (something is being brought about), Degraded (something needs attention),
+    /// NetworkRestricted (a NetworkPolicy says who reaches the registry) and ForeignFields (others set fields of the
+    /// StatefulSet).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Option<Vec<Condition>>,
@@ -272,6 +288,34 @@ pub struct OrasCacheStatus {
     /// Persistent, or Ephemeral when artifacts are lost with the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<String>,
+
+    /// The same as endpoint, as a URL with its scheme.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+
+    /// Digest of the image that the first ready registry pod runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_digest: Option<String>,
+
+    /// Registry pods that are as the spec asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_replicas: Option<i32>,
+
+    /// When the registry pods last came further. Absent while they are as the spec asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_progress_time: Option<Time>,
+
+    /// The volume claim that the registry pods mount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<OrasCacheClaimStatus>,
+
+    /// UID of the pod that has the artifacts of a cache without storage.
+    #[serde(default, rename = "registryPodUID", skip_serializing_if = "Option::is_none")]
+    pub registry_pod_uid: Option<String>,
+
+    /// When a cache without storage last lost its artifacts, because its pod was replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifacts_lost_at: Option<Time>,
 }
 
 /// Conditions are a list-map by type, as server-side apply and `kubectl wait` expect (KEP-1623).

@@ -13,6 +13,8 @@ pub const NAME_LENGTH: &str =
 pub const IMAGE: &str = "must be an image reference, like registry.example.org/name:tag";
 /// `spec.replicas` is less than 0. Follows the value.
 pub const REPLICAS: &str = "must be at least 0";
+/// `spec.progressDeadlineSeconds` is out of bounds. Follows the value.
+pub const PROGRESS_DEADLINE: &str = "must be a number of seconds from 1 to 604800";
 /// `spec.replicas` is more than the storage permits.
 pub const SHARED_STORAGE: &str = "more than one replica needs storage that several pods can write: set spec.storage.accessModes to [ReadWriteMany], name such a claim in spec.storage.existingClaim, or set spec.replicas to 1";
 /// `spec.secrets.registryHttp` and `spec.secret` exclude each other.

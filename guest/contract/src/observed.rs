@@ -10,7 +10,9 @@ use std::sync::Arc;
 pub struct Observed<T = Arc<str>> {
     /// The primary, JSON text without managedFields.
     pub primary: T,
-    /// Objects of the owned kinds, in the primary's namespace, whose controller is the primary.
+    /// Objects of the owned kinds, in the primary's namespace, whose controller is the primary. Their
+    /// `metadata.managedFields` has the entries of other field managers alone, without those about
+    /// the status; it is absent where there are none.
     pub owned: Vec<T>,
     /// Objects of the related kinds in the primary's namespace, but for those whose controller is
     /// the primary. Besides, strays: objects of owned kinds there that the field manager of the

@@ -1,11 +1,13 @@
 //! What this guest manages, and which requests it wants to review.
 
 use crate::admission;
+use crate::diagnosis::QUOTA_FIELDS;
 use crate::kinds::{
-    DISRUPTION_BUDGET, NETWORK_POLICY, ORAS_CACHE, SECRET, SERVICE, SERVICE_MONITOR, STATEFUL_SET,
-    VOLUME_CLAIM,
+    DISRUPTION_BUDGET, NETWORK_POLICY, ORAS_CACHE, POD, RESOURCE_QUOTA, SECRET, SERVICE, SERVICE_MONITOR,
+    STATEFUL_SET, VOLUME_CLAIM,
 };
-use orascache_api::names::FIELD_MANAGER;
+use crate::registry_pod::POD_FIELDS;
+use orascache_api::names::{FIELD_MANAGER, labels};
 use orascache_contract::{Description, WatchedKind};
 
 /// What this guest manages: OrasCaches and their children.
@@ -26,8 +28,27 @@ pub fn describe() -> Description {
             WatchedKind::reduced(SECRET.clone(), &[]),
             WatchedKind::reduced(
                 VOLUME_CLAIM.clone(),
-                &["/metadata/annotations/cache.converged-computing.github.io~1cache", "/spec/accessModes"],
+                &[
+                    "/metadata/annotations/cache.converged-computing.github.io~1cache",
+                    "/spec/accessModes",
+                    "/spec/storageClassName",
+                    "/status/capacity/storage",
+                    "/status/phase",
+                ],
             ),
+            // Both tell why registry pods are not ready. A cache works without them.
+            WatchedKind {
+                optional: true,
+                label_selector: format!(
+                    "{}={},{}={}",
+                    labels::NAME,
+                    labels::NAME_VALUE,
+                    labels::COMPONENT,
+                    labels::COMPONENT_REGISTRY
+                ),
+                ..WatchedKind::reduced(POD.clone(), POD_FIELDS)
+            },
+            WatchedKind { optional: true, ..WatchedKind::reduced(RESOURCE_QUOTA.clone(), QUOTA_FIELDS) },
         ],
         field_manager: FIELD_MANAGER.to_owned(),
         admission: admission::rules(),

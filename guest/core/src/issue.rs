@@ -44,6 +44,28 @@ pub(crate) enum Reason {
     ImageNotAllowed,
     /// The spec asks for a ServiceMonitor, and the cluster does not have that kind.
     ServiceMonitorUnavailable,
+    /// The image of a registry pod cannot be had.
+    ImagePullFailed,
+    /// A registry pod gets no node.
+    Unschedulable,
+    /// The volume claim has no volume.
+    ClaimPending,
+    /// The volume claim has lost its volume.
+    ClaimLost,
+    /// A quota of the namespace leaves no room.
+    QuotaExceeded,
+    /// Registry pods are not made, for a reason that is not observed.
+    PodsNotCreated,
+    /// A registry pod that is being deleted does not end.
+    PodTerminating,
+    /// The node cannot start a container of a registry pod.
+    ContainerNotStarted,
+    /// A container of a registry pod ends again and again.
+    CrashLooping,
+    /// A registry pod runs and does not answer its probes.
+    ProbeFailing,
+    /// The registry pods have not come further for too long, for a reason that is not observed.
+    ProgressDeadlineExceeded,
 }
 
 impl Reason {
@@ -65,6 +87,17 @@ impl Reason {
             Reason::StorageNotAllowed => "StorageNotAllowed",
             Reason::ImageNotAllowed => "ImageNotAllowed",
             Reason::ServiceMonitorUnavailable => "ServiceMonitorUnavailable",
+            Reason::ImagePullFailed => "ImagePullFailed",
+            Reason::Unschedulable => "Unschedulable",
+            Reason::ClaimPending => "ClaimPending",
+            Reason::ClaimLost => "ClaimLost",
+            Reason::QuotaExceeded => "QuotaExceeded",
+            Reason::PodsNotCreated => "PodsNotCreated",
+            Reason::PodTerminating => "PodTerminating",
+            Reason::ContainerNotStarted => "ContainerNotStarted",
+            Reason::CrashLooping => "CrashLooping",
+            Reason::ProbeFailing => "ProbeFailing",
+            Reason::ProgressDeadlineExceeded => "ProgressDeadlineExceeded",
         }
     }
 }

@@ -23,7 +23,9 @@ pub(crate) static DISRUPTION_BUDGET: Kind =
 /// How Prometheus finds the metrics port. Not every cluster has this kind.
 pub(crate) static SERVICE_MONITOR: Kind =
     Kind::namespaced("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors");
-/// Pods that wait for their inputs.
+/// Registry pods, and pods that wait for their inputs.
 pub(crate) static POD: Kind = Kind::namespaced("v1", "Pod", "pods");
+/// Limits of what a namespace may use.
+pub(crate) static RESOURCE_QUOTA: Kind = Kind::namespaced("v1", "ResourceQuota", "resourcequotas");
 /// Namespaces, whose labels settings may refer to.
 pub(crate) static NAMESPACE: Kind = Kind::cluster_scoped("v1", "Namespace", "namespaces");

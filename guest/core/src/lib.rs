@@ -18,6 +18,7 @@
 pub mod admission;
 mod describe;
 mod desired;
+mod diagnosis;
 mod difference;
 mod digest;
 mod fields;
@@ -33,6 +34,8 @@ mod observed;
 mod primary;
 mod quantity;
 mod reconcile;
+mod registry_pod;
+mod roll_out;
 mod settings;
 mod status;
 mod step_annotations;

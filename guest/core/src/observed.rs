@@ -11,12 +11,14 @@ use orascache_contract::{Error, Kind, ObjectRef};
 pub(crate) struct Object<'a> {
     api_version: &'a str,
     kind: &'a str,
-    name: &'a str,
+    pub(crate) name: &'a str,
     namespace: &'a str,
-    uid: &'a str,
+    pub(crate) uid: &'a str,
     pub(crate) generation: i64,
     pub(crate) is_being_deleted: bool,
     metadata: Fields<'a>,
+    /// The whole object, as far as it is observed.
+    pub(crate) tree: &'a Json<'a>,
     pub(crate) spec: Option<&'a Json<'a>>,
     /// Counters of a StatefulSet; zero for other kinds.
     pub(crate) status: ObjectStatus,
@@ -46,6 +48,7 @@ impl<'a> Object<'a> {
             generation: metadata.integer("generation")?.unwrap_or_default(),
             is_being_deleted: metadata.member("deletionTimestamp").is_some(),
             metadata,
+            tree,
             spec: root.member("spec"),
             status: match root.object("status", "status")? {
                 Some(status) => ObjectStatus::read(status)?,
@@ -70,8 +73,8 @@ impl<'a> Object<'a> {
         owners.iter().find(|owner| owner.get("controller") == Some(&Json::Bool(true)))
     }
 
-    /// Whether the controller of this object is the cache of that UID.
-    fn is_controlled_by(&self, uid: &str) -> bool {
+    /// Whether the controller of this object is the object of that UID.
+    pub(crate) fn is_controlled_by(&self, uid: &str) -> bool {
         self.controller().is_some_and(|owner| owner.get("uid").and_then(Json::as_str) == Some(uid))
     }
 
@@ -164,6 +167,11 @@ impl<'a> Objects<'a> {
             }
         }
         Ok(Objects(objects))
+    }
+
+    /// All objects of a kind.
+    pub(crate) fn of_kind(&self, kind: &Kind) -> impl Iterator<Item = &Object<'a>> {
+        self.0.iter().filter(|object| object.kind == kind.kind && object.api_version == kind.api_version)
     }
 
     pub(crate) fn find(&self, kind: &Kind, name: &str) -> Option<&Object<'a>> {

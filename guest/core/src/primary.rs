@@ -8,7 +8,7 @@ mod service;
 use crate::fields::Fields;
 use crate::json::Json;
 pub(crate) use metrics::Metrics;
-use orascache_api::names::{API_VERSION, DEFAULT_IMAGE, KIND};
+use orascache_api::names::{API_VERSION, DEFAULT_IMAGE, DEFAULT_PROGRESS_DEADLINE_SECONDS, KIND};
 use orascache_contract::Error;
 pub(crate) use pods::Pods;
 pub(crate) use service::Service;
@@ -57,6 +57,7 @@ pub(crate) struct Spec<'a> {
     replicas: Option<i64>,
     pub(crate) storage: Option<Storage<'a>>,
     delete: Option<bool>,
+    progress_deadline_seconds: Option<i64>,
     pub(crate) network_policy: NetworkPolicy<'a>,
     pub(crate) resources: Option<&'a Json<'a>>,
     pub(crate) node_selector: Option<&'a Json<'a>>,
@@ -142,6 +143,7 @@ impl<'a> Spec<'a> {
                 None => None,
             },
             delete: spec.flag("delete")?,
+            progress_deadline_seconds: spec.integer("progressDeadlineSeconds")?,
             network_policy: match spec.object("networkPolicy", "spec.networkPolicy")? {
                 Some(policy) => NetworkPolicy::read(policy)?,
                 None => NetworkPolicy::default(),
@@ -191,6 +193,12 @@ impl<'a> Spec<'a> {
     /// Whether a Service spreads clients over the registry pods, and steps are sent to it.
     pub(crate) fn is_balanced(&self) -> bool {
         self.replicas() > 1 || self.service.is_some()
+    }
+
+    /// How long the registry pods may come no further before the cache counts as degraded, in
+    /// seconds.
+    pub(crate) fn progress_deadline_seconds(&self) -> i64 {
+        self.progress_deadline_seconds.unwrap_or(DEFAULT_PROGRESS_DEADLINE_SECONDS)
     }
 
     /// Whether clients may delete manifests and blobs.

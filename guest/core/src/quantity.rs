@@ -9,6 +9,13 @@ use crate::json::Json;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Quantity(i128);
 
+impl Quantity {
+    /// The sum of two quantities, or the largest one where the sum is larger.
+    pub(crate) fn plus(self, other: Quantity) -> Quantity {
+        Quantity(self.0.saturating_add(other.0))
+    }
+}
+
 const NANO: i128 = 1_000_000_000;
 
 /// Parses `20Gi`, `0.5`, `100m`, `1e3`. `None` when the text is not a quantity, or too large.

@@ -1,17 +1,21 @@
 //! Makes the plan for one cache from what is observed.
 
 use crate::desired::{self, Child, Defaults};
+use crate::diagnosis::{Claim, Symptoms};
 use crate::fields;
 use crate::issue::{Issue, Reason};
 use crate::issues::{self, Related};
 use crate::json::Json;
 use crate::kinds::{
-    DISRUPTION_BUDGET, NETWORK_POLICY, SECRET, SERVICE, SERVICE_MONITOR, STATEFUL_SET, VOLUME_CLAIM,
+    DISRUPTION_BUDGET, NETWORK_POLICY, RESOURCE_QUOTA, SECRET, SERVICE, SERVICE_MONITOR, STATEFUL_SET,
+    VOLUME_CLAIM,
 };
 use crate::observed::{self, Object, Objects};
 use crate::primary::Primary;
+use crate::registry_pod::RegistryPod;
+use crate::roll_out::{RollOut, Wait};
 use crate::settings::Settings;
-use crate::status::{Facts, Network};
+use crate::status::{Facts, Network, foreign_fields};
 use crate::validate;
 use orascache_api::names::{CONSENT_ANNOTATION, labels};
 use orascache_contract::{Error, Failure, Kind, Observed, Plan};
@@ -71,24 +75,21 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         }
         wanted = Some(all);
     }
-    // Blocking issues come first. Otherwise the order of discovery stays.
-    let (blocking, others): (Vec<_>, Vec<_>) = issues.into_iter().partition(Issue::blocks);
-    let issues = [blocking, others].concat();
     if pods_wait && !plan.apply.is_empty() && observed.failures.is_empty() {
         // The next plan follows at once. It knows whether the policy could be made.
         return Ok(plan);
     }
 
     let stateful_set = owned.find(&STATEFUL_SET, primary.metadata.name);
+    let related_trees = observed_around(observed, &primary, stateful_set)?;
+    let around = Objects::of_namespace(primary.metadata.namespace, &related_trees, RELATED)?;
+    let pods = stateful_set.map(|set| RegistryPod::of(set, &around)).unwrap_or_default();
     let left_to_others = issues.iter().any(|issue| issue.reason == Reason::FieldOwnedByOther);
-    let facts = Facts {
+    let roll_out = RollOut {
         primary: &primary,
         stateful_set,
-        issues: &issues,
+        pods: &pods,
         outdated: changes_stateful_set && !left_to_others,
-        defaults_wait: wanted.as_ref().is_some_and(|wanted| wanted.defaults != Defaults::Current),
-        network: Network::of(&primary, wanted.as_ref(), &owned, &observed.failures),
-        operator_namespace: settings.operator_namespace,
         replicas: match stateful_set
             .filter(|_| left_to_others || primary.spec.suspend())
             .and_then(|set| set.spec?.get("replicas"))
@@ -96,11 +97,61 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
             Some(Json::Int(replicas)) => *replicas,
             _ => primary.spec.replicas(),
         },
+    };
+    let claim = Claim::of(&primary, &owned, &around);
+    // What blocks the roll-out is the reason. The deadline begins when it is gone.
+    let is_under_way = primary.spec.deploy()
+        && !primary.spec.suspend()
+        && !roll_out.is_complete()
+        && !issues.iter().any(Issue::blocks);
+    let wait = is_under_way.then(|| {
+        let symptoms = Symptoms {
+            set: stateful_set.filter(|_| !roll_out.outdated),
+            pods: &pods,
+            claim,
+            related: &around,
+            replicas: roll_out.replicas,
+            now: observed.now,
+        };
+        Wait::of(&roll_out, symptoms.diagnose(), observed.now)
+    });
+    issues.extend(wait.as_ref().and_then(|wait| wait.issue(&roll_out)));
+    // Blocking issues come first. Otherwise the order of discovery stays.
+    let (blocking, others): (Vec<_>, Vec<_>) = issues.into_iter().partition(Issue::blocks);
+    let issues = [blocking, others].concat();
+    let children = wanted.as_ref().map(|wanted| wanted.children.as_slice()).unwrap_or_default();
+    let wanted_set = children.iter().find(|child| *child.kind == STATEFUL_SET);
+    let facts = Facts {
+        primary: &primary,
+        roll_out: &roll_out,
+        wait: wait.as_ref(),
+        claim,
+        issues: &issues,
+        foreign_fields: wanted_set.zip(stateful_set).and_then(|(wanted, set)| foreign_fields(wanted, set)),
+        defaults_wait: wanted.as_ref().is_some_and(|wanted| wanted.defaults != Defaults::Current),
+        network: Network::of(&primary, wanted.as_ref(), &owned, &observed.failures),
+        operator_namespace: settings.operator_namespace,
         cluster_domain: settings.cluster_domain,
         now: observed.now,
     };
     (plan.status, plan.events) = facts.changes();
+    plan.requeue_after = wait.and_then(|wait| wait.look_after);
     Ok(plan)
+}
+
+/// The related objects that the status depends on: the pods of the StatefulSet, the claim that the
+/// spec names, and quotas while pods are missing.
+fn observed_around<'o, T: AsRef<str>>(
+    observed: &'o Observed<T>,
+    primary: &Primary<'_>,
+    set: Option<&Object<'_>>,
+) -> Result<Vec<Json<'o>>, Error> {
+    let mut names: Vec<&str> = set.map(|set| set.uid).filter(|uid| !uid.is_empty()).into_iter().collect();
+    names.extend(primary.spec.storage.as_ref().and_then(|storage| storage.existing_claim));
+    if set.is_some_and(|set| set.status.replicas < primary.spec.replicas()) {
+        names.push(&RESOURCE_QUOTA.kind);
+    }
+    observed::parse_mentioning(&observed.related, &names, RELATED)
 }
 
 /// Whether the registry pods are not made yet, because their NetworkPolicy does not exist: any pod of

@@ -1,14 +1,25 @@
 //! The status of a cache: conditions (KEP-1623) and a few facts, from observed state only.
 
+mod artifacts;
+mod events;
+mod foreign_fields;
+mod network;
+
 use crate::desired;
+use crate::diagnosis::Claim;
 use crate::difference;
 use crate::issue::Issue;
 use crate::json::Json;
-use crate::observed::Object;
 use crate::primary::Primary;
+use crate::registry_pod::RegistryPod;
+use crate::roll_out::{RollOut, Wait};
+use artifacts::Artifacts;
 use orascache_api::names::{API_VERSION, KIND};
-use orascache_contract::{Event, Severity, time};
+use orascache_contract::{Event, time};
 use std::borrow::Cow;
+
+pub(crate) use foreign_fields::foreign_fields;
+pub(crate) use network::Network;
 
 /// Whether a written status says that defaults wait for the next edit of the spec.
 pub(crate) fn says_that_defaults_wait(status: &Json<'_>) -> bool {
@@ -21,12 +32,15 @@ pub(crate) fn says_that_defaults_wait(status: &Json<'_>) -> bool {
 /// What the status is made from.
 pub(crate) struct Facts<'f, 'a> {
     pub(crate) primary: &'f Primary<'a>,
-    pub(crate) stateful_set: Option<&'f Object<'a>>,
+    pub(crate) roll_out: &'f RollOut<'f, 'a>,
+    /// What is known about a roll-out that is under way.
+    pub(crate) wait: Option<&'f Wait>,
+    /// The volume claim that the pods mount.
+    pub(crate) claim: Option<Claim<'a>>,
     /// The most important one comes first.
     pub(crate) issues: &'f [Issue],
-    /// Whether this plan changes the StatefulSet. If so, its observed status counts the pods before
-    /// the change.
-    pub(crate) outdated: bool,
+    /// Fields of the StatefulSet that others set, as a list for a message.
+    pub(crate) foreign_fields: Option<String>,
     /// Whether defaults of this version wait for the next edit of the spec, since they would
     /// restart a registry without storage.
     pub(crate) defaults_wait: bool,
@@ -34,28 +48,10 @@ pub(crate) struct Facts<'f, 'a> {
     pub(crate) network: Network,
     /// The operator's namespace, whose pods the NetworkPolicy admits.
     pub(crate) operator_namespace: &'f str,
-    /// How many pods there should be: as the spec says, or as the StatefulSet says where another
-    /// field manager owns the field.
-    pub(crate) replicas: i64,
     /// DNS domain of the cluster, where the settings name it.
     pub(crate) cluster_domain: Option<&'f str>,
     /// Seconds since the Unix epoch.
     pub(crate) now: u64,
-}
-
-/// What is known about the NetworkPolicy of a cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Network {
-    /// There is no registry to reach.
-    Unused,
-    /// The spec wants no policy.
-    Disabled,
-    /// The policy does not exist.
-    Missing,
-    /// The policy is not as the spec asks, and could not be made so.
-    Changed,
-    /// The policy exists.
-    Restricted,
 }
 
 /// Reason of Progressing while defaults wait.
@@ -64,8 +60,10 @@ const DEFAULTS_WAIT: &str = "DefaultsWait";
 const SUSPENDED: &str = "Suspended";
 /// Message of these conditions.
 const NOTHING_CHANGES: &str = "Nothing is made, changed or removed, because spec.suspend is true.";
-/// Reason of NetworkRestricted where the spec wants no policy.
-const NETWORK_POLICY_DISABLED: &str = "NetworkPolicyDisabled";
+/// Reason of Ready while the registry pods are made and nothing is wrong.
+const REGISTRY_STARTING: &str = "RegistryStarting";
+/// Type of the condition about fields that others set. A cache has it from the first time on.
+const FOREIGN_FIELDS: &str = "ForeignFields";
 
 /// One condition, before its transition time is known.
 struct Condition<'c> {
@@ -79,35 +77,51 @@ impl Facts<'_, '_> {
     /// The status that should be written, `None` if it is there already; and the events about the
     /// change.
     pub(crate) fn changes(&self) -> (Option<String>, Vec<Event>) {
-        let conditions = [self.ready(), self.progressing(), self.degraded(), self.network_restricted()];
         let written = self.primary.status;
         let old = |kind: &str| {
             let list = written?.get("conditions")?.as_array()?;
             list.iter().find(|condition| condition.get("type").and_then(Json::as_str) == Some(kind))
         };
+        let artifacts = Artifacts::of(self.roll_out, self.now);
+        let mut conditions =
+            vec![self.ready(&artifacts), self.progressing(), self.degraded(), self.network_restricted()];
+        if self.foreign_fields.is_some() || old(FOREIGN_FIELDS).is_some() {
+            conditions.push(self.foreign_fields());
+        }
         let rendered =
             conditions.iter().map(|condition| self.render(condition, old(condition.kind))).collect();
-        let status = self.status(rendered);
-        let events = self.events(&conditions, &old);
+        let status = self.status(rendered, &artifacts);
+        let events = self.events(&conditions, &artifacts, &old);
         let unchanged = written.is_some_and(|written| is_same(written, &status));
         ((!unchanged).then(|| self.document(status)), events)
     }
 
-    fn status<'s>(&'s self, conditions: Vec<Json<'s>>) -> Json<'s> {
+    fn status<'s>(&'s self, conditions: Vec<Json<'s>>, artifacts: &Artifacts) -> Json<'s> {
         let spec = &self.primary.spec;
         let metadata = &self.primary.metadata;
         let endpoint = spec.deploy().then(|| desired::endpoint(self.primary, self.cluster_domain));
         let storage = if spec.is_ephemeral() { "Ephemeral" } else { "Persistent" };
-        let counters = self.stateful_set.map(|set| &set.status);
+        let roll_out = self.roll_out;
+        let ready = roll_out.pods.iter().find(|pod| pod.is_ready());
+        let digest = ready.filter(|_| spec.deploy()).and_then(RegistryPod::image_digest);
+        let replicas = roll_out.stateful_set.map_or(0, |set| set.status.replicas);
+        let [lost, pod] = artifacts.members();
         Json::object([
+            lost,
+            ("claim", self.claim.filter(|_| spec.deploy()).map(claim_status)),
             ("conditions", Some(Json::Array(conditions))),
-            ("endpoint", endpoint.map(|endpoint| endpoint.host().to_owned().into())),
+            ("endpoint", endpoint.as_ref().map(|endpoint| endpoint.host().to_owned().into())),
             ("image", spec.deploy().then(|| spec.image().into())),
+            ("imageDigest", digest.map(Json::from)),
+            ("lastProgressTime", self.wait.map(|wait| time::rfc3339(wait.since).into())),
             ("observedGeneration", Some(metadata.generation.into())),
-            ("readyReplicas", Some(counters.map_or(0, |counters| counters.ready_replicas).into())),
-            ("replicas", Some(counters.map_or(0, |counters| counters.replicas).into())),
+            ("readyReplicas", Some(roll_out.ready().into())),
+            pod,
+            ("replicas", Some(replicas.into())),
             ("selector", Some(desired::selector_text(self.primary).into())),
             ("storage", spec.deploy().then(|| storage.into())),
+            ("updatedReplicas", Some(roll_out.updated().into())),
+            ("url", endpoint.map(|endpoint| endpoint.to_string().into())),
         ])
     }
 
@@ -132,7 +146,7 @@ impl Facts<'_, '_> {
         .to_text()
     }
 
-    fn ready(&self) -> Condition<'_> {
+    fn ready(&self, artifacts: &Artifacts) -> Condition<'_> {
         let condition = |is_true, reason, message| Condition { kind: "Ready", is_true, reason, message };
         if let Some(issue) = self.freezing_issue() {
             return condition(false, issue.reason.as_str(), issue.message.as_str().into());
@@ -148,25 +162,32 @@ impl Facts<'_, '_> {
                     .into(),
             );
         }
-        let wanted = self.replicas;
-        if self.is_rolled_out() && wanted == 0 {
+        let wanted = self.roll_out.replicas;
+        if self.roll_out.is_complete() && wanted == 0 {
             let message = format!(
                 "No registry pod runs, because spec.replicas is 0. Scale the cache up to use it: kubectl scale oc {} --replicas=1.",
                 self.primary.metadata.name
             );
             return condition(false, "ScaledToZero", message.into());
         }
-        if self.is_rolled_out() {
+        if self.roll_out.is_complete() {
             let mut message = format!("{wanted} of {wanted} registry pods are ready.");
             if let Some(why) = self.primary.spec.why_ephemeral() {
                 message += &format!(" Artifacts are lost when the pod restarts, {why}.");
+                artifacts.add_to(&mut message);
             }
             return condition(true, "RegistryReady", message.into());
+        }
+        if self.roll_out.serves() {
+            return condition(true, "RegistryPartlyReady", self.roll_out.summary().into());
         }
         if let Some(blocking) = self.issues.iter().find(|issue| issue.blocks()) {
             return condition(false, blocking.reason.as_str(), blocking.message.as_str().into());
         }
-        condition(false, "RegistryStarting", self.progress().into())
+        match self.cause() {
+            Some((reason, message)) => condition(false, reason, message.into()),
+            None => condition(false, REGISTRY_STARTING, self.roll_out.summary().into()),
+        }
     }
 
     fn progressing(&self) -> Condition<'_> {
@@ -178,22 +199,30 @@ impl Facts<'_, '_> {
         } else if self.is_suspended() {
             condition(false, SUSPENDED, NOTHING_CHANGES.into())
         } else if !self.primary.spec.deploy() {
-            match self.stateful_set {
+            match self.roll_out.stateful_set {
                 Some(_) => condition(true, "RemovingRegistry", "The registry is being removed.".into()),
                 None => settled(),
             }
-        } else if self.is_rolled_out() && self.defaults_wait {
+        } else if self.roll_out.is_complete() && self.defaults_wait {
             condition(
                 false,
                 DEFAULTS_WAIT,
                 "Defaults of this version of the operator wait for the next edit of the spec, because they restart the registry, which has no storage and loses its artifacts."
                     .into(),
             )
-        } else if self.is_rolled_out() {
+        } else if self.roll_out.is_complete() {
             settled()
+        } else if let Some((reason, message)) = self.cause() {
+            condition(true, reason, message.into())
         } else {
-            condition(true, "RollingOut", self.progress().into())
+            condition(true, "RollingOut", self.roll_out.summary().into())
         }
+    }
+
+    /// Reason and message of why the roll-out has not ended.
+    fn cause(&self) -> Option<(&'static str, &str)> {
+        let cause = self.wait?.cause.as_ref()?;
+        Some((cause.reason.as_str(), &cause.message))
     }
 
     fn degraded(&self) -> Condition<'_> {
@@ -207,47 +236,18 @@ impl Facts<'_, '_> {
         Condition { kind: "Degraded", is_true, reason, message }
     }
 
-    /// Whether a NetworkPolicy says who reaches the registry. A cluster's network plugin may ignore
-    /// it, which nobody can see from here.
-    fn network_restricted(&self) -> Condition<'_> {
-        let primary = self.primary;
-        let name = primary.metadata.name;
-        let (is_true, reason, message) = match self.network {
-            Network::Unused => (true, "RegistryNotDeployed", "There is no registry to reach.".to_owned()),
-            Network::Disabled => (
-                false,
-                NETWORK_POLICY_DISABLED,
-                "Any pod of the cluster that reaches the registry can read and overwrite its artifacts, because spec.networkPolicy.enabled is false."
-                    .to_owned(),
+    /// Whether others set fields of the StatefulSet. They stay, so that this is no fault.
+    fn foreign_fields(&self) -> Condition<'_> {
+        let name = self.primary.metadata.name;
+        let (is_true, reason, message) = match &self.foreign_fields {
+            None => (false, "AsExpected", String::new()),
+            Some(fields) => (
+                true,
+                "FieldsOfOthers",
+                format!("StatefulSet {name} has fields that others set, and they stay: {fields}."),
             ),
-            Network::Missing => (
-                false,
-                "NetworkPolicyMissing",
-                format!("NetworkPolicy {name} does not exist. Without it any pod of the cluster may reach the registry."),
-            ),
-            Network::Changed => (
-                false,
-                "NetworkPolicyChanged",
-                format!("NetworkPolicy {name} is not as the spec asks: the condition Degraded says why."),
-            ),
-            Network::Restricted => {
-                let mut namespaces = vec![primary.metadata.namespace, self.operator_namespace];
-                namespaces.extend(&primary.spec.network_policy.allowed_namespaces);
-                namespaces.sort_unstable();
-                namespaces.dedup();
-                let networks = primary.spec.service.as_ref().map_or(&[][..], |service| &service.source_ranges);
-                let networks = match networks {
-                    [] => String::new(),
-                    networks => format!(", and these networks: {}", networks.join(", ")),
-                };
-                let message = format!(
-                    "NetworkPolicy {name} admits pods of these namespaces: {}{networks}. Only a network plugin that enforces NetworkPolicies keeps others out.",
-                    namespaces.join(", ")
-                );
-                (true, "NetworkPolicyExists", message)
-            }
         };
-        Condition { kind: "NetworkRestricted", is_true, reason, message: message.into() }
+        Condition { kind: FOREIGN_FIELDS, is_true, reason, message: message.into() }
     }
 
     fn is_suspended(&self) -> bool {
@@ -256,26 +256,6 @@ impl Facts<'_, '_> {
 
     fn freezing_issue(&self) -> Option<&Issue> {
         self.issues.iter().find(|issue| issue.freezes())
-    }
-
-    fn is_rolled_out(&self) -> bool {
-        let wanted = self.replicas;
-        !self.outdated
-            && self.stateful_set.is_some_and(|set| {
-                let status = &set.status;
-                !set.is_being_deleted
-                    && status.observed_generation >= set.generation
-                    && status.replicas == wanted
-                    && status.ready_replicas == wanted
-                    && status.updated_replicas == wanted
-            })
-    }
-
-    fn progress(&self) -> String {
-        let wanted = self.replicas;
-        let ready = self.stateful_set.map_or(0, |set| set.status.ready_replicas);
-        let updated = self.stateful_set.map_or(0, |set| set.status.updated_replicas);
-        format!("{ready} of {wanted} registry pods are ready, {updated} are up to date.")
     }
 
     /// A transition is a change of `status` alone (KEP-1623); otherwise the old time stays.
@@ -295,66 +275,37 @@ impl Facts<'_, '_> {
             ("type", Some(condition.kind.into())),
         ])
     }
-
-    /// Events about changes: another status or reason of Ready or Degraded, a NetworkPolicy that is
-    /// switched off, and a deprecated field in a spec that is seen for the first time.
-    fn events<'j>(
-        &self,
-        conditions: &[Condition<'_>; 4],
-        old: &impl Fn(&str) -> Option<&'j Json<'j>>,
-    ) -> Vec<Event> {
-        let mut events = Vec::new();
-        let is_new = |condition: &Condition<'_>| {
-            let text = |member| old(condition.kind).and_then(|old| old.get(member)).and_then(Json::as_str);
-            text("status") != Some(status_text(condition.is_true)) || text("reason") != Some(condition.reason)
-        };
-        let [ready, _, degraded, network] = conditions;
-        if is_new(ready) && !(degraded.is_true && degraded.reason == ready.reason) {
-            events.push(Event {
-                severity: Severity::Normal,
-                reason: ready.reason.into(),
-                action: "Reconcile".into(),
-                note: ready.message.clone().into_owned(),
-            });
-        }
-        if degraded.is_true && is_new(degraded) {
-            events.push(Event {
-                severity: Severity::Warning,
-                reason: degraded.reason.into(),
-                action: "Reconcile".into(),
-                note: degraded.message.clone().into_owned(),
-            });
-        }
-        if network.reason == NETWORK_POLICY_DISABLED && is_new(network) {
-            events.push(Event {
-                severity: Severity::Warning,
-                reason: network.reason.into(),
-                action: "Reconcile".into(),
-                note: network.message.clone().into_owned(),
-            });
-        }
-        let seen = self.primary.status.and_then(|status| status.get("observedGeneration"));
-        if self.primary.spec.registry_http.is_some()
-            && seen != Some(&Json::Int(self.primary.metadata.generation))
-        {
-            events.push(Event {
-                severity: Severity::Warning,
-                reason: "DeprecatedField".into(),
-                action: "Reconcile".into(),
-                note: "spec.secrets.registryHttp is deprecated, because everybody who can read the cache can read it: put the value into a Secret under the key http-secret and name that in spec.secret.".to_owned(),
-            });
-        }
-        events
-    }
 }
 
 fn status_text(is_true: bool) -> &'static str {
     if is_true { "True" } else { "False" }
 }
 
+fn claim_status<'j>(claim: Claim<'j>) -> Json<'j> {
+    Json::object([
+        ("capacity", claim.capacity.map(Json::from)),
+        ("name", Some(claim.name.into())),
+        ("phase", (!claim.phase.is_empty()).then(|| claim.phase.into())),
+        ("storageClassName", claim.class.map(Json::from)),
+    ])
+}
+
+/// Facts that a status may be without.
+const OPTIONAL: [&str; 9] = [
+    "artifactsLostAt",
+    "claim",
+    "endpoint",
+    "image",
+    "imageDigest",
+    "lastProgressTime",
+    "registryPodUID",
+    "storage",
+    "url",
+];
+
 /// Whether the written status is the wanted one. Conditions of other writers do not count. A fact
 /// that no longer holds does.
 fn is_same(written: &Json<'_>, status: &Json<'_>) -> bool {
     let gone = |member: &&str| written.get(member).is_some() && status.get(member).is_none();
-    difference::is_subset(status, written) && !["endpoint", "image", "storage"].iter().any(gone)
+    difference::is_subset(status, written) && !OPTIONAL.iter().any(gone)
 }

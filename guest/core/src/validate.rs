@@ -11,7 +11,7 @@ use crate::json::Json;
 use crate::names;
 use crate::primary::{NetworkPolicy, Primary, Spec, Storage};
 use crate::quantity;
-use orascache_api::names::MAX_NAME_LENGTH;
+use orascache_api::names::{MAX_NAME_LENGTH, MAX_PROGRESS_DEADLINE_SECONDS};
 use orascache_api::{reference, sentences};
 use orascache_contract::Error;
 
@@ -74,6 +74,10 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
     }
     if spec.replicas() < 0 {
         report("spec.replicas", format!("{} {}", spec.replicas(), sentences::REPLICAS));
+    }
+    let deadline = spec.progress_deadline_seconds();
+    if !(1..=MAX_PROGRESS_DEADLINE_SECONDS).contains(&deadline) {
+        report("spec.progressDeadlineSeconds", format!("{deadline} {}", sentences::PROGRESS_DEADLINE));
     }
     if spec.deploy() && spec.replicas() > 1 && !may_be_shared(spec.storage.as_ref()) {
         report("spec.replicas", sentences::SHARED_STORAGE.to_owned());

@@ -281,6 +281,10 @@ fn failed_writes_are_reported() {
     world.settle();
     assert_eq!(world.condition("Degraded")["reason"], "ApplyFailed");
     assert!(world.condition("Degraded")["message"].as_str().unwrap().contains("exceeded quota"));
+    let exceeded = "persistentvolumeclaims \"demo-data\" is forbidden: exceeded quota: small, requested: requests.storage=1Gi, used: requests.storage=0, limited: requests.storage=0";
+    world.failures = vec![failure(CLAIM, FailureReason::Forbidden, 403, exceeded)];
+    world.settle();
+    assert_eq!(world.condition("Degraded")["reason"], "QuotaExceeded");
     world.failures.clear();
     world.settle();
     assert_eq!(world.condition("Degraded")["status"], "False");

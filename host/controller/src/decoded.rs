@@ -83,6 +83,12 @@ impl Decoded {
         let managed = managed.filter(|_| *retention == Retention::Whole);
         let has_created_fields =
             managed.as_ref().is_some_and(|entries| takeover::is_needed(entries, &ownership.field_manager));
+        if controller.is_some()
+            && let Some(others) =
+                managed.as_ref().and_then(|managed| entries_of_others(managed, &ownership.field_manager))
+        {
+            metadata.insert("managedFields".to_owned(), others);
+        }
         let managers = managed.and_then(|managed| managers(managed, &ownership.field_manager));
         let value = retention.reduce(value);
         let content = digest::content(&value);
@@ -147,6 +153,14 @@ fn managers(mut managed: Value, field_manager: &str) -> Option<Box<str>> {
         return None;
     }
     serde_json::to_string(&managed).ok().map(String::into_boxed_str)
+}
+
+/// The entries of other managers, but for those about a status; `None` where there are none. A guest
+/// sees by them what others added to its children.
+fn entries_of_others(managed: &Value, field_manager: &str) -> Option<Value> {
+    let is_of_other = |entry: &&Value| !is_about_status(entry) && text(entry, "manager") != field_manager;
+    let others: Vec<Value> = managed.as_array()?.iter().filter(is_of_other).cloned().collect();
+    (!others.is_empty()).then(|| Value::Array(others))
 }
 
 /// Whether managedFields say that a manager set fields outside of the status.
@@ -247,23 +261,32 @@ mod tests {
     }
 
     #[test]
-    fn managed_fields_are_dropped_and_entries_are_noted_where_there_are_other_managers() {
-        let managed = json!({"managedFields": [
+    fn of_managed_fields_a_guest_sees_what_other_managers_set_on_children() {
+        let owner = json!([{"apiVersion": "example.org/v1", "kind": "P", "uid": "u", "controller": true}]);
+        let managed = json!({"ownerReferences": owner, "managedFields": [
             {"manager": "us", "operation": "Apply", "fieldsV1": {}},
             {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {}}},
             {"manager": "kubelet", "operation": "Update", "subresource": "status", "fieldsV1": {}},
         ]});
-        let stored = store(named(managed)).expect("stored");
-        assert!(!stored.text.contains("managedFields") && stored.text.contains("\"kind\":\"Service\""));
+        let stored = store(named(managed.clone())).expect("stored");
+        assert!(stored.text.contains("\"kind\":\"Service\""));
+        assert!(stored.text.contains("managedFields") && stored.text.contains("kubectl-edit"));
+        assert!(!stored.text.contains("\"us\"") && !stored.text.contains("kubelet"));
         let managers = stored.managers.expect("two entries");
         assert!(
             managers.contains("kubectl-edit") && managers.contains("us") && !managers.contains("kubelet")
         );
         assert_eq!(stored.key.to_string(), "s/n");
+        let mut free = managed.clone();
+        free["ownerReferences"] = json!([]);
+        assert!(!store(named(free)).expect("stored").text.contains("managedFields"));
         for (operation, has_created_fields) in [("Apply", false), ("Update", true)] {
-            let ours = json!({"managedFields": [{"manager": "us", "operation": operation, "fieldsV1": {}}]});
+            let ours = json!({"ownerReferences": owner, "managedFields": [
+                {"manager": "us", "operation": operation, "fieldsV1": {}},
+            ]});
             let stored = store(named(ours)).expect("stored");
             assert_eq!((stored.managers, stored.has_created_fields), (None, has_created_fields));
+            assert!(!stored.text.contains("managedFields"));
         }
     }
 

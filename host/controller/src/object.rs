@@ -49,8 +49,8 @@ pub(crate) struct Stored {
     /// UID of the controller, when its owner reference names the primary's kind. Whether there is
     /// such a primary, and in the same namespace, is for the reader to check.
     pub(crate) controller: Option<Box<str>>,
-    /// JSON text without managedFields and without what the watch does not retain. Guests get this
-    /// text.
+    /// JSON text without what the watch does not retain. Guests get this text. Of managedFields it
+    /// has the entries of other managers, and those only where the object is stored whole.
     pub(crate) text: Arc<str>,
     /// Digest of the text without the status and the resourceVersion.
     pub(crate) content: u64,

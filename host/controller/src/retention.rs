@@ -19,7 +19,7 @@ const IDENTITY: [&str; 9] = [
 /// What the cache keeps of the objects of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Retention {
-    /// The object as it is, but for managedFields.
+    /// The object as it is. Of managedFields, only the entries of other managers are kept.
     Whole,
     /// The object's identity and these fields.
     Fields(Fields),

@@ -27,6 +27,15 @@ pub(crate) fn owned_kind(group: &str, plural: &str) -> OwnedKindRight {
     OwnedKindRight { verbs, reason }
 }
 
+/// The reason for a related kind. Kinds without one of their own get [`RELATED_KIND`].
+pub(crate) fn related_kind(group: &str, plural: &str) -> &'static str {
+    match (group, plural) {
+        ("", "pods") => REGISTRY_PODS,
+        ("", "resourcequotas") => RESOURCE_QUOTAS,
+        _ => RELATED_KIND,
+    }
+}
+
 pub(crate) const READ_PRIMARY: &str = "The operator watches caches. A review of a pod reads the cache that the pod names if the watch has not delivered it yet.";
 pub(crate) const WRITE_STATUS: &str = "The operator writes the status of caches by server-side apply.";
 pub(crate) const OWNER_REFERENCES: &str = "Owned objects name their cache as controller with blockOwnerDeletion, and the admission plugin OwnerReferencesPermissionEnforcement requires this right for that. The operator writes no finalizers.";
@@ -40,6 +49,8 @@ const NETWORK_POLICIES: &str = "They say which pods reach a registry. The operat
 const DISRUPTION_BUDGETS: &str = "They keep a drain of nodes from taking all pods of a registry at once. The operator deletes one when its cache has a single replica.";
 const SERVICE_MONITORS: &str = "By them Prometheus finds the metrics of registries whose caches ask for it (metrics.serviceMonitor). Where the kind is missing or this right is taken away, caches work without.";
 const SECRETS: &str = "The operator generates HTTP secrets of registries or moves them out of a cache's spec, and deletes them when the spec needs none. It reads one before it writes it, so that it never changes a foreign Secret of that name. All other Secrets it lists and watches as metadata only (PartialObjectMetadata), to tell whether those that caches refer to exist; RBAC has no right for metadata alone.";
+const REGISTRY_PODS: &str = "Pods tell why a registry is not ready. The operator asks for those with the labels of its registries, and keeps their names, labels, owners and status; RBAC has no right for pods with a label. Without this right, the status of a cache names no causes.";
+const RESOURCE_QUOTAS: &str = "A quota may be why a registry has no pod. Without this right, the status of a cache does not name the quota.";
 pub(crate) const OWNED_KIND: &str =
     "The guest owns objects of this kind: the operator watches, applies and deletes them.";
 pub(crate) const RELATED_KIND: &str = "The guest reads objects of this kind.";

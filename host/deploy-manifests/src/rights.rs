@@ -172,7 +172,7 @@ fn reconciling(description: &Description) -> Vec<Right> {
         let (verbs, reason): (&[&str], _) = if related.patchable {
             (&["get", "list", "watch", "patch"], reasons::PATCHABLE_KIND)
         } else {
-            (&["list", "watch"], reasons::RELATED_KIND)
+            (&["list", "watch"], reasons::related_kind(kind.group(), &kind.plural))
         };
         rights.push(Right::new(kind.group(), kind.plural.as_ref(), verbs, reason));
     }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use fake_kube::k8s_openapi::api::batch::v1::Job;
-use fake_kube::k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Pod, Secret};
+use fake_kube::k8s_openapi::api::core::v1::{
+    ConfigMap, Event, Namespace, PersistentVolumeClaim, Pod, Secret,
+};
+use fake_kube::k8s_openapi::api::storage::v1::StorageClass;
 use fake_kube::kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use fake_kube::kube::runtime::wait::{Condition, await_condition, conditions};
 use fake_kube::kube::{Api, Client, ResourceExt};
@@ -394,4 +397,46 @@ async fn a_runner_says_where_a_pod_answers_and_records_events() {
     let odd = events.iter().find(|event| event.reason.as_deref() == Some("Odd")).expect("the event");
     assert_eq!((odd.type_.as_deref(), odd.message.as_deref()), (Some("Warning"), Some("something is odd")));
     assert_eq!(odd.involved_object.field_path.as_deref(), Some("spec.containers{c}"));
+}
+
+#[tokio::test]
+async fn a_claim_whose_class_has_no_provisioner_stays_pending_with_the_pods_that_mount_it() {
+    let simulators = only(|simulators| {
+        simulators.volume_claims = true;
+        simulators.pods = true;
+    });
+    let cluster = FakeKube::builder().simulators(simulators).start().await.expect("a server");
+    let client = cluster.client();
+    namespace(&client, "lab").await;
+    let class = json!({"metadata": {"name": "by-hand"}, "provisioner": "kubernetes.io/no-provisioner"});
+    create::<StorageClass>(&Api::all(client.clone()), class).await;
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), "lab");
+    let pods: Api<Pod> = Api::namespaced(client.clone(), "lab");
+    for (name, class) in [("waits", "by-hand"), ("bound", "fast")] {
+        let size = json!({"requests": {"storage": "1Gi"}});
+        let spec = json!({"storageClassName": class, "accessModes": ["ReadWriteOnce"], "resources": size});
+        create(&claims, json!({"metadata": {"name": name}, "spec": spec})).await;
+        let volume = json!({"name": "v", "persistentVolumeClaim": {"claimName": name}});
+        let container = json!({"name": "c", "image": "i:1"});
+        create(
+            &pods,
+            json!({"metadata": {"name": name}, "spec": {"containers": [container], "volumes": [volume]}}),
+        )
+        .await;
+    }
+    let phase = |claim: &PersistentVolumeClaim| claim.status.as_ref().and_then(|status| status.phase.clone());
+    until(&claims, "bound", "bound", |claim: Option<&PersistentVolumeClaim>| {
+        claim.and_then(phase).as_deref() == Some("Bound")
+    })
+    .await;
+    until(&pods, "bound", "running", conditions::is_pod_running()).await;
+    until(&pods, "waits", "without a node", |pod: Option<&Pod>| {
+        let conditions = pod.and_then(|pod| pod.status.as_ref()?.conditions.as_ref());
+        conditions.into_iter().flatten().any(|condition| {
+            condition.type_ == "PodScheduled" && condition.reason.as_deref() == Some("Unschedulable")
+        })
+    })
+    .await;
+    let claim = claims.get("waits").await.expect("an answer");
+    assert_eq!(phase(&claim).as_deref(), Some("Pending"));
 }

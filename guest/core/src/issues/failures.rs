@@ -79,8 +79,14 @@ fn write_failed(primary: &Primary<'_>, failure: &Failure, reason: &FailureReason
             });
         }
     }
+    // The admission plugin ResourceQuota says it so.
+    let is_quota = *reason == FailureReason::Forbidden && why.contains("exceeded quota: ");
     Issue::new(
-        if failure.verb == Verb::Delete { Reason::DeleteFailed } else { Reason::ApplyFailed },
+        match failure.verb {
+            Verb::Delete => Reason::DeleteFailed,
+            _ if is_quota => Reason::QuotaExceeded,
+            _ => Reason::ApplyFailed,
+        },
         if serves { Impact::Blocking } else { Impact::Warning },
         message,
     )

@@ -25,6 +25,8 @@
 //!   `fake-kube-node` has one that runs them as processes.
 //! - There is one node, which has no Node object. Nothing is scheduled by resources, affinity or
 //!   taints. Pods with scheduling gates wait for their removal.
+//! - Volumes are not made by hand: a claim whose StorageClass has the provisioner
+//!   `kubernetes.io/no-provisioner` stays pending, and so do the pods that mount it.
 //! - Deployments, DaemonSets, CronJobs and HorizontalPodAutoscalers have no simulator, Services get
 //!   no endpoints, and Events are never deleted.
 

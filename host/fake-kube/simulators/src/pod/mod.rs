@@ -9,6 +9,7 @@ use crate::controller::{Error, done, drive, patch_params, unless_gone};
 use crate::events::EventRecorder;
 use crate::pods;
 use crate::runner::{PodReport, PodRunner};
+use crate::volume_claim::mounts_unbound_claim;
 use futures::StreamExt;
 use futures::channel::mpsc;
 use k8s_openapi::api::core::v1::{
@@ -34,6 +35,11 @@ const NODE: &str = "dev-node";
 /// Reason of a pod that is not scheduled because it has scheduling gates (core/v1
 /// `PodReasonSchedulingGated`).
 const GATED: &str = "SchedulingGated";
+
+/// Reason of a pod that no node can take (core/v1 `PodReasonUnschedulable`).
+const UNSCHEDULABLE: &str = "Unschedulable";
+/// The scheduler's words about a pod whose claim has no volume.
+const UNBOUND: &str = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
 
 struct Context {
     client: Client,
@@ -99,7 +105,9 @@ async fn reconcile(pod: Arc<Pod>, context: Arc<Context>) -> Result<Action, Error
         return done();
     }
     if pod.spec.as_ref().is_some_and(|spec| spec.scheduling_gates.iter().flatten().next().is_some()) {
-        return report_gated(&api, &pod).await;
+        // It gets a node when the last gate is removed.
+        return report_once(&api, &pod, GATED, "Scheduling is blocked due to non-empty scheduling gates")
+            .await;
     }
     let runner = context.runners.iter().find(|runner| runner.accepts(&pod));
     let runs_for_ever =
@@ -108,6 +116,9 @@ async fn reconcile(pod: Arc<Pod>, context: Arc<Context>) -> Result<Action, Error
         return report_not_simulated(&context, &api, &pod).await;
     }
     if pod.spec.as_ref().is_none_or(|spec| spec.node_name.is_none()) {
+        if mounts_unbound_claim(&context.client, &pod).await? {
+            return report_once(&api, &pod, UNSCHEDULABLE, UNBOUND).await;
+        }
         unless_gone(bind(&api, &pod).await)?;
         return done();
     }
@@ -145,13 +156,12 @@ async fn terminate(context: &Context, api: &Api<Pod>, pod: &Pod, uid: &str) -> R
     done()
 }
 
-/// Says once, by a condition, that a pod has scheduling gates. It gets a node when the last one is
-/// removed.
-async fn report_gated(api: &Api<Pod>, pod: &Pod) -> Result<Action, Error> {
-    if scheduled_condition(pod).is_some_and(|found| found.reason.as_deref() == Some(GATED)) {
+/// Says once, by a condition, why a pod has no node.
+async fn report_once(api: &Api<Pod>, pod: &Pod, reason: &str, message: &str) -> Result<Action, Error> {
+    if scheduled_condition(pod).is_some_and(|found| found.reason.as_deref() == Some(reason)) {
         return done();
     }
-    report_unscheduled(api, pod, GATED, "Scheduling is blocked due to non-empty scheduling gates").await?;
+    report_unscheduled(api, pod, reason, message).await?;
     done()
 }
 

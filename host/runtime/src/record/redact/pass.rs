@@ -142,8 +142,8 @@ impl<'r> Pass<'r> {
         match value {
             Value::Object(members) => {
                 self.walk_secrets(members);
-                // No decision depends on `managedFields`, and they name fields that redaction
-                // removed.
+                // `managedFields` name fields that redaction removed. A decision that depends on them
+                // is recorded as it would be without them.
                 self.changed |= members.remove("managedFields").is_some();
                 self.changed |= members.remove(LAST_APPLIED).is_some();
                 self.walk_named_value(members);

@@ -151,7 +151,7 @@ impl Facts<'_, '_> {
         if let Some(issue) = self.freezing_issue() {
             return condition(false, issue.reason.as_str(), issue.message.as_str().into());
         }
-        if self.is_suspended() && self.stateful_set.is_none() {
+        if self.is_suspended() && self.roll_out.stateful_set.is_none() {
             return condition(false, SUSPENDED, NOTHING_CHANGES.into());
         }
         if !self.primary.spec.deploy() && !self.is_suspended() {

@@ -1,11 +1,7 @@
 //! The command line.
 
 use crate::step_args::StepArgs;
-<<<<<<< HEAD
-use crate::{commands, copy, proxy};
-=======
 use crate::{commands, copy, proxy, prune};
->>>>>>> h/copy
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
@@ -35,11 +31,8 @@ pub enum Command {
     /// What the destination has is not sent again, so that the same command continues a copy that
     /// was cut. Blobs and manifests come first, and then the tags.
     Copy(Box<copy::CopyArgs>),
-<<<<<<< HEAD
-=======
     /// Deletes the tags of a registry that no rule keeps, and the manifests that nothing names then.
     Prune(Box<prune::PruneArgs>),
->>>>>>> h/copy
     /// Prints what goes into the key of a step, by which an equal step reuses its outputs, and in
     /// what it differs from another one.
     ExplainKey(Box<commands::ExplainKeyArgs>),

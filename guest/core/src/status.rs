@@ -60,8 +60,6 @@ const DEFAULTS_WAIT: &str = "DefaultsWait";
 const SUSPENDED: &str = "Suspended";
 /// Message of these conditions.
 const NOTHING_CHANGES: &str = "Nothing is made, changed or removed, because spec.suspend is true.";
-/// Reason of Ready while the registry pods are made and nothing is wrong.
-const REGISTRY_STARTING: &str = "RegistryStarting";
 /// Type of the condition about fields that others set. A cache has it from the first time on.
 const FOREIGN_FIELDS: &str = "ForeignFields";
 
@@ -186,7 +184,7 @@ impl Facts<'_, '_> {
         }
         match self.cause() {
             Some((reason, message)) => condition(false, reason, message.into()),
-            None => condition(false, REGISTRY_STARTING, self.roll_out.summary().into()),
+            None => condition(false, "RegistryStarting", self.roll_out.summary().into()),
         }
     }
 
@@ -217,6 +215,11 @@ impl Facts<'_, '_> {
         } else {
             condition(true, "RollingOut", self.roll_out.summary().into())
         }
+    }
+
+    /// Whether something is wrong with the registry.
+    fn has_fault(&self) -> bool {
+        !self.issues.is_empty() || self.cause().is_some()
     }
 
     /// Reason and message of why the roll-out has not ended.

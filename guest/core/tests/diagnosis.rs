@@ -241,8 +241,7 @@ fn a_cache_stays_ready_while_a_roll_out_fails_and_other_pods_serve() {
         assert_eq!(world.condition("Progressing")["reason"], "ImagePullFailed");
     }
     assert_eq!(world.condition("Degraded")["reason"], "ImagePullFailed");
-    // Steps reach the first pod.
-    observe(&mut world, &[image_error("not found"), ready_status()]);
+    observe(&mut world, &[image_error("not found"), image_error("not found")]);
     step(&mut world, 5);
     assert_eq!(world.condition("Ready")["status"], "False");
 }

@@ -105,6 +105,7 @@ fn lines() -> Vec<Line> {
         line("podAnnotations", json!({}), json!({"podAnnotations": {"example.org/a": "b"}})),
         line("podLabels", json!({}), json!({"podLabels": {"team": "a"}})),
         line("priorityClassName", json!({}), json!({"priorityClassName": "high"})),
+        line("progressDeadlineSeconds", json!({}), json!({"progressDeadlineSeconds": 60})),
         line("replicas", json!({"storage": shared()}), json!({"storage": shared(), "replicas": 3})),
         line("replicas", json!({"storage": shared()}), json!({"storage": shared(), "replicas": 0})),
         line("replicas", json!({}), json!({"replicas": 0})),

@@ -1,6 +1,7 @@
 //! What happened to the artifacts of a cache without storage: they live in its pod.
 
 use crate::json::Json;
+use crate::primary::Primary;
 use crate::roll_out::RollOut;
 use orascache_contract::time::rfc3339;
 
@@ -21,11 +22,11 @@ impl Artifacts {
     /// exists. A pod counts once it was ready: one that never served has no artifacts.
     pub(super) fn of(roll_out: &RollOut<'_, '_>, now: u64) -> Self {
         let primary = roll_out.primary;
-        if !primary.spec.deploy() {
+        if !primary.spec.deploy() && !primary.spec.suspend() {
             return Artifacts::default();
         }
         let written = |member| primary.status?.get(member)?.as_str().map(str::to_owned);
-        let is_ephemeral = primary.spec.storage.is_none();
+        let is_ephemeral = primary.spec.is_ephemeral();
         let settled = roll_out.is_complete();
         let lost_at = written("artifactsLostAt").filter(|_| is_ephemeral || !settled);
         let current = roll_out.pods.iter().find(|pod| pod.is_first());
@@ -45,9 +46,11 @@ impl Artifacts {
         }
     }
 
-    pub(super) fn event_note(pod: &str) -> String {
+    pub(super) fn event_note(pod: &str, primary: &Primary<'_>) -> String {
+        // The spec may have got storage meanwhile.
+        let why = primary.spec.why_ephemeral().unwrap_or("because the cache had no storage");
         format!(
-            "Pod {pod} was replaced, and the artifacts of the cache are lost, because spec.storage is not set. Steps that need them have to run again."
+            "Pod {pod} was replaced, and the artifacts of the cache are lost, {why}. Steps that need them have to run again."
         )
     }
 

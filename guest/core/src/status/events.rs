@@ -2,7 +2,7 @@
 
 use super::artifacts::Artifacts;
 use super::network::NETWORK_POLICY_DISABLED;
-use super::{Condition, FOREIGN_FIELDS, Facts, REGISTRY_STARTING, status_text};
+use super::{Condition, FOREIGN_FIELDS, Facts, status_text};
 use crate::json::Json;
 use orascache_contract::{Event, Severity};
 
@@ -28,7 +28,7 @@ impl Facts<'_, '_> {
             let severity = match condition.kind {
                 // Degraded says it.
                 "Ready" if degraded_reason == Some(condition.reason) => continue,
-                "Ready" if condition.is_true || condition.reason == REGISTRY_STARTING => Severity::Normal,
+                "Ready" if condition.is_true || !self.has_fault() => Severity::Normal,
                 "Ready" => Severity::Warning,
                 "Degraded" if condition.is_true => Severity::Warning,
                 FOREIGN_FIELDS if condition.is_true => Severity::Normal,
@@ -38,7 +38,7 @@ impl Facts<'_, '_> {
             events.push(event(severity, condition.reason, condition.message.clone().into_owned()));
         }
         if let Some(pod) = &artifacts.replaced_by {
-            events.push(event(Severity::Warning, "ArtifactsLost", Artifacts::event_note(pod)));
+            events.push(event(Severity::Warning, "ArtifactsLost", Artifacts::event_note(pod, self.primary)));
         }
         let seen = self.primary.status.and_then(|status| status.get("observedGeneration"));
         if self.primary.spec.registry_http.is_some()

@@ -62,8 +62,8 @@ pub(super) fn of_pod(pod: &RegistryPod<'_, '_>, now: u64) -> Option<Cause> {
     pod.containers().find_map(|container| of_container(pod, container, now))
 }
 
-/// Until when, in seconds since the epoch, nothing is wrong with a pod that is not ready: it starts, or
-/// it ends.
+/// Until when, in seconds since the epoch, nothing is wrong with a pod that is not ready: it starts,
+/// or it ends.
 pub(super) fn patient_until(pod: &RegistryPod<'_, '_>) -> Option<u64> {
     if let Some(ends_at) = pod.should_end_at() {
         return Some(ends_at + END);

@@ -237,7 +237,14 @@ fn storage_problems(storage: &Storage<'_>, report: &mut impl FnMut(&'static str,
             report(field, format!("\"{size}\" {}", sentences::SIZE));
         }
     }
-    if storage.size.is_none() && (storage.storage_class_name.is_some() || storage.access_modes.is_some()) {
+    if let Some(fate) = storage.when_deleted.filter(|fate| !matches!(*fate, "Retain" | "Delete")) {
+        report("spec.storage.whenDeleted", format!("\"{fate}\" is none of Retain and Delete"));
+    }
+    if storage.size.is_none()
+        && (storage.storage_class_name.is_some()
+            || storage.access_modes.is_some()
+            || storage.when_deleted.is_some())
+    {
         report("spec.storage", sentences::FIELDS_OF_OWN_CLAIM.to_owned());
     }
     for mode in storage.access_modes() {

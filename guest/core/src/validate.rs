@@ -27,19 +27,11 @@ pub struct Problem {
 /// Takes the problems that are found: the field, and a sentence without its final stop.
 type Report<'r> = dyn FnMut(&'static str, String) + 'r;
 
-/// Items that are there more than once, each as often as it is repeated.
-fn repeated<T: Ord>(mut items: Vec<T>) -> Vec<T> {
-    items.sort_unstable();
-    let mut last = None;
-    let mut found = Vec::new();
-    for item in items {
-        if last.as_ref() == Some(&item) {
-            found.push(item);
-        } else {
-            last = Some(item);
-        }
-    }
-    found
+/// Texts that are there more than once, each as often as it is repeated.
+fn repeated(mut texts: Vec<&str>) -> Vec<&str> {
+    texts.sort_unstable();
+    let pairs = texts.iter().zip(texts.iter().skip(1));
+    pairs.filter(|(one, next)| one == next).map(|(one, _)| *one).collect()
 }
 
 /// Problems of an OrasCache, JSON text. A cache without problems can work.

@@ -287,6 +287,77 @@ async fn several_registry_pods_share_one_secret_and_one_volume_claim() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cache_is_scaled_by_its_subresource_within_the_rules_of_its_spec() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    let storage = json!({"size": "1Gi", "accessModes": ["ReadWriteMany"]});
+    cluster.apply(&cluster.caches(), cache("demo", json!({"storage": storage}))).await;
+    cluster.apply(&cluster.caches(), cache("single", json!({}))).await;
+    cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    let scale = |replicas: i64| kube::api::Patch::Merge(json!({"spec": {"replicas": replicas}}));
+    let parameters = kube::api::PatchParams::default();
+    for (replicas, status, reason) in
+        [(3, "True", "RegistryReady"), (0, "False", "ScaledToZero"), (2, "True", "RegistryReady")]
+    {
+        cluster.caches().patch_scale("demo", &parameters, &scale(replicas)).await.expect("scaled");
+        let is_scaled = |set: &Value| set["spec"]["replicas"] == replicas && rolled_out(set);
+        cluster.until(&cluster.sets(), "demo", "scaled", is_scaled).await;
+        cluster.until_condition("demo", "Ready", status, reason).await;
+    }
+    let found = cluster.caches().get_scale("demo").await.expect("a Scale").status.expect("a status");
+    assert_eq!(found.replicas, 2);
+    assert!(found.selector.expect("a selector").contains("app.kubernetes.io/instance=demo"));
+    let budgets = cluster.api("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets");
+    cluster.until(&budgets, "demo-registry", "there", |_| true).await;
+    let error = cluster.caches().patch_scale("single", &parameters, &scale(2)).await.expect_err("refused");
+    assert!(error.to_string().contains(sentences::SHARED_STORAGE), "{error}");
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_changes_its_type_and_a_retained_claim_outlives_its_cache() {
+    let cluster = Cluster::start().await;
+    let operator = cluster.operator().await;
+    let storage = json!({"size": "1Gi", "whenDeleted": "Retain"});
+    let of = |service: Value| cache("demo", json!({"storage": storage, "service": service}));
+    let name = "demo-registry";
+    for (service, kind) in [
+        (json!({"type": "NodePort", "nodePort": 30500}), "NodePort"),
+        (json!({"type": "LoadBalancer", "sourceRanges": ["192.0.2.0/24"]}), "LoadBalancer"),
+        (json!({}), "ClusterIP"),
+    ] {
+        cluster.apply(&cluster.caches(), of(service)).await;
+        let is_there = |found: &Value| found["spec"]["type"] == kind;
+        let found = cluster.until(&cluster.services(), name, "changed", is_there).await;
+        let spec = &found["spec"];
+        let policy = if kind == "LoadBalancer" { json!("Local") } else { json!("Cluster") };
+        let policy = if kind == "ClusterIP" { Value::Null } else { policy };
+        assert_eq!(spec["externalTrafficPolicy"], policy, "{spec}");
+    }
+    let ready = cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    assert_eq!(ready["status"]["endpoint"], format!("demo-registry.{}.svc:5000", cluster.namespace));
+    let claims = cluster.api("v1", "PersistentVolumeClaim", "persistentvolumeclaims");
+    let is_free = |claim: &Value| claim["metadata"].get("ownerReferences").is_none();
+    let released = cluster.until(&claims, "demo-data", "released", is_free).await;
+    assert_eq!(
+        released["metadata"]["annotations"]["cache.converged-computing.github.io/retained"],
+        ready["metadata"]["uid"]
+    );
+    until_quiescent(&operator, &cluster).await;
+    let before = cluster.versions().await;
+    until_quiescent(&operator, &cluster).await;
+    assert_eq!(cluster.versions().await, before, "a released claim is left as it is");
+    cluster.caches().delete("demo", &Default::default()).await.expect("deleted");
+    cluster.until_gone(&cluster.sets(), "demo").await;
+    let kept = claims.get("demo-data").await.expect("the claim");
+    assert_eq!(kept.metadata.uid.as_deref(), released["metadata"]["uid"].as_str());
+    assert!(kept.metadata.deletion_timestamp.is_none());
+    operator.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn invalid_specs_are_refused_with_a_sentence() {
     let cluster = Cluster::start().await;
     let operator = cluster.operator().await;
@@ -299,7 +370,7 @@ async fn invalid_specs_are_refused_with_a_sentence() {
         ("bad", json!({"image": 3}), "must be of type string"),
         ("bad", json!({"replicas": 2}), "more than one replica needs storage"),
         ("bad", json!({"replicas": -1}), sentences::REPLICAS),
-        ("bad", json!({"storage": {}}), "give either size"),
+        ("bad", json!({"storage": {}}), "give one of size"),
         ("bad", json!({"storage": {"size": "big"}}), sentences::SIZE),
         (
             "bad",

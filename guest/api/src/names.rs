@@ -43,6 +43,9 @@ pub const APPLIED_HASH_ANNOTATION: &str = "cache.converged-computing.github.io/a
 /// over an object that nothing controls, that has the name of a child of this cache, and that has
 /// this annotation. Children have it, and so does what `orascache render` prints.
 pub const CONSENT_ANNOTATION: &str = "cache.converged-computing.github.io/cache";
+/// Annotation of a volume claim that is to outlive its cache: the cache's UID. The operator removed
+/// the claim's owner reference.
+pub const RETAINED_ANNOTATION: &str = "cache.converged-computing.github.io/retained";
 /// Annotation of StatefulSets: the cache's `metadata.generation` for which it was last applied.
 pub const APPLIED_GENERATION_ANNOTATION: &str = "cache.converged-computing.github.io/applied-generation";
 /// Annotation of StatefulSets: the revision of the defaults that its pod template has.

@@ -22,7 +22,7 @@ pub const TWO_HTTP_SECRETS: &str = "secret and secrets.registryHttp both give th
 /// `spec.storage` names no place for artifacts, or several.
 pub const ONE_STORAGE: &str = "give one of size, for a claim that is made for the cache, existingClaim, for one that exists, and emptyDir, for the disk of the node";
 /// `spec.storage` has fields that say nothing about a claim that exists.
-pub const FIELDS_OF_OWN_CLAIM: &str = "storageClassName and accessModes belong to a claim that is made for the cache: remove them, or give size";
+pub const FIELDS_OF_OWN_CLAIM: &str = "storageClassName, accessModes and whenDeleted belong to a claim that is made for the cache: remove them, or give size";
 /// `spec.storage.size` is no size. Follows the value.
 pub const SIZE: &str = "must be a size, like 20Gi";
 /// `spec.storage.size` is less than it was.

@@ -19,7 +19,8 @@ pub struct WatchedKind {
     /// ownerReferences are always kept. Secrets arrive as metadata only. Objects of owned kinds
     /// that a primary controls are whole, whatever is listed here.
     pub fields: Option<Vec<String>>,
-    /// The plan may patch objects of this kind. Means nothing for owned kinds.
+    /// The plan may patch objects of this kind. Of a kind that is owned too, these are children of
+    /// the primary and strays.
     pub patchable: bool,
 }
 

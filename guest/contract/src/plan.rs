@@ -72,7 +72,8 @@ pub struct Generated {
     pub recipe: Recipe,
 }
 
-/// A change of an object that the guest does not own.
+/// A change of an object of a related kind. Of a child, it may also remove an owner reference: the
+/// object then outlives the primary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]

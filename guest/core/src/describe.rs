@@ -30,12 +30,16 @@ pub fn describe() -> Description {
                 VOLUME_CLAIM.clone(),
                 &[
                     "/metadata/annotations/cache.converged-computing.github.io~1cache",
+                    "/metadata/annotations/cache.converged-computing.github.io~1retained",
                     "/spec/accessModes",
+                    "/spec/resources/requests/storage",
                     "/spec/storageClassName",
                     "/status/capacity/storage",
                     "/status/phase",
                 ],
-            ),
+            )
+            // To release those that outlive their cache.
+            .to_be_patched(),
             // Both tell why registry pods are not ready. A cache works without them.
             WatchedKind {
                 optional: true,

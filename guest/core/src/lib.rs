@@ -31,6 +31,7 @@ mod kinds;
 mod misspelt;
 mod names;
 mod observed;
+mod own_claim;
 mod primary;
 mod quantity;
 mod reconcile;

@@ -73,6 +73,12 @@ impl<'a> Object<'a> {
         owners.iter().find(|owner| owner.get("controller") == Some(&Json::Bool(true)))
     }
 
+    /// Index of that entry.
+    pub(crate) fn controller_index(&self) -> Option<usize> {
+        let owners = self.metadata("ownerReferences").and_then(Json::as_array)?;
+        owners.iter().position(|owner| owner.get("controller") == Some(&Json::Bool(true)))
+    }
+
     /// Whether the controller of this object is the object of that UID.
     pub(crate) fn is_controlled_by(&self, uid: &str) -> bool {
         self.controller().is_some_and(|owner| owner.get("uid").and_then(Json::as_str) == Some(uid))

@@ -83,6 +83,7 @@ pub(crate) struct Storage<'a> {
     pub(crate) size: Option<&'a str>,
     pub(crate) storage_class_name: Option<&'a str>,
     pub(crate) access_modes: Option<Vec<&'a str>>,
+    pub(crate) when_deleted: Option<&'a str>,
     pub(crate) existing_claim: Option<&'a str>,
     pub(crate) empty_dir: Option<EmptyDir<'a>>,
 }
@@ -237,12 +238,18 @@ impl<'a> Storage<'a> {
             size: storage.text("size")?,
             storage_class_name: storage.text("storageClassName")?,
             access_modes: storage.texts("accessModes")?,
+            when_deleted: storage.text("whenDeleted")?,
             existing_claim: storage.text("existingClaim")?,
             empty_dir: match storage.object("emptyDir", "spec.storage.emptyDir")? {
                 Some(disk) => Some(EmptyDir { size_limit: disk.text("sizeLimit")? }),
                 None => None,
             },
         })
+    }
+
+    /// Whether the claim that is made for the cache outlives it.
+    pub(crate) fn retains(&self) -> bool {
+        self.size.is_some() && self.when_deleted == Some("Retain")
     }
 
     /// Access modes of the claim that is made for the cache.

@@ -11,13 +11,14 @@ use crate::kinds::{
     VOLUME_CLAIM,
 };
 use crate::observed::{self, Object, Objects};
-use crate::primary::Primary;
+use crate::own_claim::OwnClaim;
+use crate::primary::{Primary, Storage};
 use crate::registry_pod::RegistryPod;
 use crate::roll_out::{RollOut, Wait};
 use crate::settings::Settings;
 use crate::status::{Facts, Network, foreign_fields};
 use crate::validate;
-use orascache_api::names::{CONSENT_ANNOTATION, labels};
+use orascache_api::names::{CONSENT_ANNOTATION, RETAINED_ANNOTATION, labels};
 use orascache_contract::{Error, Failure, Kind, Observed, Plan};
 
 /// How messages call the two lists of the input.
@@ -65,13 +66,18 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         issues.extend(issues::of_references(&primary, &known));
         issues.extend(issues::of_image(&primary, &settings));
         issues.extend(issues::of_service_monitor(&primary, &observed.absent));
-        let storage = issues::of_storage(&primary, &owned, settings.maximum_storage);
+        let claim = OwnClaim::find(&primary, &owned, &related);
+        let storage = issues::of_storage(&primary, claim, settings.maximum_storage);
+        let stays = storage.is_some();
+        // A claim that is to outlive the cache is patched once it exists, and not applied.
+        let is_patched = claim.is_some() && primary.spec.storage.as_ref().is_some_and(Storage::retains);
         let has_monitors = !observed.absent.contains(&SERVICE_MONITOR);
-        let all = Wanted::of(&primary, &settings, &owned, &related, storage.is_some(), has_monitors);
+        let all = Wanted::of(&primary, &settings, &owned, &related, stays || is_patched, has_monitors);
         issues.extend(storage);
         if !issues.iter().any(Issue::freezes) && !primary.spec.suspend() {
             let present = Present { owned: &owned, related: &related, pods_wait };
             changes_stateful_set = plan_children(&primary, &all, &present, &mut plan);
+            plan.patch.extend(claim.and_then(|claim| claim.patch(&primary, stays)));
         }
         wanted = Some(all);
     }
@@ -263,8 +269,10 @@ impl<'a> Wanted<'a> {
             let free = name
                 .and_then(|name| related.find(&VOLUME_CLAIM, &name))
                 .filter(|claim| claim.is_uncontrolled());
-            let consent = free.and_then(|claim| claim.text_of("annotations", CONSENT_ANNOTATION));
-            wanted.children.extend(desired::volume_claim(primary, consent == Some(primary.metadata.name)));
+            let says = |key, text| free.and_then(|claim| claim.text_of("annotations", key)) == Some(text);
+            let is_offered = says(CONSENT_ANNOTATION, primary.metadata.name)
+                || says(RETAINED_ANNOTATION, primary.metadata.uid);
+            wanted.children.extend(desired::volume_claim(primary, is_offered));
         }
         wanted.children.extend(desired::literal_http_secret(primary));
         wanted.children.push(desired::service(primary));

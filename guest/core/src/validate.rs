@@ -27,19 +27,11 @@ pub struct Problem {
 /// Takes the problems that are found: the field, and a sentence without its final stop.
 type Report<'r> = dyn FnMut(&'static str, String) + 'r;
 
-/// Items that are there more than once, each as often as it is repeated.
-fn repeated<T: Ord>(mut items: Vec<T>) -> Vec<T> {
-    items.sort_unstable();
-    let mut last = None;
-    let mut found = Vec::new();
-    for item in items {
-        if last.as_ref() == Some(&item) {
-            found.push(item);
-        } else {
-            last = Some(item);
-        }
-    }
-    found
+/// Texts that are there more than once, each as often as it is repeated.
+fn repeated(mut texts: Vec<&str>) -> Vec<&str> {
+    texts.sort_unstable();
+    let pairs = texts.iter().zip(texts.iter().skip(1));
+    pairs.filter(|(one, next)| one == next).map(|(one, _)| *one).collect()
 }
 
 /// Problems of an OrasCache, JSON text. A cache without problems can work.
@@ -237,7 +229,14 @@ fn storage_problems(storage: &Storage<'_>, report: &mut impl FnMut(&'static str,
             report(field, format!("\"{size}\" {}", sentences::SIZE));
         }
     }
-    if storage.size.is_none() && (storage.storage_class_name.is_some() || storage.access_modes.is_some()) {
+    if let Some(fate) = storage.when_deleted.filter(|fate| !matches!(*fate, "Retain" | "Delete")) {
+        report("spec.storage.whenDeleted", format!("\"{fate}\" is none of Retain and Delete"));
+    }
+    if storage.size.is_none()
+        && (storage.storage_class_name.is_some()
+            || storage.access_modes.is_some()
+            || storage.when_deleted.is_some())
+    {
         report("spec.storage", sentences::FIELDS_OF_OWN_CLAIM.to_owned());
     }
     for mode in storage.access_modes() {

@@ -170,6 +170,17 @@ fn lines() -> Vec<Line> {
             json!({"storage": shared()}),
             "accessModes cannot change",
         ),
+        line(
+            "storage.whenDeleted",
+            json!({"storage": {"size": "1Gi"}}),
+            json!({"storage": {"size": "1Gi", "whenDeleted": "Retain"}}),
+        ),
+        one_way(
+            "storage.size",
+            json!({"storage": {"size": "1Gi", "whenDeleted": "Retain"}}),
+            json!({"storage": {"size": "2Gi", "whenDeleted": "Retain"}}),
+            "storage cannot shrink",
+        ),
         line("storage.existingClaim", json!({}), json!({"storage": {"existingClaim": "scratch"}})),
         line(
             "storage.existingClaim",
@@ -295,6 +306,13 @@ fn comparable(world: &World) -> BTreeMap<String, Value> {
     let mut children = world.children.clone();
     for child in children.values_mut() {
         let metadata = child["metadata"].as_object_mut().unwrap();
+        if metadata.get("ownerReferences") == Some(&json!([])) {
+            // A claim that was released is patched from then on, and its digest is of what was applied.
+            metadata["annotations"]
+                .as_object_mut()
+                .unwrap()
+                .remove("cache.converged-computing.github.io/applied-hash");
+        }
         metadata.remove("uid");
         metadata.remove("generation");
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {

@@ -168,6 +168,64 @@ fn a_cache_is_scaled_to_zero_and_back() {
     assert_eq!(world.condition("Ready")["reason"], "RegistryReady");
 }
 
+const CLAIM: &str = "PersistentVolumeClaim/demo-data";
+
+fn retained(size: &str) -> Value {
+    json!({"storage": {"size": size, "whenDeleted": "Retain"}})
+}
+
+#[test]
+fn a_claim_that_is_to_outlive_its_cache_is_released_and_still_grows() {
+    let mut world = settled(retained("1Gi"));
+    let metadata = &world.children[CLAIM]["metadata"];
+    assert_eq!(metadata["ownerReferences"], json!([]));
+    assert_eq!(
+        metadata["annotations"]["cache.converged-computing.github.io/retained"],
+        world.cache["metadata"]["uid"]
+    );
+    assert_eq!(world.condition("Degraded")["status"], "False");
+    world.edit(|spec| *spec = retained("2Gi"));
+    world.settle();
+    assert_eq!(world.children[CLAIM]["spec"]["resources"]["requests"]["storage"], "2Gi");
+    assert_eq!(world.children[CLAIM]["metadata"]["ownerReferences"], json!([]));
+    // It is held to the same limits as a child.
+    world.settings = r#"{"maximumStorage":"3Gi"}"#.to_owned();
+    world.edit(|spec| *spec = retained("4Gi"));
+    world.settle();
+    assert_eq!(world.children[CLAIM]["spec"]["resources"]["requests"]["storage"], "2Gi");
+    assert_eq!(world.condition("Degraded")["reason"], "StorageNotAllowed");
+    // It outlives its registry too.
+    world.edit(|spec| {
+        *spec = retained("2Gi");
+        spec["deploy"] = false.into();
+    });
+    world.settle();
+    assert_eq!(world.children.keys().collect::<Vec<_>>(), [CLAIM]);
+}
+
+#[test]
+fn a_retained_claim_is_taken_up_by_a_new_cache_that_retains_it_and_by_no_other() {
+    let mut old = settled(retained("1Gi"));
+    let claim = old.children.remove(CLAIM).unwrap();
+    let mut world = World::new(retained("1Gi"));
+    world.cache["metadata"]["uid"] = "99999999-2222-3333-4444-555555555555".into();
+    world.children.insert(CLAIM.to_owned(), claim.clone());
+    world.settle();
+    assert_eq!(world.children[CLAIM]["metadata"]["ownerReferences"], json!([]));
+    assert_eq!(world.condition("Ready")["status"], "True");
+
+    // With Delete, the claim of another cache would be deleted with this one.
+    let mut world = World::new(json!({"storage": {"size": "1Gi"}}));
+    world.cache["metadata"]["uid"] = "99999999-2222-3333-4444-555555555555".into();
+    world.children.insert(CLAIM.to_owned(), claim);
+    let plan = world.plan();
+    assert!(plan.patch.is_empty());
+    let applied = plan.apply.iter().find(|object| object.contains("PersistentVolumeClaim")).unwrap();
+    let applied: Value = serde_json::from_str(applied).unwrap();
+    let consent = &applied["metadata"]["annotations"]["cache.converged-computing.github.io/cache"];
+    assert!(consent.is_null(), "without consent the host takes nothing over: {consent}");
+}
+
 /// The review of a deletion.
 fn deletion(spec: &Value) -> (bool, Vec<String>) {
     let old = json!({
@@ -190,7 +248,13 @@ fn the_deletion_of_a_cache_warns_of_the_claim_that_goes_with_it() {
     let (allowed, warnings) = deletion(&json!({"storage": {"size": "1Gi"}}));
     assert!(allowed);
     assert!(warnings[0].starts_with("claim demo-data is deleted with this cache"), "{warnings:?}");
-    for spec in [json!({}), json!({"storage": {"existingClaim": "c"}}), json!({"storage": 3}), json!(3)] {
+    for spec in [
+        json!({}),
+        json!({"storage": {"size": "1Gi", "whenDeleted": "Retain"}}),
+        json!({"storage": {"existingClaim": "c"}}),
+        json!({"storage": 3}),
+        json!(3),
+    ] {
         assert_eq!(deletion(&spec), (true, Vec::new()), "{spec}");
     }
 }

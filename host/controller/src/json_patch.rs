@@ -12,11 +12,12 @@ pub(crate) enum Unusable {
 }
 
 /// The patch with a test for the object's UID at its beginning: nothing happens to a later object
-/// of the same name.
+/// of the same name. Where the plan `may_release` the object, it may remove entries of the owner
+/// references.
 ///
 /// # Errors
-/// When it is no JSON Patch, or reaches the owner references.
-pub(crate) fn with_uid_test(patch: &str, uid: &str) -> Result<Vec<u8>, Unusable> {
+/// When it is no JSON Patch, or changes the owner references in another way.
+pub(crate) fn with_uid_test(patch: &str, uid: &str, may_release: bool) -> Result<Vec<u8>, Unusable> {
     let malformed = |problem: &str| Unusable::Malformed(problem.to_owned());
     let patch: Value = serde_json::from_str(patch).map_err(|error| malformed(&error.to_string()))?;
     let Value::Array(operations) = patch else {
@@ -27,6 +28,9 @@ pub(crate) fn with_uid_test(patch: &str, uid: &str) -> Result<Vec<u8>, Unusable>
         let (Some(op), Some(path)) = (member("op"), member("path")) else {
             return Err(malformed("an operation has no \"op\" or no \"path\""));
         };
+        if may_release && op == "remove" && is_owner(path) {
+            continue;
+        }
         // What is moved away is removed; what is copied or tested stays.
         let from = if op == "move" { member("from") } else { None };
         let changed = [Some(path).filter(|_| op != "test"), from];
@@ -37,6 +41,12 @@ pub(crate) fn with_uid_test(patch: &str, uid: &str) -> Result<Vec<u8>, Unusable>
     let mut all = vec![json!({"op": "test", "path": "/metadata/uid", "value": uid})];
     all.extend(operations);
     serde_json::to_vec(&all).map_err(|error| malformed(&error.to_string()))
+}
+
+/// Whether a JSON pointer is that of one owner reference.
+fn is_owner(path: &str) -> bool {
+    let index = path.strip_prefix("/metadata/ownerReferences/");
+    index.is_some_and(|index| !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Whether a change at this JSON pointer can change the owner references.
@@ -54,8 +64,27 @@ mod tests {
     use serde_json::{Value, json};
 
     fn checked(patch: &Value) -> Result<Value, Unusable> {
-        let bytes = with_uid_test(&patch.to_string(), "U")?;
+        let bytes = with_uid_test(&patch.to_string(), "U", false)?;
         Ok(serde_json::from_slice(&bytes).expect("JSON"))
+    }
+
+    #[test]
+    fn who_may_release_an_object_may_remove_its_owners_and_add_none() {
+        let releases = |operation: &Value| with_uid_test(&json!([operation]).to_string(), "U", true);
+        let remove = json!({"op": "remove", "path": "/metadata/ownerReferences/0"});
+        assert!(releases(&remove).is_ok());
+        assert!(matches!(checked(&json!([remove])), Err(Unusable::ChangesOwner(_))));
+        for operation in [
+            json!({"op": "remove", "path": "/metadata/ownerReferences"}),
+            json!({"op": "remove", "path": "/metadata/ownerReferences/0/uid"}),
+            json!({"op": "remove", "path": "/metadata/ownerReferences/-"}),
+            json!({"op": "replace", "path": "/metadata/ownerReferences/0", "value": {}}),
+            json!({"op": "add", "path": "/metadata/ownerReferences/0", "value": {}}),
+            json!({"op": "move", "from": "/metadata/ownerReferences/0", "path": "/spec/x"}),
+            json!({"op": "remove", "path": "/metadata"}),
+        ] {
+            assert!(matches!(releases(&operation), Err(Unusable::ChangesOwner(_))), "{operation}");
+        }
     }
 
     #[test]
@@ -92,6 +121,6 @@ mod tests {
         for patch in [json!({}), json!([{"op": "add"}]), json!([1])] {
             assert!(matches!(checked(&patch), Err(Unusable::Malformed(_))), "{patch}");
         }
-        assert!(matches!(with_uid_test("[", "U"), Err(Unusable::Malformed(_))));
+        assert!(matches!(with_uid_test("[", "U", true), Err(Unusable::Malformed(_))));
     }
 }

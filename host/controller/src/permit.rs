@@ -2,19 +2,16 @@
 //! operator's own rights reach further, and a faulty or hostile guest must not use them.
 //!
 //! - A plan applies, generates and deletes objects of owned kinds, and patches objects of related
-//!   kinds that are patchable. Where the primaries are objects of others, it may patch the one that
+//!   kinds that are patchable. Of owned kinds these are children and strays. Where the primaries are objects of others, it may patch the one that
 //!   it is for, and write no status.
 //! - Where primaries live in namespaces, these objects are in the primary's namespace. They are
 //!   never in a namespace that is not watched.
 //! - What it applies or generates has the primary as its controller. What it deletes is controlled
 //!   by the primary according to the cache, or it is a stray: our field manager wrote it, and
-//!   nothing controls it. A patch does not change who owns the object.
+//!   nothing controls it. A patch does not change who owns the object, but for one case: it may
+//!   release a child, which outlives the primary then.
 //! - Roles, webhook configurations and CustomResourceDefinitions are never written, whatever the
 //!   description says.
-//!
-//! An object that is to outlive its primary cannot name it as its controller. No such exception
-//! exists: volume claims of caches are children, and are deleted with them. It would need a label with
-//! the primary's UID, whose key comes from the description.
 
 use crate::cache::{Cache, View};
 use crate::json_patch::{self, Unusable};
@@ -129,7 +126,7 @@ impl Permit<'_> {
         }
     }
 
-    /// A patch of a related object.
+    /// A patch of a related object, or of a child or stray of an owned kind that is patchable.
     pub(crate) fn patch(&self, planned: &ObjectPatch) -> Result<PlannedPatch, Box<Failure>> {
         let target = &planned.target;
         let fails =
@@ -137,14 +134,27 @@ impl Permit<'_> {
         let is_primary = target.namespace.as_deref().unwrap_or_default() == &*self.primary.namespace
             && *target.name == *self.primary.name
             && target.uid.as_deref() == Some(&*self.view.uid);
+        let key = Key::new(target.namespace.as_deref().unwrap_or_default(), &target.name);
+        let known = |kind: KindIndex| {
+            let known = self.cache.get(kind, &key)?;
+            (target.uid.as_deref() == Some(&*known.uid)).then_some(known)
+        };
+        let is_child = |kind: KindIndex| {
+            self.roles.is_owned(kind)
+                && known(kind).is_some_and(|known| known.controller.as_deref() == Some(&*self.view.uid))
+        };
+        let is_stray = |kind: KindIndex| known(kind).is_some_and(|known| known.is_stray);
         let may_patch = |kind: &KindIndex| match *kind {
             PRIMARY => self.patches_primary && is_primary,
-            kind => self.roles.is_patchable(kind) && !self.roles.is_owned(kind),
+            kind => {
+                self.roles.is_patchable(kind)
+                    && (!self.roles.is_owned(kind) || is_child(kind) || is_stray(kind))
+            }
         };
         let Some(kind) = self.cache.index_of(&target.kind).filter(may_patch) else {
             let message = format!(
-                "{} is not among the related kinds of the description that are patchable: the plan may not \
-                 patch {target}.",
+                "{} is not among the related kinds of the description that are patchable, or {target} is an \
+                 object of others: the plan may not patch it.",
                 target.kind.kind
             );
             return Err(fails(FailureReason::NotPermitted, message));
@@ -154,16 +164,19 @@ impl Permit<'_> {
             let message = format!("{target} is not patched, since the plan does not name its UID.");
             return Err(fails(FailureReason::NotPermitted, message));
         };
-        let patch = json_patch::with_uid_test(&planned.patch, uid).map_err(|unusable| match unusable {
-            Unusable::Malformed(problem) => {
-                fails(FailureReason::Invalid, format!("The patch of {target} cannot be used: {problem}."))
+        let patch = json_patch::with_uid_test(&planned.patch, uid, is_child(kind)).map_err(|unusable| {
+            match unusable {
+                Unusable::Malformed(problem) => {
+                    fails(FailureReason::Invalid, format!("The patch of {target} cannot be used: {problem}."))
+                }
+                Unusable::ChangesOwner(path) => fails(
+                    FailureReason::NotPermitted,
+                    format!(
+                        "The patch of {target} changes {path:?}: a patch may not change an object's owners."
+                    ),
+                ),
             }
-            Unusable::ChangesOwner(path) => fails(
-                FailureReason::NotPermitted,
-                format!("The patch of {target} changes {path:?}: a patch may not change an object's owners."),
-            ),
         })?;
-        let key = Key::new(target.namespace.as_deref().unwrap_or_default(), &target.name);
         Ok(PlannedPatch { kind, key, patch })
     }
 

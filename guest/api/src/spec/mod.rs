@@ -9,4 +9,4 @@ pub use metrics::{OrasCacheMetrics, OrasCacheServiceMonitor};
 pub use schema::default_true;
 pub(crate) use schema::namespaces_schema;
 pub use service::{OrasCacheService, ServiceType};
-pub use storage::{AccessMode, OrasCacheEmptyDir, OrasCacheStorage};
+pub use storage::{AccessMode, OrasCacheEmptyDir, OrasCacheStorage, WhenDeleted};

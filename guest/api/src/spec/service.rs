@@ -13,8 +13,7 @@ use std::collections::BTreeMap;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct OrasCacheService {
-    /// From where the Service can be reached: ClusterIP (the default: from within the cluster), NodePort (at a port of
-    /// every node too) or LoadBalancer (at an address of the cluster's load balancer too).
+    /// From where the Service can be reached.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub type_: Option<ServiceType>,
 
@@ -43,7 +42,8 @@ pub struct OrasCacheService {
 /// Whether the Service can be reached from outside of the cluster (CEL).
 const IS_EXTERNAL: &str = "(has(self.type) && self.type != 'ClusterIP')";
 
-/// From where a Service can be reached.
+/// From where the Service can be reached: ClusterIP (the default: from within the cluster), NodePort (at a port of every
+/// node too) or LoadBalancer (at an address of the cluster's load balancer too).
 #[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceType {
     /// From within the cluster.

@@ -12,7 +12,7 @@ const SIZE_RULE: &str = "isQuantity(self) && !self.startsWith('-')";
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[x_kube(
     validation = Rule::new("[has(self.size), has(self.existingClaim), has(self.emptyDir)].exists_one(place, place)").message(sentences::ONE_STORAGE),
-    validation = Rule::new("has(self.size) || !(has(self.storageClassName) || has(self.accessModes))").message(sentences::FIELDS_OF_OWN_CLAIM),
+    validation = Rule::new("has(self.size) || !(has(self.storageClassName) || has(self.accessModes) || has(self.whenDeleted))").message(sentences::FIELDS_OF_OWN_CLAIM),
     validation = Rule::new("!has(self.size) || !has(oldSelf.size) || !isQuantity(self.size) || !isQuantity(oldSelf.size) || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0").message(sentences::SHRINKS).field_path(".size"),
     validation = Rule::new("!has(self.size) || !has(oldSelf.size) || (has(self.storageClassName) ? self.storageClassName : '') == (has(oldSelf.storageClassName) ? oldSelf.storageClassName : '')").message(sentences::STORAGE_CLASS_IS_FIXED).field_path(".storageClassName"),
     validation = Rule::new("!has(self.size) || !has(oldSelf.size) || (has(self.accessModes) ? self.accessModes : ['ReadWriteOnce']) == (has(oldSelf.accessModes) ? oldSelf.accessModes : ['ReadWriteOnce'])").message(sentences::ACCESS_MODES_ARE_FIXED).field_path(".accessModes")
@@ -35,6 +35,10 @@ pub struct OrasCacheStorage {
     #[schemars(length(min = 1, max = 4))]
     pub access_modes: Option<Vec<AccessMode>>,
 
+    /// What becomes of that claim when the cache is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when_deleted: Option<WhenDeleted>,
+
     /// Name of a PersistentVolumeClaim in this namespace to use instead. It is never changed or deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
@@ -43,6 +47,16 @@ pub struct OrasCacheStorage {
     /// The disk of the node, as without storage: artifacts live and die with the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty_dir: Option<OrasCacheEmptyDir>,
+}
+
+/// What becomes of the claim that is made for a cache when the cache is deleted: Delete (the default) or Retain. A new
+/// cache of the same name with Retain goes on with a claim that was retained.
+#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenDeleted {
+    /// It stays, with its artifacts.
+    Retain,
+    /// It is deleted, and its artifacts with it.
+    Delete,
 }
 
 /// The disk of a node as storage.

@@ -15,8 +15,7 @@ const HAS_TEMPLATE: &str =
     "has(object.spec) && has(object.spec.template) && has(object.spec.template.metadata)";
 
 /// Whether a cache that is deleted has a volume claim that goes with it.
-const HAS_CLAIM: &str =
-    "has(oldObject.spec) && has(oldObject.spec.storage) && has(oldObject.spec.storage.size)";
+const HAS_CLAIM: &str = "has(oldObject.spec) && has(oldObject.spec.storage) && has(oldObject.spec.storage.size) && !(has(oldObject.spec.storage.whenDeleted) && oldObject.spec.storage.whenDeleted == 'Retain')";
 
 /// The requests that [`super::review`] decides about.
 ///

@@ -3,8 +3,7 @@
 use crate::desired;
 use crate::issue::{Impact, Issue, Reason};
 use crate::json::Json;
-use crate::kinds::VOLUME_CLAIM;
-use crate::observed::Objects;
+use crate::own_claim::OwnClaim;
 use crate::primary::{Primary, Storage};
 use crate::quantity;
 
@@ -13,24 +12,23 @@ use crate::quantity;
 ///
 /// `maximum` is the largest size that the administrator allows. A volume claim that is larger
 /// already may stay, but not grow.
-pub(crate) fn of_storage(primary: &Primary<'_>, owned: &Objects<'_>, maximum: Option<&str>) -> Option<Issue> {
+pub(crate) fn of_storage(
+    primary: &Primary<'_>,
+    claim: Option<OwnClaim<'_, '_>>,
+    maximum: Option<&str>,
+) -> Option<Issue> {
     let storage = primary.spec.storage.as_ref()?;
     let wanted = storage.size?;
     let name = desired::claim_name(primary)?;
     let excess = maximum.filter(|maximum| quantity::parse(wanted) > quantity::parse(maximum));
-    let Some(claim) = owned.find(&VOLUME_CLAIM, &name) else {
+    let Some(claim) = claim else {
         let maximum = excess.filter(|_| primary.spec.deploy())?;
         let message = format!(
             "spec.storage.size is {wanted}, but the administrator allows at most {maximum}. Set it to at most {maximum}."
         );
         return Some(Issue::new(Reason::StorageNotAllowed, Impact::Freezing, message));
     };
-    let size = claim
-        .spec
-        .and_then(|spec| spec.get("resources"))
-        .and_then(|resources| resources.get("requests"))
-        .and_then(|requests| requests.get("storage"))
-        .and_then(Json::as_str);
+    let size = claim.size();
     // A claim whose size cannot be read does not grow either.
     if let Some(maximum) = excess
         && quantity::parse(wanted) > size.and_then(quantity::parse)
@@ -41,7 +39,7 @@ pub(crate) fn of_storage(primary: &Primary<'_>, owned: &Objects<'_>, maximum: Op
         );
         return Some(Issue::new(Reason::StorageNotAllowed, Impact::Warning, message));
     }
-    let message = unchangeable(storage, &name, size, claim.spec?)?;
+    let message = unchangeable(storage, &name, size, claim.object().spec?)?;
     Some(Issue::new(Reason::StorageUnchangeable, Impact::Warning, message))
 }
 

@@ -100,9 +100,9 @@ fn spread_problems(constraints: &[Json<'_>], report: &mut Report<'_>) {
         if !matches!(constraint.member("maxSkew"), Some(Json::Int(1..))) {
             report(FIELD, "maxSkew must be at least 1".to_owned());
         }
-        places.push((topology, otherwise));
+        places.push(format!("{topology} is there twice with {otherwise}"));
     }
-    for (topology, otherwise) in repeated(places) {
-        report(FIELD, format!("{topology} is there twice with {otherwise}: keep one of them"));
+    for place in repeated(places.iter().map(String::as_str).collect()) {
+        report(FIELD, format!("{place}: keep one of them"));
     }
 }

@@ -25,7 +25,8 @@ pub(super) fn service_problems(service: &Service<'_>, has_policy: bool, report: 
         if !service.source_ranges.is_empty() {
             report("spec.service.sourceRanges", sentences::SOURCE_RANGES_ARE_INTERNAL.to_owned());
         }
-    } else if kind == "NodePort" && !has_policy && !service.source_ranges.is_empty() {
+    } else if !has_policy && !service.source_ranges.is_empty() {
+        // A load balancer looks at the networks, and leads to a port of nodes that anybody may reach.
         let sentence = "only a NetworkPolicy keeps other networks from a port of nodes: set spec.networkPolicy.enabled to true, or remove sourceRanges";
         report("spec.service.sourceRanges", sentence.to_owned());
     }

@@ -57,8 +57,13 @@ impl World {
     pub fn observed(&self) -> Observed<String> {
         Observed {
             primary: self.cache.to_string(),
-            owned: self.children.values().map(Value::to_string).collect(),
-            related: self.related.iter().map(Value::to_string).collect(),
+            owned: self.children.values().filter(|child| is_owned(child)).map(Value::to_string).collect(),
+            related: self
+                .related
+                .iter()
+                .chain(self.children.values().filter(|child| !is_owned(child)))
+                .map(Value::to_string)
+                .collect(),
             omitted: self.omitted.clone(),
             absent: self.absent.clone(),
             failures: self.failures.clone(),
@@ -85,6 +90,15 @@ impl World {
             let mut object: Value = serde_json::from_str(text).unwrap();
             strip_content(&mut object);
             add_defaults(&mut object);
+            self.keep_patched(&mut object);
+            self.store(object);
+        }
+        for planned in &plan.patch {
+            let key = format!("{}/{}", planned.target.kind.kind, planned.target.name);
+            let mut object = self.children[&key].clone();
+            assert_eq!(object["metadata"]["uid"], json!(planned.target.uid));
+            let patch: json_patch::Patch = serde_json::from_str(&planned.patch).expect("a patch");
+            json_patch::patch(&mut object, &patch).expect("a patch that applies");
             self.store(object);
         }
         for target in &plan.delete {
@@ -95,6 +109,16 @@ impl World {
             let document: Value = serde_json::from_str(status).unwrap();
             assert_eq!(document["metadata"]["uid"], self.cache["metadata"]["uid"]);
             self.cache["status"] = document["status"].clone();
+        }
+    }
+
+    /// An apply leaves what a patch added.
+    fn keep_patched(&self, object: &mut Value) {
+        const PATCHED: &str = "cache.converged-computing.github.io/retained";
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let old = self.children.get(&format!("{}/{name}", object["kind"].as_str().unwrap()));
+        if let Some(value) = old.and_then(|old| old["metadata"]["annotations"].get(PATCHED)) {
+            object["metadata"]["annotations"][PATCHED] = value.clone();
         }
     }
 
@@ -154,6 +178,12 @@ impl World {
         let conditions = self.cache["status"]["conditions"].as_array().expect("conditions");
         conditions.iter().find(|condition| condition["type"] == kind).expect(kind).clone()
     }
+}
+
+/// Whether a child is handed over as one: a volume claim that nothing controls is a related object.
+fn is_owned(object: &Value) -> bool {
+    object["kind"] != "PersistentVolumeClaim"
+        || object["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty())
 }
 
 /// An API server refuses other values of these fields.

@@ -52,6 +52,11 @@ fn patch(target: ObjectRef, path: &str) -> Plan {
     Plan { patch: vec![ObjectPatch { target, patch }], ..Plan::default() }
 }
 
+fn release(target: ObjectRef) -> Plan {
+    let patch = json!([{"op": "remove", "path": "/metadata/ownerReferences/0"}]).to_string();
+    Plan { patch: vec![ObjectPatch { target, patch }], ..Plan::default() }
+}
+
 /// Everything a plan may not do, by the name of the widget whose plan does it. `uid` is of an
 /// object that exists in the lab, as a Pod's, a ConfigMap's and a Service's.
 fn overreach(uid: &dyn Fn(&str) -> String) -> Vec<(&'static str, Verb, Plan)> {
@@ -90,6 +95,8 @@ fn overreach(uid: &dyn Fn(&str) -> String) -> Vec<(&'static str, Verb, Plan)> {
         ("delete-role", Verb::Delete, delete(reference(ROLE, LAB, "x", "1"))),
         ("patch-not-patchable", Verb::Patch, patch(theirs(SERVICE), "/metadata/labels")),
         ("patch-owned", Verb::Patch, patch(theirs(CONFIG_MAP), "/metadata/labels")),
+        ("release-theirs", Verb::Patch, release(theirs(CONFIG_MAP))),
+        ("release-of-another", Verb::Patch, release(reference(CONFIG_MAP, LAB, "child", &uid("child")))),
         ("patch-elsewhere", Verb::Patch, patch(reference(POD, OTHER, "theirs", "1"), "/metadata/labels")),
         ("patch-without-uid", Verb::Patch, patch(without_uid(theirs(POD)), "/metadata/labels")),
         ("patch-owners", Verb::Patch, patch(theirs(POD), "/metadata/ownerReferences")),

@@ -196,7 +196,7 @@ fn values_that_were_accepted_before_are_accepted() {
 /// not be corrected, so that its status can be written and its finalizers removed.
 #[test]
 fn a_cache_that_breaks_a_rule_can_be_updated_otherwise() {
-    let old = cache("demo", json!({"image": "Two Words", "storage": {"size": "big"}, "replicas": 0}));
+    let old = cache("demo", json!({"image": "Two Words", "storage": {"size": "big"}, "replicas": -1}));
     assert_eq!(causes(&old, None).len(), 3);
     let mut new = old.clone();
     new["status"] = json!({"endpoint": "demo-0.demo.lab.svc:5000"});

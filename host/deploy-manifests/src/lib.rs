@@ -54,6 +54,7 @@ pub mod access;
 pub mod cert_manager;
 pub mod deployment;
 pub mod gates;
+pub mod images;
 pub mod manifests;
 pub mod names;
 pub mod namespace;

@@ -1,6 +1,6 @@
 //! The folder `manifests` contains what the code generates. `ORASCACHE_BLESS=1` writes it again.
 
-use deploy_manifests::manifests::FOLDERS;
+use deploy_manifests::manifests::{AVAILABLE_REPLICAS, EXAMPLE_NAMESPACES, FOLDERS};
 use deploy_manifests::names::CLIENT_CA_SECRET;
 use deploy_manifests::peers::parse_peer;
 use deploy_manifests::rights::all_roles;
@@ -138,7 +138,9 @@ fn folders_contain_all_objects() {
             .into_iter()
             .filter(|(path, _)| path.ends_with(".yaml") && !path.ends_with("kustomization.yaml"))
             .filter(|(path, _)| {
-                !["samples/", "certmanager/", "gates/"].iter().any(|other| path.starts_with(other))
+                !["samples/", "certmanager/", "gates/", "listed-namespaces/"]
+                    .iter()
+                    .any(|other| path.starts_with(other))
             })
             .flat_map(|(_, text)| documents(&text))
             .collect();
@@ -194,14 +196,60 @@ fn write(folder: &Path, files: impl IntoIterator<Item = (String, String)>) {
     }
 }
 
+/// The folders in which kustomize builds the objects of these options, and what each of them changes.
+fn overlays(options: &ManifestOptions) -> Vec<(&'static str, ManifestOptions)> {
+    let options = || options.clone();
+    let certificates = CertificateSource::CertManager;
+    vec![
+        ("default", options()),
+        ("certmanager", ManifestOptions { certificates, ..options() }),
+        ("gates", ManifestOptions { gates: true, ..options() }),
+    ]
+}
+
+#[test]
+fn kustomize_builds_what_the_options_without_webhooks_and_with_listed_namespaces_build() {
+    let without = ManifestOptions { webhooks: false, ..ManifestOptions::default() };
+    let namespaces = EXAMPLE_NAMESPACES.map(str::to_owned).to_vec();
+    let listed = ManifestOptions { namespaces, ..ManifestOptions::default() };
+    builds(&root(), [("no-webhook", without), ("listed-namespaces", listed.clone())]);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("listed-without-webhooks");
+    write(&folder, generated(&listed));
+    builds(&folder, [("no-webhook", ManifestOptions { webhooks: false, ..listed })]);
+}
+
+#[test]
+fn the_component_high_availability_changes_every_overlay_as_the_option_does() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("high-availability");
+    let base = folder.join("base");
+    write(&base, generated(&ManifestOptions::default()));
+    let mut overlays = overlays(&ManifestOptions::default());
+    overlays.push(("no-webhook", ManifestOptions { webhooks: false, ..ManifestOptions::default() }));
+    for (overlay, options) in &mut overlays {
+        let kustomization =
+            format!("resources: [../base/{overlay}]\ncomponents: [../base/high-availability]\n");
+        write(&folder, [(format!("{overlay}/kustomization.yaml"), kustomization)]);
+        (options.high_availability, options.replicas) = (true, AVAILABLE_REPLICAS);
+    }
+    builds(&folder, overlays);
+}
+
+#[test]
+fn kustomize_builds_the_same_objects_from_another_registry() {
+    let options =
+        ManifestOptions { registry: Some("mirror.test:5000/k8s".to_owned()), ..ManifestOptions::default() };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mirrored");
+    write(&folder, generated(&options));
+    kustomize_builds(&folder, &options);
+}
+
 fn kustomize_builds(root: &Path, options: &ManifestOptions) {
-    for (folder, certificates, gates) in [
-        ("default", CertificateSource::Managed, false),
-        ("certmanager", CertificateSource::CertManager, false),
-        ("gates", CertificateSource::Managed, true),
-    ] {
+    builds(root, overlays(options));
+}
+
+fn builds(root: &Path, folders: impl IntoIterator<Item = (&'static str, ManifestOptions)>) {
+    for (folder, options) in folders {
         let Some(built) = kustomize(&root.join(folder)) else { return };
-        let options = ManifestOptions { certificates, gates, ..options.clone() };
         let objects = objects(&options).expect("these options can be used");
         let (mut built, mut expected) = (by_identity(built), by_identity(objects));
         built.values_mut().chain(expected.values_mut()).for_each(|object| {

@@ -31,7 +31,7 @@ pub(crate) const WEBHOOK_CONFIGURATION_VARIABLE: &str = "ORASCACHE_WEBHOOK_CONFI
 const LEASE_NAMESPACE_VARIABLE: &str = "ORASCACHE_LEASE_NAMESPACE";
 
 /// Variable that `orascache run` reads in place of `--gates`.
-const GATES_VARIABLE: &str = "ORASCACHE_GATES";
+pub(crate) const GATES_VARIABLE: &str = "ORASCACHE_GATES";
 
 /// Volume of the compiled cache. The operator creates a folder in it.
 const CACHE_VOLUME: &str = "cache";

@@ -1,21 +1,4 @@
-//! All images that an installation runs, and their names in another registry, for clusters that
-//! reach no other one.
-
-use crate::options::ManifestOptions;
-use orascache_api::names::DEFAULT_IMAGE;
-
-/// The images that an installation runs: the operator, whose image carries the agent too, and the
-/// registry of caches that name no image. Caches and steps may name further ones.
-///
-/// ```
-/// use deploy_manifests::{ManifestOptions, images::images};
-///
-/// let options = ManifestOptions { registry: Some("mirror.example.org".to_owned()), ..Default::default() };
-/// assert!(images(&options).iter().all(|image| image.starts_with("mirror.example.org/")));
-/// ```
-pub fn images(options: &ManifestOptions) -> Vec<String> {
-    vec![options.operator_image(), options.mirrored(DEFAULT_IMAGE)]
-}
+//! Names of images in another registry, for clusters that reach no other one.
 
 /// The name that an image has in another registry: its own registry is replaced.
 ///
@@ -50,11 +33,7 @@ pub(crate) fn is_registry(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{images, mirrored};
-    use crate::objects::objects;
-    use crate::options::ManifestOptions;
-    use orascache_core::describe;
-    use serde_json::Value;
+    use super::mirrored;
 
     #[test]
     fn only_a_host_is_replaced() {
@@ -66,35 +45,6 @@ mod tests {
             ("busybox", "m.test/busybox"),
         ] {
             assert_eq!(mirrored(image, "m.test"), wanted);
-        }
-    }
-
-    /// The strings of a value that name a registry of the project.
-    fn images_in(value: &Value, found: &mut Vec<String>) {
-        match value {
-            Value::String(text) if text.contains("ghcr.io/") || text.starts_with("m.test/") => {
-                found.push(text.clone());
-            }
-            Value::Array(items) => items.iter().for_each(|item| images_in(item, found)),
-            Value::Object(members) => {
-                let data = members.iter().filter(|(name, _)| *name != "description");
-                data.for_each(|(_, member)| images_in(member, found));
-            }
-            _ => {}
-        }
-    }
-
-    #[test]
-    fn the_list_has_every_image_that_the_objects_name() {
-        for registry in [None, Some("m.test/k8s".to_owned())] {
-            let options = ManifestOptions { registry, ..ManifestOptions::default() };
-            let mut found = Vec::new();
-            objects(&options, &describe()).unwrap().iter().for_each(|object| images_in(object, &mut found));
-            found.sort();
-            found.dedup();
-            let mut listed = images(&options);
-            listed.sort();
-            assert_eq!(found, listed);
         }
     }
 }

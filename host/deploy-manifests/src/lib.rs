@@ -52,6 +52,7 @@
 
 pub mod access;
 pub mod cert_manager;
+pub mod chart;
 pub mod deployment;
 pub mod gates;
 pub mod images;

@@ -28,7 +28,6 @@ pub fn disruption_budget(options: &ManifestOptions) -> PodDisruptionBudget {
             max_unavailable: options.high_availability.then_some(IntOrString::Int(1)),
             selector: Some(pod_selector()),
             unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
-            ..PodDisruptionBudgetSpec::default()
         }),
         ..PodDisruptionBudget::default()
     }

@@ -5,6 +5,7 @@ use crate::images::{is_registry, mirrored};
 use crate::names::{KUBE_SYSTEM, NAMESPACE, is_dns_label, is_dns_subdomain};
 use crate::peers::check_peer;
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
+use orascache_api::names::DEFAULT_IMAGE;
 use orascache_api::steps::DEFAULT_AGENT_IMAGE;
 use std::collections::BTreeSet;
 
@@ -94,6 +95,19 @@ impl Default for ManifestOptions {
 }
 
 impl ManifestOptions {
+    /// The images that an installation runs: the operator, whose image carries the agent too, and the
+    /// registry of caches that name no image. Caches and steps may name further ones.
+    ///
+    /// ```
+    /// use deploy_manifests::ManifestOptions;
+    ///
+    /// let options = ManifestOptions { registry: Some("mirror.example.org".to_owned()), ..Default::default() };
+    /// assert!(options.images().iter().all(|image| image.starts_with("mirror.example.org/")));
+    /// ```
+    pub fn images(&self) -> Vec<String> {
+        vec![self.operator_image(), self.mirrored(DEFAULT_IMAGE)]
+    }
+
     /// The image of the operator, in the registry that has the copies.
     pub fn operator_image(&self) -> String {
         self.mirrored(&self.image)

@@ -9,7 +9,7 @@ mod readme;
 mod samples;
 mod tree;
 mod variants;
-mod yaml;
+pub(crate) mod yaml;
 
 use crate::error::ManifestError;
 use crate::operator_webhooks::{service, webhook_configurations};

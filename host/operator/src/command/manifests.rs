@@ -36,8 +36,7 @@ pub(super) fn execute(args: &ManifestsArgs) -> Result<ExitCode, Failed> {
     };
     if args.images {
         options.check().map_err(unusable)?;
-        let lines: String =
-            deploy_manifests::images::images(&options).into_iter().map(|image| image + "\n").collect();
+        let lines: String = options.images().into_iter().map(|image| image + "\n").collect();
         output::print(&lines)?;
         return Ok(ExitCode::SUCCESS);
     }

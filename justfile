@@ -43,6 +43,10 @@ bless:
     ORASCACHE_BLESS=1 cargo test -p deploy-manifests --test manifests
     INSTA_UPDATE=always cargo test -p orascache-core
 
+# The Kubewarden policy in kwctl. Needs kwctl and bats.
+kubewarden-e2e:
+    make -C guest/kubewarden e2e-tests
+
 # The baselines of docs/performance.md.
 bench *args:
     cargo bench -p orascache-tests {{args}}

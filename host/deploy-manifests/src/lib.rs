@@ -56,6 +56,7 @@ pub mod chart;
 pub mod deployment;
 pub mod gates;
 pub mod images;
+pub mod kubewarden;
 pub mod manifests;
 pub mod names;
 pub mod namespace;

@@ -15,7 +15,7 @@ use crate::error::ManifestError;
 use crate::operator_webhooks::{service, webhook_configurations};
 use crate::options::{CertificateSource, ManifestOptions};
 use crate::rights::{Right, RoleRights, all_roles};
-use crate::{deployment, namespace, network, objects, rbac};
+use crate::{deployment, kubewarden, namespace, network, objects, rbac};
 use kustomize::Kustomization;
 use orascache_contract::Description;
 use tree::Tree;
@@ -23,13 +23,14 @@ pub use variants::{AVAILABLE_REPLICAS, EXAMPLE_NAMESPACES};
 use yaml::{document, documents};
 
 /// Folders that [`files`] makes. They contain no other files.
-pub const FOLDERS: [&str; 13] = [
+pub const FOLDERS: [&str; 14] = [
     "certmanager",
     "client-ca",
     "crd",
     "default",
     "gates",
     "high-availability",
+    "kubewarden",
     "listed-namespaces",
     "manager",
     "network",
@@ -92,6 +93,7 @@ pub fn files(
     }
     gates_overlay::add(options, &mut tree)?;
     variants::add(options, description, &mut tree)?;
+    kubewarden_folder(options, description, &mut tree)?;
 
     for (name, text) in samples::ALL {
         tree.text(&format!("samples/{name}"), (*text).to_owned());
@@ -119,6 +121,20 @@ fn webhook_folder(
         names.push("validating.yaml");
     }
     tree.folder("webhook", &names)
+}
+
+const POLICIES: &str = "Two policies over one module. Creations are refused while the policy server does not answer; updates go on, so that finalizers can be removed and Jobs complete. Put the administrator's settings into both.";
+const POLICY_RIGHTS: &str =
+    "What the policies look up. Change the account where your policy server has another one.";
+
+fn kubewarden_folder(
+    options: &ManifestOptions,
+    description: &Description,
+    tree: &mut Tree,
+) -> Result<(), ManifestError> {
+    tree.text("kubewarden/policies.yaml", documents(POLICIES, &kubewarden::policies(options, description)?)?);
+    tree.text("kubewarden/rights.yaml", documents(POLICY_RIGHTS, &kubewarden::rights()?)?);
+    tree.folder("kubewarden", &["rights.yaml", "policies.yaml"])
 }
 
 fn network_comment(options: &ManifestOptions) -> String {

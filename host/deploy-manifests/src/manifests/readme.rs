@@ -74,6 +74,7 @@ const FOLDERS: &str = "\
 | `client-ca` | a kustomize component: only clients with a certificate may ask for reviews |
 | `gates` | the same as `default` for an operator that removes scheduling gates ([docs/gates.md](../docs/gates.md)) |
 | `no-webhook` | the same as `default` without webhooks, for clusters with the Kubewarden policy ([docs/kubewarden.md](../docs/kubewarden.md)) |
+| `kubewarden` | the Kubewarden policies that make the decisions then, and the rights that they need |
 | `listed-namespaces` | the same as `default` in two namespaces only: a folder to copy |
 | `high-availability` | a kustomize component: three pods, each on a node of its own |
 | `chart` | the Helm chart, which renders the same objects ([docs/install.md](../docs/install.md)) |

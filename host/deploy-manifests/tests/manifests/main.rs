@@ -145,7 +145,7 @@ fn folders_contain_all_objects() {
             .into_iter()
             .filter(|(path, _)| path.ends_with(".yaml") && !path.ends_with("kustomization.yaml"))
             .filter(|(path, _)| {
-                !["samples/", "certmanager/", "gates/", "listed-namespaces/"]
+                !["samples/", "certmanager/", "gates/", "kubewarden/", "listed-namespaces/"]
                     .iter()
                     .any(|other| path.starts_with(other))
             })

@@ -4,25 +4,39 @@
 use deploy_manifests::access::{AccessRequest, permits};
 use deploy_manifests::{ManifestOptions, names, rbac};
 use fake_kube::Matcher;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::{ObjectMeta, PostParams};
+use orascache_operator::EMBEDDED;
+use orascache_operator::operator;
 use orascache_operator::settings::Source;
 use orascache_tests::access::needed;
-use orascache_tests::cluster::Cluster;
+use orascache_tests::cluster::{Cluster, PATIENCE, guest};
 use orascache_tests::fixtures::cache;
-use orascache_tests::webhooks;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_roles_of_an_operator_without_webhooks_in_listed_namespaces_allow_its_requests() {
     let cluster = Cluster::embedded().await;
     let namespaces = vec![cluster.namespace.clone()];
-    let operator = webhooks::operator_with(&cluster, |options| {
-        options.webhooks = None;
-        options.namespaces = namespaces.clone();
-        let settings = format!("{}/{}", names::NAMESPACE, names::SETTINGS);
-        options.settings = Some(settings.parse::<Source>().expect("a ConfigMap"));
-    })
-    .await;
+    let body = Namespace {
+        metadata: ObjectMeta { name: Some(names::NAMESPACE.to_owned()), ..ObjectMeta::default() },
+        ..Namespace::default()
+    };
+    Api::all(cluster.client()).create(&PostParams::default(), &body).await.expect("a namespace");
+    // As the Deployment of these overlays starts it.
+    let options = operator::Options {
+        namespaces: namespaces.clone(),
+        lease_namespace: Some(names::NAMESPACE.to_owned()),
+        settings: Some(Source { namespace: names::NAMESPACE.to_owned(), name: names::SETTINGS.to_owned() }),
+        ..operator::Options::default()
+    };
+    let client = cluster.operator_client().await;
+    let operator =
+        operator::start(client, Arc::new(guest(EMBEDDED)), options).await.expect("the operator starts");
+    tokio::time::timeout(PATIENCE, operator.synced()).await.expect("the operator syncs");
     let caches = cluster.caches();
     let spec = json!({"secrets": {"registryHttp": "x"}, "storage": {"size": "1Gi"}});
     cluster.apply(&caches, cache("demo", spec)).await;

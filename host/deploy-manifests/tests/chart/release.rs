@@ -2,13 +2,16 @@
 
 use crate::helm::{chart, helm};
 use fake_kube::k8s_openapi::api::apps::v1::Deployment;
+use fake_kube::k8s_openapi::api::core::v1::Pod;
 use fake_kube::k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use fake_kube::kube::Api;
-use fake_kube::kube::api::{DynamicObject, PostParams};
+use fake_kube::kube::api::{DynamicObject, ListParams, PostParams};
 use fake_kube::kube::core::{ApiResource, GroupVersionKind};
-use fake_kube::{FakeKube, Matcher};
+use fake_kube::{FakeKube, Matcher, PodReport, PodRun, PodRunner, Simulators};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
 use test_registries::Embedded;
 
 const NAMESPACE: &str = "orascache-system";
@@ -125,6 +128,50 @@ async fn a_second_release_in_a_cluster_is_refused() {
     let writes = cluster.requests();
     assert_eq!(writes.count(&Matcher::any().verb("delete").resource("apps", "deployments")), 0);
     cluster.shutdown().await;
+}
+
+/// Runs pods whose name ends with `pull` with this exit code, and all others with success.
+struct Steps {
+    pull: i32,
+}
+
+impl PodRunner for Steps {
+    fn accepts(&self, pod: &Pod) -> bool {
+        pod.spec.as_ref().is_some_and(|spec| spec.restart_policy.as_deref() == Some("Never"))
+    }
+
+    fn run(self: Arc<Self>, pod: Arc<Pod>, run: PodRun) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let pulls = pod.metadata.name.as_ref().is_some_and(|name| name.ends_with("pull"));
+        let code = if pulls { self.pull } else { 0 };
+        Box::pin(async move { run.report(PodReport::ended(&pod, code)) })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn helm_test_succeeds_only_if_both_steps_do_and_leaves_nothing_behind() {
+    for (pull, phase) in [(0, "Succeeded"), (1, "Failed")] {
+        let mut cluster = FakeKube::start().await.expect("a cluster");
+        cluster.simulate(Simulators::all().with_pod_runner(Arc::new(Steps { pull })));
+        let install = json!({
+            // Nobody answers reviews here.
+            "do": "install", "with": [chart(), "orascache", {"webhooks": {"enabled": false}}],
+            "options": {"create_namespace": true, "wait": "hookOnly"},
+        });
+        let test = json!({"do": "test", "with": ["orascache"], "options": {"timeout": 60}});
+        let Some(answers) = steps(&cluster, json!([install, test])).await else { return };
+        done(&answers[0]);
+        let answer = answers[1].to_string();
+        assert_eq!(answers[1].get("error").is_some(), phase == "Failed", "{answer}");
+        let pods: Api<Pod> = Api::namespaced(cluster.client(), "default");
+        let left = pods.list(&ListParams::default()).await.expect("a list").items;
+        let created = cluster.requests().count(&Matcher::any().verb("create").resource("", "pods"));
+        let patched = cluster.requests().count(&Matcher::any().verb("patch").resource("", "pods"));
+        assert!(created + patched >= 2, "both steps ran");
+        if phase == "Succeeded" {
+            assert!(left.is_empty(), "{left:?}");
+        }
+        cluster.shutdown().await;
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::path::Path;
 const STEP: &str = "oras.converged-computing.github.io/input-uri";
 const MARKER: &str = "cache.converged-computing.github.io/injected";
 
-/// A request: resource with its group, object, and the object before.
+/// A request: resource with its group, object (null for a deletion), and the object before.
 type Request = (&'static str, &'static str, Value, Option<Value>);
 
 fn with(object: &Value, pointer: &str, member: &str, value: Value) -> Value {
@@ -50,12 +50,16 @@ fn requests() -> Vec<Request> {
     all.push((group, "orascaches", cache.clone(), None));
     all.push((group, "orascaches", cache.clone(), Some(cache.clone())));
     all.push((group, "orascaches", finalized(&cache), Some(cache.clone())));
-    all.push((group, "orascaches", with(&cache, "/spec", "image", json!("b")), Some(cache)));
+    all.push((group, "orascaches", with(&cache, "/spec", "image", json!("b")), Some(cache.clone())));
+    let stored = with(&cache, "/spec", "storage", json!({"size": "1Gi"}));
+    for old in [cache, stored] {
+        all.push((group, "orascaches", Value::Null, Some(old)));
+    }
     all
 }
 
 fn holds(expression: &str, (group, resource, object, old): &Request) -> bool {
-    let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
+    let operation = verb(object, old.as_ref());
     let (name, subresource) = resource.split_once('/').unwrap_or((resource, ""));
     let mut request = json!({
         "operation": operation, "resource": {"group": group, "version": "v1", "resource": name},
@@ -65,21 +69,34 @@ fn holds(expression: &str, (group, resource, object, old): &Request) -> bool {
     }
     let condition =
         MatchCondition::compile(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
-    condition.evaluate(&Variables::new(Some(object), old.as_ref(), &request)).expect("an answer")
+    let object = Some(object).filter(|object| !object.is_null());
+    condition.evaluate(&Variables::new(object, old.as_ref(), &request)).expect("an answer")
 }
 
-fn operation(old: Option<&Value>) -> Operation {
-    if old.is_some() { Operation::Update } else { Operation::Create }
+fn verb(object: &Value, old: Option<&Value>) -> &'static str {
+    match old {
+        None => "CREATE",
+        Some(_) if object.is_null() => "DELETE",
+        Some(_) => "UPDATE",
+    }
+}
+
+fn operation(object: &Value, old: Option<&Value>) -> Operation {
+    match verb(object, old) {
+        "CREATE" => Operation::Create,
+        "DELETE" => Operation::Delete,
+        _ => Operation::Update,
+    }
 }
 
 /// Whether a webhook of this failure policy gets the request.
 fn reviewed(request: &Request, on_failure: FailurePolicy) -> bool {
-    let (group, resource, _, old) = request;
+    let (group, resource, object, old) = request;
     let is_for = |rule: &AdmissionRule| {
         rule.on_failure == on_failure
             && rule.group == *group
             && rule.resources.iter().any(|other| other == resource)
-            && rule.operations.contains(&operation(old.as_ref()))
+            && rule.operations.contains(&operation(object, old.as_ref()))
     };
     let rules = describe().admission;
     let mut rules = rules.iter().filter(|rule| is_for(rule));
@@ -88,8 +105,8 @@ fn reviewed(request: &Request, on_failure: FailurePolicy) -> bool {
 
 /// Whether a policy gets the request: by its rules and its condition.
 fn gets(policy: &Value, request: &Request) -> bool {
-    let (group, resource, _, old) = request;
-    let verb = if old.is_some() { "UPDATE" } else { "CREATE" };
+    let (group, resource, object, old) = request;
+    let verb = verb(object, old.as_ref());
     let lists = |rule: &Value, name: &str, wanted: &str| {
         rule[name].as_array().expect("a list").iter().any(|item| item == wanted)
     };

@@ -29,6 +29,14 @@ lint:
 doc *args:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked {{args}}
 
+# The version, or another one everywhere: `just version set 1.2.3`.
+version *args:
+    .ci/version {{args}}
+
+# A step of a release (docs/releasing.md): `just release chart`. Only push and sign publish something.
+release *args:
+    .ci/release {{args}}
+
 # Licences, forbidden crates and sources of all dependencies (deny.toml).
 deny:
     .ci/deny
@@ -42,6 +50,10 @@ bless:
     ORASCACHE_BLESS=1 cargo test -p orascache-tests --test manifests
     ORASCACHE_BLESS=1 cargo test -p deploy-manifests --test manifests
     INSTA_UPDATE=always cargo test -p orascache-core
+
+# The Kubewarden policy in kwctl. Needs kwctl and bats.
+kubewarden-e2e:
+    make -C guest/kubewarden e2e-tests
 
 # The baselines of docs/performance.md.
 bench *args:

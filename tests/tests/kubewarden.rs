@@ -190,7 +190,7 @@ fn the_policy_accepts_and_refuses_settings_as_the_component_does() {
 }
 
 #[test]
-fn only_needed_objects_are_read_and_never_from_the_hosts_cache() {
+fn only_needed_objects_are_read_and_namespaces_never_from_the_hosts_cache() {
     let cluster = Cluster::open(Vec::new());
     let policy = policy(&cluster);
     let mut plain = pod("demo", &[]);
@@ -202,15 +202,17 @@ fn only_needed_objects_are_read_and_never_from_the_hosts_cache() {
 
     let settings = json!({"requiredAnnotations": [{"annotation": "a/b", "namespaceSelector": {}}]});
     policy.validate(&request(&pod("demo", &[]), &Value::Null), &settings).expect("an answer");
-    let get = |kind: &str, api_version: &str, name: &str, namespace: Value| {
-        let payload = json!({"api_version": api_version, "kind": kind, "name": name, "namespace": namespace, "disable_cache": true});
+    let get = |kind: &str, api_version: &str, name: &str, namespace: Value, disable_cache: bool| {
+        let payload = json!({"api_version": api_version, "kind": kind, "name": name, "namespace": namespace, "disable_cache": disable_cache});
         ("kubernetes/get_resource".to_owned(), payload)
     };
     assert_eq!(
         cluster.take_calls(),
         [
-            get("OrasCache", "cache.converged-computing.github.io/v1alpha1", "demo", json!("lab")),
-            get("Namespace", "v1", "lab", Value::Null),
+            get("OrasCache", "cache.converged-computing.github.io/v1alpha1", "demo", json!("lab"), false),
+            // It is missing: it may have been created just now.
+            get("OrasCache", "cache.converged-computing.github.io/v1alpha1", "demo", json!("lab"), true),
+            get("Namespace", "v1", "lab", Value::Null, true),
         ]
     );
 }
@@ -229,15 +231,15 @@ fn a_missing_cache_is_refused_and_an_unreadable_one_is_assumed_to_exist() {
 
     let forbidden = Cluster::of(&[], Vec::new(), None);
     let unreachable = Cluster::of(&["OrasCache"], Vec::new(), Some("ApiError: orascaches is forbidden"));
-    for cluster in [forbidden, unreachable] {
+    for (cluster, advice) in [(forbidden, "contextAwareResources"), (unreachable, "rights.yaml")] {
         let found = policy(&cluster).validate(&request, &json!({})).expect("an answer");
         assert_eq!(found["accepted"], true);
-        assert_eq!(
-            found["warnings"],
-            json!([
-                "OrasCache demo of namespace lab could not be looked up: it is assumed to exist, with a registry of its own and without a Secret"
-            ])
-        );
+        let warnings = found["warnings"].as_array().expect("warnings");
+        let warning = warnings[0].as_str().expect("a warning");
+        assert!(warnings.len() == 1 && warning.contains(advice), "{warnings:?}");
+        assert!(warning.starts_with(
+            "OrasCache demo of namespace lab could not be looked up: it is assumed to exist, with a registry of its own and without a Secret; "
+        ));
         assert_eq!(
             found["mutated_object"]["spec"]["containers"][0]["command"][2],
             "--registry=http://demo-0.demo.lab.svc:5000"

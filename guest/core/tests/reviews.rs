@@ -87,6 +87,41 @@ fn caches() -> Context<String> {
     Context { objects, complete: true, ..Context::default() }
 }
 
+/// The decision for a host that knows some objects beforehand, and looks up what it is asked for.
+fn asked_twice(review: &str, known: &[&Value], all: &[Value], settings: &str) -> Outcome {
+    let ask = |objects: Vec<String>, complete| {
+        let context = Context { objects, complete, settings: settings.to_owned(), ..Context::default() };
+        admission::review(review, &context).expect("a review")
+    };
+    match ask(known.iter().map(ToString::to_string).collect(), false) {
+        Outcome::Need(_) => ask(all.iter().map(Value::to_string).collect(), true),
+        decided => decided,
+    }
+}
+
+/// The operator knows caches by its watch. The Kubewarden policy knows none.
+#[test]
+fn a_host_that_knows_the_caches_gets_the_decision_of_one_that_looks_them_up() {
+    let (mut seen, mut refused) = (0, 0);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reviews");
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("a file").path();
+        let [input] = documents(&path).try_into().expect("one document");
+        let input: Value = input;
+        let objects = input["caches"].as_array().cloned().unwrap_or_default();
+        let settings = Some(&input["settings"]).filter(|settings| !settings.is_null()).map(Value::to_string);
+        let old = Some(&input["old"]).filter(|old| !old.is_null());
+        let review = reviewing::wrap(&input["object"], old);
+        let caches: Vec<&Value> = objects.iter().filter(|object| object["kind"] == "OrasCache").collect();
+        let settings = settings.unwrap_or_default();
+        let looked_up = asked_twice(&review, &[], &objects, &settings);
+        assert_eq!(asked_twice(&review, &caches, &objects, &settings), looked_up, "{}", path.display());
+        seen += 1;
+        refused += usize::from(!reviewing::decided(looked_up).is_allowed());
+    }
+    assert!(seen > 100 && refused > 20, "{seen} {refused}");
+}
+
 #[test]
 fn the_samples() {
     insta::glob!("../../../manifests/samples", "*.yaml", |path| {

@@ -1,19 +1,9 @@
 //! What a review needs to know of the cluster, read through the host.
 
+use crate::lookup::{self, Host, look_up};
 use orascache_api::names::{API_VERSION, KIND};
 use orascache_contract::{ArtifactAnswer, ArtifactFinding, Context, Needs, ObjectRef};
 use serde_json::json;
-
-/// Calls of the Kubewarden host (docs.kubewarden.io, "Host capabilities"), whose waPC binding is
-/// `kubewarden`.
-pub trait Host {
-    /// One call; payload and answer are JSON.
-    ///
-    /// # Errors
-    /// What the host says: that the policy may not ask, that there is no such object, or why it has
-    /// no answer.
-    fn call(&self, namespace: &str, operation: &str, payload: &str) -> Result<Vec<u8>, String>;
-}
 
 /// What the host found.
 #[derive(Debug, Default)]
@@ -35,24 +25,30 @@ pub(crate) struct Found {
 pub(crate) fn find(needs: Needs, settings: &str, host: &impl Host) -> Result<Found, String> {
     let mut found = Found::default();
     for reference in &needs.objects {
-        match read(reference, host) {
-            Ok(Some(object)) => found.context.objects.push(object),
-            Ok(None) => {}
-            Err(error) => {
+        let kind = &reference.kind.kind;
+        let is_cache = kind == KIND;
+        // Labels of a namespace say what the administrator requires now.
+        match look_up(reference, is_cache, host) {
+            Ok(lookup::Found::Object(object)) => found.context.objects.push(object),
+            Ok(lookup::Found::Missing) => {}
+            Ok(lookup::Found::UnknownKind) => found.warnings.push(format!(
+                "this cluster does not know objects of kind {kind}: install the CustomResourceDefinition of OrasCache (manifests/crd)"
+            )),
+            Err((obstacle, error)) => {
                 log(host, reference, &error);
-                let namespace = reference.namespace.as_deref().unwrap_or_default();
-                let (kind, name) = (&reference.kind.kind, &reference.name);
-                if kind != KIND {
+                let (name, advice) = (&reference.name, obstacle.advice(kind));
+                if !is_cache {
                     return Err(format!(
-                        "{kind} {name} cannot be read, and its labels decide what is required: allow this policy to read {kind}s (contextAwareResources), or remove namespaceSelector from its settings"
+                        "{kind} {name} cannot be read, and its labels decide what is required: {advice}"
                     ));
                 }
+                let namespace = reference.namespace.as_deref().unwrap_or_default();
                 let assumed = json!({
                     "apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name, "namespace": namespace},
                 });
                 found.context.objects.push(assumed.to_string());
                 found.warnings.push(format!(
-                    "{KIND} {name} of namespace {namespace} could not be looked up: it is assumed to exist, with a registry of its own and without a Secret"
+                    "{KIND} {name} of namespace {namespace} could not be looked up: it is assumed to exist, with a registry of its own and without a Secret; {advice}"
                 ));
             }
         }
@@ -68,29 +64,6 @@ pub(crate) fn find(needs: Needs, settings: &str, host: &impl Host) -> Result<Fou
     found.context.complete = true;
     found.context.settings = settings.to_owned();
     Ok(found)
-}
-
-/// One object, read from the API server: the host's cache may not have an object yet that was just
-/// created.
-fn read(reference: &ObjectRef, host: &impl Host) -> Result<Option<String>, String> {
-    let request = json!({
-        "api_version": reference.kind.api_version, "kind": reference.kind.kind, "name": reference.name,
-        "namespace": reference.namespace, "disable_cache": true,
-    });
-    match host.call("kubernetes", "get_resource", &request.to_string()) {
-        Ok(object) => match String::from_utf8(object) {
-            Ok(object) => Ok(Some(object)),
-            Err(_) => Err("the host's answer is not UTF-8".to_owned()),
-        },
-        Err(error) if is_absent(&error, &reference.name) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether the API server has no such object. The only sign of it is the text of policy-evaluator's
-/// error (`callback_handler/kubernetes/client.rs`, `get_resource`).
-fn is_absent(error: &str, name: &str) -> bool {
-    error.contains("Cannot find ") && error.contains(&format!(" named '{name}'"))
 }
 
 fn log(host: &impl Host, reference: &ObjectRef, error: &str) {

@@ -19,11 +19,12 @@
 
 mod context;
 mod document;
+mod lookup;
 #[cfg(target_arch = "wasm32")]
 mod module;
 mod operations;
 mod patch;
 
-pub use context::Host;
+pub use lookup::Host;
 pub use operations::{PROTOCOL_VERSION, validate, validate_settings};
 pub use patch::apply;

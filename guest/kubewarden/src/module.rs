@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "an exported name and a section of the module are named by unsafe attributes")]
 
-use crate::context::Host;
+use crate::lookup::Host;
 use crate::operations::{PROTOCOL_VERSION, validate, validate_settings};
 use wapc_guest::{host_call, register_function};
 

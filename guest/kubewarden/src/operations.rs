@@ -1,6 +1,7 @@
 //! The operations of a policy: JSON in, JSON out.
 
-use crate::context::{self, Host};
+use crate::context;
+use crate::lookup::Host;
 use crate::patch;
 use orascache_contract::{Context, Error, Outcome, Response, Verdict};
 use orascache_core::admission;

@@ -5,7 +5,7 @@ use crate::names::{
     OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE, WEBHOOK_PORT, WEBHOOK_PORT_NAME, WEBHOOK_SERVICE, metadata,
     pod_labels, pod_selector,
 };
-use crate::options::{CertificateSource, ClientCaSource, ManifestOptions};
+use crate::options::{ClientCaSource, ManifestOptions};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar,
@@ -31,7 +31,7 @@ pub(crate) const WEBHOOK_CONFIGURATION_VARIABLE: &str = "ORASCACHE_WEBHOOK_CONFI
 const LEASE_NAMESPACE_VARIABLE: &str = "ORASCACHE_LEASE_NAMESPACE";
 
 /// Variable that `orascache run` reads in place of `--gates`.
-const GATES_VARIABLE: &str = "ORASCACHE_GATES";
+pub(crate) const GATES_VARIABLE: &str = "ORASCACHE_GATES";
 
 /// Volume of the compiled cache. The operator creates a folder in it.
 const CACHE_VOLUME: &str = "cache";
@@ -87,7 +87,7 @@ fn pod(options: &ManifestOptions) -> PodSpec {
         }),
         ..Volume::default()
     }];
-    if options.certificates == CertificateSource::CertManager {
+    if options.mounts_certificate() {
         volumes.push(certificate_volume());
     }
     volumes.extend(options.client_ca.as_ref().map(client_ca_volume));
@@ -108,9 +108,10 @@ fn pod(options: &ManifestOptions) -> PodSpec {
             }),
             ..PodSecurityContext::default()
         }),
-        topology_spread_constraints: Some(
-            ["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map(spread_over).to_vec(),
-        ),
+        topology_spread_constraints: Some(vec![
+            spread_over("kubernetes.io/hostname", options.high_availability),
+            spread_over("topology.kubernetes.io/zone", false),
+        ]),
         termination_grace_period_seconds: Some(GRACE_SECONDS),
         containers: vec![container(options)],
         volumes: Some(volumes),
@@ -118,11 +119,11 @@ fn pod(options: &ManifestOptions) -> PodSpec {
     }
 }
 
-fn spread_over(topology: &str) -> TopologySpreadConstraint {
+fn spread_over(topology: &str, required: bool) -> TopologySpreadConstraint {
     TopologySpreadConstraint {
         max_skew: 1,
         topology_key: topology.to_owned(),
-        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        when_unsatisfiable: if required { "DoNotSchedule" } else { "ScheduleAnyway" }.to_owned(),
         label_selector: Some(pod_selector()),
         // During an update, only pods of the same revision count, since the old ones end soon.
         match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
@@ -132,7 +133,7 @@ fn spread_over(topology: &str) -> TopologySpreadConstraint {
 
 fn container(options: &ManifestOptions) -> Container {
     let mut mounts = vec![mount(CACHE_VOLUME, CACHE_DIRECTORY, false)];
-    if options.certificates == CertificateSource::CertManager {
+    if options.mounts_certificate() {
         mounts.push(certificate_mount());
     }
     mounts.extend(options.client_ca.as_ref().map(|_| client_ca_mount()));
@@ -141,10 +142,10 @@ fn container(options: &ManifestOptions) -> Container {
     };
     Container {
         name: CONTAINER.to_owned(),
-        image: Some(options.image.clone()),
-        args: Some(arguments(options, options.certificates)),
+        image: Some(options.operator_image()),
+        args: Some(arguments(options)),
         env: Some(environment(options)),
-        ports: Some([(HTTP_PORT_NAME, HTTP_PORT), (WEBHOOK_PORT_NAME, WEBHOOK_PORT)].map(port).to_vec()),
+        ports: Some(ports(options)),
         // There is no CPU limit: throttled reviews would time out, and pods would be refused.
         resources: Some(ResourceRequirements {
             requests: quantities(&[("cpu", "100m"), ("memory", "64Mi")]),
@@ -177,19 +178,20 @@ fn container(options: &ManifestOptions) -> Container {
 }
 
 /// Arguments of `orascache`. Values that differ between pods come from the environment.
-pub(crate) fn arguments(options: &ManifestOptions, certificates: CertificateSource) -> Vec<String> {
-    let mut arguments = vec![
-        "run".to_owned(),
-        format!("--listen=0.0.0.0:{HTTP_PORT}"),
-        format!("--webhook-listen=0.0.0.0:{WEBHOOK_PORT}"),
+pub(crate) fn arguments(options: &ManifestOptions) -> Vec<String> {
+    let mut arguments = vec!["run".to_owned(), format!("--listen=0.0.0.0:{HTTP_PORT}")];
+    if options.webhooks {
+        arguments.push(format!("--webhook-listen=0.0.0.0:{WEBHOOK_PORT}"));
+    }
+    arguments.extend([
         format!("--agent-image=$({AGENT_IMAGE_VARIABLE})"),
         format!("--settings-from=$({LEASE_NAMESPACE_VARIABLE})/{SETTINGS}"),
         format!("--default-setting={NAMESPACE_SETTING}=$({LEASE_NAMESPACE_VARIABLE})"),
-    ];
+    ]);
     if !options.namespaces.is_empty() {
         arguments.push(format!("--namespaces={}", options.namespaces.join(",")));
     }
-    if certificates == CertificateSource::CertManager {
+    if options.mounts_certificate() {
         arguments.push(format!("--webhook-cert-dir={CERTIFICATE_DIRECTORY}"));
     }
     arguments.extend(options.client_ca.as_ref().map(|_| client_ca_argument()));
@@ -215,11 +217,11 @@ fn environment(options: &ManifestOptions) -> Vec<EnvVar> {
         ..EnvVar::default()
     };
     let mut environment = vec![
-        value(AGENT_IMAGE_VARIABLE, &options.image),
+        value(AGENT_IMAGE_VARIABLE, &options.operator_image()),
         value("XDG_CACHE_HOME", CACHE_DIRECTORY),
         from_pod(LEASE_NAMESPACE_VARIABLE),
     ];
-    if options.certificates == CertificateSource::Managed {
+    if options.manages_certificate() {
         environment.push(from_pod(WEBHOOK_NAMESPACE_VARIABLE));
         environment.push(value(WEBHOOK_SERVICE_VARIABLE, WEBHOOK_SERVICE));
         environment.push(value(WEBHOOK_CONFIGURATION_VARIABLE, OPERATOR));
@@ -234,6 +236,11 @@ fn environment(options: &ManifestOptions) -> Vec<EnvVar> {
 /// Has `orascache run` remove gates.
 pub(crate) fn gates_variable() -> EnvVar {
     EnvVar { name: GATES_VARIABLE.to_owned(), value: Some("true".to_owned()), ..EnvVar::default() }
+}
+
+fn ports(options: &ManifestOptions) -> Vec<ContainerPort> {
+    let webhook = options.webhooks.then_some((WEBHOOK_PORT_NAME, WEBHOOK_PORT));
+    std::iter::once((HTTP_PORT_NAME, HTTP_PORT)).chain(webhook).map(port).collect()
 }
 
 fn port((name, number): (&str, i32)) -> ContainerPort {

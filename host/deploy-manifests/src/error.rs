@@ -42,6 +42,19 @@ pub enum ManifestError {
         "replicas is 0, so that nobody would answer reviews and annotated pods would be refused; use at least 1, or 2 to survive the loss of a node"
     )]
     Replicas,
+    /// One pod cannot be spread over nodes.
+    #[error("replicas is 1, which cannot be spread over nodes for high availability; use at least 2, or 3")]
+    FewReplicas,
+    /// Without webhooks there are no clients.
+    #[error(
+        "a client CA is given, but there are no webhooks whose clients it could be for; leave one of both out"
+    )]
+    ClientCaWithoutWebhooks,
+    /// No registry that images can be copied to.
+    #[error(
+        "\"{0}\" is not a registry: write a host with an optional port and path, such as mirror.example.org or mirror.example.org:5000/k8s"
+    )]
+    Registry(String),
     /// An object could not be serialized.
     #[error("{what} cannot be written: {why}")]
     Render {

@@ -52,8 +52,11 @@
 
 pub mod access;
 pub mod cert_manager;
+pub mod chart;
 pub mod deployment;
 pub mod gates;
+pub mod images;
+pub mod kubewarden;
 pub mod manifests;
 pub mod names;
 pub mod namespace;

@@ -17,16 +17,17 @@ pub fn namespace(options: &ManifestOptions) -> Namespace {
     Namespace { metadata, ..Namespace::default() }
 }
 
-/// Keeps one pod that answers reviews while nodes are drained. Pods that are not ready answer none,
+/// Keeps one pod that answers reviews while nodes are drained; with high availability all but one.
+/// Pods that are not ready answer none,
 /// and may always be evicted.
 pub fn disruption_budget(options: &ManifestOptions) -> PodDisruptionBudget {
     PodDisruptionBudget {
         metadata: metadata(OPERATOR, Some(&options.namespace)),
         spec: Some(PodDisruptionBudgetSpec {
-            min_available: Some(IntOrString::Int(1)),
+            min_available: (!options.high_availability).then_some(IntOrString::Int(1)),
+            max_unavailable: options.high_availability.then_some(IntOrString::Int(1)),
             selector: Some(pod_selector()),
             unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
-            ..PodDisruptionBudgetSpec::default()
         }),
         ..PodDisruptionBudget::default()
     }

@@ -10,13 +10,19 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 /// Port of DNS (RFC 1035), over UDP and TCP.
 const DNS_PORT: i32 = 53;
 
-/// Admits connections to the webhook port (from [`ManifestOptions::webhook_from`], if given) and to
-/// the metrics port; admits connections from the pods to DNS, to the API server, and to
+/// Admits connections to the webhook port (from [`ManifestOptions::webhook_from`], if given), where
+/// there are webhooks, and to the metrics port; admits connections from the pods to DNS, to the API server, and to
 /// [`ManifestOptions::egress_ports`]. Addresses are left open: that of the API server is not known
 /// beforehand and usually outside of the pod network, and a policy knows no names of hosts.
 pub fn policy(options: &ManifestOptions) -> NetworkPolicy {
     let named = |name: &str| port("TCP", IntOrString::String(name.to_owned()));
-    let ingress = if options.webhook_from.is_empty() {
+    let metrics = NetworkPolicyIngressRule {
+        ports: Some(vec![named(HTTP_PORT_NAME)]),
+        ..NetworkPolicyIngressRule::default()
+    };
+    let ingress = if !options.webhooks {
+        vec![metrics]
+    } else if options.webhook_from.is_empty() {
         vec![NetworkPolicyIngressRule {
             ports: Some(vec![named(WEBHOOK_PORT_NAME), named(HTTP_PORT_NAME)]),
             ..NetworkPolicyIngressRule::default()
@@ -25,10 +31,6 @@ pub fn policy(options: &ManifestOptions) -> NetworkPolicy {
         let webhook = NetworkPolicyIngressRule {
             from: Some(options.webhook_from.clone()),
             ports: Some(vec![named(WEBHOOK_PORT_NAME)]),
-        };
-        let metrics = NetworkPolicyIngressRule {
-            ports: Some(vec![named(HTTP_PORT_NAME)]),
-            ..NetworkPolicyIngressRule::default()
         };
         vec![webhook, metrics]
     };

@@ -2,7 +2,7 @@
 
 use crate::error::ManifestError;
 use crate::operator_webhooks::{service, webhook_configurations};
-use crate::options::{CertificateSource, ManifestOptions};
+use crate::options::ManifestOptions;
 use crate::rights::all_roles;
 use crate::values::to_value;
 use crate::{cert_manager, deployment, gates, namespace, network, rbac};
@@ -17,6 +17,23 @@ pub fn definition() -> CustomResourceDefinition {
     OrasCache::crd()
 }
 
+/// The same, with the default of `spec.image` in the registry that has the copies of images.
+pub(crate) fn mirrored_definition(options: &ManifestOptions) -> Result<Value, ManifestError> {
+    let mut definition = to_value(&definition())?;
+    let versions = definition.pointer_mut("/spec/versions").and_then(Value::as_array_mut);
+    for version in versions.into_iter().flatten() {
+        let default = version.pointer_mut(DEFAULT_IMAGE_POINTER).filter(|default| default.is_string());
+        if let Some(default) = default {
+            *default = options.mirrored(default.as_str().unwrap_or_default()).into();
+        }
+    }
+    Ok(definition)
+}
+
+/// Where a version of the definition has the default image of registries.
+pub(crate) const DEFAULT_IMAGE_POINTER: &str =
+    "/schema/openAPIV3Schema/properties/spec/properties/image/default";
+
 /// All objects. Webhook configurations come last: from then on, annotated pods are refused until
 /// the operator answers reviews.
 ///
@@ -24,10 +41,10 @@ pub fn definition() -> CustomResourceDefinition {
 /// When an option cannot be used.
 pub fn objects(options: &ManifestOptions, description: &Description) -> Result<Vec<Value>, ManifestError> {
     options.check()?;
-    let cert_manager = options.certificates == CertificateSource::CertManager;
+    let cert_manager = options.mounts_certificate();
     let mut list = vec![
         to_value(&namespace::namespace(options))?,
-        to_value(&definition())?,
+        mirrored_definition(options)?,
         to_value(&rbac::service_account(options))?,
     ];
     for role in all_roles(options, description) {
@@ -43,8 +60,13 @@ pub fn objects(options: &ManifestOptions, description: &Description) -> Result<V
     if cert_manager {
         list.extend(cert_manager::objects(options));
     }
-    list.push(to_value(&service(options))?);
+    if options.webhooks {
+        list.push(to_value(&service(options))?);
+    }
     list.push(to_value(&deployment::deployment(options))?);
+    if !options.webhooks {
+        return Ok(list);
+    }
     let configurations = webhook_configurations(options, description);
     let mutating = configurations.mutating.as_ref().map(to_value).transpose()?;
     let validating = configurations.validating.as_ref().map(to_value).transpose()?;

@@ -113,7 +113,7 @@ fn named(namespace: &str) -> LabelSelector {
 }
 
 /// The listed namespaces; without a list, all but kube-system and the operator's own.
-fn reviewed_namespaces(options: &ManifestOptions) -> LabelSelector {
+pub(crate) fn reviewed_namespaces(options: &ManifestOptions) -> LabelSelector {
     let (operator, values) = if options.namespaces.is_empty() {
         ("NotIn", vec![KUBE_SYSTEM.to_owned(), options.namespace.clone()])
     } else {

@@ -1,9 +1,11 @@
 //! What users choose about the manifests.
 
 use crate::error::ManifestError;
+use crate::images::{is_registry, mirrored};
 use crate::names::{KUBE_SYSTEM, NAMESPACE, is_dns_label, is_dns_subdomain};
 use crate::peers::check_peer;
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
+use orascache_api::names::DEFAULT_IMAGE;
 use orascache_api::steps::DEFAULT_AGENT_IMAGE;
 use std::collections::BTreeSet;
 
@@ -37,6 +39,15 @@ pub struct ManifestOptions {
     pub namespace: String,
     /// Number of the operator's pods. All of them answer reviews; the leader writes.
     pub replicas: u16,
+    /// Whether no two of the operator's pods run on one node, and all but one of them stay while nodes
+    /// are drained. Otherwise they share a node where there is no other one.
+    pub high_availability: bool,
+    /// Registry that has copies of all images, with an optional path, such as
+    /// `mirror.example.org/k8s`. It takes the place of the registry in each image.
+    pub registry: Option<String>,
+    /// Whether the API server asks the operator for reviews. Without webhooks something else makes
+    /// the same decisions, such as the Kubewarden policy.
+    pub webhooks: bool,
     /// Where the webhook's certificate comes from.
     pub certificates: CertificateSource,
     /// Whether the operator removes scheduling gates of pods that wait for their inputs.
@@ -69,6 +80,9 @@ impl Default for ManifestOptions {
             image: DEFAULT_AGENT_IMAGE.to_owned(),
             namespace: NAMESPACE.to_owned(),
             replicas: 2,
+            high_availability: false,
+            registry: None,
+            webhooks: true,
             certificates: CertificateSource::default(),
             gates: false,
             namespaces: Vec::new(),
@@ -81,6 +95,39 @@ impl Default for ManifestOptions {
 }
 
 impl ManifestOptions {
+    /// The images that an installation runs: the operator, whose image carries the agent too, and the
+    /// registry of caches that name no image. Caches and steps may name further ones.
+    ///
+    /// ```
+    /// use deploy_manifests::ManifestOptions;
+    ///
+    /// let options = ManifestOptions { registry: Some("mirror.example.org".to_owned()), ..Default::default() };
+    /// assert!(options.images().iter().all(|image| image.starts_with("mirror.example.org/")));
+    /// ```
+    pub fn images(&self) -> Vec<String> {
+        vec![self.operator_image(), self.mirrored(DEFAULT_IMAGE)]
+    }
+
+    /// The image of the operator, in the registry that has the copies.
+    pub fn operator_image(&self) -> String {
+        self.mirrored(&self.image)
+    }
+
+    /// The name of an image in the registry that has the copies, where there is one.
+    pub(crate) fn mirrored(&self, image: &str) -> String {
+        self.registry.as_deref().map_or_else(|| image.to_owned(), |registry| mirrored(image, registry))
+    }
+
+    /// Whether the operator makes and renews a certificate itself.
+    pub(crate) fn manages_certificate(&self) -> bool {
+        self.webhooks && self.certificates == CertificateSource::Managed
+    }
+
+    /// Whether a certificate of cert-manager is mounted.
+    pub(crate) fn mounts_certificate(&self) -> bool {
+        self.webhooks && self.certificates == CertificateSource::CertManager
+    }
+
     /// Checks what the API server would otherwise refuse after it has accepted some of the objects.
     ///
     /// # Errors
@@ -112,8 +159,17 @@ impl ManifestOptions {
         if self.image.is_empty() || self.image.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(ManifestError::Image(self.image.clone()));
         }
+        if let Some(registry) = self.registry.as_deref().filter(|registry| !is_registry(registry)) {
+            return Err(ManifestError::Registry(registry.to_owned()));
+        }
         if self.replicas == 0 {
             return Err(ManifestError::Replicas);
+        }
+        if self.high_availability && self.replicas < 2 {
+            return Err(ManifestError::FewReplicas);
+        }
+        if self.client_ca.is_some() && !self.webhooks {
+            return Err(ManifestError::ClientCaWithoutWebhooks);
         }
         Ok(())
     }
@@ -154,6 +210,23 @@ mod tests {
             assert!(matches!(refused, Err(ManifestError::Image(_))), "{image:?}");
         }
         assert!(matches!(checked(|options| options.replicas = 0), Err(ManifestError::Replicas)));
+        let lonely = checked(|options| {
+            options.replicas = 1;
+            options.high_availability = true;
+        });
+        assert_eq!(lonely, Err(ManifestError::FewReplicas));
+        let unused = checked(|options| {
+            options.webhooks = false;
+            options.client_ca = Some(ClientCaSource::Secret("clients".to_owned()));
+        });
+        assert_eq!(unused, Err(ManifestError::ClientCaWithoutWebhooks));
+        for registry in ["mirror.example.org", "mirror.example.org:5000/k8s/images", "localhost:5000"] {
+            assert_eq!(checked(|options| options.registry = Some(registry.to_owned())), Ok(()));
+        }
+        for registry in ["", "https://mirror", "mirror/", "mirror/A", "a b", "mirror/a:1", "mirror/a@b"] {
+            let refused = checked(|options| options.registry = Some(registry.to_owned()));
+            assert_eq!(refused, Err(ManifestError::Registry(registry.to_owned())), "{registry}");
+        }
         let source = |name: &str| Some(ClientCaSource::Secret(name.to_owned()));
         assert!(checked(|options| options.client_ca = source("api.clients-1")).is_ok());
         for name in ["", "a..b", "A", "a/b", &"a.".repeat(127)] {

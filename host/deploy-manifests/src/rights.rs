@@ -6,7 +6,7 @@
 
 use crate::gates;
 use crate::names::{GATES, LEASE, OPERATOR, SETTINGS, WEBHOOK_CERTIFICATE, WEBHOOK_ROLE};
-use crate::options::{CertificateSource, ManifestOptions};
+use crate::options::ManifestOptions;
 use crate::reasons;
 pub use crate::right::{Right, RightScope, RoleRights};
 use orascache_contract::{Description, Kind};
@@ -68,7 +68,7 @@ pub fn operator_roles(options: &ManifestOptions, description: &Description) -> V
     if options.gates {
         roles.push(gates::role(options));
     }
-    if options.certificates == CertificateSource::Managed {
+    if options.manages_certificate() {
         roles.extend(managed_certificate_roles(options));
     }
     roles

@@ -22,7 +22,9 @@ pub use operate::PodArgs;
 pub use operate::{DevArgs, RunArgs};
 pub use review::{ReviewArgs, ReviewFormat};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use std::ffi::OsStr;
+use std::path::Path;
 
 /// OCI registries as caches for workflow artifacts on Kubernetes.
 ///
@@ -39,6 +41,18 @@ pub struct Cli {
     /// filter names these crates.
     #[arg(long, global = true, env = "ORASCACHE_LOG", default_value = "info", hide_default_value = true)]
     pub log: String,
+}
+
+/// The name of the program as a plugin of kubectl.
+const PLUGIN: &str = "kubectl-orascache";
+
+impl Cli {
+    /// The command line of a program that was started under this name. What kubectl starts as
+    /// `kubectl-orascache`, people type as `kubectl orascache`, so that help and errors say that.
+    pub fn named(program: &OsStr) -> clap::Command {
+        let is_plugin = Path::new(program).file_stem().is_some_and(|name| name == PLUGIN);
+        if is_plugin { Self::command().bin_name(PLUGIN.replacen('-', " ", 1)) } else { Self::command() }
+    }
 }
 
 /// The subcommands.
@@ -78,6 +92,19 @@ pub enum Command {
 mod tests {
     use super::Cli;
     use clap::CommandFactory;
+
+    #[test]
+    fn a_plugin_of_kubectl_is_called_as_people_type_it() {
+        for (program, wanted) in [
+            ("/usr/bin/kubectl-orascache", "kubectl orascache"),
+            ("kubectl-orascache", "kubectl orascache"),
+            ("/usr/bin/orascache", "orascache"),
+            ("", "orascache"),
+        ] {
+            let usage = Cli::named(program.as_ref()).render_usage().to_string();
+            assert!(usage.starts_with(&format!("Usage: {wanted} [OPTIONS]")), "{program}: {usage}");
+        }
+    }
 
     #[test]
     fn the_definition_is_valid() {

@@ -1,6 +1,6 @@
 //! The binary `orascache`. In the pods of `dev` it is other programs too.
 
-use clap::{CommandFactory, Parser};
+use clap::FromArgMatches;
 use orascache_operator::cli::Cli;
 use std::process::ExitCode;
 
@@ -8,12 +8,16 @@ fn main() -> ExitCode {
     if let Some(code) = orascache_operator::programs::run_other() {
         return code;
     }
+    let mut command = Cli::named(&std::env::args_os().next().unwrap_or_default());
     // As `kubectl` and `helm` do. Whoever reads the exit code has given a command.
     if std::env::args_os().len() < 2 {
-        return match Cli::command().print_help() {
+        return match command.print_help() {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         };
     }
-    orascache_operator::command::execute(Cli::parse())
+    match Cli::from_arg_matches(&command.get_matches()) {
+        Ok(cli) => orascache_operator::command::execute(cli),
+        Err(error) => error.exit(),
+    }
 }

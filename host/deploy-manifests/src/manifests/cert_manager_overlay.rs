@@ -49,6 +49,7 @@ pub(super) fn add(
 /// arguments.
 fn deployment_patch(options: &ManifestOptions) -> Result<Value, ManifestError> {
     let mut patch = identity(&to_value(&deployment::deployment(options))?);
+    let issued = ManifestOptions { certificates: CertificateSource::CertManager, ..options.clone() };
     let of_managed_certificates =
         [WEBHOOK_NAMESPACE_VARIABLE, WEBHOOK_SERVICE_VARIABLE, WEBHOOK_CONFIGURATION_VARIABLE];
     let removed = of_managed_certificates.map(|name| json!({"name": name, "$patch": "delete"}));
@@ -57,7 +58,7 @@ fn deployment_patch(options: &ManifestOptions) -> Result<Value, ManifestError> {
         json!({"spec": {"template": {"spec": {
             "containers": [{
                 "name": CONTAINER,
-                "args": arguments(options, CertificateSource::CertManager),
+                "args": arguments(&issued),
                 "env": removed,
                 "volumeMounts": [certificate_mount()],
             }],

@@ -60,6 +60,18 @@ impl Kustomization {
         self
     }
 
+    /// Applies a JSON Patch, as text, to the object of this kind, namespace and name.
+    pub(super) fn with_patched(mut self, identity: &Value, patch: &str) -> Self {
+        let mut target = json!({"kind": identity.get("kind")});
+        for field in ["name", "namespace"] {
+            if let Some(value) = identity.pointer(&format!("/metadata/{field}")) {
+                target[field] = value.clone();
+            }
+        }
+        self.patches.push(json!({"target": target, "patch": patch}));
+        self
+    }
+
     /// Copies the container's image, after `images` changed it, into the variable that names the
     /// image of injected init containers.
     pub(super) fn with_agent_image(mut self) -> Self {

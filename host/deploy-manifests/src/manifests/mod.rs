@@ -2,32 +2,39 @@
 
 mod cert_manager_overlay;
 mod client_ca;
+mod difference;
 mod gates_overlay;
 mod kustomize;
 mod readme;
 mod samples;
 mod tree;
-mod yaml;
+mod variants;
+pub(crate) mod yaml;
 
 use crate::error::ManifestError;
 use crate::operator_webhooks::{service, webhook_configurations};
 use crate::options::{CertificateSource, ManifestOptions};
 use crate::rights::{Right, RoleRights, all_roles};
-use crate::{deployment, namespace, network, objects, rbac};
+use crate::{deployment, kubewarden, namespace, network, objects, rbac};
 use kustomize::Kustomization;
 use orascache_contract::Description;
 use tree::Tree;
+pub use variants::{AVAILABLE_REPLICAS, EXAMPLE_NAMESPACES};
 use yaml::{document, documents};
 
 /// Folders that [`files`] makes. They contain no other files.
-pub const FOLDERS: [&str; 10] = [
+pub const FOLDERS: [&str; 14] = [
     "certmanager",
     "client-ca",
     "crd",
     "default",
     "gates",
+    "high-availability",
+    "kubewarden",
+    "listed-namespaces",
     "manager",
     "network",
+    "no-webhook",
     "rbac",
     "samples",
     "webhook",
@@ -39,7 +46,8 @@ pub const DEFINITION: &str = "crd/orascaches.yaml";
 /// Paths and contents of all files. Paths are relative to the folder of the manifests, with `/`
 /// between their parts. The folder `default` has managed certificates and `certmanager` has
 /// cert-manager's, whatever [`ManifestOptions::certificates`] is. The folder `gates` adds to `default`
-/// what an operator with gates needs, whatever [`ManifestOptions::gates`] is.
+/// what an operator with gates needs, whatever [`ManifestOptions::gates`] is. So do `no-webhook` and
+/// `high-availability` for their options.
 ///
 /// # Errors
 /// When an option cannot be used.
@@ -48,11 +56,16 @@ pub fn files(
     description: &Description,
 ) -> Result<Vec<(String, String)>, ManifestError> {
     options.check()?;
-    let options =
-        &ManifestOptions { certificates: CertificateSource::Managed, gates: false, ..options.clone() };
+    let options = &ManifestOptions {
+        certificates: CertificateSource::Managed,
+        gates: false,
+        webhooks: true,
+        high_availability: false,
+        ..options.clone()
+    };
     let mut tree = Tree::default();
     tree.text("README.md", readme::text(options, description));
-    tree.text(DEFINITION, document("", &objects::definition())?);
+    tree.text(DEFINITION, document("", &objects::mirrored_definition(options)?)?);
     tree.folder("crd", &["orascaches.yaml"])?;
     rbac_folder(options, description, &mut tree)?;
 
@@ -79,6 +92,8 @@ pub fn files(
         client_ca::add(&mut tree)?;
     }
     gates_overlay::add(options, &mut tree)?;
+    variants::add(options, description, &mut tree)?;
+    kubewarden_folder(options, description, &mut tree)?;
 
     for (name, text) in samples::ALL {
         tree.text(&format!("samples/{name}"), (*text).to_owned());
@@ -106,6 +121,20 @@ fn webhook_folder(
         names.push("validating.yaml");
     }
     tree.folder("webhook", &names)
+}
+
+const POLICIES: &str = "Two policies over one module. Creations are refused while the policy server does not answer; updates go on, so that finalizers can be removed and Jobs complete. Put the administrator's settings into both.";
+const POLICY_RIGHTS: &str =
+    "What the policies look up. Change the account where your policy server has another one.";
+
+fn kubewarden_folder(
+    options: &ManifestOptions,
+    description: &Description,
+    tree: &mut Tree,
+) -> Result<(), ManifestError> {
+    tree.text("kubewarden/policies.yaml", documents(POLICIES, &kubewarden::policies(options, description)?)?);
+    tree.text("kubewarden/rights.yaml", documents(POLICY_RIGHTS, &kubewarden::rights()?)?);
+    tree.folder("kubewarden", &["rights.yaml", "policies.yaml"])
 }
 
 fn network_comment(options: &ManifestOptions) -> String {

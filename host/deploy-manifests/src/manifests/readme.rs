@@ -16,10 +16,12 @@ pub(super) fn text(options: &ManifestOptions, description: &Description) -> Stri
         INSTALL.replace("[CERTIFICATE]", WEBHOOK_CERTIFICATE),
         CHANGES
             .replace("[REPLACEMENT]", replacement.trim_end())
-            .replace("[IMAGE]", repository(&options.image))
+            .replace("[IMAGE]", repository(&options.operator_image()))
             .replace("[VERSION]", env!("CARGO_PKG_VERSION")),
         PREFIX.replace("[REFERENCES]", name_references().trim_end()),
         NAMESPACES.to_owned(),
+        AVAILABILITY.to_owned(),
+        AIR_GAPPED.to_owned(),
         NETWORK.to_owned(),
         CLIENTS.replace("[CLIENT_CA]", CLIENT_CA_SECRET).replace("[CLIENT_CA_KEY]", CLIENT_CA_KEY),
         EGRESS.to_owned(),
@@ -71,6 +73,11 @@ const FOLDERS: &str = "\
 | `certmanager` | the same with a certificate of cert-manager |
 | `client-ca` | a kustomize component: only clients with a certificate may ask for reviews |
 | `gates` | the same as `default` for an operator that removes scheduling gates ([docs/gates.md](../docs/gates.md)) |
+| `no-webhook` | the same as `default` without webhooks, for clusters with the Kubewarden policy ([docs/kubewarden.md](../docs/kubewarden.md)) |
+| `kubewarden` | the Kubewarden policies that make the decisions then, and the rights that they need |
+| `listed-namespaces` | the same as `default` in two namespaces only: a folder to copy |
+| `high-availability` | a kustomize component: three pods, each on a node of its own |
+| `chart` | the Helm chart, which renders the same objects ([docs/install.md](../docs/install.md)) |
 | `samples` | caches and workflow steps to try |";
 
 const INSTALL: &str = "\
@@ -143,7 +150,38 @@ By default the operator works in all namespaces. Its rights on Secrets and State
 amount to those of a cluster administrator. `orascache manifests --namespaces team-a,team-b
 --directory DIR` writes these files for an operator that works in the listed namespaces only: its
 rights are Roles in these namespaces, and a ClusterRole that names the objects it is for. Webhooks
-review requests in these namespaces only.";
+review requests in these namespaces only. The folder `listed-namespaces` is what that changes for
+two namespaces.";
+
+const AVAILABILITY: &str = "\
+## High availability
+
+Two pods run by default. They spread over nodes and zones where there are several, and one of them
+stays while nodes are drained. The component `high-availability` has three, each on a node of its
+own, and drains take one at a time:
+
+```yaml
+resources: [github.com/converged-computing/orascache//manifests/certmanager?ref=v[VERSION]]
+components: [github.com/converged-computing/orascache//manifests/high-availability?ref=v[VERSION]]
+```
+
+`orascache manifests --high-availability --replicas 3` writes the same.";
+
+const AIR_GAPPED: &str = "\
+## Without access to other registries
+
+`orascache manifests --images` lists the images that an installation runs. Copy them, and name the
+registry that has the copies:
+
+```sh
+orascache manifests --images | while read image; do
+  oras cp --recursive \"$image\" \"mirror.example.org/${image#*/}\"
+done
+orascache manifests --registry mirror.example.org | kubectl apply -f -
+```
+
+`mirror.example.org/k8s` puts a path in front of all images. Caches that name no image get the copy,
+too: it is the default in the CustomResourceDefinition.";
 
 const NETWORK: &str = "\
 ## Who may reach the webhooks

@@ -8,14 +8,14 @@ use serde_json::Value;
 const WIDTH: usize = 100;
 
 /// One document with a comment above it.
-pub(super) fn document<T: Serialize>(comment: &str, object: &T) -> Result<String, ManifestError> {
+pub(crate) fn document<T: Serialize>(comment: &str, object: &T) -> Result<String, ManifestError> {
     let body = serde_saphyr::to_string(object)
         .map_err(|error| ManifestError::Render { what: "a manifest".to_owned(), why: error.to_string() })?;
     Ok(format!("{}{}\n", commented(comment), body.trim_end()))
 }
 
 /// Several documents with a comment above the first.
-pub(super) fn documents(comment: &str, objects: &[Value]) -> Result<String, ManifestError> {
+pub(crate) fn documents(comment: &str, objects: &[Value]) -> Result<String, ManifestError> {
     let bodies = objects.iter().map(|object| document("", object)).collect::<Result<Vec<_>, _>>()?;
     Ok(format!("{}{}", commented(comment), bodies.join("---\n")))
 }

@@ -50,9 +50,22 @@ pub struct ManifestsArgs {
     #[arg(long, value_name = "IMAGE", default_value = orascache_api::steps::DEFAULT_AGENT_IMAGE)]
     pub image: String,
 
+    /// Registry that has copies of all images, with an optional path. It takes the place of the
+    /// registry in each image.
+    #[arg(long, value_name = "REGISTRY")]
+    pub registry: Option<String>,
+
+    /// Print the images that an installation runs, one a line, and nothing else.
+    #[arg(long, conflicts_with_all = ["directory", "output"])]
+    pub images: bool,
+
     /// How many pods of the operator run.
     #[arg(long, default_value_t = 2)]
     pub replicas: u16,
+
+    /// Run each pod of the operator on a node of its own, and let drains take one at a time.
+    #[arg(long)]
+    pub high_availability: bool,
 
     /// Namespaces that the operator works in, separated by commas. Its rights are then Roles in
     /// these namespaces. Without this option it works in all namespaces.
@@ -91,6 +104,11 @@ pub struct ManifestsArgs {
     /// Use a certificate of cert-manager for the webhooks.
     #[arg(long)]
     pub cert_manager: bool,
+
+    /// Leave the webhooks out: something else makes the same decisions, such as the Kubewarden
+    /// policy.
+    #[arg(long, conflicts_with_all = ["cert_manager", "webhook_from"])]
+    pub no_webhooks: bool,
 
     /// Write a tree of kustomize folders there instead of printing the objects.
     #[arg(long, value_name = "DIR")]

@@ -19,6 +19,9 @@ pub(super) fn execute(args: &ManifestsArgs) -> Result<ExitCode, Failed> {
         image: args.image.clone(),
         namespace: args.namespace.clone(),
         replicas: args.replicas,
+        high_availability: args.high_availability,
+        registry: args.registry.clone(),
+        webhooks: !args.no_webhooks,
         certificates: if args.cert_manager {
             CertificateSource::CertManager
         } else {
@@ -31,6 +34,12 @@ pub(super) fn execute(args: &ManifestsArgs) -> Result<ExitCode, Failed> {
         api_ports: args.api_port.clone(),
         egress_ports: args.egress_port.clone(),
     };
+    if args.images {
+        options.check().map_err(unusable)?;
+        let lines: String = options.images().into_iter().map(|image| image + "\n").collect();
+        output::print(&lines)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let guest = load::load_embedded()?;
     let description = guest.describe();
     match &args.directory {

@@ -166,6 +166,37 @@ fn manifests_prints_an_installation_or_writes_folders() {
 }
 
 #[test]
+fn manifests_lists_its_images_and_takes_them_from_another_registry() {
+    let output = run(&["manifests", "--images"], "");
+    let images = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success() && images.lines().count() >= 2, "{images}");
+    assert!(images.lines().all(|image| image.starts_with("ghcr.io/")), "{images}");
+    let mirrored = run(&["manifests", "--registry", "mirror.lab/k8s", "-o", "json"], "").stdout;
+    let mirrored = String::from_utf8(mirrored).expect("text");
+    for image in images.lines() {
+        assert!(mirrored.contains(&image.replace("ghcr.io/", "mirror.lab/k8s/")), "{image}");
+    }
+    let refused = run(&["manifests", "--registry", "https://mirror.lab"], "");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(err(&refused).contains("write a host"), "{}", err(&refused));
+}
+
+#[test]
+fn manifests_without_webhooks_have_none() {
+    let flags = ["manifests", "-o", "json", "--no-webhooks", "--high-availability", "--replicas", "3"];
+    let list: Value = serde_json::from_slice(&run(&flags, "").stdout).expect("JSON");
+    let items = list["items"].as_array().expect("a list");
+    let kinds: Vec<&str> = items.iter().filter_map(|item| item["kind"].as_str()).collect();
+    assert!(
+        kinds.iter().all(|kind| !kind.ends_with("WebhookConfiguration") && *kind != "Service"),
+        "{kinds:?}"
+    );
+    let deployment =
+        items.iter().find(|item| item["kind"] == "Deployment").expect("a Deployment").to_string();
+    assert!(!deployment.contains("webhook") && deployment.contains("DoNotSchedule"), "{deployment}");
+}
+
+#[test]
 fn arguments_and_variables_of_the_deployment_exist() {
     use clap::Parser;
     let client_ca = ["--webhook-client-ca-secret", "callers"];

@@ -1,16 +1,16 @@
 //! The folder `manifests` contains what the code generates. `ORASCACHE_BLESS=1` writes it again.
 
+mod kustomize;
+
 use deploy_manifests::manifests::FOLDERS;
-use deploy_manifests::names::CLIENT_CA_SECRET;
 use deploy_manifests::peers::parse_peer;
 use deploy_manifests::rights::all_roles;
-use deploy_manifests::{CertificateSource, ClientCaSource, ManifestError, ManifestOptions};
+use deploy_manifests::{CertificateSource, ManifestError, ManifestOptions};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use orascache_core::describe;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The list of all objects for OrasCaches.
 fn objects(options: &ManifestOptions) -> Result<Vec<Value>, ManifestError> {
@@ -56,11 +56,18 @@ fn by_identity(objects: Vec<Value>) -> BTreeMap<String, Value> {
     map
 }
 
+/// All files below `manifests`.
+fn all_files() -> BTreeMap<String, String> {
+    let mut files = generated(&ManifestOptions::default());
+    files.extend(deploy_manifests::chart::files(&describe()).expect("a chart"));
+    files
+}
+
 #[test]
 fn files_are_up_to_date() {
     let bless = std::env::var_os("ORASCACHE_BLESS").is_some();
     let mut different = Vec::new();
-    for (path, text) in generated(&ManifestOptions::default()) {
+    for (path, text) in all_files() {
         let file = root().join(&path);
         if bless {
             std::fs::create_dir_all(file.parent().expect("a folder")).expect("the folder is made");
@@ -75,7 +82,7 @@ fn files_are_up_to_date() {
 
 #[test]
 fn there_are_no_other_files() {
-    let mut expected: BTreeSet<String> = generated(&ManifestOptions::default()).into_keys().collect();
+    let mut expected: BTreeSet<String> = all_files().into_keys().collect();
     let mut stale = Vec::new();
     let mut folders = vec![root()];
     while let Some(folder) = folders.pop() {
@@ -138,124 +145,15 @@ fn folders_contain_all_objects() {
             .into_iter()
             .filter(|(path, _)| path.ends_with(".yaml") && !path.ends_with("kustomization.yaml"))
             .filter(|(path, _)| {
-                !["samples/", "certmanager/", "gates/"].iter().any(|other| path.starts_with(other))
+                !["samples/", "certmanager/", "gates/", "kubewarden/", "listed-namespaces/"]
+                    .iter()
+                    .any(|other| path.starts_with(other))
             })
             .flat_map(|(_, text)| documents(&text))
             .collect();
         let objects = objects(&options).expect("these options can be used");
         assert_eq!(by_identity(in_folders), by_identity(objects));
     }
-}
-
-#[test]
-fn kustomize_builds_the_same_objects() {
-    kustomize_builds(&root(), &ManifestOptions::default());
-}
-
-#[test]
-fn kustomize_builds_the_same_objects_for_listed_namespaces() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("listed-namespaces");
-    write(&folder, generated(&listed()));
-    kustomize_builds(&folder, &listed());
-}
-
-#[test]
-fn the_component_client_ca_mounts_what_the_option_mounts() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("client-ca");
-    let base = folder.join("base");
-    write(&base, generated(&ManifestOptions::default()));
-    for overlay in ["default", "certmanager", "gates"] {
-        let kustomization = format!("resources: [../base/{overlay}]\ncomponents: [../base/client-ca]\n");
-        write(&folder, [(format!("{overlay}/kustomization.yaml"), kustomization)]);
-    }
-    let client_ca = Some(ClientCaSource::Secret(CLIENT_CA_SECRET.to_owned()));
-    kustomize_builds(&folder, &ManifestOptions { client_ca, ..ManifestOptions::default() });
-}
-
-/// The objects that kustomize builds from a folder. None where kubectl is missing, after saying so.
-#[allow(clippy::print_stdout, reason = "a skipped test says why")]
-fn kustomize(folder: &Path) -> Option<Vec<Value>> {
-    let output = match Command::new("kubectl").arg("kustomize").arg(folder).output() {
-        Ok(output) => output,
-        Err(error) => {
-            println!("skipped: kubectl cannot be run: {error}");
-            return None;
-        }
-    };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(documents(&String::from_utf8(output.stdout).expect("UTF-8")))
-}
-
-fn write(folder: &Path, files: impl IntoIterator<Item = (String, String)>) {
-    for (path, text) in files {
-        let file = folder.join(path);
-        std::fs::create_dir_all(file.parent().expect("a folder")).expect("the folder is made");
-        std::fs::write(file, text).expect("the file is written");
-    }
-}
-
-fn kustomize_builds(root: &Path, options: &ManifestOptions) {
-    for (folder, certificates, gates) in [
-        ("default", CertificateSource::Managed, false),
-        ("certmanager", CertificateSource::CertManager, false),
-        ("gates", CertificateSource::Managed, true),
-    ] {
-        let Some(built) = kustomize(&root.join(folder)) else { return };
-        let options = ManifestOptions { certificates, gates, ..options.clone() };
-        let objects = objects(&options).expect("these options can be used");
-        let (mut built, mut expected) = (by_identity(built), by_identity(objects));
-        built.values_mut().chain(expected.values_mut()).for_each(|object| {
-            sort_volumes(object);
-            whole_numbers(object);
-        });
-        assert_eq!(
-            built.keys().collect::<Vec<_>>(),
-            expected.keys().collect::<Vec<_>>(),
-            "objects of {folder}"
-        );
-        for (identity, object) in expected {
-            assert_eq!(built[&identity], object, "{identity} of {folder}");
-        }
-    }
-}
-
-#[test]
-fn a_prefix_of_kustomize_reaches_every_place_that_has_a_name() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prefixed");
-    write(&folder.join("base"), generated(&ManifestOptions::default()));
-    // As the README says.
-    let readme = &generated(&ManifestOptions::default())["README.md"];
-    let (_, section) = readme.split_once("## Change names").expect("a section");
-    let (_, code) = section.split_once("```yaml\n").expect("code");
-    let (names, _) = code.split_once("```").expect("its end");
-    let kustomization =
-        "resources: [base/default]\nnamePrefix: my-\nnameSuffix: -x\nconfigurations: [names.yaml]\n";
-    for (name, text) in [("names.yaml", names), ("kustomization.yaml", kustomization)] {
-        std::fs::write(folder.join(name), text).expect("the file is written");
-    }
-    let Some(built) = kustomize(&folder) else { return };
-    let of = |kind: &str| built.iter().filter(|object| object["kind"] == kind).collect::<Vec<_>>();
-    let service = text(of("Service")[0], "/metadata/name");
-    assert_eq!(service, "my-orascache-webhook-x");
-    let configurations = [of("MutatingWebhookConfiguration"), of("ValidatingWebhookConfiguration")].concat();
-    assert_eq!(configurations.len(), 2);
-    for configuration in &configurations {
-        assert_eq!(text(configuration, "/metadata/name"), "my-orascache-x");
-        for webhook in configuration["webhooks"].as_array().expect("webhooks") {
-            assert_eq!(text(webhook, "/clientConfig/service/name"), service);
-        }
-    }
-    let rules = of("ClusterRole").into_iter().flat_map(|role| role["rules"].as_array().into_iter().flatten());
-    let named: Vec<&Value> = rules.filter(|rule| rule.get("resourceNames").is_some()).collect();
-    assert_eq!(named.len(), 1, "the two webhook configurations");
-    assert_eq!(named[0]["resourceNames"], json!(["my-orascache-x"]));
-    let variables = of("Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["env"].clone();
-    let variable = |name: &str| {
-        let all = variables.as_array().expect("variables");
-        all.iter().find(|variable| variable["name"] == name).expect(name)["value"].clone()
-    };
-    assert_eq!(variable("ORASCACHE_WEBHOOK_SERVICE"), service);
-    assert_eq!(variable("ORASCACHE_WEBHOOK_CONFIGURATION"), "my-orascache-x");
 }
 
 #[test]
@@ -303,34 +201,6 @@ fn the_readme_lists_every_rule_of_every_role_with_its_reason() {
                 let text = serde_json::to_string(&rule).expect("JSON");
                 assert!(listed_rules.contains(&text), "{}: {text}", object["kind"]);
             }
-        }
-    }
-}
-
-/// kustomize writes numbers of schemas such as 1.0 as 1.
-fn whole_numbers(value: &mut Value) {
-    match value {
-        Value::Number(number) => {
-            let whole = number.as_f64().map(|number| number as i64);
-            if let Some(whole) = whole.filter(|whole| number.as_f64() == Some(*whole as f64)) {
-                *value = whole.into();
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
-        Value::Object(members) => members.values_mut().for_each(whole_numbers),
-        _ => {}
-    }
-}
-
-/// kustomize may reorder lists that it merges by name.
-fn sort_volumes(object: &mut Value) {
-    // The order of arguments that begin with -- means nothing.
-    if let Some(Value::Array(arguments)) = object.pointer_mut("/spec/template/spec/containers/0/args") {
-        arguments.sort_by_key(Value::to_string);
-    }
-    for list in ["/spec/template/spec/volumes", "/spec/template/spec/containers/0/volumeMounts"] {
-        if let Some(list) = object.pointer_mut(list).and_then(Value::as_array_mut) {
-            list.sort_by_key(|item| text(item, "/name").to_owned());
         }
     }
 }

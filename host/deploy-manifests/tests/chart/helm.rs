@@ -1,0 +1,77 @@
+//! Helm's engine, which a script installs below the target directory.
+
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+/// Exit code of the script where nothing can be installed.
+const CANNOT_INSTALL: i32 = 3;
+
+/// The Python with the engine. None where it cannot be installed.
+static PYTHON: LazyLock<Option<PathBuf>> = LazyLock::new(install);
+
+#[allow(clippy::print_stdout, reason = "a skipped test says why")]
+fn install() -> Option<PathBuf> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("tmp lies in the target directory");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/packages/install");
+    let output = Command::new(script).arg("helm").env("CARGO_TARGET_DIR", target).output();
+    let output = output.expect("the script starts");
+    if output.status.code() == Some(CANNOT_INSTALL) {
+        println!("skipped: {}", String::from_utf8_lossy(&output.stderr));
+        return None;
+    }
+    assert!(output.status.success(), "{output:?}");
+    Some(target.join("runtimes/helm/bin/python"))
+}
+
+/// The folder of the chart.
+pub fn chart() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests/chart")
+}
+
+/// What a command of helm.py answers. None where Helm's engine cannot be installed.
+pub fn helm(command: &str, arguments: &Value) -> Option<Value> {
+    let python = PYTHON.as_ref()?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/helm/helm.py");
+    let mut child = Command::new(python)
+        .arg(script)
+        .arg(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("python starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(arguments.to_string().as_bytes()).expect("python reads");
+    drop(input);
+    let output = child.wait_with_output().expect("python ends");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+}
+
+/// What the chart renders for each case of values, in the namespace `orascache-system`: objects, or
+/// why there are none.
+pub fn rendered(cases: &[Value]) -> Option<Vec<Result<Vec<Value>, String>>> {
+    let cases: Vec<Value> =
+        cases.iter().map(|values| json!({"values": values, "namespace": "orascache-system"})).collect();
+    let answers = helm("render", &json!({"chart": chart(), "cases": cases}))?;
+    let objects = |answer: &Value| match answer["error"].as_str() {
+        Some(error) => Err(error.to_owned()),
+        None => {
+            let files = answer["files"].as_object().expect("files");
+            let manifests = files.iter().filter(|(name, _)| name.ends_with(".yaml"));
+            let texts = manifests.map(|(_, text)| text.as_str().expect("text"));
+            Ok(texts.flat_map(documents).collect())
+        }
+    };
+    Some(answers.as_array().expect("answers").iter().map(objects).collect())
+}
+
+/// All documents of a YAML file. Empty ones are left out.
+fn documents(text: &str) -> Vec<Value> {
+    let all: Vec<Value> =
+        serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{error}:\n{text}"));
+    all.into_iter().filter(|document| !document.is_null()).collect()
+}

@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 
 use crate::names::DEFAULT_IMAGE;
 use crate::sentences;
-use crate::spec::{OrasCacheMetrics, OrasCacheService, OrasCacheStorage, default_true, namespaces_schema};
+use crate::spec::{
+    OrasCacheExport, OrasCacheMetrics, OrasCacheRetention, OrasCacheRuns, OrasCacheSeed, OrasCacheSeedStatus,
+    OrasCacheService, OrasCacheStorage, default_true, namespaces_schema,
+};
 
 /// What the user asks for: an OCI registry in this namespace that serves as a cache for workflow artifacts.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -89,6 +92,18 @@ pub struct OrasCacheSpec {
     /// Whether clients may delete manifests and blobs. By default they may not: everybody who reaches the registry could.
     #[serde(default)]
     pub delete: bool,
+
+    /// Which artifacts are kept. Without it none is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<OrasCacheRetention>,
+
+    /// Artifacts of other registries that are copied into this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<OrasCacheSeed>,
+
+    /// Artifacts that are mirrored in another registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<OrasCacheExport>,
 
     /// Who reaches the registry over the network. By default the pods of this namespace and of the operator's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -272,6 +287,18 @@ pub struct OrasCacheStatus {
     /// Persistent, or Ephemeral when artifacts are lost with the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<String>,
+
+    /// When old artifacts were deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<OrasCacheRuns>,
+
+    /// How far the seeds are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<OrasCacheSeedStatus>,
+
+    /// When artifacts were mirrored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<OrasCacheRuns>,
 }
 
 /// Conditions are a list-map by type, as server-side apply and `kubectl wait` expect (KEP-1623).

@@ -44,6 +44,14 @@ pub(crate) enum Reason {
     ImageNotAllowed,
     /// The spec asks for a ServiceMonitor, and the cluster does not have that kind.
     ServiceMonitorUnavailable,
+    /// The spec names a registry that the administrator does not allow.
+    RegistryNotAllowed,
+    /// The last run of retention did not succeed.
+    RetentionFailed,
+    /// The last run of the export did not succeed.
+    ExportFailed,
+    /// Not all seeds could be copied.
+    SeedFailed,
 }
 
 impl Reason {
@@ -65,6 +73,10 @@ impl Reason {
             Reason::StorageNotAllowed => "StorageNotAllowed",
             Reason::ImageNotAllowed => "ImageNotAllowed",
             Reason::ServiceMonitorUnavailable => "ServiceMonitorUnavailable",
+            Reason::RegistryNotAllowed => "RegistryNotAllowed",
+            Reason::RetentionFailed => "RetentionFailed",
+            Reason::ExportFailed => "ExportFailed",
+            Reason::SeedFailed => "SeedFailed",
         }
     }
 }

@@ -35,7 +35,9 @@ mod quantity;
 mod reconcile;
 mod settings;
 mod status;
+mod status_of_tasks;
 mod step_annotations;
+mod tasks;
 pub mod validate;
 
 pub use describe::describe;

@@ -20,6 +20,8 @@ pub(crate) struct Object<'a> {
     pub(crate) spec: Option<&'a Json<'a>>,
     /// Counters of a StatefulSet; zero for other kinds.
     pub(crate) status: ObjectStatus,
+    /// The whole status.
+    pub(crate) raw_status: Option<&'a Json<'a>>,
 }
 
 /// Counters of a StatefulSet (apps/v1 StatefulSetStatus).
@@ -51,7 +53,12 @@ impl<'a> Object<'a> {
                 Some(status) => ObjectStatus::read(status)?,
                 None => ObjectStatus::default(),
             },
+            raw_status: root.member("status"),
         })
+    }
+
+    pub(crate) fn name(&self) -> &'a str {
+        self.name
     }
 
     /// A member of the metadata, such as `labels`.
@@ -164,6 +171,11 @@ impl<'a> Objects<'a> {
             }
         }
         Ok(Objects(objects))
+    }
+
+    /// All objects of a kind.
+    pub(crate) fn of_kind(&self, kind: &Kind) -> impl Iterator<Item = &Object<'a>> {
+        self.0.iter().filter(|object| object.is(kind, object.name))
     }
 
     pub(crate) fn find(&self, kind: &Kind, name: &str) -> Option<&Object<'a>> {

@@ -7,6 +7,7 @@ mod service;
 
 use crate::fields::Fields;
 use crate::json::Json;
+use crate::tasks::Tasks;
 pub(crate) use metrics::Metrics;
 use orascache_api::names::{API_VERSION, DEFAULT_IMAGE, KIND};
 use orascache_contract::Error;
@@ -57,6 +58,7 @@ pub(crate) struct Spec<'a> {
     replicas: Option<i64>,
     pub(crate) storage: Option<Storage<'a>>,
     delete: Option<bool>,
+    pub(crate) tasks: Tasks<'a>,
     pub(crate) network_policy: NetworkPolicy<'a>,
     pub(crate) resources: Option<&'a Json<'a>>,
     pub(crate) node_selector: Option<&'a Json<'a>>,
@@ -142,6 +144,7 @@ impl<'a> Spec<'a> {
                 None => None,
             },
             delete: spec.flag("delete")?,
+            tasks: Tasks::read(spec)?,
             network_policy: match spec.object("networkPolicy", "spec.networkPolicy")? {
                 Some(policy) => NetworkPolicy::read(policy)?,
                 None => NetworkPolicy::default(),
@@ -193,9 +196,9 @@ impl<'a> Spec<'a> {
         self.replicas() > 1 || self.service.is_some()
     }
 
-    /// Whether clients may delete manifests and blobs.
+    /// Whether clients may delete manifests and blobs. Retention is such a client.
     pub(crate) fn delete(&self) -> bool {
-        self.delete.unwrap_or(false)
+        self.delete.unwrap_or(false) || self.tasks.retention.is_some()
     }
 }
 

@@ -6,6 +6,7 @@ use crate::issue::Issue;
 use crate::json::Json;
 use crate::observed::Object;
 use crate::primary::Primary;
+use crate::status_of_tasks::{self, TaskObjects};
 use orascache_api::names::{API_VERSION, KIND};
 use orascache_contract::{Event, Severity, time};
 use std::borrow::Cow;
@@ -39,6 +40,8 @@ pub(crate) struct Facts<'f, 'a> {
     pub(crate) replicas: i64,
     /// DNS domain of the cluster, where the settings name it.
     pub(crate) cluster_domain: Option<&'f str>,
+    /// The Jobs and CronJobs that work on the registry.
+    pub(crate) tasks: TaskObjects<'f, 'a>,
     /// Seconds since the Unix epoch.
     pub(crate) now: u64,
 }
@@ -108,6 +111,9 @@ impl Facts<'_, '_> {
             ("replicas", Some(counters.map_or(0, |counters| counters.replicas).into())),
             ("selector", Some(desired::selector_text(self.primary).into())),
             ("storage", spec.deploy().then(|| storage.into())),
+            ("retention", status_of_tasks::runs(self.tasks.retention)),
+            ("seed", status_of_tasks::seeds(self.primary, self.tasks.seed)),
+            ("export", status_of_tasks::runs(self.tasks.export)),
         ])
     }
 
@@ -356,5 +362,6 @@ fn status_text(is_true: bool) -> &'static str {
 /// that no longer holds does.
 fn is_same(written: &Json<'_>, status: &Json<'_>) -> bool {
     let gone = |member: &&str| written.get(member).is_some() && status.get(member).is_none();
-    difference::is_subset(status, written) && !["endpoint", "image", "storage"].iter().any(gone)
+    difference::is_subset(status, written)
+        && !["endpoint", "image", "storage", "retention", "seed", "export"].iter().any(gone)
 }

@@ -1,11 +1,7 @@
 //! The command line.
 
 use crate::step_args::StepArgs;
-<<<<<<< HEAD
-use crate::{commands, copy, proxy};
-=======
 use crate::{commands, copy, proxy, prune};
->>>>>>> h/copy
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
@@ -35,11 +31,8 @@ pub enum Command {
     /// What the destination has is not sent again, so that the same command continues a copy that
     /// was cut. Blobs and manifests come first, and then the tags.
     Copy(Box<copy::CopyArgs>),
-<<<<<<< HEAD
-=======
     /// Deletes the tags of a registry that no rule keeps, and the manifests that nothing names then.
     Prune(Box<prune::PruneArgs>),
->>>>>>> h/copy
     /// Prints what goes into the key of a step, by which an equal step reuses its outputs, and in
     /// what it differs from another one.
     ExplainKey(Box<commands::ExplainKeyArgs>),
@@ -73,5 +66,31 @@ mod tests {
     #[test]
     fn the_definition_is_valid() {
         Cli::command().debug_assert();
+    }
+
+    /// The commands of the Jobs and CronJobs that a cache gets.
+    const TASKS: &str = include_str!(
+        "../../../guest/core/tests/snapshots/render__objects_and_status_of_every_cache@tasks.json.snap"
+    );
+
+    #[test]
+    fn the_words_of_the_operator_are_understood() {
+        let mut lines = TASKS.lines().map(str::trim);
+        let mut commands = Vec::new();
+        while let Some(line) = lines.next() {
+            if line == "- command:" {
+                let words = lines.by_ref().map_while(|line| line.strip_prefix("- "));
+                commands.push(words.map(|word| word.trim_matches('"').to_owned()).collect::<Vec<_>>());
+            }
+        }
+        assert_eq!(commands.len(), 3, "{commands:?}");
+        for words in commands {
+            let parsed = Cli::try_parse_from(&words);
+            assert!(
+                parsed.is_ok(),
+                "{words:?}: {}",
+                parsed.err().map(|error| error.to_string()).unwrap_or_default()
+            );
+        }
     }
 }

@@ -13,12 +13,8 @@
 //!   pull;
 //! - `proxy` adds credentials to the requests of a step, in a container of its own;
 //! - `commands` has what people and scripts call: `pull`, `push`, `explain-key`, `entrypoint`;
-<<<<<<< HEAD
-//! - `copy` copies artifacts between registries, whose repositories a `place` names;
-=======
 //! - `copy` copies artifacts between registries, and `prune` deletes old ones; a `place` names the
 //!   repositories of both;
->>>>>>> h/copy
 //! - `network` reads how registries are reached;
 //! - `log` and `termination` write sentences for people, and `listed` the lists in them;
 //! - `install` copies the program into the volume of a pod.
@@ -80,10 +76,7 @@ pub fn main() -> ExitCode {
         cli::Command::Pull(pull) => commands::pull(&pull),
         cli::Command::Push(push) => commands::push(&push),
         cli::Command::Copy(copy) => copy::execute(&copy),
-<<<<<<< HEAD
-=======
         cli::Command::Prune(prune) => prune::execute(&prune),
->>>>>>> h/copy
         cli::Command::ExplainKey(explain) => commands::explain_key(&explain),
         cli::Command::Entrypoint(entrypoint) => commands::entrypoint(&entrypoint),
         cli::Command::Version => cli::print_version(),

@@ -14,11 +14,7 @@ mod referrers;
 mod selection;
 mod sides;
 
-<<<<<<< HEAD
-pub use args::CopyArgs;
-=======
 pub use args::{CopyArgs, tag_pattern};
->>>>>>> h/copy
 
 use crate::cancel::Cancel;
 use crate::commands;

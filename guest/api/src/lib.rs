@@ -17,6 +17,7 @@ pub mod pattern;
 pub mod range;
 pub mod reference;
 pub mod reuse;
+pub mod schedule;
 pub mod sentences;
 pub mod steps;
 pub mod template;

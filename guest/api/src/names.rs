@@ -51,6 +51,10 @@ pub const APPLIED_GENERATION_ANNOTATION: &str = "cache.converged-computing.githu
 /// Annotation of StatefulSets: the revision of the defaults that its pod template has.
 pub const TEMPLATE_REVISION_ANNOTATION: &str = "cache.converged-computing.github.io/template-revision";
 
+/// Repository of a registry in which retention writes down since when each tag is there. Retention
+/// and copies of whole registries leave it alone.
+pub const RETENTION_REPOSITORY: &str = "orascache-retention";
+
 /// Label of every namespace with its name. The API server sets it (KEP-2161).
 pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// Namespace of the operator, where the settings name no other.

@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 
 use crate::names::{DEFAULT_IMAGE, DEFAULT_PROGRESS_DEADLINE_SECONDS};
 use crate::sentences;
-use crate::spec::{OrasCacheMetrics, OrasCacheService, OrasCacheStorage, default_true, namespaces_schema};
+use crate::spec::{
+    OrasCacheExport, OrasCacheMetrics, OrasCacheRetention, OrasCacheRuns, OrasCacheSeed, OrasCacheSeedStatus,
+    OrasCacheService, OrasCacheStorage, default_true, namespaces_schema,
+};
 
 pub use claim_status::OrasCacheClaimStatus;
 
@@ -100,6 +103,18 @@ pub struct OrasCacheSpec {
     #[serde(default = "default_progress_deadline")]
     #[x_kube(validation = Rule::new("self >= 1 && self <= 604800").message(sentences::PROGRESS_DEADLINE))]
     pub progress_deadline_seconds: i64,
+
+    /// Which artifacts are kept. Without it none is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<OrasCacheRetention>,
+
+    /// Artifacts of other registries that are copied into this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<OrasCacheSeed>,
+
+    /// Artifacts that are mirrored in another registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<OrasCacheExport>,
 
     /// Who reaches the registry over the network. By default the pods of this namespace and of the operator's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -316,6 +331,18 @@ pub struct OrasCacheStatus {
     /// When a cache without storage last lost its artifacts, because its pod was replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifacts_lost_at: Option<Time>,
+
+    /// When old artifacts were deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<OrasCacheRuns>,
+
+    /// How far the seeds are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<OrasCacheSeedStatus>,
+
+    /// When artifacts were mirrored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<OrasCacheRuns>,
 }
 
 /// Conditions are a list-map by type, as server-side apply and `kubectl wait` expect (KEP-1623).

@@ -3,8 +3,8 @@
 use crate::admission;
 use crate::diagnosis::QUOTA_FIELDS;
 use crate::kinds::{
-    DISRUPTION_BUDGET, NETWORK_POLICY, ORAS_CACHE, POD, RESOURCE_QUOTA, SECRET, SERVICE, SERVICE_MONITOR,
-    STATEFUL_SET, VOLUME_CLAIM,
+    CRON_JOB, DISRUPTION_BUDGET, JOB, NETWORK_POLICY, ORAS_CACHE, POD, RESOURCE_QUOTA, SECRET, SERVICE,
+    SERVICE_MONITOR, STATEFUL_SET, VOLUME_CLAIM,
 };
 use crate::registry_pod::POD_FIELDS;
 use orascache_api::names::{FIELD_MANAGER, labels};
@@ -20,9 +20,16 @@ use orascache_contract::{Description, WatchedKind};
 pub fn describe() -> Description {
     let whole = |kind: &orascache_contract::Kind| WatchedKind::whole(kind.clone());
     let always = [&SECRET, &VOLUME_CLAIM, &NETWORK_POLICY, &SERVICE, &STATEFUL_SET, &DISRUPTION_BUDGET];
+    // A cluster may have many Jobs, which are nobody's business here.
+    let ours = format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE);
+    let labelled =
+        |kind: &orascache_contract::Kind| WatchedKind::reduced(kind.clone(), &[]).with_labels(&ours);
+    let mut owned: Vec<WatchedKind> = always.into_iter().map(whole).collect();
+    owned.push(whole(&SERVICE_MONITOR).or_absent());
+    owned.extend([&JOB, &CRON_JOB].map(labelled));
     Description {
         primary: ORAS_CACHE.clone(),
-        owned: always.into_iter().map(whole).chain([whole(&SERVICE_MONITOR).or_absent()]).collect(),
+        owned,
         related: vec![
             // That a Secret exists is all that matters.
             WatchedKind::reduced(SECRET.clone(), &[]),

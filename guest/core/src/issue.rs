@@ -66,6 +66,14 @@ pub(crate) enum Reason {
     ProbeFailing,
     /// The registry pods have not come further for too long, for a reason that is not observed.
     ProgressDeadlineExceeded,
+    /// The spec names a registry that the administrator does not allow.
+    RegistryNotAllowed,
+    /// The last run of retention did not succeed.
+    RetentionFailed,
+    /// The last run of the export did not succeed.
+    ExportFailed,
+    /// Not all seeds could be copied.
+    SeedFailed,
 }
 
 impl Reason {
@@ -98,6 +106,10 @@ impl Reason {
             Reason::CrashLooping => "CrashLooping",
             Reason::ProbeFailing => "ProbeFailing",
             Reason::ProgressDeadlineExceeded => "ProgressDeadlineExceeded",
+            Reason::RegistryNotAllowed => "RegistryNotAllowed",
+            Reason::RetentionFailed => "RetentionFailed",
+            Reason::ExportFailed => "ExportFailed",
+            Reason::SeedFailed => "SeedFailed",
         }
     }
 }

@@ -23,6 +23,10 @@ pub(crate) static DISRUPTION_BUDGET: Kind =
 /// How Prometheus finds the metrics port. Not every cluster has this kind.
 pub(crate) static SERVICE_MONITOR: Kind =
     Kind::namespaced("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors");
+/// Work that is done once.
+pub(crate) static JOB: Kind = Kind::namespaced("batch/v1", "Job", "jobs");
+/// Work that is done by a schedule.
+pub(crate) static CRON_JOB: Kind = Kind::namespaced("batch/v1", "CronJob", "cronjobs");
 /// Registry pods, and pods that wait for their inputs.
 pub(crate) static POD: Kind = Kind::namespaced("v1", "Pod", "pods");
 /// Limits of what a namespace may use.

@@ -39,7 +39,9 @@ mod registry_pod;
 mod roll_out;
 mod settings;
 mod status;
+mod status_of_tasks;
 mod step_annotations;
+mod tasks;
 pub mod validate;
 
 pub use describe::describe;

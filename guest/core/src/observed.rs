@@ -22,6 +22,8 @@ pub(crate) struct Object<'a> {
     pub(crate) spec: Option<&'a Json<'a>>,
     /// Counters of a StatefulSet; zero for other kinds.
     pub(crate) status: ObjectStatus,
+    /// The whole status.
+    pub(crate) raw_status: Option<&'a Json<'a>>,
 }
 
 /// Counters of a StatefulSet (apps/v1 StatefulSetStatus).
@@ -54,7 +56,12 @@ impl<'a> Object<'a> {
                 Some(status) => ObjectStatus::read(status)?,
                 None => ObjectStatus::default(),
             },
+            raw_status: root.member("status"),
         })
+    }
+
+    pub(crate) fn name(&self) -> &'a str {
+        self.name
     }
 
     /// A member of the metadata, such as `labels`.

@@ -7,6 +7,7 @@ mod service;
 
 use crate::fields::Fields;
 use crate::json::Json;
+use crate::tasks::Tasks;
 pub(crate) use metrics::Metrics;
 use orascache_api::names::{API_VERSION, DEFAULT_IMAGE, DEFAULT_PROGRESS_DEADLINE_SECONDS, KIND};
 use orascache_contract::Error;
@@ -58,6 +59,7 @@ pub(crate) struct Spec<'a> {
     pub(crate) storage: Option<Storage<'a>>,
     delete: Option<bool>,
     progress_deadline_seconds: Option<i64>,
+    pub(crate) tasks: Tasks<'a>,
     pub(crate) network_policy: NetworkPolicy<'a>,
     pub(crate) resources: Option<&'a Json<'a>>,
     pub(crate) node_selector: Option<&'a Json<'a>>,
@@ -145,6 +147,7 @@ impl<'a> Spec<'a> {
             },
             delete: spec.flag("delete")?,
             progress_deadline_seconds: spec.integer("progressDeadlineSeconds")?,
+            tasks: Tasks::read(spec)?,
             network_policy: match spec.object("networkPolicy", "spec.networkPolicy")? {
                 Some(policy) => NetworkPolicy::read(policy)?,
                 None => NetworkPolicy::default(),
@@ -202,9 +205,9 @@ impl<'a> Spec<'a> {
         self.progress_deadline_seconds.unwrap_or(DEFAULT_PROGRESS_DEADLINE_SECONDS)
     }
 
-    /// Whether clients may delete manifests and blobs.
+    /// Whether clients may delete manifests and blobs. Retention is such a client.
     pub(crate) fn delete(&self) -> bool {
-        self.delete.unwrap_or(false)
+        self.delete.unwrap_or(false) || self.tasks.retention.is_some()
     }
 }
 

@@ -7,8 +7,8 @@ use crate::issue::{Issue, Reason};
 use crate::issues::{self, Related};
 use crate::json::Json;
 use crate::kinds::{
-    DISRUPTION_BUDGET, NETWORK_POLICY, RESOURCE_QUOTA, SECRET, SERVICE, SERVICE_MONITOR, STATEFUL_SET,
-    VOLUME_CLAIM,
+    CRON_JOB, DISRUPTION_BUDGET, JOB, NETWORK_POLICY, RESOURCE_QUOTA, SECRET, SERVICE, SERVICE_MONITOR,
+    STATEFUL_SET, VOLUME_CLAIM,
 };
 use crate::observed::{self, Object, Objects};
 use crate::own_claim::OwnClaim;
@@ -17,6 +17,7 @@ use crate::registry_pod::RegistryPod;
 use crate::roll_out::{RollOut, Wait};
 use crate::settings::Settings;
 use crate::status::{Facts, Network, foreign_fields};
+use crate::status_of_tasks::TaskObjects;
 use crate::validate;
 use orascache_api::names::{CONSENT_ANNOTATION, RETAINED_ANNOTATION, labels};
 use orascache_contract::{Error, Failure, Kind, Observed, Plan};
@@ -48,7 +49,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     let mut plan = Plan::default();
     let mut issues = Vec::new();
     let mut changes_stateful_set = false;
-    let mut wanted = None;
+    let (mut wanted, mut tasks) = (None, TaskObjects::default());
     let pods_wait = pods_wait(&primary, &owned);
 
     let problems = validate::problems(&primary);
@@ -66,13 +67,25 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         issues.extend(issues::of_references(&primary, &known));
         issues.extend(issues::of_image(&primary, &settings));
         issues.extend(issues::of_service_monitor(&primary, &observed.absent));
+        let unwanted_registries = issues::of_registries(&primary, &settings);
         let claim = OwnClaim::find(&primary, &owned, &related);
         let storage = issues::of_storage(&primary, claim, settings.maximum_storage);
         let stays = storage.is_some();
         // A claim that is to outlive the cache is patched once it exists, and not applied.
         let is_patched = claim.is_some() && primary.spec.storage.as_ref().is_some_and(Storage::retains);
         let has_monitors = !observed.absent.contains(&SERVICE_MONITOR);
-        let all = Wanted::of(&primary, &settings, &owned, &related, stays || is_patched, has_monitors);
+        let mut all = Wanted::of(&primary, &settings, &owned, &related, stays || is_patched, has_monitors);
+        // Without a pod there is nothing to work on.
+        if primary.spec.deploy() && primary.spec.replicas() > 0 {
+            all.children.extend(desired::task_children(&primary, &settings, unwanted_registries.is_none()));
+        }
+        tasks = TaskObjects {
+            retention: desired::retention_of(&primary, &owned),
+            export: desired::export_of(&primary, &owned),
+            seed: desired::seed_of(&all.children, &owned),
+        };
+        issues.extend(unwanted_registries);
+        issues.extend(issues::of_runs(tasks.retention, tasks.export, tasks.seed));
         issues.extend(storage);
         if !issues.iter().any(Issue::freezes) && !primary.spec.suspend() {
             let present = Present { owned: &owned, related: &related, pods_wait };
@@ -138,6 +151,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         network: Network::of(&primary, wanted.as_ref(), &owned, &observed.failures),
         operator_namespace: settings.operator_namespace,
         cluster_domain: settings.cluster_domain,
+        tasks,
         now: observed.now,
     };
     (plan.status, plan.events) = facts.changes();
@@ -177,6 +191,7 @@ fn pods_wait(primary: &Primary<'_>, owned: &Objects<'_>) -> bool {
 fn names_that_matter<'a>(primary: &'a Primary<'a>, owned: &Objects<'_>) -> Vec<&'a str> {
     let spec = &primary.spec;
     let mut names: Vec<&str> = spec.secret.into_iter().chain(spec.oras_env).collect();
+    names.extend(spec.tasks.secrets().map(|(_, name)| name));
     if let Some(storage) = &spec.storage {
         names.extend(storage.existing_claim);
         let claim = desired::claim_name(primary);
@@ -321,7 +336,10 @@ fn plan_children(
     let registry_name = desired::registry_service_name(primary);
     // Only objects without artifacts are ever deleted. The StatefulSet goes first: its pods must
     // not outlive the Service that names them and the policy that protects them.
-    let removable = [
+    let [first, second] = desired::cron_job_names(primary);
+    let mut removable = vec![
+        (&CRON_JOB, &*first),
+        (&CRON_JOB, &*second),
         (&STATEFUL_SET, name),
         (&SERVICE, name),
         (&SERVICE, registry_name.as_str()),
@@ -330,6 +348,8 @@ fn plan_children(
         (&NETWORK_POLICY, name),
         (&SECRET, literal_secret.as_str()),
     ];
+    // A list of seeds that was edited has another Job.
+    removable.extend(owned.of_kind(&JOB).map(|job| (&JOB, job.name())));
     for (kind, name) in removable {
         if wanted.children.iter().any(|child| child.kind == kind && child.name == name) {
             continue;

@@ -13,6 +13,7 @@ use crate::json::Json;
 use crate::primary::Primary;
 use crate::registry_pod::RegistryPod;
 use crate::roll_out::{RollOut, Wait};
+use crate::status_of_tasks::{self, TaskObjects};
 use artifacts::Artifacts;
 use orascache_api::names::{API_VERSION, KIND};
 use orascache_contract::{Event, time};
@@ -50,6 +51,8 @@ pub(crate) struct Facts<'f, 'a> {
     pub(crate) operator_namespace: &'f str,
     /// DNS domain of the cluster, where the settings name it.
     pub(crate) cluster_domain: Option<&'f str>,
+    /// The Jobs and CronJobs that work on the registry.
+    pub(crate) tasks: TaskObjects<'f, 'a>,
     /// Seconds since the Unix epoch.
     pub(crate) now: u64,
 }
@@ -118,6 +121,9 @@ impl Facts<'_, '_> {
             ("replicas", Some(replicas.into())),
             ("selector", Some(desired::selector_text(self.primary).into())),
             ("storage", spec.deploy().then(|| storage.into())),
+            ("retention", status_of_tasks::runs(self.tasks.retention)),
+            ("seed", status_of_tasks::seeds(self.primary, self.tasks.seed)),
+            ("export", status_of_tasks::runs(self.tasks.export)),
             ("updatedReplicas", Some(roll_out.updated().into())),
             ("url", endpoint.map(|endpoint| endpoint.to_string().into())),
         ])
@@ -294,14 +300,17 @@ fn claim_status<'j>(claim: Claim<'j>) -> Json<'j> {
 }
 
 /// Facts that a status may be without.
-const OPTIONAL: [&str; 9] = [
+const OPTIONAL: [&str; 12] = [
     "artifactsLostAt",
     "claim",
     "endpoint",
+    "export",
     "image",
     "imageDigest",
     "lastProgressTime",
     "registryPodUID",
+    "retention",
+    "seed",
     "storage",
     "url",
 ];

@@ -5,6 +5,7 @@
 mod env;
 mod pods;
 mod service;
+mod tasks;
 
 use crate::fields;
 use crate::json::Json;
@@ -81,6 +82,7 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
         storage_problems(storage, &mut report);
     }
     network_policy_problems(&spec.network_policy, &mut report);
+    tasks::problems(&spec.tasks, &mut report);
     for (field, value, wanted) in [
         ("spec.imagePullSecrets", &spec.image_pull_secrets, "a list"),
         ("spec.resources", &spec.resources, "an object"),
@@ -183,7 +185,8 @@ pub(crate) fn names(spec: &Spec<'_>) -> Vec<Problem> {
         ("spec.storage.storageClassName", storage.and_then(|storage| storage.storage_class_name)),
     ];
     let mut found = Vec::new();
-    for (field, name) in named.into_iter().chain(pull_secrets) {
+    let of_tasks = spec.tasks.secrets().map(|(field, name)| (field, Some(name)));
+    for (field, name) in named.into_iter().chain(pull_secrets).chain(of_tasks) {
         if name.is_some_and(|name| !names::is_subdomain(name)) {
             let message = "this cannot be the name of an object: use lower case letters, digits, '-' and '.'";
             found.push(Problem { field, message: message.to_owned() });

@@ -71,6 +71,32 @@ fn lines() -> Vec<Line> {
             json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}),
             json!({"env": [{"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}),
         ),
+        line("export.destination", json!({}), json!({"export": {"destination": "ghcr.io/lab"}})),
+        line(
+            "export.destination",
+            json!({"export": {"destination": "ghcr.io/lab"}}),
+            json!({"export": {"destination": "registry.example.org"}}),
+        ),
+        line(
+            "export.repositories",
+            json!({"export": {"destination": "ghcr.io/lab"}}),
+            json!({"export": {"destination": "ghcr.io/lab", "repositories": ["flow/*", "words"]}}),
+        ),
+        line(
+            "export.tags",
+            json!({"export": {"destination": "ghcr.io/lab"}}),
+            json!({"export": {"destination": "ghcr.io/lab", "tags": ["release-*"]}}),
+        ),
+        line(
+            "export.schedule",
+            json!({"export": {"destination": "ghcr.io/lab"}}),
+            json!({"export": {"destination": "ghcr.io/lab", "schedule": "@daily"}}),
+        ),
+        line(
+            "export.secret",
+            json!({"export": {"destination": "ghcr.io/lab"}}),
+            json!({"export": {"destination": "ghcr.io/lab", "secret": "mysecret"}}),
+        ),
         line("image", json!({}), json!({"image": "registry:3"})),
         line("imagePullPolicy", json!({}), json!({"imagePullPolicy": "Always"})),
         line("imagePullSecrets", json!({}), json!({"imagePullSecrets": [{"name": "pull"}]})),
@@ -110,6 +136,35 @@ fn lines() -> Vec<Line> {
         line("replicas", json!({"storage": shared()}), json!({"storage": shared(), "replicas": 0})),
         line("replicas", json!({}), json!({"replicas": 0})),
         line("resources", json!({}), json!({"resources": {"limits": {"memory": "1Gi"}}})),
+        line("retention.keepTags", json!({}), json!({"retention": {"keepTags": 5}})),
+        line(
+            "retention.keepTags",
+            json!({"storage": shared(), "retention": {"keepTags": 5}}),
+            json!({"storage": shared(), "retention": {"keepTags": 6}}),
+        ),
+        line(
+            "retention.maxAge",
+            json!({"retention": {"keepTags": 5}}),
+            json!({"retention": {"keepTags": 5, "maxAge": "30d"}}),
+        ),
+        line(
+            "retention.patterns",
+            json!({"retention": {"keepTags": 5}}),
+            json!({"retention": {"keepTags": 5, "patterns": ["run-*"]}}),
+        ),
+        line(
+            "retention.schedule",
+            json!({"retention": {"keepTags": 5}}),
+            json!({"retention": {"keepTags": 5, "schedule": "@weekly"}}),
+        ),
+        Line {
+            refused: [Some("does not record when an artifact was pulled"), None],
+            ..line(
+                "retention.unusedSince",
+                json!({"retention": {"keepTags": 5}}),
+                json!({"retention": {"keepTags": 5, "unusedSince": "7d"}}),
+            )
+        },
         line("secret", json!({}), json!({"secret": "mysecret"})),
         line("secrets.orasEnv", json!({}), json!({"secrets": {"orasEnv": "mysecret"}})),
         line(
@@ -118,6 +173,21 @@ fn lines() -> Vec<Line> {
             json!({"secrets": {"orasEnv": "mysecret", "orasEnvRegistry": "ghcr.io"}}),
         ),
         line("secrets.registryHttp", json!({}), json!({"secrets": {"registryHttp": "literal"}})),
+        line(
+            "seed.artifacts",
+            json!({}),
+            json!({"seed": {"artifacts": [{"source": "docker.io/library/busybox:1"}]}}),
+        ),
+        line(
+            "seed.artifacts",
+            json!({"seed": {"artifacts": [{"source": "ghcr.io/a:1"}, {"source": "ghcr.io/b:1"}]}}),
+            json!({"seed": {"artifacts": [{"source": "ghcr.io/b:1", "target": "c:2"}]}}),
+        ),
+        line(
+            "seed.secret",
+            json!({"seed": {"artifacts": [{"source": "ghcr.io/a:1"}]}}),
+            json!({"seed": {"artifacts": [{"source": "ghcr.io/a:1"}], "secret": "mysecret"}}),
+        ),
         line("service.type", json!({}), json!({"service": {"type": "NodePort"}})),
         line(
             "service.type",

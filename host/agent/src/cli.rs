@@ -67,4 +67,30 @@ mod tests {
     fn the_definition_is_valid() {
         Cli::command().debug_assert();
     }
+
+    /// The commands of the Jobs and CronJobs that a cache gets.
+    const TASKS: &str = include_str!(
+        "../../../guest/core/tests/snapshots/render__objects_and_status_of_every_cache@tasks.json.snap"
+    );
+
+    #[test]
+    fn the_words_of_the_operator_are_understood() {
+        let mut lines = TASKS.lines().map(str::trim);
+        let mut commands = Vec::new();
+        while let Some(line) = lines.next() {
+            if line == "- command:" {
+                let words = lines.by_ref().map_while(|line| line.strip_prefix("- "));
+                commands.push(words.map(|word| word.trim_matches('"').to_owned()).collect::<Vec<_>>());
+            }
+        }
+        assert_eq!(commands.len(), 3, "{commands:?}");
+        for words in commands {
+            let parsed = Cli::try_parse_from(&words);
+            assert!(
+                parsed.is_ok(),
+                "{words:?}: {}",
+                parsed.err().map(|error| error.to_string()).unwrap_or_default()
+            );
+        }
+    }
 }

@@ -4,11 +4,13 @@ mod support;
 
 use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse;
+use serde_json::json;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::copies::{descriptor, put_index, put_referrer, raw, registries, tags};
-use support::http::{Layer, ask, put_artifact, put_manifest, tagged};
+use support::copies::{MANIFEST, descriptor, put_index, put_referrer, raw, registries, tags};
+use support::http::{Layer, ask, put_artifact, put_blob, put_manifest, tagged};
 use support::{Agent, Finished};
 use test_registries::{DockerRegistry, Embedded, Event, Network, Reaction};
 
@@ -39,9 +41,15 @@ fn put(host: &str, repository: &str, tag: &str) {
 
 /// Puts an artifact that says when it was made.
 fn put_of(host: &str, repository: &str, tag: &str, created: &str) {
-    put(host, repository, tag);
-    let mut manifest = support::http::manifest(host, repository, tag);
-    manifest["annotations"]["org.opencontainers.image.created"] = created.into();
+    let content = format!("{repository}:{tag}");
+    let (config, layer) = (put_blob(host, repository, b"{}"), put_blob(host, repository, content.as_bytes()));
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": config, "size": 2},
+        "layers": [{"mediaType": "text/plain", "digest": layer, "size": content.len()}],
+        "annotations": {"org.opencontainers.image.created": created},
+    });
     put_manifest(host, repository, tag, &manifest);
 }
 
@@ -276,6 +284,34 @@ fn a_run_that_was_refused_in_the_middle_is_finished_by_the_next_one() {
     left.store(100, Ordering::Relaxed);
     pruned(&words);
     assert_eq!(tags(&host, "a"), ["run-18", "run-19", "run-20"]);
+}
+
+/// The garbage collection of Debian's registry frees what was pruned, and nothing else.
+#[test]
+fn garbage_collection_frees_what_was_pruned_and_keeps_the_rest() {
+    let Some(mut registry) = DockerRegistry::start() else { return };
+    let host = registry.host();
+    for (tag, days) in [("old", 9), ("new", 1), ("amd64", 9)] {
+        put_of(&host, "a", tag, &ago(days * DAY));
+    }
+    put_index(&host, "a", "both", &["amd64", "new"]);
+    let layer = |tag: &str| support::http::manifest(&host, "a", tag)["layers"][0]["digest"].clone();
+    let blobs = ["old", "new", "amd64"].map(|tag| layer(tag).as_str().unwrap().to_owned());
+    pruned(&["--max-age=5d", &host]);
+    assert_eq!(tags(&host, "a"), ["amd64", "both", "new"], "an index keeps what it names");
+    registry.kill();
+    let config = registry.data().parent().unwrap().join("config.yml");
+    let collected = Command::new("docker-registry").arg("garbage-collect").arg(config).output().unwrap();
+    assert!(collected.status.success(), "{}", String::from_utf8_lossy(&collected.stderr));
+    registry.restart();
+    let has = |blob: &str| ask(&host, "GET", &format!("/v2/a/blobs/{blob}"), &[], b"").status == 200;
+    assert_eq!(blobs.each_ref().map(|blob| has(blob)), [false, true, true]);
+    assert!(raw(&host, "a", "both").is_some() && raw(&host, "a", "amd64").is_some());
+    // The record is kept: tags do not begin to age anew.
+    assert_eq!(
+        pruned(&["--max-age=5d", &host]),
+        "deleted 0 tags and 0 manifests, 3 tags are left, 1 of them only because others name the same manifests"
+    );
 }
 
 /// Writers push new tags meanwhile, and point old tags to other manifests. With `ORASCACHE_LARGE=1`

@@ -134,13 +134,9 @@ mod tests {
             };
             permits(&granted, &request)
         };
-        for (group, resource) in [
-            ("", "pods"),
-            ("batch", "jobs"),
-            ("", "configmaps"),
-            ("", "serviceaccounts"),
-            ("apps", "deployments"),
-        ] {
+        for (group, resource) in
+            [("", "pods"), ("", "configmaps"), ("", "serviceaccounts"), ("apps", "deployments")]
+        {
             for verb in ["get", "list", "watch", "create", "update", "patch", "delete"] {
                 // The status says what keeps registry pods from being ready.
                 let reads_pods = resource == "pods" && ["list", "watch"].contains(&verb);
@@ -155,6 +151,11 @@ mod tests {
         assert!(!may("patch", "cache.converged-computing.github.io", "orascaches/scale", Some("x")));
         assert!(may("patch", "apps", "statefulsets", Some("x")));
         assert!(!may("update", "apps", "statefulsets", Some("x")));
+        assert!(may("delete", "batch", "jobs", Some("x")) && may("patch", "batch", "cronjobs", Some("x")));
+        assert!(
+            !may("update", "batch", "jobs", Some("x")) && !may("deletecollection", "batch", "jobs", None)
+        );
+        assert!(!may("patch", "batch", "jobs/status", Some("x")));
         assert!(!may("delete", "", "persistentvolumeclaims", Some("x")));
         assert!(!may("deletecollection", "", "secrets", None));
         assert!(!may("patch", "cache.converged-computing.github.io", "orascaches", Some("x")));

@@ -7,7 +7,7 @@ use crate::json::Json;
 use crate::kinds::NAMESPACE;
 use crate::primary::Spec;
 use crate::quantity;
-use crate::settings::{ImagePattern, PLAIN_HTTP, RequiredAnnotation, Settings};
+use crate::settings::{ImagePattern, PLAIN_HTTP, RequiredAnnotation, Settings, host_matches, is_same_host};
 use crate::step_annotations;
 use orascache_api::endpoint::Endpoint;
 use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, annotation};
@@ -175,50 +175,4 @@ fn is_in(annotations: Option<&Json<'_>>, key: &str) -> bool {
         || (matches!(name, annotation::INPUT_URI | annotation::OUTPUT_URI)
             && step_annotations::of(annotations)
                 .any(|(other, value)| step_annotations::is_one_of(other, name) && is_set(Some(value))))
-}
-
-/// Whether a host is allowed by a pattern of the setting `allowedRegistries`, with or without TLS.
-fn host_matches(host: &str, pattern: &str) -> bool {
-    is_same_host(host, pattern.strip_prefix(PLAIN_HTTP).unwrap_or(pattern))
-}
-
-/// Upper and lower case are the same in host names (RFC 4343). A port must be the same too: another
-/// port is another server.
-pub(crate) fn is_same_host(host: &str, pattern: &str) -> bool {
-    match pattern.strip_prefix('*') {
-        Some(domain) => host
-            .len()
-            .checked_sub(domain.len())
-            .filter(|start| *start > 0)
-            .and_then(|start| host.get(start..))
-            .is_some_and(|end| end.eq_ignore_ascii_case(domain)),
-        None => host.eq_ignore_ascii_case(pattern),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn host_patterns_match_whole_hosts() {
-        for (host, pattern, wanted) in [
-            ("ghcr.io", "ghcr.io", true),
-            ("GHCR.io", "ghcr.IO", true),
-            ("ghcr.io:443", "ghcr.io", false),
-            ("xghcr.io", "ghcr.io", false),
-            ("ghcr.io.evil.org", "ghcr.io", false),
-            ("a.example.org", "*.example.org", true),
-            ("a.b.Example.org", "*.example.org", true),
-            ("example.org", "*.example.org", false),
-            (".example.org", "*.example.org", false),
-            ("evilexample.org", "*.example.org", false),
-            ("a.example.org:5000", "*.example.org", false),
-            ("a.example.org:5000", "*.example.org:5000", true),
-            ("ghcr.io", "http://ghcr.io", true),
-            ("a.example.org", "http://*.example.org", true),
-        ] {
-            assert_eq!(host_matches(host, pattern), wanted, "{host} and {pattern}");
-        }
-    }
 }

@@ -8,6 +8,8 @@ mod secret;
 mod service;
 mod service_monitor;
 mod stateful_set;
+mod task;
+mod tasks;
 mod template_revision;
 mod upgrade;
 mod volume_claim;
@@ -29,6 +31,7 @@ pub(crate) use secret::{
 };
 pub(crate) use service::service;
 pub(crate) use service_monitor::service_monitor;
+pub(crate) use tasks::{cron_job_names, export_of, retention_of, seed_of, task_children};
 use template_revision::TemplateRevision;
 pub(crate) use upgrade::{Defaults, restarts_registry, stateful_set_beside};
 pub(crate) use volume_claim::{claim_name, volume_claim};
@@ -181,6 +184,11 @@ fn not_empty<'a>(value: Option<&Json<'a>>) -> Option<Json<'a>> {
             _ => false,
         })
         .cloned()
+}
+
+/// The name of the cache, by which the names of its children begin.
+fn owner_name<'a>(primary: &Primary<'a>) -> &'a str {
+    primary.metadata.name
 }
 
 /// Labels that select the pods of a cache, and no others.

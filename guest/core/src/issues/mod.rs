@@ -1,5 +1,6 @@
 //! Finding the issues of a cache: problems of its spec, objects that it names and that are missing,
-//! storage that cannot be as it asks, children that are not known, and writes that failed.
+//! storage that cannot be as it asks, children that are not known, writes that failed, and work on the
+//! registry that failed.
 
 mod children;
 mod failures;
@@ -7,6 +8,7 @@ mod image;
 mod references;
 mod service_monitor;
 mod storage;
+mod tasks;
 
 use crate::issue::{Impact, Issue, Reason};
 use crate::validate::Problem;
@@ -16,6 +18,7 @@ pub(crate) use image::of_image;
 pub(crate) use references::{Related, of_references};
 pub(crate) use service_monitor::of_service_monitor;
 pub(crate) use storage::of_storage;
+pub(crate) use tasks::{of_registries, of_runs};
 
 /// The issue of a spec that contradicts itself.
 pub(crate) fn of_problems(problems: &[Problem]) -> Option<Issue> {

@@ -46,6 +46,10 @@ pub(crate) fn of_references(primary: &Primary<'_>, related: &Related<'_, '_>) ->
                 "Create it with the key http-secret.",
             )
         }));
+        found.extend(primary.spec.tasks.secrets().filter_map(|(field, name)| {
+            let remedy = "Create it with the key .dockerconfigjson.";
+            of_secret(primary, related, (field, name, Impact::Warning), remedy)
+        }));
         let claim = primary.spec.storage.as_ref().and_then(|storage| storage.existing_claim);
         found.extend(claim.and_then(|name| of_existing_claim(primary, related, name)));
     }

@@ -3,6 +3,7 @@
 mod certificates;
 mod document;
 mod forward_proxy;
+mod host_pattern;
 mod image_pattern;
 mod proxy_resources;
 mod selector;
@@ -16,6 +17,7 @@ use crate::quantity;
 use crate::step_annotations;
 use document::Place;
 pub(crate) use forward_proxy::ForwardProxy;
+pub(crate) use host_pattern::{host_matches, is_same_host};
 pub(crate) use image_pattern::ImagePattern;
 use orascache_api::names::OPERATOR_NAMESPACE;
 use orascache_api::reference;

@@ -2,6 +2,7 @@
 
 use super::pairs::{Pair, What};
 use oci_registry_client::{ArtifactReference, Client};
+use orascache_api::names::RETENTION_REPOSITORY;
 use orascache_api::pattern::matches;
 
 /// An artifact, and what it becomes.
@@ -25,7 +26,7 @@ pub async fn choose(source: &Client, pair: &Pair, patterns: &[String]) -> Result
     let cannot = |error| format!("cannot list what is in {}: {error}", source.endpoint());
     let repositories = if place.is_pattern() {
         let mut all = source.repositories().await.map_err(cannot)?;
-        all.retain(|repository| place.holds(repository));
+        all.retain(|repository| place.holds(repository) && repository != RETENTION_REPOSITORY);
         all
     } else {
         vec![place.path.clone()]

@@ -20,6 +20,7 @@ use crate::termination;
 use crate::transfer::{TransferFailure, run};
 use look::Look;
 use oci_registry_client::{Client, Credentials, TransferPolicy};
+use orascache_api::names::RETENTION_REPOSITORY;
 use plan::Rules;
 use record::Record;
 use repository::{Numbers, Stopped};
@@ -138,7 +139,7 @@ async fn repositories(client: &Client, place: &Place) -> Result<Vec<String>, Str
         .repositories()
         .await
         .map_err(|error| format!("cannot list what is in {}: {error}", client.endpoint()))?;
-    all.retain(|repository| place.holds(repository) && repository != record::REPOSITORY);
+    all.retain(|repository| place.holds(repository) && repository != RETENTION_REPOSITORY);
     Ok(all)
 }
 

@@ -2,11 +2,10 @@
 //! artifact of the registry itself, which is lost with the tags that it is about.
 
 use oci_registry_client::{ArtifactReference, Client, Error, Manifest, media_type};
+use orascache_api::names::RETENTION_REPOSITORY as REPOSITORY;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The repository of the record. Retention leaves it alone.
-pub const REPOSITORY: &str = "orascache-retention";
 /// The tag of the record.
 const TAG: &str = "seen";
 /// What the artifact is.

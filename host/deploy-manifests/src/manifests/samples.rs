@@ -14,6 +14,7 @@ pub(super) const ALL: &[(&str, &str)] = samples![
     "11-workflow.yaml",
     "12-jobs.yaml",
     "13-launcher.yaml",
+    "21-retention.yaml",
     "14-fan-out.yaml",
     "15-failure-policy.yaml",
     "16-kueue.yaml",

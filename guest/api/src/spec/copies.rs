@@ -1,0 +1,90 @@
+//! `spec.seed` and `spec.export`.
+
+use serde::{Deserialize, Serialize};
+
+/// Artifacts that are copied into the registry, once for each edit of this list.
+#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OrasCacheSeed {
+    /// The artifacts.
+    #[schemars(length(min = 1, max = 100))]
+    pub artifacts: Vec<OrasCacheSeedArtifact>,
+
+    /// Name of a Secret in this namespace with the key .dockerconfigjson, as for pulling images. Its credentials go to the
+    /// registries that it names, and to no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub secret: Option<String>,
+}
+
+/// One artifact.
+#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OrasCacheSeedArtifact {
+    /// The artifact in another registry, for example docker.io/library/busybox:1.
+    #[schemars(length(min = 1, max = 512))]
+    pub source: String,
+
+    /// What it is called in this registry, for example mirror/busybox:1. By default as its source, without the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub target: Option<String>,
+}
+
+/// Artifacts that are copied from the registry to another one, again and again.
+#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OrasCacheExport {
+    /// Host and path below which the repositories go, for example registry.example.org/lab.
+    #[schemars(length(min = 1, max = 512))]
+    pub destination: String,
+
+    /// Names or patterns of repositories, for example flow/*. By default all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 128)))]
+    pub repositories: Option<Vec<String>>,
+
+    /// Patterns of tags, for example release-*. By default all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 128)))]
+    pub tags: Option<Vec<String>>,
+
+    /// When artifacts are copied, as a CronJob says it. By default 0 * * * *: every hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    pub schedule: Option<String>,
+
+    /// Name of a Secret in this namespace with the key .dockerconfigjson, as for pulling images. Its credentials go to the
+    /// registries that it names, and to no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub secret: Option<String>,
+}
+
+/// When scheduled work was done.
+#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OrasCacheRuns {
+    /// When it was started last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_started: Option<String>,
+
+    /// When it succeeded last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_succeeded: Option<String>,
+}
+
+/// How far the seeds are.
+#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OrasCacheSeedStatus {
+    /// How many artifacts the spec names.
+    pub artifacts: i32,
+
+    /// How many of them were copied.
+    pub copied: i32,
+
+    /// Which of them failed: their places in the list, counted from 0, such as 1,3-5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}

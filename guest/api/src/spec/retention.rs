@@ -1,0 +1,34 @@
+//! `spec.retention`.
+
+use serde::{Deserialize, Serialize};
+
+/// What is kept in the registry. A tag is kept if keepTags or maxAge keeps it, or if it matches none of the patterns. The
+/// registry lets clients delete then, as with delete.
+#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OrasCacheRetention {
+    /// When old artifacts are deleted, as a CronJob says it. By default 0 3 * * *: every night at three.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    pub schedule: Option<String>,
+
+    /// How many of the newest tags of each repository are kept. Keys of reused steps are counted by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub keep_tags: Option<i32>,
+
+    /// Tags and keys that are younger than this are kept, for example 30d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32))]
+    pub max_age: Option<String>,
+
+    /// Patterns of the tags that may be deleted, for example run-*. By default all. Keys always count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 128)))]
+    pub patterns: Option<Vec<String>>,
+
+    /// Refused: the registry does not record when an artifact was pulled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32))]
+    pub unused_since: Option<String>,
+}

@@ -1,0 +1,182 @@
+//! Pods that work on a registry with the agent, and the Jobs and CronJobs that they belong to. They
+//! satisfy Pod Security `restricted`.
+
+use super::{Child, owner_name, selector_labels};
+use crate::digest;
+use crate::json::Json;
+use crate::kinds::{CRON_JOB, JOB};
+use crate::primary::Primary;
+use crate::settings::Settings;
+use orascache_api::names::labels;
+use orascache_api::steps::{AGENT_PROGRAM, env};
+use std::borrow::Cow;
+
+/// User and group of the agent: `nonroot` of distroless images.
+const NON_ROOT_ID: i64 = 65_532;
+/// Where a Secret is mounted.
+const CREDENTIALS_DIRECTORY: &str = "/credentials";
+/// Name of the volume with a Secret, and of the container.
+const CREDENTIALS_VOLUME: &str = "credentials";
+const CONTAINER: &str = "agent";
+/// The key of Secrets for pulling images (core/v1 Secret, type kubernetes.io/dockerconfigjson). No
+/// other key is mounted: its credentials are bound to hosts, so that who writes a spec cannot send
+/// them elsewhere.
+const DOCKER_CONFIG: &str = ".dockerconfigjson";
+/// Longest name of a CronJob, which adds eleven characters to it for its Jobs.
+const MAX_NAME: usize = 52;
+
+/// Work of the agent.
+pub(crate) struct Task<'a> {
+    /// What it is for: a part of the name, and the role of the pods.
+    pub(crate) role: &'static str,
+    /// The words behind the name of the program.
+    pub(crate) words: Vec<Json<'a>>,
+    /// The Secret with credentials, and the flag that names their directory.
+    pub(crate) secret: Option<(&'a str, &'static str)>,
+}
+
+/// A CronJob that does the work by a schedule, one run at a time.
+pub(crate) fn cron_job<'a>(
+    primary: &'a Primary<'a>,
+    settings: &Settings<'a>,
+    schedule: &'a str,
+    task: Task<'a>,
+) -> Child<'a> {
+    let name = task_name(primary, task.role);
+    let role = task.role;
+    let job =
+        Json::object([("backoffLimit", Some(2.into())), ("template", Some(pod(primary, settings, task)))]);
+    let template = Json::object([
+        ("metadata", Some(Json::object([("labels", Some(labels_of(primary, role)))]))),
+        ("spec", Some(job)),
+    ]);
+    let spec = Json::object([
+        ("concurrencyPolicy", Some("Forbid".into())),
+        ("failedJobsHistoryLimit", Some(1.into())),
+        ("jobTemplate", Some(template)),
+        ("schedule", Some(schedule.into())),
+        // A run that was missed for an hour waits for the next one.
+        ("startingDeadlineSeconds", Some(3600.into())),
+        ("successfulJobsHistoryLimit", Some(1.into())),
+    ]);
+    Child::new(primary, &CRON_JOB, name, [("spec", spec)])
+}
+
+/// A Job that does the work once, with a pod for each of a number of items. What a Job does cannot
+/// change, so that its name depends on it.
+pub(crate) fn indexed_job<'a>(
+    primary: &'a Primary<'a>,
+    settings: &Settings<'a>,
+    items: i64,
+    task: Task<'a>,
+) -> Child<'a> {
+    let role = task.role;
+    let spec = Json::object([
+        // One item that fails does not stop the others.
+        ("backoffLimitPerIndex", Some(3.into())),
+        ("completionMode", Some("Indexed".into())),
+        ("completions", Some(items.into())),
+        ("parallelism", Some(items.min(2).into())),
+        ("template", Some(pod(primary, settings, task))),
+    ]);
+    let content = digest::of(&spec);
+    let suffix = format!("{role}-{}", content.get(..8).unwrap_or_default());
+    Child::new(primary, &JOB, task_name(primary, &suffix), [("spec", spec)])
+}
+
+/// The name of the object for some work. A long name of a cache is cut, and made unique again.
+pub(crate) fn task_name<'a>(primary: &Primary<'_>, role: &str) -> Cow<'a, str> {
+    let name = owner_name(primary);
+    if name.len() + 1 + role.len() <= MAX_NAME {
+        return format!("{name}-{role}").into();
+    }
+    let unique = digest::of(&Json::from(name));
+    let unique = unique.get(..8).unwrap_or_default();
+    let cut = MAX_NAME.saturating_sub(role.len() + unique.len() + 2);
+    let name = name.get(..cut).unwrap_or(name).trim_end_matches('-');
+    format!("{name}-{unique}-{role}").into()
+}
+
+/// Labels of the pods. They are none of the registry, so that neither its Service nor its policy
+/// selects them.
+fn labels_of<'a>(primary: &'a Primary<'a>, role: &'static str) -> Json<'a> {
+    let mut all = selector_labels(primary);
+    if let Json::Object(members) = &mut all {
+        members.retain(|(key, _)| key != labels::COMPONENT);
+        members.push((labels::COMPONENT.into(), role.into()));
+        members.push((labels::MANAGED_BY.into(), labels::MANAGED_BY_VALUE.into()));
+    }
+    all
+}
+
+fn pod<'a>(primary: &'a Primary<'a>, settings: &Settings<'a>, task: Task<'a>) -> Json<'a> {
+    let spec = &primary.spec;
+    let security = Json::object([
+        ("runAsGroup", Some(NON_ROOT_ID.into())),
+        ("runAsNonRoot", Some(true.into())),
+        ("runAsUser", Some(NON_ROOT_ID.into())),
+        ("seccompProfile", Some(Json::object([("type", Some("RuntimeDefault".into()))]))),
+    ]);
+    let labels = labels_of(primary, task.role);
+    let volumes = task.secret.map(|(name, _)| {
+        let item = Json::object([("key", Some(DOCKER_CONFIG.into())), ("path", Some(DOCKER_CONFIG.into()))]);
+        let secret =
+            Json::object([("items", Some(Json::Array(vec![item]))), ("secretName", Some(name.into()))]);
+        Json::Array(vec![Json::object([("name", Some(CREDENTIALS_VOLUME.into())), ("secret", Some(secret))])])
+    });
+    let spec = Json::object([
+        ("automountServiceAccountToken", Some(false.into())),
+        ("containers", Some(Json::Array(vec![container(settings, task)]))),
+        ("enableServiceLinks", Some(false.into())),
+        ("imagePullSecrets", spec.image_pull_secrets.cloned()),
+        ("nodeSelector", spec.node_selector.cloned()),
+        ("restartPolicy", Some("Never".into())),
+        ("securityContext", Some(security)),
+        ("tolerations", spec.tolerations.cloned()),
+        ("volumes", volumes),
+    ]);
+    Json::object([("metadata", Some(Json::object([("labels", Some(labels))]))), ("spec", Some(spec))])
+}
+
+fn container<'a>(settings: &Settings<'a>, task: Task<'a>) -> Json<'a> {
+    let mut words = vec![Json::from(AGENT_PROGRAM)];
+    words.extend(task.words);
+    if let Some((_, flag)) = task.secret {
+        words.push(format!("{flag}={CREDENTIALS_DIRECTORY}").into());
+    }
+    let proxy = &settings.forward_proxy;
+    for (name, address) in [("https", proxy.https), ("http", proxy.http)] {
+        words.extend(address.map(|address| Json::from(format!("--{name}-proxy={address}"))));
+    }
+    if (proxy.https.is_some() || proxy.http.is_some()) && !proxy.no_proxy.is_empty() {
+        words.push(format!("--no-proxy={}", proxy.no_proxy.join(",")).into());
+    }
+    let variables = settings.registry_ca.map(|pem| {
+        // Kubernetes expands what follows a dollar sign.
+        let pem = pem.replace('$', "$$");
+        Json::Array(vec![Json::object([("name", Some(env::CA_PEM.into())), ("value", Some(pem.into()))])])
+    });
+    let security = Json::object([
+        ("allowPrivilegeEscalation", Some(false.into())),
+        ("capabilities", Some(Json::object([("drop", Some(Json::Array(vec!["ALL".into()])))]))),
+        ("readOnlyRootFilesystem", Some(true.into())),
+    ]);
+    let requests = Json::object([("cpu", Some("50m".into())), ("memory", Some("64Mi".into()))]);
+    let mounts = task.secret.map(|_| {
+        Json::Array(vec![Json::object([
+            ("mountPath", Some(CREDENTIALS_DIRECTORY.into())),
+            ("name", Some(CREDENTIALS_VOLUME.into())),
+            ("readOnly", Some(true.into())),
+        ])])
+    });
+    Json::object([
+        ("command", Some(Json::Array(words))),
+        ("env", variables),
+        ("image", Some(settings.agent_image.into())),
+        ("name", Some(CONTAINER.into())),
+        ("resources", Some(Json::object([("requests", Some(requests))]))),
+        ("securityContext", Some(security)),
+        ("terminationMessagePolicy", Some("FallbackToLogsOnError".into())),
+        ("volumeMounts", mounts),
+    ])
+}

@@ -1,0 +1,101 @@
+//! Rules for the work on a registry: retention, seeds and export.
+
+use crate::tasks::{Export, Retention, Seed, Tasks, is_artifact, is_registry, split};
+use orascache_api::duration::age;
+use orascache_api::pattern::{REPOSITORY_PATTERN, TAG_PATTERN, is_repository_pattern, is_tag_pattern};
+use orascache_api::reference::Reference;
+use orascache_api::schedule::{SCHEDULE, is_schedule};
+use std::collections::BTreeSet;
+
+/// Most artifacts of one list of seeds: each is a pod.
+const MAX_SEEDS: usize = 100;
+
+pub(super) fn problems(tasks: &Tasks<'_>, report: &mut impl FnMut(&'static str, String)) {
+    if let Some(retention) = &tasks.retention {
+        of_retention(retention, report);
+    }
+    if let Some(seed) = &tasks.seed {
+        of_seed(seed, report);
+    }
+    if let Some(export) = &tasks.export {
+        of_export(export, report);
+    }
+}
+
+fn of_retention(retention: &Retention<'_>, report: &mut impl FnMut(&'static str, String)) {
+    if retention.keep_tags.is_none() && retention.max_age.is_none() {
+        report(
+            "spec.retention",
+            "nothing says what is kept, so that everything would be deleted: give keepTags, maxAge or both"
+                .to_owned(),
+        );
+    }
+    if let Some(keep) = retention.keep_tags.filter(|keep| !(1..=1_000_000).contains(keep)) {
+        report("spec.retention.keepTags", format!("{keep} must be a number from 1 to 1000000"));
+    }
+    if let Some(text) = retention.max_age
+        && let Err(why) = age(text)
+    {
+        report("spec.retention.maxAge", format!("\"{text}\" {why}"));
+    }
+    of_schedule("spec.retention.schedule", retention.schedule(), report);
+    of_tags("spec.retention.patterns", &retention.patterns, report);
+    if retention.unused_since.is_some() {
+        report(
+            "spec.retention.unusedSince",
+            "the registry does not record when an artifact was pulled: remove it, and use maxAge".to_owned(),
+        );
+    }
+}
+
+fn of_seed(seed: &Seed<'_>, report: &mut impl FnMut(&'static str, String)) {
+    const FIELD: &str = "spec.seed.artifacts";
+    if seed.artifacts.is_empty() || seed.artifacts.len() > MAX_SEEDS {
+        let number = seed.artifacts.len();
+        report(FIELD, format!("{number} artifacts are named: name from 1 to {MAX_SEEDS}"));
+    }
+    let mut targets = BTreeSet::new();
+    for artifact in &seed.artifacts {
+        let (source, target) = (artifact.source, artifact.target());
+        if !is_artifact(source) {
+            report(
+                FIELD,
+                format!("\"{source}\" must be an artifact with its host, like docker.io/library/busybox:1"),
+            );
+        } else if Reference::parse(target).is_ok_and(|target| target.digest.is_some())
+            || Reference::parse(target).is_err()
+        {
+            report(FIELD, format!("\"{target}\" must be a repository with a tag, like mirror/busybox:1"));
+        } else if !targets.insert(target) {
+            report(FIELD, format!("two sources would become {target}: give one of them another target"));
+        }
+    }
+}
+
+fn of_export(export: &Export<'_>, report: &mut impl FnMut(&'static str, String)) {
+    let (host, path) = split(export.destination);
+    let is_path = path.is_empty() || (is_repository_pattern(path) && Reference::parse(path).is_ok());
+    if !is_registry(host) || !is_path {
+        report(
+            "spec.export.destination",
+            format!("\"{}\" must be a host with a path, like registry.example.org/lab", export.destination),
+        );
+    }
+    for repository in export.repositories.iter().filter(|one| !is_repository_pattern(one)) {
+        report("spec.export.repositories", format!("\"{repository}\" {REPOSITORY_PATTERN}"));
+    }
+    of_tags("spec.export.tags", &export.tags, report);
+    of_schedule("spec.export.schedule", export.schedule(), report);
+}
+
+fn of_schedule(field: &'static str, schedule: &str, report: &mut impl FnMut(&'static str, String)) {
+    if !is_schedule(schedule) {
+        report(field, format!("\"{schedule}\" {SCHEDULE}"));
+    }
+}
+
+fn of_tags(field: &'static str, patterns: &[&str], report: &mut impl FnMut(&'static str, String)) {
+    for pattern in patterns.iter().filter(|one| !is_tag_pattern(one)) {
+        report(field, format!("\"{pattern}\" {TAG_PATTERN}"));
+    }
+}

@@ -72,6 +72,12 @@ impl<'a> Endpoint<'a> {
         Endpoint { host: host.into(), plain_http: true }
     }
 
+    /// The same host and port, spoken to with TLS or without.
+    #[must_use]
+    pub fn with_tls(self, has_tls: bool) -> Self {
+        Endpoint { plain_http: !has_tls, ..self }
+    }
+
     /// Host with its port, where it has one.
     pub fn host(&self) -> &str {
         &self.host
@@ -121,6 +127,8 @@ mod tests {
     #[test]
     fn a_cache_is_found_with_and_without_the_domain_of_its_cluster() {
         assert_eq!(Endpoint::of_cache("a", "n", None).host(), "a-0.a.n.svc:5000");
+        let secured = Endpoint::of_cache("a", "n", None).with_tls(true);
+        assert_eq!(secured.to_string(), "https://a-0.a.n.svc:5000");
         assert_eq!(
             Endpoint::of_cache("a", "n", Some("cluster.local")).host(),
             "a-0.a.n.svc.cluster.local:5000"

@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 use crate::names::{DEFAULT_IMAGE, DEFAULT_PROGRESS_DEADLINE_SECONDS};
 use crate::sentences;
 use crate::spec::{
-    OrasCacheExport, OrasCacheMetrics, OrasCacheRetention, OrasCacheRuns, OrasCacheSeed, OrasCacheSeedStatus,
-    OrasCacheService, OrasCacheStorage, default_true, namespaces_schema,
+    Flavor, OrasCacheAuth, OrasCacheExport, OrasCacheMetrics, OrasCacheProxy, OrasCacheRetention,
+    OrasCacheRuns, OrasCacheSeed, OrasCacheSeedStatus, OrasCacheService, OrasCacheStorage, OrasCacheTls,
+    default_true, namespaces_schema,
 };
 
 pub use claim_status::OrasCacheClaimStatus;
@@ -50,15 +51,23 @@ mod claim_status;
 )]
 #[x_kube(
     validation = Rule::new(SHARED_STORAGE_RULE).message(sentences::SHARED_STORAGE).field_path(".replicas"),
-    validation = Rule::new("!(has(self.secret) && has(self.secrets) && has(self.secrets.registryHttp))").message(sentences::TWO_HTTP_SECRETS).field_path(".secrets.registryHttp")
+    validation = Rule::new("!(has(self.secret) && has(self.secrets) && has(self.secrets.registryHttp))").message(sentences::TWO_HTTP_SECRETS).field_path(".secrets.registryHttp"),
+    validation = Rule::new("!has(self.proxy) || !self.delete").message(sentences::DELETE_FROM_PROXY).field_path(".delete"),
+    validation = Rule::new("!has(self.proxy) || self.replicas <= 1").message(sentences::REPLICAS_OF_PROXY).field_path(".replicas"),
+    validation = Rule::new("(has(self.storage) && has(self.storage.s3)) == (has(oldSelf.storage) && has(oldSelf.storage.s3)) && (has(self.storage) && has(self.storage.gcs)) == (has(oldSelf.storage) && has(oldSelf.storage.gcs)) && (has(self.storage) && has(self.storage.azure)) == (has(oldSelf.storage) && has(oldSelf.storage.azure))").message(sentences::BACKEND_IS_FIXED).field_path(".storage")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct OrasCacheSpec {
-    /// Image of the registry. Any image of the distribution registry that is configured by REGISTRY_* variables.
+    /// Image of the registry: of the distribution registry, which REGISTRY_* variables configure, or of zot.
     #[serde(default = "default_image")]
     #[schemars(length(max = 512))]
     #[x_kube(validation = Rule::new(IMAGE_RULE).message(sentences::IMAGE))]
     pub image: String,
+
+    /// Which program the image is: distribution, which REGISTRY_* variables configure, or zot (2.1.6 or later), which a
+    /// file configures. By default zot where the image is called zot or zot-..., and distribution otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flavor: Option<Flavor>,
 
     /// When the node pulls the image: Always, IfNotPresent or Never. By default IfNotPresent, or Always for the tag latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,6 +124,23 @@ pub struct OrasCacheSpec {
     /// Artifacts that are mirrored in another registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<OrasCacheExport>,
+
+    /// Whether the registry takes no pushes and no deletions. Workflow steps with outputs are refused meanwhile.
+    #[serde(default)]
+    pub read_only: bool,
+
+    /// Another registry, of which the cache is a pull-through cache: what is not in the cache is fetched from there. It
+    /// takes no pushes, so that workflow steps with outputs are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<OrasCacheProxy>,
+
+    /// Serves HTTPS instead of HTTP. Workflow steps then trust the authority of its certificate; other clients need it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<OrasCacheTls>,
+
+    /// Lets only those who have an account pull and push. By default everybody who reaches the registry may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<OrasCacheAuth>,
 
     /// Who reaches the registry over the network. By default the pods of this namespace and of the operator's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,6 +210,7 @@ pub struct OrasCacheSpec {
 const SHARED_STORAGE_RULE: &str = concat!(
     "self.replicas <= 1 || !self.deploy || (has(self.storage) && (",
     "has(self.storage.existingClaim)",
+    " || has(self.storage.s3) || has(self.storage.gcs) || has(self.storage.azure)",
     " || (has(self.storage.accessModes) && 'ReadWriteMany' in self.storage.accessModes)",
     "))",
 );

@@ -16,11 +16,11 @@ pub const REPLICAS: &str = "must be at least 0";
 /// `spec.progressDeadlineSeconds` is out of bounds. Follows the value.
 pub const PROGRESS_DEADLINE: &str = "must be a number of seconds from 1 to 604800";
 /// `spec.replicas` is more than the storage permits.
-pub const SHARED_STORAGE: &str = "more than one replica needs storage that several pods can write: set spec.storage.accessModes to [ReadWriteMany], name such a claim in spec.storage.existingClaim, or set spec.replicas to 1";
+pub const SHARED_STORAGE: &str = "more than one replica needs storage that several pods can write: set spec.storage.accessModes to [ReadWriteMany], name such a claim in spec.storage.existingClaim, name a bucket in spec.storage.s3, gcs or azure, or set spec.replicas to 1";
 /// `spec.secrets.registryHttp` and `spec.secret` exclude each other.
 pub const TWO_HTTP_SECRETS: &str = "secret and secrets.registryHttp both give the registry's HTTP secret: keep secret and remove secrets.registryHttp";
 /// `spec.storage` names no place for artifacts, or several.
-pub const ONE_STORAGE: &str = "give one of size, for a claim that is made for the cache, existingClaim, for one that exists, and emptyDir, for the disk of the node";
+pub const ONE_STORAGE: &str = "give one of size, for a claim that is made for the cache, existingClaim, for one that exists, emptyDir, for the disk of the node, and s3, gcs and azure, for a bucket";
 /// `spec.storage` has fields that say nothing about a claim that exists.
 pub const FIELDS_OF_OWN_CLAIM: &str = "storageClassName, accessModes and whenDeleted belong to a claim that is made for the cache: remove them, or give size";
 /// `spec.storage.size` is no size. Follows the value.
@@ -33,6 +33,42 @@ pub const STORAGE_CLASS_IS_FIXED: &str =
 /// `spec.storage.accessModes` are others than they were.
 pub const ACCESS_MODES_ARE_FIXED: &str =
     "accessModes cannot change once the claim exists: set them back to what they were";
+/// A cache gets or loses `spec.storage.s3`, `gcs` or `azure`.
+pub const BACKEND_IS_FIXED: &str = "artifacts do not move between a bucket and other storage: set storage back to what it was, or make another cache";
+/// A cache names another bucket, or another directory in it.
+pub const BUCKET_IS_FIXED: &str = "artifacts do not move to another bucket or directory: set this back to what it was, or make another cache";
+/// A field is no URL of a host. Follows the value.
+pub const URL: &str = "must be the URL of a host, like https://registry.example.org:5000, without a path and without credentials";
+/// `spec.proxy.ttl` is no duration. Follows the value.
+pub const TTL: &str = "must be a duration of at most 7d, like 36h";
+/// `spec.proxy` and `spec.delete` exclude each other.
+pub const DELETE_FROM_PROXY: &str = "nobody can delete from a pull-through cache, whose artifacts expire: set delete to false, or remove proxy";
+/// `spec.proxy` with several registry pods.
+pub const REPLICAS_OF_PROXY: &str = "the pods of a pull-through cache overwrite each other's list of what expires when: set replicas to 1, or remove proxy";
+/// `spec.tls.ca` is no place of certificates. Follows the value.
+pub const CA: &str =
+    "must be system, or where certificates are, and no private key: configmap/NAME/KEY or secret/NAME/KEY";
+/// `spec.tls.ca` is about a certificate that exists.
+pub const CA_OF_OWN_CERTIFICATE: &str = "ca belongs to the certificate in secretName, and the operator's own has its authority with it: give secretName, or remove ca";
+/// `spec.auth.credentialsSecret` is for accounts that exist.
+pub const CREDENTIALS_WITHOUT_ACCOUNTS: &str = "credentialsSecret belongs to accounts of htpasswdSecret, and the operator's own has its password with it: give htpasswdSecret, or remove credentialsSecret";
+/// Several pods of zot.
+pub const REPLICAS_OF_ZOT: &str = "zot keeps a database beside its artifacts that one pod writes: set replicas to 1, or use the flavor distribution";
+/// An HTTP secret for zot.
+pub const HTTP_SECRET_OF_ZOT: &str =
+    "zot signs no state of uploads: remove the HTTP secret, or use the flavor distribution";
+/// Metrics of zot.
+pub const METRICS_OF_ZOT: &str =
+    "zot serves metrics on the port of its clients: remove metrics, or use the flavor distribution";
+/// An account of `spec.proxy` for zot.
+pub const PROXY_CREDENTIALS_OF_ZOT: &str = "zot reads the account for another registry from a file of its own form: remove credentialsSecret, or use the flavor distribution";
+/// `spec.proxy.ttl` for zot.
+pub const TTL_OF_ZOT: &str = "zot keeps what it fetched: remove ttl, or use the flavor distribution";
+/// `spec.storage.gcs` or `azure` for zot.
+pub const BUCKET_OF_ZOT: &str =
+    "of buckets, zot is configured for s3 alone: use s3, or the flavor distribution";
+/// The flavor of a cache with storage changes.
+pub const FLAVOR_IS_FIXED: &str = "distribution and zot do not read each other's storage: set flavor and image back to what they were, or make another cache";
 /// `spec.networkPolicy` is off and names namespaces nevertheless.
 pub const POLICY_IS_OFF: &str =
     "without a policy every namespace reaches the registry: remove allowedNamespaces, or set enabled to true";

@@ -1,18 +1,28 @@
 //! The OrasCache as the core reads it: borrowed, and reduced to the fields that decisions depend
 //! on.
 
+mod auth;
+mod flavor;
 mod metrics;
+mod object_storage;
 mod pods;
+mod proxy;
 mod service;
+mod tls;
 
 use crate::fields::Fields;
 use crate::json::Json;
 use crate::tasks::Tasks;
+pub(crate) use auth::{Auth, generated_accounts};
+pub(crate) use flavor::Flavor;
 pub(crate) use metrics::Metrics;
+pub(crate) use object_storage::{Bucket, Provider};
 use orascache_api::names::{API_VERSION, DEFAULT_IMAGE, DEFAULT_PROGRESS_DEADLINE_SECONDS, KIND};
 use orascache_contract::Error;
 pub(crate) use pods::Pods;
+pub(crate) use proxy::Proxy;
 pub(crate) use service::Service;
+pub(crate) use tls::{SYSTEM, Tls, generated_certificate};
 
 /// An OrasCache.
 #[derive(Debug)]
@@ -45,6 +55,7 @@ impl Metadata<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct Spec<'a> {
     image: Option<&'a str>,
+    flavor: Option<&'a str>,
     pub(crate) image_pull_policy: Option<&'a str>,
     pub(crate) image_pull_secrets: Option<&'a Json<'a>>,
     deploy: Option<bool>,
@@ -60,6 +71,10 @@ pub(crate) struct Spec<'a> {
     delete: Option<bool>,
     progress_deadline_seconds: Option<i64>,
     pub(crate) tasks: Tasks<'a>,
+    read_only: Option<bool>,
+    pub(crate) proxy: Option<Proxy<'a>>,
+    pub(crate) tls: Option<Tls<'a>>,
+    pub(crate) auth: Option<Auth<'a>>,
     pub(crate) network_policy: NetworkPolicy<'a>,
     pub(crate) resources: Option<&'a Json<'a>>,
     pub(crate) node_selector: Option<&'a Json<'a>>,
@@ -88,6 +103,8 @@ pub(crate) struct Storage<'a> {
     pub(crate) when_deleted: Option<&'a str>,
     pub(crate) existing_claim: Option<&'a str>,
     pub(crate) empty_dir: Option<EmptyDir<'a>>,
+    /// One at most, in a valid spec.
+    pub(crate) buckets: Vec<Bucket<'a>>,
 }
 
 /// `spec.storage.emptyDir`.
@@ -133,6 +150,7 @@ impl<'a> Spec<'a> {
         let secret = |name| secrets.map_or(Ok(None), |secrets| secrets.text(name));
         Ok(Spec {
             image: spec.text("image")?,
+            flavor: spec.text("flavor")?,
             image_pull_policy: spec.text("imagePullPolicy")?,
             image_pull_secrets: copied(spec, "imagePullSecrets")?,
             deploy: spec.flag("deploy")?,
@@ -148,6 +166,10 @@ impl<'a> Spec<'a> {
             delete: spec.flag("delete")?,
             progress_deadline_seconds: spec.integer("progressDeadlineSeconds")?,
             tasks: Tasks::read(spec)?,
+            read_only: spec.flag("readOnly")?,
+            proxy: spec.object("proxy", "spec.proxy")?.map(Proxy::read).transpose()?,
+            tls: spec.object("tls", "spec.tls")?.map(Tls::read).transpose()?,
+            auth: spec.object("auth", "spec.auth")?.map(Auth::read).transpose()?,
             network_policy: match spec.object("networkPolicy", "spec.networkPolicy")? {
                 Some(policy) => NetworkPolicy::read(policy)?,
                 None => NetworkPolicy::default(),
@@ -166,6 +188,16 @@ impl<'a> Spec<'a> {
 
     pub(crate) fn image(&self) -> &'a str {
         self.image.unwrap_or(DEFAULT_IMAGE)
+    }
+
+    /// The name of the flavour, where the spec gives one.
+    pub(crate) fn flavor_name(&self) -> Option<&'a str> {
+        self.flavor
+    }
+
+    /// The flavour: as named, or as the image suggests.
+    pub(crate) fn flavor(&self) -> Flavor {
+        self.flavor.and_then(Flavor::of_name).unwrap_or_else(|| Flavor::of_image(self.image()))
     }
 
     pub(crate) fn deploy(&self) -> bool {
@@ -209,6 +241,67 @@ impl<'a> Spec<'a> {
     pub(crate) fn delete(&self) -> bool {
         self.delete.unwrap_or(false) || self.tasks.retention.is_some()
     }
+
+    /// The Secrets that the spec names.
+    pub(crate) fn named_secrets(&self) -> Vec<NamedSecret<'a>> {
+        let of_registry = |field, name: Option<&'a str>, remedy| {
+            name.map(|name| NamedSecret { field, name, remedy, is_for_steps: false })
+        };
+        let of_steps = |field, name: Option<&'a str>| {
+            let remedy = "Create it with ORAS_USER, ORAS_PULL_PASS and ORAS_PUSH_PASS.";
+            name.map(|name| NamedSecret { field, name, remedy, is_for_steps: true })
+        };
+        let proxy = self.proxy.as_ref().and_then(|proxy| proxy.credentials_secret);
+        let bucket = self.bucket();
+        let [of_bucket, remedy] = bucket.map_or(["", ""], Bucket::credentials_field);
+        [
+            of_registry("spec.secret", self.secret, "Create it with the key http-secret."),
+            of_registry("spec.proxy.credentialsSecret", proxy, "Create it with username and password."),
+            of_registry(
+                "spec.tls.secretName",
+                self.tls.and_then(|tls| tls.secret_name),
+                "Create it with tls.crt, tls.key and ca.crt.",
+            ),
+            of_registry(
+                "spec.auth.htpasswdSecret",
+                self.auth.and_then(|auth| auth.htpasswd_secret),
+                "Create it with the key htpasswd.",
+            ),
+            of_registry(of_bucket, bucket.and_then(|bucket| bucket.credentials_secret), remedy),
+            of_steps("spec.auth.credentialsSecret", self.auth.and_then(|auth| auth.credentials_secret)),
+            of_steps("spec.secrets.orasEnv", self.oras_env),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(self.tasks.secrets().map(|(field, name)| NamedSecret {
+            field,
+            name,
+            remedy: "Create it with the key .dockerconfigjson.",
+            is_for_steps: true,
+        }))
+        .collect()
+    }
+
+    /// Whether the registry takes no pushes and no deletions.
+    pub(crate) fn read_only(&self) -> bool {
+        self.read_only.unwrap_or(false)
+    }
+
+    /// The bucket in which the cache keeps its artifacts.
+    pub(crate) fn bucket(&self) -> Option<&Bucket<'a>> {
+        self.storage.as_ref().and_then(|storage| storage.buckets.first())
+    }
+}
+
+/// A Secret that a spec names.
+pub(crate) struct NamedSecret<'a> {
+    /// Path of the field.
+    pub(crate) field: &'static str,
+    pub(crate) name: &'a str,
+    /// A sentence about what has to be in it.
+    pub(crate) remedy: &'static str,
+    /// Whether steps, seeds or exports need it, and not the registry.
+    pub(crate) is_for_steps: bool,
 }
 
 impl<'a> NetworkPolicy<'a> {
@@ -247,6 +340,7 @@ impl<'a> Storage<'a> {
                 Some(disk) => Some(EmptyDir { size_limit: disk.text("sizeLimit")? }),
                 None => None,
             },
+            buckets: Bucket::read_all(storage)?,
         })
     }
 

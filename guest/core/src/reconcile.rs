@@ -63,7 +63,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         let related = Objects::of_namespace(primary.metadata.namespace, &related_trees, RELATED)?;
         issues.extend(issues::of_omitted_children(&primary, &observed.omitted));
         issues.extend(issues::of_failures(&primary, &observed.failures, pods_wait));
-        let known = Related { objects: &related, omitted: &observed.omitted };
+        let known = Related { objects: &related, owned: &owned, omitted: &observed.omitted };
         issues.extend(issues::of_references(&primary, &known));
         issues.extend(issues::of_image(&primary, &settings));
         issues.extend(issues::of_service_monitor(&primary, &observed.absent));
@@ -89,7 +89,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         issues.extend(storage);
         if !issues.iter().any(Issue::freezes) && !primary.spec.suspend() {
             let present = Present { owned: &owned, related: &related, pods_wait };
-            changes_stateful_set = plan_children(&primary, &all, &present, &mut plan);
+            changes_stateful_set = plan_children(&primary, &all, &present, &settings, &mut plan);
             plan.patch.extend(claim.and_then(|claim| claim.patch(&primary, stays)));
         }
         wanted = Some(all);
@@ -190,8 +190,7 @@ fn pods_wait(primary: &Primary<'_>, owned: &Objects<'_>) -> bool {
 /// that is no child, and children that lost their owner and that the spec does not want.
 fn names_that_matter<'a>(primary: &'a Primary<'a>, owned: &Objects<'_>) -> Vec<&'a str> {
     let spec = &primary.spec;
-    let mut names: Vec<&str> = spec.secret.into_iter().chain(spec.oras_env).collect();
-    names.extend(spec.tasks.secrets().map(|(_, name)| name));
+    let mut names: Vec<&str> = spec.named_secrets().into_iter().map(|named| named.name).collect();
     if let Some(storage) = &spec.storage {
         names.extend(storage.existing_claim);
         let claim = desired::claim_name(primary);
@@ -310,15 +309,15 @@ fn plan_children(
     primary: &Primary<'_>,
     wanted: &Wanted<'_>,
     present: &Present<'_, '_>,
+    settings: &Settings<'_>,
     plan: &mut Plan,
 ) -> bool {
     let owned = present.owned;
     let mut changes_stateful_set = false;
-    if primary.spec.deploy()
-        && let Some((name, generated)) = desired::generated_http_secret(primary)
-        && owned.find(&SECRET, &name).is_none()
-    {
-        plan.generate.push(generated);
+    for (name, generated) in desired::generated(primary, settings.cluster_domain) {
+        if owned.find(&SECRET, &name).is_none() {
+            plan.generate.push(generated);
+        }
     }
     for child in &wanted.children {
         let is_pods = *child.kind == STATEFUL_SET;
@@ -350,7 +349,9 @@ fn plan_children(
     ];
     // A list of seeds that was edited has another Job.
     removable.extend(owned.of_kind(&JOB).map(|job| (&JOB, job.name())));
-    for (kind, name) in removable {
+    let unused = desired::unused_generated(primary);
+    let unused = unused.iter().map(|name| (&SECRET, name.as_str()));
+    for (kind, name) in removable.into_iter().chain(unused) {
         if wanted.children.iter().any(|child| child.kind == kind && child.name == name) {
             continue;
         }

@@ -2,9 +2,12 @@
 //! (CEL). They are repeated here for clusters whose CRD is older, and for hosts that read caches
 //! from files.
 
+mod buckets;
 mod env;
+mod flavor;
 mod pods;
 mod service;
+mod serving;
 mod tasks;
 
 use crate::fields;
@@ -81,6 +84,8 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
     if let Some(storage) = &spec.storage {
         storage_problems(storage, &mut report);
     }
+    serving::problems(spec, &mut report);
+    flavor::problems(spec, &mut report);
     network_policy_problems(&spec.network_policy, &mut report);
     tasks::problems(&spec.tasks, &mut report);
     for (field, value, wanted) in [
@@ -177,16 +182,14 @@ pub(crate) fn names(spec: &Spec<'_>) -> Vec<Problem> {
     let pull_secrets = spec.image_pull_secrets.and_then(Json::as_array).unwrap_or_default();
     let pull_secrets = pull_secrets.iter().map(|item| ("spec.imagePullSecrets", item.name()));
     let named = [
-        ("spec.secret", spec.secret),
         ("spec.priorityClassName", spec.pods.priority_class_name),
         ("spec.serviceAccountName", spec.pods.service_account_name),
-        ("spec.secrets.orasEnv", spec.oras_env),
         ("spec.storage.existingClaim", storage.and_then(|storage| storage.existing_claim)),
         ("spec.storage.storageClassName", storage.and_then(|storage| storage.storage_class_name)),
     ];
     let mut found = Vec::new();
-    let of_tasks = spec.tasks.secrets().map(|(field, name)| (field, Some(name)));
-    for (field, name) in named.into_iter().chain(pull_secrets).chain(of_tasks) {
+    let secrets = spec.named_secrets().into_iter().map(|named| (named.field, Some(named.name)));
+    for (field, name) in secrets.chain(named).chain(pull_secrets) {
         if name.is_some_and(|name| !names::is_subdomain(name)) {
             let message = "this cannot be the name of an object: use lower case letters, digits, '-' and '.'";
             found.push(Problem { field, message: message.to_owned() });
@@ -223,9 +226,10 @@ fn network_policy_problems(policy: &NetworkPolicy<'_>, report: &mut impl FnMut(&
 fn storage_problems(storage: &Storage<'_>, report: &mut impl FnMut(&'static str, String)) {
     // Each is one place for artifacts.
     let places = [storage.size.is_some(), storage.existing_claim.is_some(), storage.empty_dir.is_some()];
-    if places.into_iter().filter(|is_given| *is_given).count() != 1 {
+    if places.into_iter().filter(|is_given| *is_given).count() + storage.buckets.len() != 1 {
         report("spec.storage", sentences::ONE_STORAGE.to_owned());
     }
+    storage.buckets.iter().for_each(|bucket| buckets::problems(bucket, report));
     let limit = storage.empty_dir.as_ref().and_then(|disk| disk.size_limit);
     for (field, size) in [("spec.storage.size", storage.size), ("spec.storage.emptyDir.sizeLimit", limit)] {
         if let Some(size) = size.filter(|size| !quantity::is_positive(size)) {
@@ -257,7 +261,8 @@ fn storage_problems(storage: &Storage<'_>, report: &mut impl FnMut(&'static str,
 /// Problems of a change: some fields are immutable once the claim of the cache exists. The CRD has
 /// the same rules (CEL).
 pub(crate) fn changes(old: &Spec<'_>, new: &Spec<'_>) -> Vec<Problem> {
-    let mut found = Vec::new();
+    let mut found: Vec<Problem> = buckets::change(old.bucket(), new.bucket()).into_iter().collect();
+    found.extend(flavor::change(old, new));
     let (Some(before), Some(after)) = (&old.storage, &new.storage) else { return found };
     let (Some(old_size), Some(size)) = (before.size, after.size) else { return found };
     let mut report = |field, sentence: &str, old: &str| {
@@ -281,7 +286,9 @@ pub(crate) fn changes(old: &Spec<'_>, new: &Spec<'_>) -> Vec<Problem> {
 /// not known before it is observed.
 fn may_be_shared(storage: Option<&Storage<'_>>) -> bool {
     storage.is_some_and(|storage| {
-        storage.existing_claim.is_some() || storage.access_modes().contains(&"ReadWriteMany")
+        storage.existing_claim.is_some()
+            || !storage.buckets.is_empty()
+            || storage.access_modes().contains(&"ReadWriteMany")
     })
 }
 

@@ -292,7 +292,7 @@ fn a_pod_is_let_go_when_waiting_cannot_help() {
     let annotate = |seen: &mut Seen, name: &str, value: &str| {
         seen.pod["metadata"]["annotations"][format!("{PREFIX}{name}")] = json!(value);
     };
-    let cases: [Case<'_>; 10] = [
+    let cases: [Case<'_>; 11] = [
         (&|seen| seen.settings = "", "the administrator switched gates off"),
         (&|seen| seen.caches.clear(), "OrasCache shared does not exist"),
         (
@@ -300,6 +300,7 @@ fn a_pod_is_let_go_when_waiting_cannot_help() {
             "OrasCache shared is being deleted",
         ),
         (&|seen| seen.caches[0]["spec"]["deploy"] = json!(false), "has no registry of its own"),
+        (&|seen| seen.caches[0]["spec"]["tls"] = json!({}), "does not know the authority"),
         (&|seen| annotate(seen, "registry", "internal.lan"), "allowedRegistries does not name the registry"),
         (&|seen| annotate(seen, "registry", "user:pass@x"), "the registry is no host"),
         (&|seen| annotate(seen, "input-uri", "a:{index}"), "a placeholder of an input has no value"),

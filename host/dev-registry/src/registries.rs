@@ -2,11 +2,15 @@
 
 use crate::addresses::Addresses;
 use crate::pod::{annotate, is_registry, registry_container, store_owner};
+use crate::rules::{self, Rules};
+use crate::serving::Serving;
 use crate::store::{DataDirectoryError, StoreOwner, Stores};
+use crate::tls::TlsListener;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use axum::serve::Listener;
 use fake_kube::{LogWriter, Logs, OutputStream, PodReport, PodRun, PodRunner};
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
@@ -92,7 +96,9 @@ impl Registries {
     }
 
     /// Opens the store and a port for a pod. An error is a sentence for the pod's status.
-    async fn open(&self, pod: &Pod) -> Result<(Served, TcpListener, Router), String> {
+    async fn open(&self, pod: &Pod) -> Result<(Served, Door, Router), String> {
+        let container = registry_container(pod).unwrap_or_default();
+        let serving = Serving::of(pod, container)?;
         let owner = store_owner(&self.client, pod).await;
         let owner = owner.map_err(|error| format!("the registry's volume cannot be looked up: {error}"))?;
         let owner = owner.ok_or_else(|| "the claim of the registry's volume does not exist".to_owned())?;
@@ -102,10 +108,13 @@ impl Registries {
         let listening = self.addresses.listen(&namespace, &name).await;
         let (listener, address) =
             listening.map_err(|error| format!("there is no port for the registry: {error}"))?;
-        let container = registry_container(pod).unwrap_or_default();
+        let door = self.door(listener, &serving, &namespace).await?;
+        let rules = Rules::new(serving, self.client.clone(), &namespace);
         let log = Arc::new(self.logs.begin(&pod.uid().unwrap_or_default(), container));
         log.write(OutputStream::Stdout, format!("listening on {address}\n").as_bytes());
-        let router = router.layer(middleware::from_fn_with_state(log, log_request));
+        let router = router
+            .layer(middleware::from_fn_with_state(rules, rules::apply))
+            .layer(middleware::from_fn_with_state(log, log_request));
         let served = Served {
             logs: self.logs.clone(),
             uid: pod.uid().unwrap_or_default(),
@@ -116,7 +125,16 @@ impl Registries {
             pod: name.clone(),
             address,
         };
-        Ok((served, listener, router))
+        Ok((served, door, router))
+    }
+
+    /// Serves with TLS where the pod has a certificate.
+    async fn door(&self, listener: TcpListener, serving: &Serving, namespace: &str) -> Result<Door, String> {
+        let Some([certificate, key]) = &serving.tls else { return Ok(Door::Plain(listener)) };
+        let secrets = Api::namespaced(self.client.clone(), namespace);
+        let (certificate, key) =
+            (rules::read(&secrets, certificate).await?, rules::read(&secrets, key).await?);
+        TlsListener::new(listener, &certificate, &key).map(Door::Tls)
     }
 }
 
@@ -127,7 +145,7 @@ impl PodRunner for Registries {
 
     fn run(self: Arc<Self>, pod: Arc<Pod>, run: PodRun) -> BoxFuture<'static, ()> {
         async move {
-            let (served, listener, router) = loop {
+            let (served, door, router) = loop {
                 let message = match self.open(&pod).await {
                     Ok(opened) => break opened,
                     Err(message) => message,
@@ -142,7 +160,12 @@ impl PodRunner for Registries {
             // requests.
             let end = CancellationToken::new();
             let _end = end.clone().drop_guard();
-            let serving = serve(listener, router, end);
+            let serving = async {
+                match door {
+                    Door::Plain(listener) => serve(listener, router, end).await,
+                    Door::Tls(listener) => serve(listener, router, end).await,
+                }
+            };
             let announcing = async {
                 served.announce(&self.client, &pod).await;
                 let pod_ip = Some(served.address.ip());
@@ -157,6 +180,12 @@ impl PodRunner for Registries {
         }
         .boxed()
     }
+}
+
+/// Where a registry listens.
+enum Door {
+    Plain(TcpListener),
+    Tls(TlsListener),
 }
 
 /// A registry that answers. Dropping this says that it does not any more, and deletes the store of
@@ -232,7 +261,7 @@ async fn log_request(State(log): State<Arc<LogWriter>>, request: Request, next: 
 }
 
 /// Serves until `end` is cancelled. Without the token, open connections would outlive the task.
-async fn serve(listener: TcpListener, router: Router, end: CancellationToken) {
+async fn serve<L: Listener<Addr = SocketAddr>>(listener: L, router: Router, end: CancellationToken) {
     let serving = axum::serve(listener, router).with_graceful_shutdown(end.cancelled_owned());
     if let Err(error) = serving.await {
         tracing::error!(%error, "a registry stopped");

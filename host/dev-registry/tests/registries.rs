@@ -1,34 +1,21 @@
 //! Registries of pods, seen through the API and over HTTP.
 
-use std::time::Duration;
+mod support;
 
-use fake_kube::{FakeKube, Simulators};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::api::{DeleteParams, LogParams, PostParams};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, ResourceExt};
-use orascache_dev_registry::{ENDPOINT_ANNOTATION, Registries, RegistryChange, RegistryOptions};
+use orascache_dev_registry::RegistryChange;
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use std::time::Duration;
+use support::{PATIENCE, address, cluster};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 
-/// How long a test waits for what must come. Only failures take that long.
-const PATIENCE: Duration = Duration::from_secs(40);
 /// The digest of `hello`.
 const DIGEST: &str = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
-
-async fn cluster(folder: &TempDir) -> (FakeKube, Api<Pod>, UnboundedReceiver<RegistryChange>) {
-    let mut cluster = FakeKube::start().await.expect("a server");
-    let (changes, heard) = unbounded_channel();
-    let logs = cluster.logs();
-    let options = RegistryOptions { data_dir: folder.path().join("registries"), logs, changes };
-    let registries = Registries::start(cluster.client(), options).expect("a directory");
-    cluster.simulate(Simulators::all().with_pod_runner(registries));
-    let pods = Api::default_namespaced(cluster.client());
-    (cluster, pods, heard)
-}
 
 async fn create(pods: &Api<Pod>, name: &str, volume: Value) -> Pod {
     let pod = serde_json::from_value(json!({
@@ -42,13 +29,6 @@ async fn create(pods: &Api<Pod>, name: &str, volume: Value) -> Pod {
         },
     }));
     pods.create(&PostParams::default(), &pod.expect("a pod")).await.expect("created")
-}
-
-/// Waits until a pod is ready, and returns the address on it.
-async fn address(pods: &Api<Pod>, name: &str) -> String {
-    let running = await_condition(pods.clone(), name, conditions::is_pod_running());
-    let pod = tokio::time::timeout(PATIENCE, running).await.expect("in time").expect("a watch");
-    pod.expect("a pod").annotations()[ENDPOINT_ANNOTATION].clone()
 }
 
 async fn delete(pods: &Api<Pod>, pod: &Pod) {

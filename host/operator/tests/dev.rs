@@ -108,6 +108,31 @@ async fn jobs_with_steps_complete_or_fail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn steps_use_a_registry_with_tls_and_accounts_by_themselves() {
+    let Some(dev) = Dev::start(&[]).await else { return };
+    let mut cache = cache("demo");
+    cache["spec"] = json!({"tls": {}, "auth": {}});
+    dev.apply(cache).await;
+    dev.registry("demo-0").await;
+    let writing = json!({"output-uri": "flow/words:1", "output-path": "/data/words"});
+    dev.apply(step("writing", "demo", writing, "mkdir -p /data; echo here > /data/words")).await;
+    let writing = dev.until_finished("writing").await;
+    let log = dev.log("writing", "app").await;
+    assert_eq!(phase(&writing), "Succeeded", "{:#?}\n{log}", writing.status);
+    let reading = json!({"input-uri": "flow/words:1", "input-path": "/data"});
+    dev.apply(step("reading", "demo", reading, "cat /data/words; ls /orascache-ca /orascache-credentials"))
+        .await;
+    dev.until_finished("reading").await;
+    let log = dev.log("reading", "app").await;
+    // The command sees neither the account nor what the sidecar trusts.
+    assert!(log.contains("here\n") && !log.contains("ca.pem") && !log.contains("ORAS_USER\n"), "{log}");
+    let log = dev.log("demo-0", "registry").await;
+    // Clients without an account are asked for one.
+    assert!(log.contains(" 401\n") && log.contains("GET /v2/flow/words/manifests/1 200\n"), "{log}");
+    dev.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn credentials_stay_in_the_sidecar() {
     let Some(dev) = Dev::start(&[]).await else { return };
     dev.apply(cache("demo")).await;

@@ -1,6 +1,6 @@
 //! Debian's `docker-registry` (distribution) as a process.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -25,6 +25,8 @@ struct Options {
     disk: Option<u64>,
     /// Whether it speaks TLS.
     tls: bool,
+    /// Variables that configure it, instead of everything above.
+    variables: Option<Vec<(String, String)>>,
 }
 
 /// Time within which the process must listen.
@@ -61,6 +63,12 @@ impl DockerRegistry {
         Self::configured(Options { tls: true, ..Options::default() })
     }
 
+    /// Starts a registry as a container of its image would run with these variables, and with no
+    /// others: they change the configuration file of the image. The address is still a free port.
+    pub fn with_variables(variables: Vec<(String, String)>) -> Option<Self> {
+        Self::configured(Options { variables: Some(variables), ..Options::default() })
+    }
+
     fn configured(options: Options) -> Option<Self> {
         if !super::installed("docker-registry") {
             return None;
@@ -80,10 +88,11 @@ impl DockerRegistry {
             tls = format!("  tls:\n    certificate: {}\n    key: {}\n", certificate.display(), key.display());
         }
         let data = folder.path().join("data");
-        let config = format!(
+        let of_image = options.variables.as_ref().map(|_| CONFIGURATION_OF_IMAGE.to_owned());
+        let config = of_image.unwrap_or_else(|| format!(
             "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\nhttp:\n  addr: {address}\n{tls}{auth}",
             data.display()
-        );
+        ));
         std::fs::write(folder.path().join("config.yml"), config).expect("a configuration");
         let mut registry = DockerRegistry { folder, address, child: None, options };
         registry.restart();
@@ -125,15 +134,28 @@ impl DockerRegistry {
     /// When it does not listen in time.
     pub fn restart(&mut self) {
         self.kill();
-        self.child = Some(spawn(
-            &self.folder.path().join("config.yml"),
-            self.options.disk.map(|bytes| (self.data(), bytes)),
-        ));
         let deadline = Instant::now() + START;
-        while TcpStream::connect(self.address).is_err() {
+        while !super::listens(self.address) {
             assert!(Instant::now() < deadline, "docker-registry does not listen on {}", self.address);
+            let runs = self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)));
+            if !runs {
+                // The first time, or somebody had the port.
+                self.child = Some(self.command().spawn().expect("docker-registry starts"));
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    fn command(&self) -> Command {
+        let disk = self.options.disk.map(|bytes| (self.data(), bytes));
+        let mut command = command(&self.folder.path().join("config.yml"), disk);
+        if let Some(variables) = &self.options.variables {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            command.env_clear().env("PATH", path).env("OTEL_TRACES_EXPORTER", "none");
+            command.envs(variables.iter().map(|(name, value)| (name, value)));
+            command.env("REGISTRY_HTTP_ADDR", self.address.to_string());
+        }
+        command
     }
 }
 
@@ -156,7 +178,11 @@ fn make_certificate(folder: &Path) {
     assert!(made.is_ok_and(|status| status.success()), "openssl makes no certificate");
 }
 
-fn spawn(config: &Path, disk: Option<(PathBuf, u64)>) -> Child {
+/// What the images of the distribution registry have in `/etc/docker/registry/config.yml`, as far as
+/// variables change it.
+const CONFIGURATION_OF_IMAGE: &str = "version: 0.1\nstorage:\n  cache:\n    blobdescriptor: inmemory\n  filesystem:\n    rootdirectory: /var/lib/registry\n  delete:\n    enabled: true\nhttp:\n  addr: :5000\n  headers:\n    X-Content-Type-Options: [nosniff]\nhealth:\n  storagedriver:\n    enabled: true\n    interval: 10s\n    threshold: 3\n";
+
+fn command(config: &Path, disk: Option<(PathBuf, u64)>) -> Command {
     let mut command = match disk {
         None => Command::new("docker-registry"),
         Some((folder, bytes)) => {
@@ -173,9 +199,8 @@ fn spawn(config: &Path, disk: Option<(PathBuf, u64)>) -> Child {
         .env("OTEL_TRACES_EXPORTER", "none")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("docker-registry starts")
+        .stderr(Stdio::null());
+    command
 }
 
 impl Drop for DockerRegistry {

@@ -27,13 +27,19 @@ pub use docker::DockerRegistry;
 pub use embedded::Embedded;
 pub use network::{Event, Fault, Network, Reaction};
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 /// A free port of the loopback interface. If another program takes it before the test does, the
 /// test fails.
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address")
+}
+
+/// Whether a program listens. A connection to a free port can be one to itself, since the system may
+/// choose that very port as its other end.
+pub fn listens(address: SocketAddr) -> bool {
+    TcpStream::connect(address).is_ok_and(|stream| stream.local_addr().is_ok_and(|own| own != address))
 }
 
 /// Whether a program is installed. If not, a line of the test's output says that it is skipped.

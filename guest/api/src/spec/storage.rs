@@ -1,5 +1,6 @@
 //! Where a cache keeps its artifacts.
 
+use super::{OrasCacheAzure, OrasCacheGcs, OrasCacheS3};
 use crate::sentences;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
@@ -8,10 +9,10 @@ use serde::{Deserialize, Serialize};
 /// has always accepted it, and a status of such a cache can only be written while it still does.
 const SIZE_RULE: &str = "isQuantity(self) && !self.startsWith('-')";
 
-/// Where a cache keeps its artifacts: a claim that the operator makes, one that exists, or the disk of the node.
+/// Where a cache keeps its artifacts: a claim that the operator makes, one that exists, the disk of the node, or a bucket.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[x_kube(
-    validation = Rule::new("[has(self.size), has(self.existingClaim), has(self.emptyDir)].exists_one(place, place)").message(sentences::ONE_STORAGE),
+    validation = Rule::new("[has(self.size), has(self.existingClaim), has(self.emptyDir), has(self.s3), has(self.gcs), has(self.azure)].exists_one(place, place)").message(sentences::ONE_STORAGE),
     validation = Rule::new("has(self.size) || !(has(self.storageClassName) || has(self.accessModes) || has(self.whenDeleted))").message(sentences::FIELDS_OF_OWN_CLAIM),
     validation = Rule::new("!has(self.size) || !has(oldSelf.size) || !isQuantity(self.size) || !isQuantity(oldSelf.size) || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0").message(sentences::SHRINKS).field_path(".size"),
     validation = Rule::new("!has(self.size) || !has(oldSelf.size) || (has(self.storageClassName) ? self.storageClassName : '') == (has(oldSelf.storageClassName) ? oldSelf.storageClassName : '')").message(sentences::STORAGE_CLASS_IS_FIXED).field_path(".storageClassName"),
@@ -47,6 +48,18 @@ pub struct OrasCacheStorage {
     /// The disk of the node, as without storage: artifacts live and die with the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty_dir: Option<OrasCacheEmptyDir>,
+
+    /// A bucket of Amazon S3, or of a service that speaks its protocol. Artifacts do not move to or from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<OrasCacheS3>,
+
+    /// A bucket of Google Cloud Storage. Artifacts do not move to or from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gcs: Option<OrasCacheGcs>,
+
+    /// A container of Azure Blob Storage. Artifacts do not move to or from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<OrasCacheAzure>,
 }
 
 /// What becomes of the claim that is made for a cache when the cache is deleted: Delete (the default) or Retain. A new

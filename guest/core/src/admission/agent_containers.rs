@@ -10,7 +10,7 @@ use super::reuse;
 use crate::json::Json;
 use orascache_api::steps::{
     AGENT_DIRECTORY, AGENT_PATH, AGENT_PROGRAM, AGENT_VOLUME, CREDENTIALS_DIRECTORY, CREDENTIALS_VOLUME,
-    INSTALL_CONTAINER, PROXY_CONTAINER, PROXY_SOCKET, env,
+    INSTALL_CONTAINER, PROXY_CONTAINER, PROXY_SOCKET,
 };
 
 /// User of the added containers where the pod's own user would be root: any that is not root.
@@ -19,12 +19,6 @@ const USER: i64 = 65532;
 /// User of the credential proxy where the pod does not prescribe one: a user of its own, so that
 /// the kernel keeps processes of the step away from it.
 const PROXY_USER: i64 = 65531;
-
-/// Mode of the files with credentials: 0444. They belong to root, and a pod need not have an
-/// `fsGroup`, so that the user of the proxy can read them only if everybody can. Only the proxy
-/// mounts them: other containers have no path to them, and on the node the kubelet's directories of
-/// pods are closed to all but root.
-const CREDENTIALS_MODE: i64 = 0o444;
 
 /// The default of `terminationMessagePath` (core/v1 Container).
 pub(crate) const DEFAULT_TERMINATION_MESSAGE: &str = "/dev/termination-log";
@@ -53,7 +47,7 @@ pub(crate) fn exec_words<'a>(injection: &Injection<'_>) -> Vec<Json<'a>> {
     let step = injection.step;
     let mut words = Words::new(&[AGENT_PATH, "exec"]);
     words.flag("registry", &injection.endpoint.to_string());
-    match injection.credentials {
+    match &injection.credentials {
         Some(_) => words.flag("proxy", PROXY_SOCKET),
         None => {
             for (name, value) in injection.network.proxies() {
@@ -204,7 +198,7 @@ pub(crate) fn proxy_container<'a>(
     }
     variables.extend(network.variables());
     let mut mounts = vec![agent_mount(false), credentials];
-    mounts.extend(network.authority.map(|_| Authority::mount()));
+    mounts.extend(network.authority.as_ref().map(|_| Authority::mount()));
     Added {
         name: PROXY_CONTAINER,
         words: proxy_words(injection),
@@ -215,35 +209,6 @@ pub(crate) fn proxy_container<'a>(
         mounts,
     }
     .into_json(injection)
-}
-
-/// The volume with those credentials that the step needs, as files. Files and not variables: the
-/// environment of a process can be read by others of the same user.
-pub(crate) fn credentials_volume<'a>(injection: &Injection<'a>, secret: &'a str) -> Json<'a> {
-    let step = injection.step;
-    // A missing key stops the pod before the command runs. Artifacts can often be pulled without a
-    // password.
-    let required = [(env::USER, true), (env::PUSH_PASSWORD, !step.outputs.is_empty())];
-    let optional = [(env::PULL_PASSWORD, !step.inputs.is_empty())];
-    let sources = [source(secret, &required, false), source(secret, &optional, true)];
-    let projected = Json::object([
-        ("defaultMode", Some(CREDENTIALS_MODE.into())),
-        ("sources", Some(Json::Array(sources.into_iter().flatten().collect()))),
-    ]);
-    Json::object([("name", Some(CREDENTIALS_VOLUME.into())), ("projected", Some(projected))])
-}
-
-/// A source of a projected volume: the wanted keys of a Secret; `None` where none is wanted.
-fn source<'a>(secret: &'a str, keys: &[(&'static str, bool)], is_optional: bool) -> Option<Json<'a>> {
-    let file = |key: &'static str| Json::object([("key", Some(key.into())), ("path", Some(key.into()))]);
-    let items: Vec<Json<'a>> =
-        keys.iter().filter(|(_, is_wanted)| *is_wanted).map(|(key, _)| file(key)).collect();
-    let secret = Json::object([
-        ("name", Some(secret.into())),
-        ("items", (!items.is_empty()).then_some(Json::Array(items))),
-        ("optional", is_optional.then_some(true.into())),
-    ]);
-    secret.get("items").is_some().then(|| Json::object([("secret", Some(secret))]))
 }
 
 /// The volume with the agent and the socket of the proxy.

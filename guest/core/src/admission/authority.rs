@@ -4,18 +4,23 @@
 use crate::findings::Findings;
 use crate::json::Json;
 use crate::names;
+use crate::primary::{Metadata, SYSTEM, Tls};
 use orascache_api::steps::{
     ANNOTATION_PREFIX as PREFIX, AUTHORITY_DIRECTORY, AUTHORITY_FILE, AUTHORITY_VOLUME,
 };
+use std::borrow::Cow;
+
+/// Key of the authority in a Secret with a certificate, as cert-manager and the operator write it.
+const TLS_KEY: &str = "ca.crt";
 
 /// Mode of the file: everybody may read certificates.
 const MODE: i64 = 0o444;
 
 /// Where the certificates come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Authority<'a> {
     source: Source,
-    name: &'a str,
+    name: Cow<'a, str>,
     key: &'a str,
 }
 
@@ -26,24 +31,38 @@ enum Source {
 }
 
 impl<'a> Authority<'a> {
-    /// Reads `configmap/NAME/KEY` or `secret/NAME/KEY`. Messages do not repeat the text: refusals
-    /// name no Secret.
+    /// Reads the value of an annotation. Messages do not repeat the text: refusals name no Secret.
     pub(crate) fn read(annotation: &str, text: &'a str, findings: &mut Findings) -> Option<Self> {
-        let mut parts = text.splitn(3, '/');
-        let source = match parts.next() {
-            Some("configmap") => Some(Source::ConfigMap),
-            Some("secret") => Some(Source::Secret),
-            _ => None,
-        };
-        let name = parts.next().filter(|name| names::is_subdomain(name));
-        let key = parts.next().filter(|key| names::is_data_key(key));
-        let (Some(source), Some(name), Some(key)) = (source, name, key) else {
+        let authority = Self::parse(text);
+        if authority.is_none() {
             findings.refuse(format!(
                 "{PREFIX}{annotation} does not name a key with certificates: write configmap/NAME/KEY or secret/NAME/KEY, of the same namespace"
             ));
-            return None;
+        }
+        authority
+    }
+
+    /// Reads `configmap/NAME/KEY` or `secret/NAME/KEY`.
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.splitn(3, '/');
+        let source = match parts.next() {
+            Some("configmap") => Source::ConfigMap,
+            Some("secret") => Source::Secret,
+            _ => return None,
         };
+        let name = parts.next().filter(|name| names::is_subdomain(name))?.into();
+        let key = parts.next().filter(|key| names::is_data_key(key))?;
         Some(Authority { source, name, key })
+    }
+
+    /// The authority of a cache's registry; `None` where it is a public one. Of the Secret with the
+    /// certificate, steps get the authority alone, and never the key.
+    pub(crate) fn of_cache(tls: &Tls<'a>, metadata: &Metadata<'a>) -> Option<Self> {
+        match tls.ca {
+            Some(SYSTEM) => None,
+            Some(text) => Self::parse(text),
+            None => Some(Authority { source: Source::Secret, name: tls.secret(metadata), key: TLS_KEY }),
+        }
     }
 
     /// The volume with the certificates as one file.
@@ -54,7 +73,7 @@ impl<'a> Authority<'a> {
         let (config_map, secret) = match self.source {
             Source::ConfigMap => (
                 Some(Json::object([
-                    ("name", Some(self.name.into())),
+                    ("name", Some(self.name.clone().into())),
                     ("items", items),
                     ("defaultMode", mode),
                 ])),
@@ -63,7 +82,7 @@ impl<'a> Authority<'a> {
             Source::Secret => (
                 None,
                 Some(Json::object([
-                    ("secretName", Some(self.name.into())),
+                    ("secretName", Some(self.name.clone().into())),
                     ("items", items),
                     ("defaultMode", mode),
                 ])),
@@ -98,7 +117,7 @@ mod tests {
         for (text, source) in
             [("configmap/lab-ca/ca.crt", Source::ConfigMap), ("secret/lab-ca/ca.crt", Source::Secret)]
         {
-            assert_eq!(read(text), Some(Authority { source, name: "lab-ca", key: "ca.crt" }));
+            assert_eq!(read(text), Some(Authority { source, name: "lab-ca".into(), key: "ca.crt" }));
         }
         for text in [
             "hidden",

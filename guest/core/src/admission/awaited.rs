@@ -14,6 +14,9 @@ use orascache_api::reference::{DEFAULT_TAG, Reference};
 use orascache_api::steps::annotation as name;
 use orascache_api::template::{InputTemplate, Placeholder, total};
 
+/// Why the operator does not look into a registry whose certificate a private authority signed.
+const UNKNOWN_AUTHORITY: &str = "the operator does not know the authority of the registry";
+
 /// What the annotations of a pod ask for, as far as waiting depends on it.
 #[derive(Debug, Default)]
 pub(crate) struct Awaited<'a> {
@@ -87,12 +90,13 @@ impl<'a> Awaited<'a> {
             // Another namespace than the pod's: the search domains of the operator's own pod complete
             // the name, if need be.
             let first_pod = || Endpoint::of_cache(self.cache, namespace, settings.cluster_domain);
-            return Ok(own.unwrap_or_else(first_pod));
+            let own = own.unwrap_or_else(first_pod);
+            return if own.is_plain_http() { Ok(own) } else { Err(UNKNOWN_AUTHORITY) };
         };
         let Ok(endpoint) = Endpoint::parse(registry) else { return Err("the registry is no host") };
         let has_authority = self.has_authority || settings.registry_ca.is_some();
         if has_authority && !endpoint.is_plain_http() {
-            return Err("the operator does not know the authority of the registry");
+            return Err(UNKNOWN_AUTHORITY);
         }
         let step = Step { cache: self.cache, registry: Some(endpoint.clone()), ..Step::default() };
         let mut findings = Findings::default();

@@ -7,7 +7,7 @@ use super::size;
 use crate::desired;
 use crate::findings::Findings;
 use crate::json::Json;
-use crate::primary::Primary;
+use crate::primary::{Primary, Spec};
 use crate::settings::Settings;
 use crate::status;
 use crate::validate;
@@ -45,6 +45,7 @@ pub(crate) fn check(request: &Request<'_>, settings: &Settings<'_>, findings: &m
     if new.spec.registry_http.is_some() {
         findings.warn("spec.secrets.registryHttp is deprecated: put the value into a Secret under the key http-secret and name that in spec.secret".to_owned());
     }
+    warn_of_clear_text(&new.spec, findings);
     if new.spec.deploy() && !new.spec.network_policy.is_enabled() {
         findings.warn("spec.networkPolicy.enabled is false, so that every pod of the cluster reaches this registry, and can read and overwrite its artifacts: name the namespaces that need it in spec.networkPolicy.allowedNamespaces instead".to_owned());
     }
@@ -63,6 +64,19 @@ pub(crate) fn check(request: &Request<'_>, settings: &Settings<'_>, findings: &m
             "this cache has no storage, so that the change restarts its registry without the artifacts it holds"
                 .to_owned(),
         );
+    }
+}
+
+/// Warns of passwords that travel in clear text.
+fn warn_of_clear_text(spec: &Spec<'_>, findings: &mut Findings) {
+    if spec.deploy() && spec.auth.is_some() && spec.tls.is_none() {
+        findings.warn("spec.auth without spec.tls lets passwords travel in clear text within the cluster: add spec.tls, which may be empty".to_owned());
+    }
+    if let Some(proxy) = &spec.proxy
+        && proxy.credentials_secret.is_some()
+        && proxy.remote_url.starts_with("http://")
+    {
+        findings.warn("spec.proxy.remoteURL begins with http://, so that the password of credentialsSecret travels in clear text: write https:// where the registry has TLS".to_owned());
     }
 }
 

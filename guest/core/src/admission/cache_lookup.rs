@@ -1,7 +1,9 @@
 //! The cache that a step names: known, to be looked up by the host, or missing.
 
+use super::authority::Authority;
+use super::credentials::Credentials;
 use super::known::Known;
-use super::pod::Pod;
+use super::pod::{Container, Pod};
 use super::policy;
 use super::step::Step;
 use super::step_container;
@@ -9,7 +11,7 @@ use crate::desired;
 use crate::findings::Findings;
 use crate::json::Json;
 use crate::kinds::{NAMESPACE, ORAS_CACHE};
-use crate::primary::Primary;
+use crate::primary::{Primary, generated_accounts};
 use crate::settings::Settings;
 use orascache_api::endpoint::Endpoint;
 use orascache_api::names::KIND;
@@ -20,16 +22,52 @@ use orascache_contract::ObjectRef;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cache<'a> {
     /// Whether it has a registry.
-    pub(crate) deploys: bool,
+    deploys: bool,
     /// Whether its registry is scaled to zero.
-    pub(crate) is_scaled_to_zero: bool,
+    is_scaled_to_zero: bool,
     /// Where its own registry is. The short name: the pod's search domains complete it, whatever the
     /// cluster's domain is.
     pub(crate) endpoint: Endpoint<'static>,
     /// Its Secret for steps that use a remote registry.
-    pub(crate) credentials: Option<&'a str>,
+    credentials: Option<&'a str>,
     /// The registry that this Secret is for.
-    pub(crate) credentials_registry: Option<&'a str>,
+    credentials_registry: Option<&'a str>,
+    /// Why its registry takes no pushes, where it takes none.
+    refuses_pushes: Option<&'static str>,
+    /// The authority of its certificate, where it is not a public one.
+    pub(crate) authority: Option<Authority<'a>>,
+    /// Whether its registry asks for an account.
+    has_accounts: bool,
+    /// The account for steps.
+    account: Option<Credentials<'a>>,
+}
+
+impl<'a> Cache<'a> {
+    /// Whether its registry speaks HTTPS.
+    pub(crate) fn has_tls(&self) -> bool {
+        !self.endpoint.is_plain_http()
+    }
+
+    fn of(primary: &Primary<'a>) -> Self {
+        let (spec, metadata) = (&primary.spec, &primary.metadata);
+        Cache {
+            deploys: spec.deploy(),
+            is_scaled_to_zero: spec.replicas() == 0,
+            endpoint: desired::endpoint(primary, None),
+            credentials: spec.oras_env,
+            credentials_registry: spec.oras_env_registry,
+            refuses_pushes: match spec.proxy {
+                Some(_) => Some("is a pull-through cache (spec.proxy), which takes no pushes"),
+                None => spec.read_only().then_some("is read-only (spec.readOnly)"),
+            },
+            authority: spec.tls.and_then(|tls| Authority::of_cache(&tls, metadata)),
+            has_accounts: spec.auth.is_some(),
+            account: spec.auth.and_then(|auth| match auth.is_generated() {
+                true => Some(Credentials::generated(generated_accounts(metadata))),
+                false => auth.credentials_secret.map(Credentials::named),
+            }),
+        }
+    }
 }
 
 /// Result of the lookup of a cache.
@@ -69,13 +107,7 @@ pub(crate) fn find<'a>(
                 ));
             }
             Ok(primary) => {
-                return Found::Cache(Cache {
-                    deploys: primary.spec.deploy(),
-                    is_scaled_to_zero: primary.spec.replicas() == 0,
-                    endpoint: desired::endpoint(&primary, None),
-                    credentials: primary.spec.oras_env,
-                    credentials_registry: primary.spec.oras_env_registry,
-                });
+                return Found::Cache(Cache::of(&primary));
             }
         }
     }
@@ -101,31 +133,27 @@ pub(crate) fn namespace_reference(name: &str) -> ObjectRef {
 
 /// Checks what a step wants of its cache. Returns the Secret with the credentials of the step: the
 /// one that it names, or the cache's, if the step uses the registry that this one is for. The
-/// cache's own registry never gets it. Messages name no Secret.
+/// cache's own registry gets the account of `spec.auth`, and never the Secret for another registry.
+/// Messages name no Secret.
 pub(crate) fn check<'a>(
     pod: &Pod<'_>,
+    container: Option<&Container<'_>>,
     step: &Step<'a>,
     cache: &Cache<'a>,
     settings: &Settings<'_>,
     findings: &mut Findings,
-) -> Option<&'a str> {
+) -> Option<Credentials<'a>> {
     let key = annotation::REGISTRY;
     let Some(registry) = &step.registry else {
-        if !cache.deploys {
-            findings.refuse(format!(
-                "{PREFIX}{key} is missing: {KIND} {} has no registry of its own (spec.deploy is false), so name one like ghcr.io",
-                step.cache
-            ));
-        } else if cache.is_scaled_to_zero {
-            findings.warn(format!(
-                "{KIND} {} has no registry pods (spec.replicas is 0): the step cannot reach its registry until it is scaled up",
-                step.cache
-            ));
+        check_own_registry(step, cache, findings);
+        if let Some(container) = container.filter(|_| cache.authority.is_some() && step.authority.is_none()) {
+            step_container::check_authority_names(pod, container, findings);
         }
-        if step.credentials.is_some() {
+        let credentials = step.credentials.map(Credentials::named).or_else(|| cache.account.clone());
+        if credentials.is_some() {
             step_container::check_shared_processes(pod, findings);
         }
-        return step.credentials;
+        return credentials;
     };
     let wanted = step.credentials.or(cache.credentials)?;
     // This also holds where the cache's Secret is for another registry: otherwise the same pod
@@ -141,5 +169,43 @@ pub(crate) fn check<'a>(
         return None;
     }
     policy::check_plain_http(settings, step, findings);
-    Some(wanted)
+    Some(Credentials::named(wanted))
+}
+
+/// Refuses what the cache's own registry cannot do, and warns of what has no effect there.
+fn check_own_registry(step: &Step<'_>, cache: &Cache<'_>, findings: &mut Findings) {
+    let name = step.cache;
+    if !cache.deploys {
+        findings.refuse(format!(
+            "{PREFIX}{} is missing: {KIND} {name} has no registry of its own (spec.deploy is false), so name one like ghcr.io",
+            annotation::REGISTRY
+        ));
+        return;
+    }
+    if cache.is_scaled_to_zero {
+        findings.warn(format!(
+            "{KIND} {name} has no registry pods (spec.replicas is 0): the step cannot reach its registry until it is scaled up"
+        ));
+    }
+    if let Some(why) = cache.refuses_pushes.filter(|_| !step.outputs.is_empty()) {
+        findings.refuse(format!(
+            "{PREFIX}{} cannot be pushed, since {KIND} {name} {why}: name another cache in {PREFIX}{}, or another registry in {PREFIX}{}",
+            annotation::OUTPUT_URI,
+            annotation::CACHE,
+            annotation::REGISTRY
+        ));
+    }
+    if cache.has_accounts && cache.account.is_none() && step.credentials.is_none() {
+        findings.refuse(format!(
+            "{PREFIX}{} is missing: the registry of {KIND} {name} asks for an account (spec.auth), and its spec names none for steps, so name a Secret with one",
+            annotation::ORAS_ENV
+        ));
+    }
+    if step.authority.is_some() && !cache.has_tls() {
+        findings.warn(format!(
+            "{PREFIX}{} has no effect without {PREFIX}{}: the cache's own registry has no TLS",
+            annotation::REGISTRY_CA,
+            annotation::REGISTRY
+        ));
+    }
 }

@@ -1,6 +1,7 @@
 //! Everything that the injected parts of a pod are made from: the step, and the values that the
 //! cache and the settings provide where annotations give none.
 
+use super::credentials::Credentials;
 use super::network::Network;
 use super::step::Step;
 use crate::settings::ProxyResources;
@@ -12,8 +13,8 @@ pub(crate) struct Injection<'a> {
     pub(crate) step: &'a Step<'a>,
     /// The registry of the step.
     pub(crate) endpoint: Endpoint<'a>,
-    /// Secret with credentials.
-    pub(crate) credentials: Option<&'a str>,
+    /// What the credential proxy adds to requests, where there is one.
+    pub(crate) credentials: Option<Credentials<'a>>,
     /// Image that carries the agent.
     pub(crate) image: &'a str,
     /// CPU and memory of the credential proxy.

@@ -4,7 +4,7 @@
 mod agent_containers;
 mod agent_resources;
 mod artifact;
-mod authority;
+pub(crate) mod authority;
 pub(crate) mod awaited;
 mod cache;
 mod cache_deletion;
@@ -12,6 +12,7 @@ mod cache_exposure;
 mod cache_lookup;
 mod carry_over;
 mod command_place;
+mod credentials;
 mod ephemeral_containers;
 mod foreign_caches;
 mod gate;
@@ -47,6 +48,7 @@ use crate::findings::Findings;
 use crate::settings::Settings;
 use crate::step_annotations;
 use cache_lookup::Found;
+use credentials::Credentials;
 use image_program::Program;
 use injected::Injected;
 use injection::Injection;
@@ -243,17 +245,18 @@ fn create_pod(
             return Ok(Decision::default());
         }
     };
-    let credentials = cache_lookup::check(&pod, &step, &cache, settings, findings);
+    let credentials = cache_lookup::check(&pod, container, &step, &cache, settings, findings);
+    let network = Network::of(&step, &cache, settings);
     let injection = Injection {
         step: &step,
         endpoint: match &step.registry {
             Some(registry) => registry.clone(),
-            None => cache.endpoint,
+            None => cache.endpoint.clone(),
         },
         credentials,
         image: step.image.unwrap_or(settings.agent_image),
         proxy_resources: settings.proxy_resources,
-        network: Network::of(&step, settings),
+        network,
         provenance: settings.provenance,
     };
     if injected != Injected::No {
@@ -263,9 +266,12 @@ fn create_pod(
         return Ok(Decision::default());
     }
     let (Some(container), Some(program)) = (container, program) else { return Ok(Decision::default()) };
-    check_connection(&pod, container, credentials, &injection.network, findings);
+    check_connection(&pod, container, &injection.credentials, &injection.network, findings);
     let mut patch = inject::patch(&pod, container, &injection, program);
-    gate::add(&pod, namespace, settings, &mut patch);
+    // The operator does not know the authorities of caches, so that it cannot look for the inputs.
+    if step.registry.is_some() || !cache.has_tls() {
+        gate::add(&pod, namespace, settings, &mut patch);
+    }
     Ok(Decision::patch(patch, "injected"))
 }
 
@@ -355,9 +361,10 @@ fn create_job(
     match found {
         Found::Need => return Ok(Decision::default()),
         Found::Cache(cache) => {
-            let credentials = cache_lookup::check(&pod, &step, &cache, settings, findings);
+            let credentials = cache_lookup::check(&pod, container, &step, &cache, settings, findings);
+            let network = Network::of(&step, &cache, settings);
             if let Some(container) = container {
-                check_connection(&pod, container, credentials, &Network::of(&step, settings), findings);
+                check_connection(&pod, container, &credentials, &network, findings);
             }
         }
         Found::Unusable(why) => findings.warn(why),
@@ -383,7 +390,7 @@ fn update_job(request: &Request<'_>, findings: &mut Findings) -> Decision {
 fn check_connection(
     pod: &Pod<'_>,
     container: &Container<'_>,
-    credentials: Option<&str>,
+    credentials: &Option<Credentials<'_>>,
     network: &Network<'_>,
     findings: &mut Findings,
 ) {

@@ -1,16 +1,17 @@
-//! How a step reaches a registry that is not the cache's: forward proxies and authorities. They are
+//! How a step reaches its registry: forward proxies and authorities. They are
 //! for the container that connects to it, which is the credential proxy where there is one, and the
 //! step's container otherwise.
 
 use super::authority::Authority;
+use super::cache_lookup::Cache;
 use super::kubernetes::{escaped, variable};
 use super::step::Step;
 use crate::json::Json;
 use crate::settings::{ForwardProxy, Settings};
 use orascache_api::steps::{AUTHORITY_DIRECTORY, AUTHORITY_FILE, env};
 
-/// What the connecting container needs. Nothing for the cache's own registry, which is in the
-/// cluster and speaks HTTP.
+/// What the connecting container needs. The cache's own registry is in the cluster, so that no
+/// forward proxy leads to it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Network<'a> {
     pub(crate) proxy: ForwardProxy<'a>,
@@ -20,20 +21,22 @@ pub(crate) struct Network<'a> {
 }
 
 impl<'a> Network<'a> {
-    pub(crate) fn of(step: &Step<'a>, settings: &Settings<'a>) -> Self {
-        if step.registry.is_none() {
+    pub(crate) fn of(step: &Step<'a>, cache: &Cache<'a>, settings: &Settings<'a>) -> Self {
+        let authorities = settings.registry_ca;
+        if step.registry.is_some() {
+            let proxy = settings.forward_proxy.clone();
+            return Network { proxy, authority: step.authority.clone(), authorities };
+        }
+        if !cache.has_tls() {
             return Network::default();
         }
-        Network {
-            proxy: settings.forward_proxy.clone(),
-            authority: step.authority,
-            authorities: settings.registry_ca,
-        }
+        let authority = step.authority.clone().or_else(|| cache.authority.clone());
+        Network { authority, authorities, ..Network::default() }
     }
 
     /// Variables with the authorities. The agent keeps them from the command of a step.
     pub(crate) fn variables(&self) -> Vec<Json<'a>> {
-        let file = self.authority.map(|_| format!("{AUTHORITY_DIRECTORY}/{AUTHORITY_FILE}").into());
+        let file = self.authority.as_ref().map(|_| format!("{AUTHORITY_DIRECTORY}/{AUTHORITY_FILE}").into());
         let text = self.authorities.map(|pem| escaped(pem).into());
         let found = [(env::CA_FILE, file), (env::CA_PEM, text)].into_iter();
         found.filter_map(|(name, value)| Some(variable(name, value?))).collect()

@@ -1,7 +1,7 @@
 //! The parts that the rewriting adds to a pod. The patch of a new pod contains them, and a pod that
 //! was rewritten before is compared with them.
 
-use super::agent_containers::{agent_mount, credentials_volume, install_container, proxy_container};
+use super::agent_containers::{agent_mount, install_container, proxy_container};
 use super::authority::Authority;
 use super::injection::Injection;
 use super::pod::{Container, Pod};
@@ -40,15 +40,15 @@ impl<'a> Parts<'a> {
             let annotation = format!("metadata.annotations['{INPUT_WAIT_REMAINING_ANNOTATION}']");
             field(env::INPUT_WAIT_REMAINING, annotation)
         }));
-        if let Some(secret) = injection.credentials {
-            parts.volumes.push(credentials_volume(injection, secret));
+        if let Some(credentials) = &injection.credentials {
+            parts.volumes.push(credentials.volume(step));
             let placeholders = placeholders(pod, step.placeholders_of_uris());
             parts.init_containers.push(proxy_container(pod, container, injection, placeholders));
         } else {
             parts.variables.extend(network.variables());
-            parts.mounts.extend(network.authority.map(|_| Authority::mount()));
+            parts.mounts.extend(network.authority.as_ref().map(|_| Authority::mount()));
         }
-        parts.volumes.extend(network.authority.map(|authority| authority.volume()));
+        parts.volumes.extend(network.authority.as_ref().map(Authority::volume));
         parts
     }
 

@@ -170,7 +170,6 @@ pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Finding
     read_inputs(&lists, &mut step, findings);
     read_outputs(&lists, &mut step, findings);
     read_reuse(reuse, &mut step, findings);
-    warn_of_registry_ca(&step, findings);
     step
 }
 
@@ -330,15 +329,5 @@ fn read_reuse<'a>(texts: ReuseTexts<'a>, step: &mut Step<'a>, findings: &mut Fin
         for (key, _) in present.into_iter().filter(|(_, is_present)| *is_present) {
             warn(key, name::REUSE);
         }
-    }
-}
-
-fn warn_of_registry_ca(step: &Step<'_>, findings: &mut Findings) {
-    if step.authority.is_some() && step.registry.is_none() {
-        findings.warn(format!(
-            "{PREFIX}{} has no effect without {PREFIX}{}: the cache's own registry has no TLS",
-            name::REGISTRY_CA,
-            name::REGISTRY
-        ));
     }
 }

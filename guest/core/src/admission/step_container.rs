@@ -103,9 +103,9 @@ pub(crate) fn is_agent_variable(name: &str) -> bool {
 /// elsewhere.
 pub(crate) fn reserved_directory(mount: &Json<'_>, step: &Step<'_>) -> Option<(&'static str, &'static str)> {
     let path = mount.member("mountPath").and_then(Json::as_str).unwrap_or_default();
-    let first = path.split('/').find(|part| !part.is_empty());
+    let first = first_directory(path);
     let agent = (AGENT_DIRECTORY, "the agent lies");
-    let authority = step.authority.map(|_| (AUTHORITY_DIRECTORY, "the certificates lie"));
+    let authority = step.authority.as_ref().map(|_| (AUTHORITY_DIRECTORY, "the certificates lie"));
     [Some(agent), authority].into_iter().flatten().find(|(ours, _)| first == ours.strip_prefix('/'))
 }
 
@@ -164,6 +164,24 @@ fn refuse_variable(path: &str, container: &str, variable: &str, findings: &mut F
     findings.refuse(format!(
         "{path}.containers: {container} sets {variable}, which belongs to the agent: rename the variable"
     ));
+}
+
+/// Refuses names that a step needs whose authority the cache gives, and no annotation.
+pub(crate) fn check_authority_names(pod: &Pod<'_>, container: &Container<'_>, findings: &mut Findings) {
+    let (path, name) = (pod.source.spec_path(), container.name);
+    check_volume_name(pod, AUTHORITY_VOLUME, findings);
+    let mounts = container.tree.items("volumeMounts").iter();
+    let paths = mounts.filter_map(|mount| mount.member("mountPath").and_then(Json::as_str));
+    if paths.filter_map(first_directory).any(|first| AUTHORITY_DIRECTORY.strip_prefix('/') == Some(first)) {
+        findings.refuse(format!(
+            "{path}.containers: {name} mounts a volume at {AUTHORITY_DIRECTORY}, where the certificates lie: choose another mountPath"
+        ));
+    }
+}
+
+/// The first name in a path.
+fn first_directory(path: &str) -> Option<&str> {
+    path.split('/').find(|part| !part.is_empty())
 }
 
 /// Refuses a container that already has one of the variables with authorities, where it gets them.

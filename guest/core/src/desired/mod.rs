@@ -1,6 +1,8 @@
 //! The objects that a cache should have.
 
+mod additions;
 mod disruption_budget;
+mod generated;
 mod network_policy;
 mod pods;
 mod registry_service;
@@ -13,6 +15,7 @@ mod tasks;
 mod template_revision;
 mod upgrade;
 mod volume_claim;
+mod zot;
 
 use crate::difference;
 use crate::digest;
@@ -24,11 +27,10 @@ use orascache_contract::Kind;
 use std::borrow::Cow;
 
 pub(crate) use disruption_budget::disruption_budget;
+pub(crate) use generated::{generated, unused_generated};
 pub(crate) use network_policy::network_policy;
 pub(crate) use registry_service::{endpoint, registry_service, registry_service_name};
-pub(crate) use secret::{
-    generated_http_secret, http_secret_source, literal_http_secret, literal_http_secret_name,
-};
+pub(crate) use secret::{http_secret_source, literal_http_secret, literal_http_secret_name};
 pub(crate) use service::service;
 pub(crate) use service_monitor::service_monitor;
 pub(crate) use tasks::{cron_job_names, export_of, retention_of, seed_of, task_children};

@@ -1,14 +1,18 @@
 //! What the spec adds to the registry pods.
 
-use super::{not_empty, object_labels, selector_labels, with_members};
+use super::{not_empty, object_labels, selector_labels, with_members, zot};
 use crate::json::Json;
-use crate::primary::Primary;
+use crate::primary::{Flavor, Primary};
 
 /// Metadata of the registry pods.
 pub(super) fn metadata<'a>(primary: &'a Primary<'a>) -> Json<'a> {
     let pods = &primary.spec.pods;
+    let annotations = match primary.spec.flavor() {
+        Flavor::Distribution => not_empty(pods.annotations),
+        Flavor::Zot => Some(with_members(zot::annotation(primary), pods.annotations)),
+    };
     Json::object([
-        ("annotations", not_empty(pods.annotations)),
+        ("annotations", annotations),
         ("labels", Some(with_members(object_labels(primary), pods.labels))),
     ])
 }

@@ -17,12 +17,13 @@ pub(crate) fn registry_service_name(primary: &Primary<'_>) -> String {
 /// them over all pods.
 pub(crate) fn endpoint(primary: &Primary<'_>, cluster_domain: Option<&str>) -> Endpoint<'static> {
     let (name, namespace) = (primary.metadata.name, primary.metadata.namespace);
-    if primary.spec.is_balanced() {
+    let endpoint = if primary.spec.is_balanced() {
         let port = primary.spec.service.as_ref().map_or(REGISTRY_PORT, Service::port);
         Endpoint::of_balanced_cache(name, namespace, cluster_domain, port)
     } else {
         Endpoint::of_cache(name, namespace, cluster_domain)
-    }
+    };
+    endpoint.with_tls(primary.spec.tls.is_some())
 }
 
 /// The Service over which clients are spread. Where one `exists`, it stays when the spec does without

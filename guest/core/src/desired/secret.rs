@@ -43,7 +43,7 @@ pub(crate) fn literal_http_secret<'a>(primary: &'a Primary<'a>) -> Option<Child<
 
 /// Name and content of the Secret that the host fills once: several pods need the same value, and
 /// the spec gives none.
-pub(crate) fn generated_http_secret(primary: &Primary<'_>) -> Option<(String, Generated)> {
+pub(super) fn generated_http_secret(primary: &Primary<'_>) -> Option<(String, Generated)> {
     let spec = &primary.spec;
     if spec.secret.is_some() || spec.registry_http.is_some() || spec.replicas() <= 1 {
         return None;
@@ -56,7 +56,7 @@ pub(crate) fn generated_http_secret(primary: &Primary<'_>) -> Option<(String, Ge
 }
 
 /// RFC 4648 with padding, as in `data` of a Secret.
-fn base64(bytes: &[u8]) -> String {
+pub(super) fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {

@@ -1,11 +1,12 @@
 //! The registry pods.
 
+use super::additions::Additions;
 use super::{
-    Child, Extras, TemplateRevision, claim_name, http_secret_source, not_empty, pods, selector_labels,
+    Child, Extras, TemplateRevision, claim_name, http_secret_source, not_empty, pods, selector_labels, zot,
 };
 use crate::json::Json;
 use crate::kinds::STATEFUL_SET;
-use crate::primary::Primary;
+use crate::primary::{Flavor, Primary, Spec};
 use orascache_api::names::{
     APPLIED_GENERATION_ANNOTATION, DATA_PATH, HTTP_SECRET_KEY, METRICS_NAME, METRICS_PORT, REGISTRY_NAME,
     REGISTRY_PORT, TEMPLATE_REVISION_ANNOTATION,
@@ -66,10 +67,14 @@ fn pod_spec<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a
             ])
         }
     };
+    let additions = Additions::of(primary);
+    let mut volumes = vec![volume];
+    volumes.extend(additions.volumes);
+    let container = container(primary, revision, (additions.variables, additions.mounts));
     Json::object([
         ("affinity", not_empty(spec.pods.affinity)),
         ("automountServiceAccountToken", Some(false.into())),
-        ("containers", Some(Json::Array(vec![container(primary, revision)]))),
+        ("containers", Some(Json::Array(vec![container]))),
         ("enableServiceLinks", Some(false.into())),
         ("imagePullSecrets", not_empty(spec.image_pull_secrets)),
         ("nodeSelector", not_empty(spec.node_selector)),
@@ -81,11 +86,16 @@ fn pod_spec<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a
         ("serviceAccountName", spec.pods.service_account_name.map(Json::from)),
         ("tolerations", not_empty(spec.tolerations)),
         ("topologySpreadConstraints", pods::spread(primary)),
-        ("volumes", Some(Json::Array(vec![volume]))),
+        ("volumes", Some(Json::Array(volumes))),
     ])
 }
 
-fn container<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a> {
+/// `added` are variables and mounts.
+fn container<'a>(
+    primary: &'a Primary<'a>,
+    revision: TemplateRevision,
+    added: (Vec<Json<'a>>, Vec<Json<'a>>),
+) -> Json<'a> {
     let spec = &primary.spec;
     let mut ports = vec![port(REGISTRY_NAME, REGISTRY_PORT)];
     if spec.metrics.is_some() {
@@ -97,8 +107,15 @@ fn container<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'
         ("readOnlyRootFilesystem", Some(true.into())),
     ]);
     let mount = Json::object([("mountPath", Some(DATA_PATH.into())), ("name", Some(DATA_VOLUME.into()))]);
+    let (mut variables, mut mounts) = (environment(primary, revision), vec![mount]);
+    variables.extend(added.0);
+    variables.extend(spec.pods.env.and_then(Json::as_array).unwrap_or_default().iter().cloned());
+    mounts.extend(added.1);
+    let probe = |period_seconds, failure_threshold| probe(spec, period_seconds, failure_threshold);
+    let arguments = (spec.flavor() == Flavor::Zot).then(zot::arguments);
     Json::object([
-        ("env", Some(Json::Array(environment(primary, revision)))),
+        ("args", arguments),
+        ("env", (!variables.is_empty()).then_some(Json::Array(variables))),
         ("image", Some(spec.image().into())),
         ("imagePullPolicy", spec.image_pull_policy.map(Json::from)),
         ("livenessProbe", Some(probe(10, 6))),
@@ -110,7 +127,7 @@ fn container<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'
         // Two minutes, for slow volumes.
         ("startupProbe", Some(probe(2, 60))),
         ("terminationMessagePolicy", Some("FallbackToLogsOnError".into())),
-        ("volumeMounts", Some(Json::Array(vec![mount]))),
+        ("volumeMounts", Some(Json::Array(mounts))),
     ])
 }
 
@@ -128,13 +145,19 @@ fn environment<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Vec<
     let literal = |name: &'static str, value: Json<'a>| {
         Json::object([("name", Some(name.into())), ("value", Some(value))])
     };
+    if primary.spec.flavor() == Flavor::Zot {
+        return Vec::new();
+    }
     // "false" is written out, since images bring configuration files that allow deletion.
     let deletes = primary.spec.delete() || revision == TemplateRevision::DeletionOn;
     let mut variables = vec![
         literal("REGISTRY_HTTP_ADDR", format!(":{REGISTRY_PORT}").into()),
         literal("REGISTRY_STORAGE_DELETE_ENABLED", if deletes { "true" } else { "false" }.into()),
-        literal("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", DATA_PATH.into()),
     ];
+    // A second storage beside a bucket would end the registry.
+    if primary.spec.bucket().is_none() {
+        variables.push(literal("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", DATA_PATH.into()));
+    }
     if primary.spec.metrics.is_some() {
         variables.push(literal("REGISTRY_HTTP_DEBUG_ADDR", format!(":{METRICS_PORT}").into()));
         variables.push(literal("REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED", "true".into()));
@@ -146,14 +169,20 @@ fn environment<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Vec<
             ("valueFrom", Some(Json::object([("secretKeyRef", Some(reference))]))),
         ]));
     }
-    let more = primary.spec.pods.env.and_then(Json::as_array).unwrap_or_default();
-    variables.extend(more.iter().cloned());
     variables
 }
 
-/// A probe of `/`, which all supported registries answer with 200 without credentials.
-fn probe<'a>(period_seconds: i64, failure_threshold: i64) -> Json<'a> {
-    let get = Json::object([("path", Some("/".into())), ("port", Some(REGISTRY_NAME.into()))]);
+/// A probe that is answered with 200 without credentials. The kubelet does not verify certificates.
+fn probe<'a>(spec: &Spec<'_>, period_seconds: i64, failure_threshold: i64) -> Json<'a> {
+    let path = match spec.flavor() {
+        Flavor::Distribution => "/",
+        Flavor::Zot => "/livez",
+    };
+    let get = Json::object([
+        ("path", Some(path.into())),
+        ("port", Some(REGISTRY_NAME.into())),
+        ("scheme", spec.tls.map(|_| "HTTPS".into())),
+    ]);
     Json::object([
         ("failureThreshold", Some(failure_threshold.into())),
         ("httpGet", Some(get)),

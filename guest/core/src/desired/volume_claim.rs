@@ -7,7 +7,7 @@ use crate::primary::Primary;
 use std::borrow::Cow;
 
 /// Name of the claim that the pods mount: the one that is made for the cache, or an existing one.
-/// `None` where artifacts are on the disk of the node.
+/// `None` where artifacts are on the disk of the node, or in a bucket.
 pub(crate) fn claim_name<'a>(primary: &'a Primary<'a>) -> Option<Cow<'a, str>> {
     let storage = primary.spec.storage.as_ref()?;
     match storage.existing_claim {

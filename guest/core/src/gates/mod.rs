@@ -38,10 +38,10 @@ pub fn attended() -> Vec<AttendedKind> {
         watched: WatchedKind::reduced(POD.clone(), &fields)
             .with_labels(&format!("{GATED_LABEL}={GATED_VALUE}"))
             .to_be_patched(),
-        // Whether the cache exists and has a registry, and where that is.
+        // Whether the cache exists and has a registry, where that is, and how it is spoken to.
         related: vec![WatchedKind::reduced(
             ORAS_CACHE.clone(),
-            &["/spec/deploy", "/spec/replicas", "/spec/service"],
+            &["/spec/deploy", "/spec/replicas", "/spec/service", "/spec/tls"],
         )],
     }]
 }

@@ -4,20 +4,22 @@ use crate::issue::{Impact, Issue, Reason};
 use crate::json::Json;
 use crate::kinds::{SECRET, VOLUME_CLAIM};
 use crate::observed::{Object, Objects};
-use crate::primary::Primary;
+use crate::primary::{NamedSecret, Primary};
 use crate::validate;
 use orascache_contract::Kind;
 
 /// What is known of the objects that a spec can name.
 pub(crate) struct Related<'r, 'a> {
     pub(crate) objects: &'r Objects<'a>,
+    /// Children of the cache, which a spec can name too.
+    pub(crate) owned: &'r Objects<'a>,
     /// Kinds of which the host handed over no objects, because there are too many.
     pub(crate) omitted: &'r [Kind],
 }
 
 impl<'r, 'a> Related<'r, 'a> {
     fn find(&self, kind: &Kind, name: &str) -> Lookup<'r, 'a> {
-        match self.objects.find(kind, name) {
+        match self.objects.find(kind, name).or_else(|| self.owned.find(kind, name)) {
             Some(object) => Lookup::Found(object),
             None if self.omitted.contains(kind) => Lookup::Unknown,
             None => Lookup::Missing,
@@ -36,40 +38,22 @@ enum Lookup<'r, 'a> {
 /// All issues of the objects that the spec names.
 pub(crate) fn of_references(primary: &Primary<'_>, related: &Related<'_, '_>) -> Vec<Issue> {
     let mut found = Vec::new();
-    // Without a registry, only the credentials of steps matter.
+    for named in primary.spec.named_secrets() {
+        // Without a registry, only the credentials of steps matter.
+        if named.is_for_steps || primary.spec.deploy() {
+            found.extend(of_secret(primary, related, &named));
+        }
+    }
     if primary.spec.deploy() {
-        found.extend(primary.spec.secret.and_then(|name| {
-            of_secret(
-                primary,
-                related,
-                ("spec.secret", name, Impact::Blocking),
-                "Create it with the key http-secret.",
-            )
-        }));
-        found.extend(primary.spec.tasks.secrets().filter_map(|(field, name)| {
-            let remedy = "Create it with the key .dockerconfigjson.";
-            of_secret(primary, related, (field, name, Impact::Warning), remedy)
-        }));
         let claim = primary.spec.storage.as_ref().and_then(|storage| storage.existing_claim);
         found.extend(claim.and_then(|name| of_existing_claim(primary, related, name)));
     }
-    found.extend(primary.spec.oras_env.and_then(|name| {
-        of_secret(
-            primary,
-            related,
-            ("spec.secrets.orasEnv", name, Impact::Warning),
-            "Create it with ORAS_USER, ORAS_PULL_PASS and ORAS_PUSH_PASS.",
-        )
-    }));
     found
 }
 
-fn of_secret(
-    primary: &Primary<'_>,
-    related: &Related<'_, '_>,
-    (field, name, impact): (&str, &str, Impact),
-    remedy: &str,
-) -> Option<Issue> {
+fn of_secret(primary: &Primary<'_>, related: &Related<'_, '_>, named: &NamedSecret<'_>) -> Option<Issue> {
+    let NamedSecret { field, name, remedy, is_for_steps } = *named;
+    let impact = if is_for_steps { Impact::Warning } else { Impact::Blocking };
     let namespace = primary.metadata.namespace;
     match related.find(&SECRET, name) {
         Lookup::Found(_) => None,

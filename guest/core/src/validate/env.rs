@@ -5,21 +5,54 @@ use crate::json::Json;
 
 const FIELD: &str = "spec.env";
 
+const OF_BUCKET: &str = "spec.storage.s3, gcs and azure say where artifacts are kept";
+const OF_PROXY: &str = "spec.proxy makes a pull-through cache";
+
 /// Variables that the operator sets, and what to write instead.
-const OF_THE_OPERATOR: [(&str, &str); 7] = [
+const OF_THE_OPERATOR: [(&str, &str); 37] = [
+    ("AWS_ACCESS_KEY_ID", OF_BUCKET),
+    ("AWS_SECRET_ACCESS_KEY", OF_BUCKET),
+    ("REGISTRY_AUTH", "spec.auth lets the registry ask for accounts"),
+    ("REGISTRY_AUTH_HTPASSWD_PATH", "spec.auth lets the registry ask for accounts"),
+    ("REGISTRY_AUTH_HTPASSWD_REALM", "spec.auth lets the registry ask for accounts"),
     ("REGISTRY_HTTP_ADDR", "spec.service.port is the port for clients"),
     ("REGISTRY_HTTP_DEBUG_ADDR", "spec.metrics opens the metrics port"),
     ("REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED", "spec.metrics opens the metrics port"),
     ("REGISTRY_HTTP_DEBUG_PROMETHEUS_PATH", "metrics are at /metrics"),
     ("REGISTRY_HTTP_SECRET", "spec.secret names the Secret that has it"),
+    ("REGISTRY_HTTP_TLS_CERTIFICATE", "spec.tls lets the registry speak HTTPS"),
+    ("REGISTRY_HTTP_TLS_KEY", "spec.tls lets the registry speak HTTPS"),
+    ("REGISTRY_PROXY_PASSWORD", OF_PROXY),
+    ("REGISTRY_PROXY_REMOTEURL", OF_PROXY),
+    ("REGISTRY_PROXY_TTL", OF_PROXY),
+    ("REGISTRY_PROXY_USERNAME", OF_PROXY),
+    ("REGISTRY_STORAGE_AZURE_ACCOUNTKEY", OF_BUCKET),
+    ("REGISTRY_STORAGE_AZURE_ACCOUNTNAME", OF_BUCKET),
+    ("REGISTRY_STORAGE_AZURE_CONTAINER", OF_BUCKET),
+    ("REGISTRY_STORAGE_AZURE_CREDENTIALS", OF_BUCKET),
+    ("REGISTRY_STORAGE_AZURE_REALM", OF_BUCKET),
+    ("REGISTRY_STORAGE_AZURE_ROOTDIRECTORY", OF_BUCKET),
     ("REGISTRY_STORAGE_DELETE_ENABLED", "spec.delete says whether clients may delete"),
     ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "spec.storage says where artifacts are kept"),
+    ("REGISTRY_STORAGE_GCS_BUCKET", OF_BUCKET),
+    ("REGISTRY_STORAGE_GCS_KEYFILE", OF_BUCKET),
+    ("REGISTRY_STORAGE_GCS_ROOTDIRECTORY", OF_BUCKET),
+    ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "spec.readOnly lets the registry take no pushes"),
+    ("REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED", "spec.readOnly lets the registry take no pushes"),
+    ("REGISTRY_STORAGE_REDIRECT_DISABLE", "clients get everything from the registry"),
+    ("REGISTRY_STORAGE_S3_ACCESSKEY", OF_BUCKET),
+    ("REGISTRY_STORAGE_S3_BUCKET", OF_BUCKET),
+    ("REGISTRY_STORAGE_S3_FORCEPATHSTYLE", OF_BUCKET),
+    ("REGISTRY_STORAGE_S3_REGION", OF_BUCKET),
+    ("REGISTRY_STORAGE_S3_REGIONENDPOINT", OF_BUCKET),
+    ("REGISTRY_STORAGE_S3_ROOTDIRECTORY", OF_BUCKET),
+    ("REGISTRY_STORAGE_S3_SECRETKEY", OF_BUCKET),
 ];
 
 /// What to write instead of a variable that the operator sets. A variable with the beginning of such
 /// a name sets all settings under it (distribution.github.io/distribution/about/configuration).
 fn instead_of(name: &str) -> Option<&'static str> {
-    if !name.starts_with("REGISTRY_") {
+    if !name.starts_with("REGISTRY_") && !name.starts_with("AWS_") {
         return None;
     }
     let mut ours =

@@ -1,5 +1,7 @@
 //! Pods that ask for a step, for tests, and copies of such pods after they were rewritten.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use crate::reviewing;
 use orascache_contract::{Context, Response};
 use orascache_core::admission;

@@ -221,7 +221,10 @@ pub fn add_defaults(object: &mut Value) {
             container["terminationMessagePath"] = "/dev/termination-log".into();
             for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
                 container[probe]["successThreshold"] = 1.into();
-                container[probe]["httpGet"]["scheme"] = "HTTP".into();
+                let scheme = &mut container[probe]["httpGet"]["scheme"];
+                if scheme.is_null() {
+                    *scheme = "HTTP".into();
+                }
             }
             // Quantities come back in canonical form.
             if container["resources"]["requests"]["cpu"] == "1000m" {

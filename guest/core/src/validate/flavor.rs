@@ -1,0 +1,42 @@
+//! Problems of the flavour of a registry: what zot cannot do, and changing from one to the other.
+
+use super::Problem;
+use crate::primary::{Flavor, Provider, Spec};
+use orascache_api::sentences;
+
+/// Refuses fields that zot has nothing for.
+pub(super) fn problems(spec: &Spec<'_>, report: &mut impl FnMut(&'static str, String)) {
+    if let Some(name) = spec.flavor_name()
+        && Flavor::of_name(name).is_none()
+    {
+        report("spec.flavor", format!("\"{name}\" is none of distribution and zot"));
+    }
+    if spec.flavor() != Flavor::Zot {
+        return;
+    }
+    let mut refuse = |is_there: bool, field, sentence: &str| {
+        if is_there {
+            report(field, sentence.to_owned());
+        }
+    };
+    refuse(spec.replicas() > 1, "spec.replicas", sentences::REPLICAS_OF_ZOT);
+    refuse(spec.secret.is_some(), "spec.secret", sentences::HTTP_SECRET_OF_ZOT);
+    refuse(spec.metrics.is_some(), "spec.metrics", sentences::METRICS_OF_ZOT);
+    refuse(spec.registry_http.is_some(), "spec.secrets.registryHttp", sentences::HTTP_SECRET_OF_ZOT);
+    if let Some(proxy) = &spec.proxy {
+        let field = "spec.proxy.credentialsSecret";
+        refuse(proxy.credentials_secret.is_some(), field, sentences::PROXY_CREDENTIALS_OF_ZOT);
+        refuse(proxy.ttl.is_some(), "spec.proxy.ttl", sentences::TTL_OF_ZOT);
+    }
+    if let Some(bucket) = spec.bucket()
+        && !matches!(bucket.provider, Provider::S3 { .. })
+    {
+        report(bucket.field(), sentences::BUCKET_OF_ZOT.to_owned());
+    }
+}
+
+/// The problem of a change after which the registry does not understand what its storage holds.
+pub(super) fn change(old: &Spec<'_>, new: &Spec<'_>) -> Option<Problem> {
+    (!old.is_ephemeral() && !new.is_ephemeral() && old.flavor() != new.flavor())
+        .then(|| Problem { field: "spec.flavor", message: sentences::FLAVOR_IS_FIXED.to_owned() })
+}

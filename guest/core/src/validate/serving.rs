@@ -1,0 +1,54 @@
+//! Problems of how a registry serves: as a pull-through cache, with TLS, with accounts.
+
+use crate::admission::authority::Authority;
+use crate::primary::{Auth, Proxy, SYSTEM, Spec, Tls};
+use orascache_api::duration::Duration;
+use orascache_api::endpoint::Endpoint;
+use orascache_api::sentences;
+
+pub(super) fn problems(spec: &Spec<'_>, report: &mut impl FnMut(&'static str, String)) {
+    if let Some(proxy) = &spec.proxy {
+        of_proxy(spec, proxy, report);
+    }
+    if let Some(tls) = &spec.tls {
+        of_tls(tls, report);
+    }
+    if let Some(Auth { htpasswd_secret: None, credentials_secret: Some(_) }) = spec.auth {
+        report("spec.auth.credentialsSecret", sentences::CREDENTIALS_WITHOUT_ACCOUNTS.to_owned());
+    }
+}
+
+fn of_proxy(spec: &Spec<'_>, proxy: &Proxy<'_>, report: &mut impl FnMut(&'static str, String)) {
+    check_url("spec.proxy.remoteURL", proxy.remote_url, report);
+    if let Some(ttl) = proxy.ttl.filter(|ttl| Duration::parse(ttl).is_err()) {
+        report("spec.proxy.ttl", format!("\"{ttl}\" {}", sentences::TTL));
+    }
+    if spec.delete() {
+        report("spec.delete", sentences::DELETE_FROM_PROXY.to_owned());
+    }
+    if spec.replicas() > 1 {
+        report("spec.replicas", sentences::REPLICAS_OF_PROXY.to_owned());
+    }
+}
+
+fn of_tls(tls: &Tls<'_>, report: &mut impl FnMut(&'static str, String)) {
+    let Some(ca) = tls.ca else { return };
+    if tls.secret_name.is_none() {
+        report("spec.tls.ca", sentences::CA_OF_OWN_CERTIFICATE.to_owned());
+    }
+    // Every step reads this file.
+    if ca != SYSTEM && (ca.ends_with("/tls.key") || Authority::parse(ca).is_none()) {
+        report("spec.tls.ca", format!("\"{ca}\" {}", sentences::CA));
+    }
+}
+
+/// Refuses a text that is no URL with a host, perhaps a port, and nothing else.
+pub(super) fn check_url(field: &'static str, text: &str, report: &mut impl FnMut(&'static str, String)) {
+    let has_scheme = text.starts_with("http://") || text.starts_with("https://");
+    if has_scheme && Endpoint::parse(text.strip_suffix('/').unwrap_or(text)).is_ok() {
+        return;
+    }
+    // The text may hold a password, and is not repeated then.
+    let shown = if text.contains('@') { "this".to_owned() } else { format!("\"{text}\"") };
+    report(field, format!("{shown} {}", sentences::URL));
+}

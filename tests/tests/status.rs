@@ -144,7 +144,11 @@ async fn a_pod_without_a_node_is_named_with_the_schedulers_words() {
     cluster.edit(&cluster.sets(), "demo", gated).await;
     let found = cluster.until_condition("demo", "Degraded", "True", "Unschedulable").await;
     assert!(message(&found, "Degraded").contains("Scheduling is blocked"), "{found}");
-    assert!(message(&found, "ForeignFields").contains("schedulingGates[name=lab.example/quota]"), "{found}");
+    assert!(
+        message(&found, "ForeignFields")
+            .contains("spec.template.spec.schedulingGates (manager kubectl-edit)"),
+        "{found}"
+    );
     operator.shutdown().await;
     cluster.finish().await;
 }

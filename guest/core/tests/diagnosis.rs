@@ -367,3 +367,20 @@ fn fields_that_somebody_added_stay_and_are_named() {
     step(&mut world, 1);
     assert_eq!(world.condition("ForeignFields")["status"], "False");
 }
+
+#[test]
+fn of_many_fields_of_others_some_are_named_and_the_others_counted() {
+    let mut world = World::new(json!({}));
+    world.settle();
+    let fields: serde_json::Map<String, Value> =
+        (0..100).map(|one| (format!("f:x{one:02}"), json!({}))).collect();
+    world.children.get_mut("StatefulSet/demo").unwrap()["metadata"]["managedFields"] = json!([
+        {"manager": "mesh\u{1b}\n", "operation": "Apply", "fieldsV1": {"f:spec": fields}},
+        {"manager": "mesh\u{1b}\n", "operation": "Update", "fieldsV1": {"f:spec": {"f:x00": {}}}},
+    ]);
+    step(&mut world, 1);
+    let found = world.condition("ForeignFields");
+    let message = found["message"].as_str().unwrap();
+    assert!(message.contains("spec.x07 (manager mesh), and 92 more."), "{message}");
+    assert_eq!(message.matches("spec.x00").count(), 1, "a field of one manager is named once");
+}

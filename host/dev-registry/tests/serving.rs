@@ -39,8 +39,8 @@ async fn create(pods: &Api<Pod>, variables: Value) {
                 "volumeMounts": [{"name": "tls", "mountPath": "/tls"}, {"name": "accounts", "mountPath": "/accounts"}],
             }],
             "volumes": [
-                {"name": "tls", "secret": {"secretName": "demo-tls"}},
-                {"name": "accounts", "secret": {"secretName": "demo-account"}},
+                {"name": "tls", "secret": {"secretName": "demo-tls", "optional": true}},
+                {"name": "accounts", "secret": {"secretName": "demo-account", "optional": true}},
             ],
         },
     }));

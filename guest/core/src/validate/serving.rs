@@ -13,8 +13,24 @@ pub(super) fn problems(spec: &Spec<'_>, report: &mut impl FnMut(&'static str, St
     if let Some(tls) = &spec.tls {
         of_tls(tls, report);
     }
+    of_tasks(spec, report);
     if let Some(Auth { htpasswd_secret: None, credentials_secret: Some(_) }) = spec.auth {
         report("spec.auth.credentialsSecret", sentences::CREDENTIALS_WITHOUT_ACCOUNTS.to_owned());
+    }
+}
+
+/// Problems of the Jobs of the agent, which reach the registry as clients without an account do.
+fn of_tasks(spec: &Spec<'_>, report: &mut impl FnMut(&'static str, String)) {
+    let tasks = &spec.tasks;
+    let (retains, seeds, exports) = (tasks.retention.is_some(), tasks.seed.is_some(), tasks.export.is_some());
+    let is_closed = spec.auth.is_some() || spec.tls.is_some_and(|tls| tls.ca != Some(SYSTEM));
+    let is_read_only = spec.read_only() || spec.proxy.is_some();
+    for (field, is_asked) in [("spec.retention", retains), ("spec.seed", seeds), ("spec.export", exports)] {
+        if is_asked && is_closed {
+            report(field, sentences::TASKS_WITHOUT_ACCOUNT.to_owned());
+        } else if is_asked && is_read_only && field != "spec.export" {
+            report(field, sentences::TASKS_OF_READ_ONLY.to_owned());
+        }
     }
 }
 

@@ -156,3 +156,22 @@ fn a_secret_that_is_missing_is_named() {
     world.settle();
     assert_eq!(world.condition("Degraded")["status"], "False");
 }
+
+#[test]
+fn work_that_the_registry_does_not_admit_is_refused() {
+    let problems = |spec: Value| -> Vec<String> {
+        let cache = World::new(spec).cache.to_string();
+        let problems = orascache_core::validate::orascache(&cache).expect("a cache");
+        problems.into_iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect()
+    };
+    let retention = json!({"keepTags": 5});
+    let export = json!({"destination": "ghcr.io/lab"});
+    let found = problems(json!({"readOnly": true, "retention": retention, "export": export}));
+    assert!(
+        found.iter().any(|one| one.starts_with("spec.retention: the registry takes no writes")),
+        "{found:?}"
+    );
+    assert!(!found.iter().any(|one| one.starts_with("spec.export")), "{found:?}");
+    let found = problems(json!({"auth": {}, "export": export}));
+    assert!(found.iter().any(|one| one.starts_with("spec.export: its pods have neither")), "{found:?}");
+}

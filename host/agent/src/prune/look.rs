@@ -1,7 +1,7 @@
 //! What is in a repository: its tags, and the manifests behind them.
 
 use super::plan::{Contents, Named, Tag};
-use super::record::Record;
+use super::record::{Record, Seen, SeenRepository};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use oci_registry_client::{ArtifactReference, Client, Digest, EncodedManifest, Error};
@@ -29,6 +29,12 @@ impl Look<'_> {
     pub async fn first(&self) -> Result<Contents, Error> {
         let mut contents = Contents::default();
         self.update(&mut contents).await?;
+        let names = |tag: &str, digest: &str| contents.tags.get(tag).is_some_and(|tag| tag.digest == digest);
+        let mut former = self.record.former(self.repository, self.now, names);
+        let digests = former.keys().filter_map(|(_, digest)| Digest::parse(digest)).collect();
+        self.below(&mut contents, digests).await?;
+        former.retain(|(_, digest), _| contents.manifests.contains_key(digest));
+        contents.former = former;
         Ok(contents)
     }
 
@@ -40,6 +46,11 @@ impl Look<'_> {
             if before.get(name).is_none_or(|before| before.digest != tag.digest) {
                 tag.since = self.now;
                 contents.pinned.insert(tag.digest.clone());
+            }
+        }
+        for (name, tag) in before {
+            if contents.tags.get(&name).is_none_or(|now| now.digest != tag.digest) {
+                contents.former.insert((name, tag.digest), self.now);
             }
         }
         Ok(())
@@ -170,12 +181,14 @@ impl Look<'_> {
         ArtifactReference { repository: self.repository.to_owned(), tag: Some(name.to_owned()), digest: None }
     }
 
-    /// The tags, as the record has them.
-    pub fn seen(contents: &Contents) -> BTreeMap<String, super::record::Seen> {
-        let seen = |(name, tag): (&String, &Tag)| {
-            (name.clone(), super::record::Seen { digest: tag.digest.clone(), since: tag.since })
-        };
-        contents.tags.iter().map(seen).collect()
+    /// What is known, as the record has it.
+    pub fn seen(contents: &Contents) -> SeenRepository {
+        let tags = contents
+            .tags
+            .iter()
+            .map(|(name, tag)| (name.clone(), Seen { digest: tag.digest.clone(), since: tag.since }));
+        let former = contents.former.iter().map(|((tag, digest), since)| (format!("{tag}@{digest}"), *since));
+        SeenRepository { tags: tags.collect(), former: former.collect() }
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Named {
 pub struct Contents {
     /// Its tags and keys, by name.
     pub tags: BTreeMap<String, Tag>,
+    /// Manifests that had a tag once, by tag and digest, and since when they do not have it any more.
+    pub former: BTreeMap<(String, String), u64>,
     /// The manifests that are known, by digest.
     pub manifests: BTreeMap<String, Named>,
     /// Manifests that somebody has begun or ceased to name while we looked. They stay for now.
@@ -49,6 +51,24 @@ pub struct Rules {
     pub min_age: u64,
     /// Tags that match none of these, where there are any. Keys always count.
     pub patterns: Vec<String>,
+}
+
+impl Rules {
+    /// Whether a tag is one that may go.
+    fn choose(&self, tag: &str) -> bool {
+        is_key_tag(tag) || self.patterns.is_empty() || self.patterns.iter().any(|one| matches(one, tag))
+    }
+
+    /// Whether something that is there since a time is not young any more.
+    fn is_old(&self, since: u64, now: u64) -> bool {
+        let young = self.max_age.unwrap_or_default().max(self.min_age);
+        since.saturating_add(young) <= now
+    }
+
+    /// Whether a manifest that lost its tag may go. Only its age counts.
+    pub fn has_expired(&self, tag: &str, since: u64, now: u64) -> bool {
+        self.choose(tag) && self.is_old(since, now)
+    }
 }
 
 /// A manifest that goes, with all tags that name it.
@@ -73,7 +93,8 @@ pub struct Plan {
 /// Decides what goes. `now` is in seconds since the Unix epoch.
 pub fn plan(contents: &Contents, rules: &Rules, now: u64) -> Plan {
     let expired = expired(contents, rules, now);
-    let kept = kept(contents, &expired);
+    let former = contents.former.iter().filter(|((tag, _), since)| !rules.has_expired(tag, **since, now));
+    let kept = kept(contents, &expired, former.map(|((_, digest), _)| digest.as_str()));
     let mut tags: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let mut shared = Vec::new();
     for (name, tag) in &contents.tags {
@@ -94,10 +115,8 @@ pub fn plan(contents: &Contents, rules: &Rules, now: u64) -> Plan {
 /// The names of the tags that no rule keeps. Those that stand in for a list of referrers are none of
 /// them: they stay and go with their subject.
 fn expired<'c>(contents: &'c Contents, rules: &Rules, now: u64) -> BTreeSet<&'c str> {
-    let counted = |name: &str| {
-        is_key_tag(name) || rules.patterns.is_empty() || rules.patterns.iter().any(|one| matches(one, name))
-    };
-    let candidates = contents.tags.iter().filter(|(name, _)| subject_of_tag(name).is_none() && counted(name));
+    let is_chosen = |name: &str| subject_of_tag(name).is_none() && rules.choose(name);
+    let candidates = contents.tags.iter().filter(|(name, _)| is_chosen(name));
     let (keys, tags): (Vec<_>, Vec<_>) = candidates.partition(|(name, _)| is_key_tag(name));
     let mut expired = BTreeSet::new();
     for mut group in [keys, tags] {
@@ -106,16 +125,19 @@ fn expired<'c>(contents: &'c Contents, rules: &Rules, now: u64) -> BTreeSet<&'c 
         });
         let old = group.into_iter().enumerate().filter(|(place, (_, tag))| {
             let is_new = rules.keep_tags.is_some_and(|keep| *place < keep);
-            let young = rules.max_age.unwrap_or_default().max(rules.min_age);
-            !is_new && tag.since.saturating_add(young) <= now
+            !is_new && rules.is_old(tag.since, now)
         });
         expired.extend(old.map(|(_, (name, _))| name.as_str()));
     }
     expired
 }
 
-/// The digests that something kept names, directly or not.
-fn kept<'c>(contents: &'c Contents, expired: &BTreeSet<&str>) -> BTreeSet<&'c str> {
+/// The digests that something kept names, directly or not. `former` are kept without a tag.
+fn kept<'c>(
+    contents: &'c Contents,
+    expired: &BTreeSet<&str>,
+    former: impl Iterator<Item = &'c str>,
+) -> BTreeSet<&'c str> {
     // What is kept with a manifest beside what it names itself.
     let mut with: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (digest, named) in &contents.manifests {
@@ -123,7 +145,7 @@ fn kept<'c>(contents: &'c Contents, expired: &BTreeSet<&str>) -> BTreeSet<&'c st
             with.entry(subject).or_default().push(digest);
         }
     }
-    let mut open: Vec<&str> = contents.pinned.iter().map(String::as_str).collect();
+    let mut open: Vec<&str> = contents.pinned.iter().map(String::as_str).chain(former).collect();
     for (name, tag) in &contents.tags {
         match subject_of_tag(name) {
             Some(subject) => match contents.manifests.get_key_value(&subject) {

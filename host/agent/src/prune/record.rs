@@ -22,13 +22,22 @@ pub struct Seen {
     pub since: u64,
 }
 
-/// All tags that were seen, by repository.
+/// What was seen in a repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenRepository {
+    /// Its tags.
+    pub tags: BTreeMap<String, Seen>,
+    /// Manifests that lost a tag, as `tag@digest`, and since when, in seconds since the Unix epoch.
+    #[serde(default)]
+    pub former: BTreeMap<String, u64>,
+}
+
+/// All that was seen, by repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// When the tags were looked at, in seconds since the Unix epoch.
     looked: u64,
-    /// The tags of each repository.
-    repositories: BTreeMap<String, BTreeMap<String, Seen>>,
+    repositories: BTreeMap<String, SeenRepository>,
 }
 
 impl Record {
@@ -56,19 +65,37 @@ impl Record {
     /// manifest says that it was made. It did not have the tag when tags were looked at last, and
     /// it has it now.
     pub fn since(&self, repository: &str, tag: &str, digest: &str, created: Option<u64>, now: u64) -> u64 {
-        let seen = self.repositories.get(repository).and_then(|tags| tags.get(tag));
+        let seen = self.repositories.get(repository).and_then(|seen| seen.tags.get(tag));
         match seen.filter(|seen| seen.digest == digest) {
             Some(seen) => seen.since,
             None => created.unwrap_or(now).max(self.looked).min(now),
         }
     }
 
-    /// The same record, with the tags of a repository as they are now.
-    pub fn set(&mut self, repository: &str, tags: BTreeMap<String, Seen>) {
-        if tags.is_empty() {
+    /// The manifests that had a tag of a repository when it was looked at last, by tag and digest, and
+    /// since when they do not have it: those that had none then, and those that have none `now`.
+    pub fn former(
+        &self,
+        repository: &str,
+        now: u64,
+        names: impl Fn(&str, &str) -> bool,
+    ) -> BTreeMap<(String, String), u64> {
+        let Some(seen) = self.repositories.get(repository) else { return BTreeMap::new() };
+        let before = seen.former.iter().filter_map(|(name, since)| {
+            let (tag, digest) = name.split_once('@')?;
+            Some(((tag.to_owned(), digest.to_owned()), *since))
+        });
+        let moved = seen.tags.iter().map(|(tag, seen)| ((tag.clone(), seen.digest.clone()), now));
+        let all = moved.chain(before);
+        all.filter(|((tag, digest), _)| !names(tag, digest)).collect()
+    }
+
+    /// Writes down what is in a repository now.
+    pub fn set(&mut self, repository: &str, seen: SeenRepository) {
+        if seen == SeenRepository::default() {
             self.repositories.remove(repository);
         } else {
-            self.repositories.insert(repository.to_owned(), tags);
+            self.repositories.insert(repository.to_owned(), seen);
         }
     }
 
@@ -118,12 +145,28 @@ mod tests {
     fn a_tag_ages_from_when_it_was_seen_first_or_its_manifest_says() {
         let mut record = Record { looked: 100, ..Record::default() };
         let seen = Seen { digest: "d".to_owned(), since: 50 };
-        record.set("a", BTreeMap::from([("1".to_owned(), seen)]));
+        let tags = BTreeMap::from([("1".to_owned(), seen)]);
+        record.set("a", SeenRepository { tags, ..SeenRepository::default() });
         assert_eq!(record.since("a", "1", "d", Some(120), 200), 50);
         assert_eq!(record.since("a", "1", "moved", None, 200), 200);
         assert_eq!(record.since("a", "2", "d", Some(150), 200), 150);
         assert_eq!(record.since("a", "2", "d", Some(10), 200), 100, "it was not there then");
         assert_eq!(record.since("a", "2", "d", Some(300), 200), 200, "no time is in the future");
         assert_eq!(Record::default().since("a", "2", "d", Some(10), 200), 10);
+    }
+
+    #[test]
+    fn a_manifest_that_loses_its_tag_is_remembered() {
+        let mut record = Record::default();
+        let seen = Seen { digest: "new".to_owned(), since: 50 };
+        let tags = BTreeMap::from([("1".to_owned(), seen)]);
+        let former = BTreeMap::from([("1@old".to_owned(), 40)]);
+        record.set("a", SeenRepository { tags, former });
+        let of = |tag: &str, digest: &str| (tag.to_owned(), digest.to_owned());
+        let found = record.former("a", 200, |_, digest| digest == "new");
+        assert_eq!(found, BTreeMap::from([(of("1", "old"), 40)]));
+        let found = record.former("a", 200, |_, digest| digest == "newer");
+        assert_eq!(found, BTreeMap::from([(of("1", "new"), 200), (of("1", "old"), 40)]));
+        assert!(record.former("b", 200, |_, _| false).is_empty());
     }
 }

@@ -66,6 +66,8 @@ pub async fn prune(look: &Look<'_>, rules: &Rules) -> Result<(Numbers, Contents)
         if batch.is_empty() {
             let (deleted, shared) = untag(look, &mut contents, decided.shared).await?;
             numbers.tags += deleted;
+            // What is old and still there has other names, and goes with these.
+            contents.former.retain(|(tag, _), since| !rules.has_expired(tag, *since, look.now));
             (numbers.left, numbers.shared) = (contents.tags.len(), shared);
             return Ok((numbers, contents));
         }
@@ -83,6 +85,7 @@ pub async fn prune(look: &Look<'_>, rules: &Rules) -> Result<(Numbers, Contents)
                     numbers.tags += doomed.tags.len();
                     doomed.tags.iter().for_each(|tag| drop(contents.tags.remove(tag)));
                     contents.manifests.remove(&doomed.digest);
+                    contents.former.retain(|(_, digest), _| *digest != doomed.digest);
                 } else {
                     contents.pinned.insert(doomed.digest);
                 }

@@ -4,6 +4,7 @@
 pub mod copies;
 pub mod http;
 pub mod proxy;
+pub mod prunes;
 pub mod reuse;
 pub mod tar;
 pub mod tree;

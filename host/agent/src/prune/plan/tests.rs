@@ -17,7 +17,7 @@ fn contents(tags: &[(&str, u8, u64)], manifests: &[(u8, &[u8], Option<u8>)]) -> 
         let children = children.iter().map(|child| digest(*child)).collect();
         (digest(*of), Named { children, subject: subject.map(digest) })
     });
-    Contents { tags: tags.collect(), manifests: manifests.collect(), pinned: BTreeSet::new() }
+    Contents { tags: tags.collect(), manifests: manifests.collect(), ..Contents::default() }
 }
 
 fn rules(keep_tags: Option<usize>, max_age: Option<u64>, patterns: &[&str]) -> Rules {
@@ -49,6 +49,19 @@ fn a_tag_is_kept_if_one_rule_keeps_it() {
     assert_eq!(decide(Some(1), None, &["run-*"]), [9, 10]);
     let young = Rules { min_age: 201, ..rules(Some(1), None, &[]) };
     assert_eq!(gone(&plan(&all, &young, 300)), [1]);
+}
+
+#[test]
+fn a_manifest_that_lost_its_tag_goes_by_its_age() {
+    let mut all = contents(&[("latest", 1, 90)], &[(1, &[], None), (2, &[3], None), (3, &[], None)]);
+    all.former.insert(("latest".to_owned(), digest(2)), 50);
+    let decide = |keep, age, patterns: &[&str]| gone(&plan(&all, &rules(keep, age, patterns), 100));
+    assert_eq!(decide(None, Some(60), &[]), [0_u8; 0]);
+    assert_eq!(decide(None, Some(40), &[]), [2, 3]);
+    assert_eq!(decide(Some(5), None, &[]), [2, 3], "a number of tags does not keep what has none");
+    assert_eq!(decide(None, Some(40), &["run-*"]), [0_u8; 0], "its tag was none of these");
+    let hour = Rules { min_age: 60, ..rules(Some(5), None, &[]) };
+    assert_eq!(gone(&plan(&all, &hour, 100)), [0_u8; 0]);
 }
 
 #[test]
@@ -144,14 +157,15 @@ fn some_contents() -> impl Strategy<Value = Contents> {
     // A manifest names only manifests with a lower number, as digests cannot form a circle.
     let named = (vec(0_u8..10, 0..3), prop::option::of(0_u8..10));
     let pinned = vec((0_u8..10).prop_map(digest), 0..2);
-    let parts = (btree_map(name, tag, 0..14), btree_map(0_u8..10, named, 0..10), pinned);
-    parts.prop_map(|(tags, manifests, pinned)| {
+    let former = btree_map(("run-[0-9]|a", (0_u8..10).prop_map(digest)), NOW - 50..=NOW, 0..3);
+    let parts = (btree_map(name, tag, 0..14), btree_map(0_u8..10, named, 0..10), pinned, former);
+    parts.prop_map(|(tags, manifests, pinned, former)| {
         let manifests = manifests.into_iter().map(|(of, (children, subject))| {
             let lower = |n: &u8| *n < of;
             let children = children.into_iter().filter(lower).map(digest).collect();
             (digest(of), Named { children, subject: subject.filter(lower).map(digest) })
         });
-        Contents { tags, manifests: manifests.collect(), pinned: pinned.into_iter().collect() }
+        Contents { tags, manifests: manifests.collect(), pinned: pinned.into_iter().collect(), former }
     })
 }
 
@@ -185,6 +199,12 @@ fn is_protected(contents: &Contents, rules: &Rules, name: &str, tag: &Tag) -> bo
 /// What is kept, by going through everything until nothing is added.
 fn kept_slowly(contents: &Contents, rules: &Rules) -> BTreeSet<String> {
     let mut kept = contents.pinned.clone();
+    for ((tag, digest), since) in &contents.former {
+        let is_chosen = rules.patterns.is_empty() || rules.patterns.iter().any(|one| matches(one, tag));
+        if !is_chosen || since + rules.max_age.unwrap_or(0) > NOW || since + rules.min_age > NOW {
+            kept.insert(digest.clone());
+        }
+    }
     loop {
         let before = kept.len();
         for (name, tag) in &contents.tags {

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct OrasCacheService {
-    /// From where the Service can be reached.
+    /// From where the Service can be reached: ClusterIP (the default: from within the cluster), NodePort (at a port of
+    /// every node too) or LoadBalancer (at an address of the cluster's load balancer too).
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub type_: Option<ServiceType>,
 
@@ -42,8 +43,7 @@ pub struct OrasCacheService {
 /// Whether the Service can be reached from outside of the cluster (CEL).
 const IS_EXTERNAL: &str = "(has(self.type) && self.type != 'ClusterIP')";
 
-/// From where the Service can be reached: ClusterIP (the default: from within the cluster), NodePort (at a port of every
-/// node too) or LoadBalancer (at an address of the cluster's load balancer too).
+/// From where a Service can be reached.
 #[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceType {
     /// From within the cluster.

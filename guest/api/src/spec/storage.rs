@@ -36,7 +36,8 @@ pub struct OrasCacheStorage {
     #[schemars(length(min = 1, max = 4))]
     pub access_modes: Option<Vec<AccessMode>>,
 
-    /// What becomes of that claim when the cache is deleted.
+    /// What becomes of that claim when the cache is deleted: Delete (the default) or Retain. A new cache of the same
+    /// name with Retain goes on with a claim that was retained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when_deleted: Option<WhenDeleted>,
 
@@ -62,8 +63,7 @@ pub struct OrasCacheStorage {
     pub azure: Option<OrasCacheAzure>,
 }
 
-/// What becomes of the claim that is made for a cache when the cache is deleted: Delete (the default) or Retain. A new
-/// cache of the same name with Retain goes on with a claim that was retained.
+/// What becomes of the claim of a cache that is deleted.
 #[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenDeleted {
     /// It stays, with its artifacts.

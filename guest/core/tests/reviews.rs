@@ -2,7 +2,7 @@
 
 mod reviewing;
 
-use orascache_contract::{Context, Outcome};
+use orascache_contract::{ArtifactAnswer, ArtifactFinding, Context, Outcome};
 use orascache_core::admission;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -89,12 +89,20 @@ fn caches() -> Context<String> {
 
 /// The decision for a host that knows some objects beforehand, and looks up what it is asked for.
 fn asked_twice(review: &str, known: &[&Value], all: &[Value], settings: &str) -> Outcome {
-    let ask = |objects: Vec<String>, complete| {
-        let context = Context { objects, complete, settings: settings.to_owned(), ..Context::default() };
+    let ask = |objects: Vec<String>, answers, complete| {
+        let settings = settings.to_owned();
+        let context = Context { objects, answers, complete, settings, ..Context::default() };
         admission::review(review, &context).expect("a review")
     };
-    match ask(known.iter().map(ToString::to_string).collect(), false) {
-        Outcome::Need(_) => ask(all.iter().map(Value::to_string).collect(), true),
+    match ask(known.iter().map(ToString::to_string).collect(), Vec::new(), false) {
+        Outcome::Need(needs) => {
+            let unanswered = |question| ArtifactAnswer {
+                question,
+                finding: ArtifactFinding::Unknown("nobody asks registries here".to_owned()),
+            };
+            let answers = needs.questions.into_iter().map(unanswered).collect();
+            ask(all.iter().map(Value::to_string).collect(), answers, true)
+        }
         decided => decided,
     }
 }
@@ -106,6 +114,10 @@ fn a_host_that_knows_the_caches_gets_the_decision_of_one_that_looks_them_up() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reviews");
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("a file").path();
+        // Folders have pods of workflow engines, which another test reviews.
+        if path.is_dir() {
+            continue;
+        }
         let [input] = documents(&path).try_into().expect("one document");
         let input: Value = input;
         let objects = input["caches"].as_array().cloned().unwrap_or_default();

@@ -102,6 +102,10 @@ fn the_policy_decides_every_review_as_the_component_does() {
     let mut seen = (0, 0, 0);
     for entry in fs::read_dir(folder("guest/core/tests/reviews")).expect("a folder") {
         let path = entry.expect("a file").path();
+        // Folders have pods of workflow engines, in another form.
+        if path.is_dir() {
+            continue;
+        }
         let text = fs::read_to_string(&path).expect("a file");
         let input: Value = serde_saphyr::from_str(&text).expect("YAML");
         let objects = input["caches"].as_array().cloned().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Helm's engine, which a script installs below the target directory.
 
+use orascache_core::describe;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,9 +27,21 @@ fn install() -> Option<PathBuf> {
     Some(target.join("runtimes/helm/bin/python"))
 }
 
-/// The folder of the chart.
+/// The folder of the chart, as the code writes it now. Another test compares it with `manifests/chart`.
 pub fn chart() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests/chart")
+    static CHART: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("helm");
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).expect("removable");
+        }
+        for (path, text) in deploy_manifests::chart::files(&describe()).expect("a chart") {
+            let file = folder.join(path);
+            std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+            std::fs::write(file, text).expect("written");
+        }
+        folder.join(deploy_manifests::chart::FOLDER)
+    });
+    CHART.clone()
 }
 
 /// What a command of helm.py answers. None where Helm's engine cannot be installed.

@@ -160,7 +160,7 @@ fn managers(mut managed: Value, field_manager: &str) -> Option<Box<str>> {
 fn entries_of_others(managed: &Value, field_manager: &str) -> Option<Value> {
     let is_of_other = |entry: &&Value| !is_about_status(entry) && text(entry, "manager") != field_manager;
     let others: Vec<Value> = managed.as_array()?.iter().filter(is_of_other).cloned().collect();
-    (!others.is_empty()).then(|| Value::Array(others))
+    (!others.is_empty()).then_some(Value::Array(others))
 }
 
 /// Whether managedFields say that a manager set fields outside of the status.

@@ -1,7 +1,6 @@
 //! Rules for the work on a registry: retention, seeds and export.
 
-use crate::primary::Spec;
-use crate::tasks::{Export, Retention, Seed, is_artifact, is_registry, split};
+use crate::tasks::{Export, Retention, Seed, Tasks, is_artifact, is_registry, split};
 use orascache_api::duration::age;
 use orascache_api::pattern::{REPOSITORY_PATTERN, TAG_PATTERN, is_repository_pattern, is_tag_pattern};
 use orascache_api::reference::Reference;
@@ -11,25 +10,7 @@ use std::collections::BTreeSet;
 /// Most artifacts of one list of seeds: each is a pod.
 const MAX_SEEDS: usize = 100;
 
-pub(super) fn problems(spec: &Spec<'_>, report: &mut impl FnMut(&'static str, String)) {
-    let tasks = &spec.tasks;
-    let named = [
-        ("spec.retention", tasks.retention.is_some(), true),
-        ("spec.seed", tasks.seed.is_some(), true),
-        ("spec.export", tasks.export.is_some(), false),
-    ];
-    for (field, _, writes) in named.into_iter().filter(|(_, is_asked_for, _)| *is_asked_for) {
-        if writes && (spec.proxy.is_some() || spec.read_only()) {
-            report(field, "the registry takes no writes: remove this, or proxy and readOnly".to_owned());
-        }
-        if spec.auth.is_some() || spec.tls.is_some() {
-            report(
-                field,
-                "its pods have neither accounts nor certificates of the registry: remove this, or auth and tls"
-                    .to_owned(),
-            );
-        }
-    }
+pub(super) fn problems(tasks: &Tasks<'_>, report: &mut impl FnMut(&'static str, String)) {
     if let Some(retention) = &tasks.retention {
         of_retention(retention, report);
     }

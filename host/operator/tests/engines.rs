@@ -192,3 +192,76 @@ async fn what_kueue_holds_back_runs_when_kueue_lets_it() {
     assert!(phase(&reader) == "Succeeded" && log.contains("done\n"), "{:#?}\n{log}", reader.status);
     dev.stop().await;
 }
+
+/// A ConfigMap with one script, as an engine makes it for its pods.
+fn script(name: &str, key: &str, text: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {key: text}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_of_snakemake_and_pods_of_nextflow_push_what_they_make() {
+    let Some((dev, registry)) = started().await else { return };
+    let job = fixture("snakemake").remove(0);
+    let name = job["metadata"]["name"].as_str().expect("a name").to_owned();
+    dev.apply(job).await;
+    dev.until::<Job>(&name, "complete", is_job("Complete")).await;
+    let manifest = get(&registry, &format!("/v2/snakemake/{name}/manifests/latest")).await;
+    assert!(manifest.contains(r#""org.opencontainers.image.title":"results""#), "{manifest}");
+
+    // Nextflow writes the script of a task into the work folder that all its pods mount.
+    dev.apply(json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "nextflow-work"},
+        "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}},
+    }))
+    .await;
+    let task = fixture("nextflow").remove(0);
+    let mut head = task.clone();
+    head["metadata"] = json!({"name": "head"});
+    head["spec"]["containers"][0]["name"] = json!("head");
+    head["spec"]["containers"][0]["command"] = json!([
+        "sh",
+        "-c",
+        "mkdir -p /workspace/me/work/0f/4d2a7c9e; echo 'mkdir -p /results; echo 3 > /results/count; echo counted' > /workspace/me/work/0f/4d2a7c9e/.command.run"
+    ]);
+    dev.apply(head).await;
+    assert_eq!(code(&dev, "head", "head").await, 0);
+    let name = task["metadata"]["name"].as_str().expect("a name").to_owned();
+    dev.apply(task).await;
+    assert_eq!(code(&dev, &name, &name).await, 0, "{}", dev.log(&name, &name).await);
+    assert!(dev.log(&name, &name).await.contains("counted"));
+    let manifest = get(&registry, "/v2/nextflow/count/manifests/sample-1").await;
+    assert!(manifest.contains(r#""org.opencontainers.image.title":"results""#), "{manifest}");
+    dev.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_of_the_flux_and_the_metrics_operator_push_what_they_make() {
+    let Some((dev, registry)) = started().await else { return };
+    // The scripts that the operators put into ConfigMaps.
+    dev.apply(script("flux", "flux-init.sh", "echo view > /mnt/flux/view")).await;
+    dev.patch::<k8s_openapi::api::core::v1::ConfigMap>(
+        "flux",
+        json!({"data": {"wait-0.sh": "mkdir -p /home/flux/out; cp /mnt/flux/view /home/flux/out/"}}),
+    )
+    .await;
+    let mut flux = fixture("flux").remove(0);
+    flux["metadata"]["name"] = json!("lammps-0-abcde");
+    let volume = json!({"name": "flux", "configMap": {"name": "flux"}});
+    flux["spec"]["volumes"].as_array_mut().expect("volumes").push(volume);
+    for list in ["initContainers", "containers"] {
+        let mounts = flux["spec"][list][0]["volumeMounts"].as_array_mut().expect("mounts");
+        mounts.push(json!({"name": "flux", "mountPath": "/flux_operator"}));
+    }
+    dev.apply(flux).await;
+    assert_eq!(code(&dev, "lammps-0-abcde", "lammps").await, 0);
+    let manifest = get(&registry, "/v2/flux/lammps/manifests/0").await;
+    assert!(manifest.contains(r#""org.opencontainers.image.title":"out""#), "{manifest}");
+
+    dev.apply(script("lammps-0", "launcher", "echo 'Total wall time: 0:00:01' > lammps.out")).await;
+    let mut launcher = fixture("metrics-operator").remove(0);
+    launcher["metadata"]["name"] = json!("lammps-0-l-0-0-abcde");
+    dev.apply(launcher).await;
+    assert_eq!(code(&dev, "lammps-0-l-0-0-abcde", "launcher").await, 0);
+    assert_eq!(artifact(&registry, "metric/lammps", "iter-0").await, "Total wall time: 0:00:01\n");
+    dev.stop().await;
+}

@@ -2,6 +2,8 @@
 //!
 //! Data does not move between backends, so that what says where it is cannot change.
 
+#![allow(rustdoc::bare_urls, reason = "`kubectl explain` shows these comments as they are")]
+
 use super::URL_RULE;
 use crate::sentences;
 use kube::KubeSchema;

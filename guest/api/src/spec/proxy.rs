@@ -1,5 +1,7 @@
 //! `spec.proxy`: a cache that fetches from another registry.
 
+#![allow(rustdoc::bare_urls, reason = "`kubectl explain` shows these comments as they are")]
+
 use super::URL_RULE;
 use crate::sentences;
 use kube::KubeSchema;

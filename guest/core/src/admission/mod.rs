@@ -10,6 +10,7 @@ mod cache;
 mod cache_deletion;
 mod cache_exposure;
 mod cache_lookup;
+mod cache_of_step;
 mod carry_over;
 mod command_place;
 mod credentials;

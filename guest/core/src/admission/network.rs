@@ -3,7 +3,7 @@
 //! step's container otherwise.
 
 use super::authority::Authority;
-use super::cache_lookup::Cache;
+use super::cache_of_step::Cache;
 use super::kubernetes::{escaped, variable};
 use super::step::Step;
 use crate::json::Json;

@@ -4,24 +4,18 @@
 //! `REGISTRY_*` variables are those of the distribution registry, which reads a name as the path of a value in its
 //! configuration (distribution.github.io/distribution/about/configuration).
 
+use super::secret_files::{ACCOUNTS_DIRECTORY, HTPASSWD_KEY, TLS_CERTIFICATE, TLS_DIRECTORY, TLS_KEY};
 use super::zot;
 use crate::json::Json;
 use crate::primary::{Bucket, Flavor, Primary, Provider};
 use orascache_api::duration::Duration;
 use std::borrow::Cow;
 
-/// Directories in which Secrets are mounted.
-pub(super) const TLS_DIRECTORY: &str = "/etc/orascache/tls";
-pub(super) const ACCOUNTS_DIRECTORY: &str = "/etc/orascache/accounts";
+/// Directory in which the Secret of a bucket is mounted.
 const STORAGE_DIRECTORY: &str = "/etc/orascache/storage";
-/// Keys of a Secret of type `kubernetes.io/tls`.
-pub(super) const TLS_CERTIFICATE: &str = "tls.crt";
-pub(super) const TLS_KEY: &str = "tls.key";
 /// Keys of a Secret for S3.
 const S3_KEY_ID: &str = "access-key";
 const S3_KEY: &str = "secret-key";
-/// Key of the htpasswd file in a Secret.
-pub(super) const HTPASSWD_KEY: &str = "htpasswd";
 /// Key of the key file of a Google service account.
 const GCS_KEY: &str = "key.json";
 /// Mode of the files: 0440. The registry is in their group, by the `fsGroup` of the pod.

@@ -1,8 +1,8 @@
 //! Secrets that the host fills with secret values once: the HTTP secret, the certificate and the
 //! account of a registry.
 
-use super::additions::HTPASSWD_KEY;
 use super::secret::{base64, generated_http_secret};
+use super::secret_files::HTPASSWD_KEY;
 use super::{Child, registry_service_name};
 use crate::json::Json;
 use crate::kinds::SECRET;

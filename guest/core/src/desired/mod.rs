@@ -7,6 +7,7 @@ mod network_policy;
 mod pods;
 mod registry_service;
 mod secret;
+mod secret_files;
 mod service;
 mod service_monitor;
 mod stateful_set;

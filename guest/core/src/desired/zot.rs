@@ -1,7 +1,7 @@
 //! The configuration of zot: a file in JSON (zotregistry.dev, "Configuring zot"), which the pod gets
 //! from an annotation of its own. So a change of it restarts the pod, and no ConfigMap is needed.
 
-use super::additions::{ACCOUNTS_DIRECTORY, HTPASSWD_KEY, TLS_CERTIFICATE, TLS_DIRECTORY, TLS_KEY};
+use super::secret_files::{ACCOUNTS_DIRECTORY, HTPASSWD_KEY, TLS_CERTIFICATE, TLS_DIRECTORY, TLS_KEY};
 use crate::json::Json;
 use crate::primary::{Bucket, Primary, Provider};
 use orascache_api::names::{DATA_PATH, REGISTRY_PORT};

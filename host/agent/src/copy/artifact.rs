@@ -98,9 +98,26 @@ impl<'c> Copier<'c> {
             self.put(route, manifest, &links, depth).await?;
         }
         if self.with_referrers {
-            referrers::copy(self, self.sides, route, manifest.digest(), depth).await?;
+            self.referrers(route, manifest.digest(), depth).await?;
         }
         Ok(())
+    }
+
+    /// Copies the manifests that refer to `subject`, and those that refer to them.
+    async fn referrers(&self, route: Route<'_>, subject: &Digest, depth: usize) -> Result<(), String> {
+        let mut copied = Vec::new();
+        for (descriptor, listed) in referrers::list(self.sides, route.from, subject).await? {
+            let reference = referrers::by_digest(route.from, &descriptor.digest);
+            let manifest = self.read(&reference).await?;
+            let links = manifest.links(&reference.to_string()).map_err(|error| error.to_string())?;
+            // A list may name anything. Only what refers to the subject is wanted, which also
+            // excludes circles.
+            if links.subject.is_some_and(|named| named.digest == subject.as_str()) {
+                self.manifest(route, &manifest, depth + 1).await?;
+                copied.push(listed);
+            }
+        }
+        referrers::announce(self.sides, route.to, subject, copied).await
     }
 
     /// Copies what a manifest names, and then the manifest. Where the destination has lost blobs in

@@ -1,44 +1,34 @@
 //! Manifests that refer to a copied one: by the API for referrers, and by the tags that stand in
 //! for it in registries that do not have it (distribution-spec 1.1, "Referrers Tag Schema").
 
-use super::artifact::{Copier, Route};
 use super::sides::Sides;
 use oci_registry_client::{ArtifactReference, Descriptor, Digest, EncodedManifest, Error, media_type};
 use serde_json::{Value, json};
 
-/// Copies the manifests that refer to `subject`, and those that refer to them. The error is a
-/// sentence.
-pub async fn copy(
-    copier: &Copier<'_>,
+/// Has the destination list copied manifests as those that refer to `subject`. Registries with the
+/// API for referrers do it by themselves. The error is a sentence.
+pub async fn announce(
     sides: &Sides,
-    route: Route<'_>,
+    repository: &str,
     subject: &Digest,
-    depth: usize,
+    copied: Vec<Value>,
 ) -> Result<(), String> {
-    let mut known = Vec::new();
-    for (descriptor, listed) in list(sides, route.from, subject).await? {
-        let reference = by_digest(route.from, &descriptor.digest);
-        let manifest = copier.read(&reference).await?;
-        let links = manifest.links(&reference.to_string()).map_err(|error| error.to_string())?;
-        // A list may name anything. Only what refers to the subject is wanted, which also excludes
-        // circles.
-        if links.subject.is_some_and(|named| named.digest == subject.as_str()) {
-            copier.manifest(route, &manifest, depth + 1).await?;
-            known.push(listed);
-        }
-    }
-    if known.is_empty() {
+    if copied.is_empty() {
         return Ok(());
     }
-    let asked = sides.destination.referrers(route.to, subject, None).await;
+    let asked = sides.destination.referrers(repository, subject, None).await;
     match asked.map_err(|error| error.to_string())? {
         Some(_) => Ok(()),
-        None => leave_list(sides, route.to, subject, known).await,
+        None => leave_list(sides, repository, subject, copied).await,
     }
 }
 
 /// The manifests that refer to a subject, each with its entry in a list.
-async fn list(sides: &Sides, repository: &str, subject: &Digest) -> Result<Vec<(Descriptor, Value)>, String> {
+pub async fn list(
+    sides: &Sides,
+    repository: &str,
+    subject: &Digest,
+) -> Result<Vec<(Descriptor, Value)>, String> {
     let sentence = |error: Error| error.to_string();
     let mut entries = Vec::new();
     match sides.source.referrers(repository, subject, None).await.map_err(sentence)? {
@@ -103,7 +93,7 @@ async fn leave_list(
     tagged.map_err(|error| error.to_string())
 }
 
-fn by_digest(repository: &str, digest: &str) -> ArtifactReference {
+pub fn by_digest(repository: &str, digest: &str) -> ArtifactReference {
     ArtifactReference { repository: repository.to_owned(), tag: None, digest: Some(digest.to_owned()) }
 }
 

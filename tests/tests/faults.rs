@@ -77,7 +77,7 @@ async fn fault_04_a_write_whose_answer_is_lost_makes_no_duplicate() {
     let spec = json!({"replicas": 2, "storage": {"size": "1Gi", "accessModes": ["ReadWriteMany"]}});
     cluster.apply(&cluster.caches(), cache("demo", spec)).await;
     until_converged(&cluster, &operator).await;
-    assert_eq!(children(&cluster).await, ["demo", "demo", "demo-http-secret"]);
+    assert_eq!(children(&cluster).await, ["demo", "demo", "demo-registry", "demo-http-secret"]);
     operator.shutdown().await;
     cluster.finish().await;
 }

@@ -48,7 +48,7 @@ async fn rendered_objects_become_children_of_a_ready_cache() {
     let operator = cluster.operator().await;
     let spec = json!({"replicas": 2, "storage": {"size": "1Gi", "accessModes": ["ReadWriteMany"]}});
     let objects = rendered(&cluster.namespace, spec.clone());
-    assert_eq!(objects.len(), 5);
+    assert_eq!(objects.len(), 7);
     let mut uids = Vec::new();
     for object in &objects {
         uids.push(cluster.apply(&api_of(&cluster, object), object.clone()).await.uid());

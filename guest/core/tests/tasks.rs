@@ -168,10 +168,13 @@ fn work_that_the_registry_does_not_admit_is_refused() {
     let export = json!({"destination": "ghcr.io/lab"});
     let found = problems(json!({"readOnly": true, "retention": retention, "export": export}));
     assert!(
-        found.iter().any(|one| one.starts_with("spec.retention: the registry takes no writes")),
+        found.iter().any(|one| one.starts_with("spec.retention: the Jobs that this asks for write")),
         "{found:?}"
     );
     assert!(!found.iter().any(|one| one.starts_with("spec.export")), "{found:?}");
     let found = problems(json!({"auth": {}, "export": export}));
-    assert!(found.iter().any(|one| one.starts_with("spec.export: its pods have neither")), "{found:?}");
+    assert!(
+        found.iter().any(|one| one.starts_with("spec.export: the Jobs that this asks for have no account")),
+        "{found:?}"
+    );
 }

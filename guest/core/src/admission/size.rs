@@ -4,9 +4,9 @@ use crate::findings::Findings;
 use crate::json::{Json, count_steps};
 
 /// Values that a reviewed object has at most: its fields, and the items of its lists, at all
-/// depths. The largest object that etcd takes has room for twenty times as many. A container that is
+/// depths. The largest object that etcd takes has room for twenty-five times as many. A container that is
 /// written out in full has about 60.
-pub(crate) const MAX_VALUES: usize = 15_000;
+pub(crate) const MAX_VALUES: usize = 12_000;
 
 /// Refuses an object that has too many values, and says whether it did. `kind` is for the message.
 pub(crate) fn refuse_too_large(kind: &str, object: &Json<'_>, findings: &mut Findings) -> bool {

@@ -90,7 +90,7 @@ fn binstall_and_krew_fetch_the_archives_that_a_release_has() {
         assert!(manifest.contains(&url), "{package}");
         assert!(manifest.contains(&format!("name = \"{program}\"\npath")), "{package} has the program");
     }
-    let krew: Value = serde_saphyr::from_str(&read(&root(), "dist/krew/orascache.yaml")).expect("YAML");
+    let krew: Value = serde_saphyr::from_str(&read(&root(), "manifests/krew/orascache.yaml")).expect("YAML");
     let platforms = krew["spec"]["platforms"].as_array().expect("platforms");
     assert_eq!(platforms.len(), 2);
     let workflow = read(&root(), ".github/workflows/release.yml");

@@ -28,6 +28,7 @@ mod issue;
 mod issues;
 pub mod json;
 mod kinds;
+mod kubernetes;
 mod misspelt;
 mod names;
 mod observed;

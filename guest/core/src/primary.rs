@@ -208,6 +208,11 @@ impl<'a> Spec<'a> {
         self.replicas.unwrap_or(1)
     }
 
+    /// Whether it is to have registry pods.
+    pub(crate) fn wants_pods(&self) -> bool {
+        self.deploy() && self.replicas() > 0
+    }
+
     /// Whether nothing of the cache is made, changed or removed.
     pub(crate) fn suspend(&self) -> bool {
         self.suspend.unwrap_or(false)

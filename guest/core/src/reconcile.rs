@@ -76,7 +76,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         let has_monitors = !observed.absent.contains(&SERVICE_MONITOR);
         let mut all = Wanted::of(&primary, &settings, &owned, &related, stays || is_patched, has_monitors);
         // Without a pod there is nothing to work on.
-        if primary.spec.deploy() && primary.spec.replicas() > 0 {
+        if primary.spec.wants_pods() {
             all.children.extend(desired::task_children(&primary, &settings, unwanted_registries.is_none()));
         }
         tasks = TaskObjects {

@@ -23,8 +23,7 @@ pub(crate) fn runs<'s>(object: Option<&Object<'s>>) -> Option<Json<'s>> {
 
 /// How many seeds were copied (batch/v1 JobStatus).
 pub(crate) fn seeds<'s>(primary: &Primary<'_>, job: Option<&Object<'s>>) -> Option<Json<'s>> {
-    let has_registry = primary.spec.deploy() && primary.spec.replicas() > 0;
-    let artifacts = primary.spec.tasks.seed.as_ref().filter(|_| has_registry)?.artifacts.len();
+    let artifacts = primary.spec.tasks.seed.as_ref().filter(|_| primary.spec.wants_pods())?.artifacts.len();
     let status = job.and_then(|job| job.raw_status);
     let copied = status.and_then(|status| status.member("succeeded")).cloned();
     let failed = status.and_then(|status| status.member("failedIndexes")).cloned();

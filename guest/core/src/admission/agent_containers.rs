@@ -4,10 +4,10 @@ use super::agent_resources;
 use super::authority::Authority;
 use super::command_place::CommandPlace;
 use super::injection::Injection;
-use super::kubernetes::{escaped, variable};
 use super::pod::{Container, Pod};
 use super::reuse;
 use crate::json::Json;
+use crate::kubernetes::{escaped, variable};
 use orascache_api::steps::{
     AGENT_DIRECTORY, AGENT_PATH, AGENT_PROGRAM, AGENT_VOLUME, CREDENTIALS_DIRECTORY, CREDENTIALS_VOLUME,
     INSTALL_CONTAINER, PROXY_CONTAINER, PROXY_SOCKET,

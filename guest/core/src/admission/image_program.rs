@@ -6,10 +6,10 @@
 
 use super::command_place::CommandPlace;
 use super::known::Known;
-use super::kubernetes::escaped;
 use super::pod::{Container, Pod};
 use crate::findings::Findings;
 use crate::json::Json;
+use crate::kubernetes::escaped;
 use crate::settings::is_same_host;
 use crate::settings::{PLAIN_HTTP, Settings};
 use orascache_api::reference::Image;

@@ -23,7 +23,6 @@ mod injected;
 mod injection;
 mod job;
 mod known;
-mod kubernetes;
 #[cfg(any(test, feature = "largest-reviews"))]
 pub mod largest_reviews;
 mod near_misses;

@@ -4,9 +4,9 @@
 
 use super::authority::Authority;
 use super::cache_of_step::Cache;
-use super::kubernetes::{escaped, variable};
 use super::step::Step;
 use crate::json::Json;
+use crate::kubernetes::{escaped, variable};
 use crate::settings::{ForwardProxy, Settings};
 use orascache_api::steps::{AUTHORITY_DIRECTORY, AUTHORITY_FILE, env};
 
@@ -44,11 +44,6 @@ impl<'a> Network<'a> {
 
     /// Names and values of the forward proxies.
     pub(crate) fn proxies(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let ForwardProxy { https, http, no_proxy } = &self.proxy;
-        let addresses = [("https", *https), ("http", *http)].into_iter();
-        let addresses = addresses.filter_map(|(name, address)| Some((name, address?.to_owned())));
-        let is_used = https.is_some() || http.is_some();
-        let exceptions = (is_used && !no_proxy.is_empty()).then(|| no_proxy.join(","));
-        addresses.chain(exceptions.map(|exceptions| ("no", exceptions)))
+        self.proxy.named()
     }
 }

@@ -2,12 +2,12 @@
 //! the key of the step.
 
 use super::command_place::CommandPlace;
-use super::kubernetes::references;
 use super::pod::{Container, Pod};
 use super::step::Step;
 use super::step_container::is_agent_variable;
 use crate::findings::Findings;
 use crate::json::{Json, count_steps};
+use crate::kubernetes::references;
 use crate::settings::{ReuseSetting, Settings};
 use orascache_api::reference::Image;
 use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, annotation};

@@ -4,6 +4,7 @@
 //! `REGISTRY_*` variables are those of the distribution registry, which reads a name as the path of a value in its
 //! configuration (distribution.github.io/distribution/about/configuration).
 
+use super::pod_parts::{literal, read_only_mount, secret_volume, variable_from_secret};
 use super::secret_files::{ACCOUNTS_DIRECTORY, HTPASSWD_KEY, TLS_CERTIFICATE, TLS_DIRECTORY, TLS_KEY};
 use super::zot;
 use crate::json::Json;
@@ -89,13 +90,11 @@ impl<'a> Additions<'a> {
             self.set("REGISTRY_AUTH_HTPASSWD_PATH", path.into());
         }
         if let Some(bucket) = spec.bucket() {
-            self.add_bucket(bucket, bucket.directory(metadata));
+            self.add_bucket(bucket, bucket.root_directory(metadata));
         }
     }
 
-    fn add_bucket(&mut self, bucket: &Bucket<'a>, directory: Cow<'a, str>) {
-        // The path of a root directory begins with a slash, and "/" is the bucket itself.
-        let directory = format!("/{}", directory.trim_matches('/'));
+    fn add_bucket(&mut self, bucket: &Bucket<'a>, directory: String) {
         // Clients reach the registry, and need not reach the bucket.
         self.set("REGISTRY_STORAGE_REDIRECT_DISABLE", "true".into());
         let secret = bucket.credentials_secret;
@@ -110,7 +109,6 @@ impl<'a> Additions<'a> {
                 if let Some(endpoint) = endpoint {
                     self.set("REGISTRY_STORAGE_S3_REGIONENDPOINT", endpoint.into());
                 }
-                let path_style = path_style.unwrap_or(endpoint.is_some());
                 self.set("REGISTRY_STORAGE_S3_FORCEPATHSTYLE", boolean(path_style));
                 if let Some(secret) = secret {
                     self.set_from("REGISTRY_STORAGE_S3_ACCESSKEY", secret, S3_KEY_ID);
@@ -148,24 +146,15 @@ impl<'a> Additions<'a> {
     }
 
     fn set(&mut self, name: &'static str, value: Json<'a>) {
-        self.variables.push(Json::object([("name", Some(name.into())), ("value", Some(value))]));
+        self.variables.push(literal(name, value));
     }
 
     /// A variable with the value of a key of a Secret.
-    pub(super) fn set_from(
-        &mut self,
-        name: &'static str,
-        secret: impl Into<Cow<'a, str>>,
-        key: &'static str,
-    ) {
-        let reference = Json::object([("key", Some(key.into())), ("name", Some(secret.into().into()))]);
-        self.variables.push(Json::object([
-            ("name", Some(name.into())),
-            ("valueFrom", Some(Json::object([("secretKeyRef", Some(reference))]))),
-        ]));
+    fn set_from(&mut self, name: &'static str, secret: &'a str, key: &'static str) {
+        self.variables.push(variable_from_secret(name, secret, key));
     }
 
-    /// Mounts some keys of a Secret, as files that are replaced when the Secret changes.
+    /// Mounts some keys of a Secret.
     fn mount(
         &mut self,
         volume: &'static str,
@@ -173,19 +162,8 @@ impl<'a> Additions<'a> {
         secret: Cow<'a, str>,
         keys: &[&'static str],
     ) {
-        let item =
-            |key: &&'static str| Json::object([("key", Some((*key).into())), ("path", Some((*key).into()))]);
-        let source = Json::object([
-            ("defaultMode", Some(MODE.into())),
-            ("items", Some(Json::Array(keys.iter().map(item).collect()))),
-            ("secretName", Some(secret.into())),
-        ]);
-        self.volumes.push(Json::object([("name", Some(volume.into())), ("secret", Some(source))]));
-        self.mounts.push(Json::object([
-            ("mountPath", Some(directory.into())),
-            ("name", Some(volume.into())),
-            ("readOnly", Some(true.into())),
-        ]));
+        self.volumes.push(secret_volume(volume, secret, keys, Some(MODE)));
+        self.mounts.push(read_only_mount(volume, directory));
     }
 }
 

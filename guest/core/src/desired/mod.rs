@@ -4,6 +4,7 @@ mod additions;
 mod disruption_budget;
 mod generated;
 mod network_policy;
+mod pod_parts;
 mod pods;
 mod registry_service;
 mod secret;

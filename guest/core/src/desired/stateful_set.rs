@@ -1,6 +1,7 @@
 //! The registry pods.
 
 use super::additions::Additions;
+use super::pod_parts::{container_security, default_resources, literal, pod_security, variable_from_secret};
 use super::{
     Child, Extras, TemplateRevision, claim_name, http_secret_source, not_empty, pods, selector_labels, zot,
 };
@@ -12,8 +13,6 @@ use orascache_api::names::{
     REGISTRY_PORT, TEMPLATE_REVISION_ANNOTATION,
 };
 
-/// User and group of the registry: `nonroot` of distroless images. The volume gets the same group.
-const NON_ROOT_ID: i64 = 65_532;
 /// Name of the volume with the blobs.
 const DATA_VOLUME: &str = "data";
 
@@ -45,14 +44,6 @@ pub(crate) fn stateful_set<'a>(primary: &'a Primary<'a>, revision: TemplateRevis
 
 fn pod_spec<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a> {
     let spec = &primary.spec;
-    let security = Json::object([
-        ("fsGroup", Some(NON_ROOT_ID.into())),
-        ("fsGroupChangePolicy", Some("OnRootMismatch".into())),
-        ("runAsGroup", Some(NON_ROOT_ID.into())),
-        ("runAsNonRoot", Some(true.into())),
-        ("runAsUser", Some(NON_ROOT_ID.into())),
-        ("seccompProfile", Some(Json::object([("type", Some("RuntimeDefault".into()))]))),
-    ]);
     let volume = match claim_name(primary) {
         Some(claim) => Json::object([
             ("name", Some(DATA_VOLUME.into())),
@@ -79,7 +70,7 @@ fn pod_spec<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a
         ("imagePullSecrets", not_empty(spec.image_pull_secrets)),
         ("nodeSelector", not_empty(spec.node_selector)),
         ("priorityClassName", spec.pods.priority_class_name.map(Json::from)),
-        ("securityContext", Some(security)),
+        ("securityContext", Some(pod_security(true))),
         // The older name of the next field. The API server keeps both, and would bring back a removed
         // account from the one that nobody applied.
         ("serviceAccount", spec.pods.service_account_name.map(Json::from)),
@@ -101,11 +92,6 @@ fn container<'a>(
     if spec.metrics.is_some() {
         ports.push(port(METRICS_NAME, METRICS_PORT));
     }
-    let security = Json::object([
-        ("allowPrivilegeEscalation", Some(false.into())),
-        ("capabilities", Some(Json::object([("drop", Some(Json::Array(vec!["ALL".into()])))]))),
-        ("readOnlyRootFilesystem", Some(true.into())),
-    ]);
     let mount = Json::object([("mountPath", Some(DATA_PATH.into())), ("name", Some(DATA_VOLUME.into()))]);
     let (mut variables, mut mounts) = (environment(primary, revision), vec![mount]);
     variables.extend(added.0);
@@ -123,7 +109,7 @@ fn container<'a>(
         ("ports", Some(Json::Array(ports))),
         ("readinessProbe", Some(probe(5, 3))),
         ("resources", Some(not_empty(spec.resources).unwrap_or_else(default_resources))),
-        ("securityContext", Some(security)),
+        ("securityContext", Some(container_security())),
         // Two minutes, for slow volumes.
         ("startupProbe", Some(probe(2, 60))),
         ("terminationMessagePolicy", Some("FallbackToLogsOnError".into())),
@@ -142,32 +128,25 @@ fn port<'a>(name: &'static str, number: i64) -> Json<'a> {
 /// Configuration of the distribution registry
 /// (distribution.github.io/distribution/about/configuration).
 fn environment<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Vec<Json<'a>> {
-    let literal = |name: &'static str, value: Json<'a>| {
-        Json::object([("name", Some(name.into())), ("value", Some(value))])
-    };
     if primary.spec.flavor() == Flavor::Zot {
         return Vec::new();
     }
     // "false" is written out, since images bring configuration files that allow deletion.
     let deletes = primary.spec.delete() || revision == TemplateRevision::DeletionOn;
     let mut variables = vec![
-        literal("REGISTRY_HTTP_ADDR", format!(":{REGISTRY_PORT}").into()),
-        literal("REGISTRY_STORAGE_DELETE_ENABLED", if deletes { "true" } else { "false" }.into()),
+        literal("REGISTRY_HTTP_ADDR", format!(":{REGISTRY_PORT}")),
+        literal("REGISTRY_STORAGE_DELETE_ENABLED", if deletes { "true" } else { "false" }),
     ];
     // A second storage beside a bucket would end the registry.
     if primary.spec.bucket().is_none() {
-        variables.push(literal("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", DATA_PATH.into()));
+        variables.push(literal("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", DATA_PATH));
     }
     if primary.spec.metrics.is_some() {
-        variables.push(literal("REGISTRY_HTTP_DEBUG_ADDR", format!(":{METRICS_PORT}").into()));
-        variables.push(literal("REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED", "true".into()));
+        variables.push(literal("REGISTRY_HTTP_DEBUG_ADDR", format!(":{METRICS_PORT}")));
+        variables.push(literal("REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED", "true"));
     }
     if let Some(secret) = http_secret_source(primary) {
-        let reference = Json::object([("key", Some(HTTP_SECRET_KEY.into())), ("name", Some(secret.into()))]);
-        variables.push(Json::object([
-            ("name", Some("REGISTRY_HTTP_SECRET".into())),
-            ("valueFrom", Some(Json::object([("secretKeyRef", Some(reference))]))),
-        ]));
+        variables.push(variable_from_secret("REGISTRY_HTTP_SECRET", secret, HTTP_SECRET_KEY));
     }
     variables
 }
@@ -189,13 +168,4 @@ fn probe<'a>(spec: &Spec<'_>, period_seconds: i64, failure_threshold: i64) -> Js
         ("periodSeconds", Some(period_seconds.into())),
         ("timeoutSeconds", Some(5.into())),
     ])
-}
-
-/// Requests that spread registries over nodes. There are no limits, since the need depends on the
-/// use.
-fn default_resources<'a>() -> Json<'a> {
-    Json::object([(
-        "requests",
-        Some(Json::object([("cpu", Some("50m".into())), ("memory", Some("64Mi".into()))])),
-    )])
 }

@@ -1,18 +1,18 @@
 //! Pods that work on a registry with the agent, and the Jobs and CronJobs that they belong to. They
 //! satisfy Pod Security `restricted`.
 
+use super::pod_parts::{container_security, default_resources, pod_security, read_only_mount, secret_volume};
 use super::{Child, owner_name, selector_labels};
 use crate::digest;
 use crate::json::Json;
 use crate::kinds::{CRON_JOB, JOB};
+use crate::kubernetes::{escaped, variable};
 use crate::primary::Primary;
 use crate::settings::Settings;
 use orascache_api::names::labels;
 use orascache_api::steps::{AGENT_PROGRAM, env};
 use std::borrow::Cow;
 
-/// User and group of the agent: `nonroot` of distroless images.
-const NON_ROOT_ID: i64 = 65_532;
 /// Where a Secret is mounted.
 const CREDENTIALS_DIRECTORY: &str = "/credentials";
 /// Name of the volume with a Secret, and of the container.
@@ -111,18 +111,9 @@ fn labels_of<'a>(primary: &'a Primary<'a>, role: &'static str) -> Json<'a> {
 
 fn pod<'a>(primary: &'a Primary<'a>, settings: &Settings<'a>, task: Task<'a>) -> Json<'a> {
     let spec = &primary.spec;
-    let security = Json::object([
-        ("runAsGroup", Some(NON_ROOT_ID.into())),
-        ("runAsNonRoot", Some(true.into())),
-        ("runAsUser", Some(NON_ROOT_ID.into())),
-        ("seccompProfile", Some(Json::object([("type", Some("RuntimeDefault".into()))]))),
-    ]);
     let labels = labels_of(primary, task.role);
     let volumes = task.secret.map(|(name, _)| {
-        let item = Json::object([("key", Some(DOCKER_CONFIG.into())), ("path", Some(DOCKER_CONFIG.into()))]);
-        let secret =
-            Json::object([("items", Some(Json::Array(vec![item]))), ("secretName", Some(name.into()))]);
-        Json::Array(vec![Json::object([("name", Some(CREDENTIALS_VOLUME.into())), ("secret", Some(secret))])])
+        Json::Array(vec![secret_volume(CREDENTIALS_VOLUME, name.into(), &[DOCKER_CONFIG], None)])
     });
     let spec = Json::object([
         ("automountServiceAccountToken", Some(false.into())),
@@ -131,7 +122,7 @@ fn pod<'a>(primary: &'a Primary<'a>, settings: &Settings<'a>, task: Task<'a>) ->
         ("imagePullSecrets", spec.image_pull_secrets.cloned()),
         ("nodeSelector", spec.node_selector.cloned()),
         ("restartPolicy", Some("Never".into())),
-        ("securityContext", Some(security)),
+        ("securityContext", Some(pod_security(false))),
         ("tolerations", spec.tolerations.cloned()),
         ("volumes", volumes),
     ]);
@@ -144,38 +135,20 @@ fn container<'a>(settings: &Settings<'a>, task: Task<'a>) -> Json<'a> {
     if let Some((_, flag)) = task.secret {
         words.push(format!("{flag}={CREDENTIALS_DIRECTORY}").into());
     }
-    let proxy = &settings.forward_proxy;
-    for (name, address) in [("https", proxy.https), ("http", proxy.http)] {
-        words.extend(address.map(|address| Json::from(format!("--{name}-proxy={address}"))));
+    for (name, value) in settings.forward_proxy.named() {
+        words.push(escaped(&format!("--{name}-proxy={value}")).into());
     }
-    if (proxy.https.is_some() || proxy.http.is_some()) && !proxy.no_proxy.is_empty() {
-        words.push(format!("--no-proxy={}", proxy.no_proxy.join(",")).into());
-    }
-    let variables = settings.registry_ca.map(|pem| {
-        // Kubernetes expands what follows a dollar sign.
-        let pem = pem.replace('$', "$$");
-        Json::Array(vec![Json::object([("name", Some(env::CA_PEM.into())), ("value", Some(pem.into()))])])
-    });
-    let security = Json::object([
-        ("allowPrivilegeEscalation", Some(false.into())),
-        ("capabilities", Some(Json::object([("drop", Some(Json::Array(vec!["ALL".into()])))]))),
-        ("readOnlyRootFilesystem", Some(true.into())),
-    ]);
-    let requests = Json::object([("cpu", Some("50m".into())), ("memory", Some("64Mi".into()))]);
-    let mounts = task.secret.map(|_| {
-        Json::Array(vec![Json::object([
-            ("mountPath", Some(CREDENTIALS_DIRECTORY.into())),
-            ("name", Some(CREDENTIALS_VOLUME.into())),
-            ("readOnly", Some(true.into())),
-        ])])
-    });
+    let variables =
+        settings.registry_ca.map(|pem| Json::Array(vec![variable(env::CA_PEM, escaped(pem).into())]));
+    let mounts =
+        task.secret.map(|_| Json::Array(vec![read_only_mount(CREDENTIALS_VOLUME, CREDENTIALS_DIRECTORY)]));
     Json::object([
         ("command", Some(Json::Array(words))),
         ("env", variables),
         ("image", Some(settings.agent_image.into())),
         ("name", Some(CONTAINER.into())),
-        ("resources", Some(Json::object([("requests", Some(requests))]))),
-        ("securityContext", Some(security)),
+        ("resources", Some(default_resources())),
+        ("securityContext", Some(container_security())),
         ("terminationMessagePolicy", Some("FallbackToLogsOnError".into())),
         ("volumeMounts", mounts),
     ])

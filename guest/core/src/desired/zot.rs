@@ -1,6 +1,7 @@
 //! The configuration of zot: a file in JSON (zotregistry.dev, "Configuring zot"), which the pod gets
 //! from an annotation of its own. So a change of it restarts the pod, and no ConfigMap is needed.
 
+use super::pod_parts::read_only_mount;
 use super::secret_files::{ACCOUNTS_DIRECTORY, HTPASSWD_KEY, TLS_CERTIFICATE, TLS_DIRECTORY, TLS_KEY};
 use crate::json::Json;
 use crate::primary::{Bucket, Primary, Provider};
@@ -42,12 +43,7 @@ pub(super) fn volume_and_mount<'a>() -> (Json<'a>, Json<'a>) {
         ("downwardAPI", Some(Json::object([("items", Some(Json::Array(vec![item])))]))),
         ("name", Some(VOLUME.into())),
     ]);
-    let mount = Json::object([
-        ("mountPath", Some(DIRECTORY.into())),
-        ("name", Some(VOLUME.into())),
-        ("readOnly", Some(true.into())),
-    ]);
-    (volume, mount)
+    (volume, read_only_mount(VOLUME, DIRECTORY))
 }
 
 /// The configuration of a cache's registry.
@@ -121,10 +117,10 @@ fn fetching_from<'a>(remote_url: &'a str) -> Json<'a> {
 fn storage_driver<'a>(primary: &'a Primary<'a>, bucket: &'a Bucket<'a>) -> Option<Json<'a>> {
     let Provider::S3 { region, endpoint, path_style } = bucket.provider else { return None };
     let is_secure = endpoint.is_none_or(|endpoint| !endpoint.starts_with("http://"));
-    let directory = format!("/{}", bucket.directory(&primary.metadata).trim_matches('/'));
+    let directory = bucket.root_directory(&primary.metadata);
     Some(Json::object([
         ("bucket", Some(bucket.name.into())),
-        ("forcepathstyle", Some(path_style.unwrap_or(endpoint.is_some()).into())),
+        ("forcepathstyle", Some(path_style.into())),
         ("name", Some("s3".into())),
         ("region", Some(region.into())),
         ("regionendpoint", endpoint.map(Json::from)),

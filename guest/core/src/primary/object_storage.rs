@@ -3,13 +3,15 @@
 use super::Metadata;
 use crate::fields::Fields;
 use orascache_contract::Error;
-use std::borrow::Cow;
 
 /// Who keeps the bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Provider<'a> {
     /// Amazon S3, or a service that speaks its protocol.
-    S3 { region: &'a str, endpoint: Option<&'a str>, path_style: Option<bool> },
+    ///
+    /// `path_style` is whether requests name the bucket in the path: by default where there is an
+    /// endpoint.
+    S3 { region: &'a str, endpoint: Option<&'a str>, path_style: bool },
     /// Google Cloud Storage.
     Gcs,
     /// Azure Blob Storage. The bucket is a container of the account.
@@ -31,10 +33,11 @@ impl<'a> Bucket<'a> {
     pub(crate) fn read_all(storage: Fields<'a>) -> Result<Vec<Self>, Error> {
         let mut buckets = Vec::new();
         if let Some(s3) = storage.object("s3", "spec.storage.s3")? {
+            let endpoint = s3.text("endpoint")?;
             let provider = Provider::S3 {
                 region: s3.required_text("region")?,
-                endpoint: s3.text("endpoint")?,
-                path_style: s3.flag("pathStyle")?,
+                endpoint,
+                path_style: s3.flag("pathStyle")?.unwrap_or(endpoint.is_some()),
             };
             buckets.push(Self::read(s3, "bucket", provider)?);
         }
@@ -78,12 +81,12 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    /// The directory in the bucket: caches that share a bucket share no artifacts unless they say so.
-    pub(crate) fn directory(&self, metadata: &Metadata<'a>) -> Cow<'a, str> {
-        match self.prefix {
-            Some(prefix) => prefix.into(),
-            None => format!("{}/{}", metadata.namespace, metadata.name).into(),
-        }
+    /// The directory in the bucket, with a slash in front: `/` is the bucket itself. Caches that share a
+    /// bucket share no artifacts unless they say so.
+    pub(crate) fn root_directory(&self, metadata: &Metadata<'_>) -> String {
+        let own = || format!("{}/{}", metadata.namespace, metadata.name);
+        let directory = self.prefix.map_or_else(own, str::to_owned);
+        format!("/{}", directory.trim_matches('/'))
     }
 
     /// Whether another bucket is in the same place, so that its artifacts are the same ones.

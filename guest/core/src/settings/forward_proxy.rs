@@ -33,6 +33,15 @@ impl<'a> ForwardProxy<'a> {
         }
         read
     }
+
+    /// Names and values of the proxies: `https`, `http`, and `no` for the exceptions.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let addresses = [("https", self.https), ("http", self.http)].into_iter();
+        let addresses = addresses.filter_map(|(name, address)| Some((name, address?.to_owned())));
+        let is_used = self.https.is_some() || self.http.is_some();
+        let exceptions = (is_used && !self.no_proxy.is_empty()).then(|| self.no_proxy.join(","));
+        addresses.chain(exceptions.map(|exceptions| ("no", exceptions)))
+    }
 }
 
 /// Messages do not repeat the text: it may hold a password.

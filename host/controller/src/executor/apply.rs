@@ -110,15 +110,10 @@ impl Applier {
                     let changed = self.remember(live.as_ref(), stored.as_ref(), &judgement, digest);
                     return report_left_fields(&target, &judgement, changed);
                 }
-                // The object was changed, or deleted, or it exists: the answer to an earlier
-                // creation was lost, the cache lags behind, or the name is taken.
-                Err(error) if has_code(&error, &[404, 409]) && attempt < ATTEMPTS => {
+                Err(error) if is_outdated(write, &error) && attempt < ATTEMPTS => {
                     live = read(&api, cache, planned).await.map_err(|error| failed(&error))?;
                     if let Some(live) = &live {
                         cache.store(planned.kind, live.clone(), Source::Write);
-                    } else if has_code(&error, &[404]) && write == Write::Create {
-                        // The namespace does not exist, or the kind.
-                        return Err(failed(&error));
                     }
                     // The next attempt is a write of its own.
                     if !self.may_write.borrow().is_in_force() {
@@ -189,6 +184,13 @@ impl Applier {
 async fn read(api: &Api<Decoded>, cache: &Cache, planned: &Planned) -> Result<Option<Stored>, kube::Error> {
     let found = api.get_opt(&planned.key.name).await?;
     Ok(found.and_then(|object| cache.decode(planned.kind, object)))
+}
+
+/// Whether the object is in another state than the one that the write was for: it was changed or
+/// deleted, or it exists, because the answer to an earlier creation was lost, the cache lags behind, or
+/// the name is taken. A creation that is answered with 404 has no namespace or no kind.
+fn is_outdated(write: Write, error: &kube::Error) -> bool {
+    has_code(error, &[409]) || (write != Write::Create && has_code(error, &[404]))
 }
 
 /// Ties the write to the state that was judged: a change by somebody else in between leads to a

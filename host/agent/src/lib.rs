@@ -14,7 +14,7 @@
 //! - `proxy` adds credentials to the requests of a step, in a container of its own;
 //! - `commands` has what people and scripts call: `pull`, `push`, `explain-key`, `entrypoint`;
 //! - `copy` copies artifacts between registries, and `prune` deletes old ones; a `place` names the
-//!   repositories of both;
+//!   repositories of both, and `work` has what they share as commands of Jobs;
 //! - `network` reads how registries are reached;
 //! - `log` and `termination` write sentences for people, and `listed` the lists in them;
 //! - `install` copies the program into the volume of a pod.
@@ -57,6 +57,7 @@ mod tee;
 mod termination;
 mod transfer;
 mod wait;
+mod work;
 
 use clap::Parser;
 use std::ffi::OsString;

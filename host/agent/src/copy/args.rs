@@ -1,7 +1,6 @@
 //! The command line of `copy`.
 
-use crate::network::NetworkArgs;
-use crate::step_args::DEFAULT_TERMINATION_MESSAGE;
+use crate::work::{WorkArgs, tag_pattern};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -37,18 +36,6 @@ pub struct CopyArgs {
     /// Directory with the credentials for the destinations.
     #[arg(long, value_name = "DIRECTORY", require_equals = true)]
     pub destination_credentials: Option<PathBuf>,
-    /// A transfer is given up when nothing was transferred for this number of seconds.
-    #[arg(long, value_name = "SECONDS", require_equals = true, default_value_t = 120)]
-    pub patience: u32,
-    /// File for the termination message, which says what was done.
-    #[arg(long, value_name = "PATH", require_equals = true, default_value = DEFAULT_TERMINATION_MESSAGE)]
-    pub termination_message: PathBuf,
     #[command(flatten)]
-    pub network: NetworkArgs,
-}
-
-/// Reads a pattern of tags.
-pub fn tag_pattern(text: &str) -> Result<String, String> {
-    let is_pattern = orascache_api::pattern::is_tag_pattern(text);
-    is_pattern.then(|| text.to_owned()).ok_or_else(|| format!("it {}", orascache_api::pattern::TAG_PATTERN))
+    pub work: WorkArgs,
 }

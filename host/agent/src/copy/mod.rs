@@ -14,13 +14,11 @@ mod referrers;
 mod selection;
 mod sides;
 
-pub use args::{CopyArgs, tag_pattern};
+pub use args::CopyArgs;
 
 use crate::cancel::Cancel;
-use crate::commands;
 use crate::listed::listed;
 use crate::log::Log;
-use crate::termination;
 use crate::transfer::{TransferFailure, run};
 use artifact::{Copier, Route};
 use counts::Counts;
@@ -37,12 +35,7 @@ const NAMED: usize = 5;
 pub fn execute(arguments: &CopyArgs) -> u8 {
     let log = Log::default();
     let done = try_copy(arguments, &log);
-    if let Ok(sentence) | Err(TransferFailure::BadRequest(sentence) | TransferFailure::Failed(sentence)) =
-        &done
-    {
-        termination::write(&arguments.termination_message, sentence.trim_end(), &log);
-    }
-    commands::finish(done)
+    arguments.work.finish(done, &log)
 }
 
 fn try_copy(arguments: &CopyArgs, log: &Log) -> Result<String, TransferFailure> {

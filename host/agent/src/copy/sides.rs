@@ -2,9 +2,7 @@
 
 use super::args::CopyArgs;
 use super::pairs::{Pair, What};
-use oci_registry_client::{Client, Credentials, Endpoint, TransferPolicy};
-use std::path::Path;
-use std::time::Duration;
+use oci_registry_client::Client;
 
 /// The registry that is read, and the one that is written.
 pub struct Sides {
@@ -26,18 +24,10 @@ impl Sides {
             What::Artifact { from, to } => (from.repository.as_str(), to.repository.as_str()),
             What::Tags { from, to } => (from.path.as_str(), to.as_str()),
         };
-        let network = arguments.network.network(|name| std::env::var_os(name))?;
-        let policy = TransferPolicy::patient(Duration::from_secs(arguments.patience.into()));
-        let client = |endpoint: &Endpoint, directory: Option<&Path>, repository: &str| {
-            let credentials = match directory {
-                Some(directory) => Credentials::of_secret(directory, endpoint, repository)?,
-                None => Credentials::of_docker_config(endpoint, repository)?,
-            };
-            Ok::<_, String>(Client::with_network(endpoint.clone(), credentials, policy, network.clone()))
-        };
+        let work = &arguments.work;
         Ok(Sides {
-            source: client(&pair.from, arguments.source_credentials.as_deref(), from)?,
-            destination: client(&pair.to, arguments.destination_credentials.as_deref(), to)?,
+            source: work.client(&pair.from, from, arguments.source_credentials.as_deref())?,
+            destination: work.client(&pair.to, to, arguments.destination_credentials.as_deref())?,
             are_one: pair.from == pair.to,
         })
     }

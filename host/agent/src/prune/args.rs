@@ -1,8 +1,6 @@
 //! The command line of `prune`.
 
-use crate::copy::tag_pattern;
-use crate::network::NetworkArgs;
-use crate::step_args::DEFAULT_TERMINATION_MESSAGE;
+use crate::work::{WorkArgs, tag_pattern};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -39,14 +37,8 @@ pub struct PruneArgs {
     /// count.
     #[arg(long, value_name = "DIRECTORY", require_equals = true)]
     pub credentials: Option<PathBuf>,
-    /// A request is given up when nothing was transferred for this number of seconds.
-    #[arg(long, value_name = "SECONDS", require_equals = true, default_value_t = 120)]
-    pub patience: u32,
-    /// File for the termination message, which says what was done.
-    #[arg(long, value_name = "PATH", require_equals = true, default_value = DEFAULT_TERMINATION_MESSAGE)]
-    pub termination_message: PathBuf,
     #[command(flatten)]
-    pub network: NetworkArgs,
+    pub work: WorkArgs,
 }
 
 fn age_or_none(text: &str) -> Result<u64, String> {

@@ -13,31 +13,24 @@ mod repository;
 pub use args::PruneArgs;
 
 use crate::cancel::Cancel;
-use crate::commands;
 use crate::log::Log;
 use crate::place::Place;
-use crate::termination;
 use crate::transfer::{TransferFailure, run};
 use look::Look;
-use oci_registry_client::{Client, Credentials, TransferPolicy};
+use oci_registry_client::Client;
 use orascache_api::names::RETENTION_REPOSITORY;
 use plan::Rules;
 use record::Record;
 use repository::{Numbers, Stopped};
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// Deletes old artifacts. Returns the exit code.
 pub fn execute(arguments: &PruneArgs) -> u8 {
     let log = Log::default();
     let done = try_prune(arguments, &log);
-    if let Ok(sentence) | Err(TransferFailure::BadRequest(sentence) | TransferFailure::Failed(sentence)) =
-        &done
-    {
-        termination::write(&arguments.termination_message, sentence.trim_end(), &log);
-    }
-    commands::finish(done)
+    arguments.work.finish(done, &log)
 }
 
 fn try_prune(arguments: &PruneArgs, log: &Log) -> Result<String, TransferFailure> {
@@ -59,19 +52,11 @@ fn try_prune(arguments: &PruneArgs, log: &Log) -> Result<String, TransferFailure
         patterns: arguments.tags.clone(),
     };
     let place = Place::parse(&arguments.registry).map_err(TransferFailure::BadRequest)?;
-    let client = client(arguments, &place).map_err(TransferFailure::BadRequest)?;
+    let credentials = arguments.credentials.as_deref();
+    let client = arguments.work.client(&place.endpoint, &place.path, credentials);
+    let client = client.map_err(TransferFailure::BadRequest)?;
     run(&Cancel::default(), async { all(&client, &place, &rules, arguments, log).await })?
         .map_err(TransferFailure::Failed)
-}
-
-fn client(arguments: &PruneArgs, place: &Place) -> Result<Client, String> {
-    let network = arguments.network.network(|name| std::env::var_os(name))?;
-    let policy = TransferPolicy::patient(Duration::from_secs(arguments.patience.into()));
-    let credentials = match &arguments.credentials {
-        Some(directory) => Credentials::of_secret(directory, &place.endpoint, &place.path)?,
-        None => Credentials::of_docker_config(&place.endpoint, &place.path)?,
-    };
-    Ok(Client::with_network(place.endpoint.clone(), credentials, policy, network))
 }
 
 /// Prunes all repositories of a place. Returns what was done, as text. The error is a sentence.

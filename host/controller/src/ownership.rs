@@ -7,8 +7,8 @@
 //!
 //! Server-side apply owns some lists and maps as a whole (they are atomic), and merges others
 //! member by member. managedFields tells them apart: nobody's entry has anything below an atomic
-//! value. Any difference is an edit of an atomic value, even a further member: a NetworkPolicy whose
-//! selector has one more label protects fewer pods.
+//! value. Any difference is an edit of an atomic value, even a further member: a NetworkPolicy
+//! whose selector has one more label protects fewer pods.
 
 use serde_json::{Map, Value};
 
@@ -32,7 +32,8 @@ impl Judgement {
 
 /// Judges every desired field that differs from the live object and has another manager.
 ///
-/// `managers` are all managedFields entries as JSON text; those of `field_manager` are ours. `may_take_back` is false for a path that was taken back too often.
+/// `managers` are all managedFields entries as JSON text; those of `field_manager` are ours.
+/// `may_take_back` is false for a path that was taken back too often.
 pub(crate) fn judge(
     desired: &Value,
     live: &Value,

@@ -2,8 +2,8 @@
 //! operator's own rights reach further, and a faulty or hostile guest must not use them.
 //!
 //! - A plan applies, generates and deletes objects of owned kinds, and patches objects of related
-//!   kinds that are patchable. Of owned kinds these are children and strays. Where the primaries are objects of others, it may patch the one that
-//!   it is for, and write no status.
+//!   kinds that are patchable. Of owned kinds these are children and strays. Where the primaries
+//!   are objects of others, it may patch the one that it is for, and write no status.
 //! - Where primaries live in namespaces, these objects are in the primary's namespace. They are
 //!   never in a namespace that is not watched.
 //! - What it applies or generates has the primary as its controller. What it deletes is controlled

@@ -11,9 +11,10 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 const DNS_PORT: i32 = 53;
 
 /// Admits connections to the webhook port (from [`ManifestOptions::webhook_from`], if given), where
-/// there are webhooks, and to the metrics port; admits connections from the pods to DNS, to the API server, and to
-/// [`ManifestOptions::egress_ports`]. Addresses are left open: that of the API server is not known
-/// beforehand and usually outside of the pod network, and a policy knows no names of hosts.
+/// there are webhooks, and to the metrics port; admits connections from the pods to DNS, to the API
+/// server, and to [`ManifestOptions::egress_ports`]. Addresses are left open: that of the API
+/// server is not known beforehand and usually outside of the pod network, and a policy knows no
+/// names of hosts.
 pub fn policy(options: &ManifestOptions) -> NetworkPolicy {
     let named = |name: &str| port("TCP", IntOrString::String(name.to_owned()));
     let metrics = NetworkPolicyIngressRule {

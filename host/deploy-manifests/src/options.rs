@@ -39,8 +39,8 @@ pub struct ManifestOptions {
     pub namespace: String,
     /// Number of the operator's pods. All of them answer reviews; the leader writes.
     pub replicas: u16,
-    /// Whether no two of the operator's pods run on one node, and all but one of them stay while nodes
-    /// are drained. Otherwise they share a node where there is no other one.
+    /// Whether no two of the operator's pods run on one node, and all but one of them stay while
+    /// nodes are drained. Otherwise they share a node where there is no other one.
     pub high_availability: bool,
     /// Registry that has copies of all images, with an optional path, such as
     /// `mirror.example.org/k8s`. It takes the place of the registry in each image.
@@ -62,8 +62,8 @@ pub struct ManifestOptions {
     /// Whose clients may ask for reviews, by their certificates. None for everybody who reaches the
     /// port.
     pub client_ca: Option<ClientCaSource>,
-    /// Ports of API servers that the operator may connect to, by the NetworkPolicy. A policy sees the
-    /// port behind the Service `kubernetes`, which is the API server's own. Empty for
+    /// Ports of API servers that the operator may connect to, by the NetworkPolicy. A policy sees
+    /// the port behind the Service `kubernetes`, which is the API server's own. Empty for
     /// [`DEFAULT_API_PORTS`].
     pub api_ports: Vec<u16>,
     /// Further ports that the operator may connect to, such as that of the registry that its
@@ -95,8 +95,8 @@ impl Default for ManifestOptions {
 }
 
 impl ManifestOptions {
-    /// The images that an installation runs: the operator, whose image carries the agent too, and the
-    /// registry of caches that name no image. Caches and steps may name further ones.
+    /// The images that an installation runs: the operator, whose image carries the agent too, and
+    /// the registry of caches that name no image. Caches and steps may name further ones.
     ///
     /// ```
     /// use deploy_manifests::ManifestOptions;

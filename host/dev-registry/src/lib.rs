@@ -4,8 +4,9 @@
 //! caches, and it serves each of them on a loopback address of its own. The pod's annotation
 //! [`ENDPOINT_ANNOTATION`] and its `status.podIP` say where. Requests are in the log of the pod.
 //!
-//! A registry speaks TLS, asks for accounts, is read-only and refuses deletion where its container is
-//! configured so. It fetches from no other registry: the pod of a pull-through cache waits, and says so.
+//! A registry speaks TLS, asks for accounts, is read-only and refuses deletion where its container
+//! is configured so. It fetches from no other registry: the pod of a pull-through cache waits, and
+//! says so.
 //!
 //! Blobs are kept where the pod's volume says. Pods that mount the same claim share one store,
 //! which lives as long as the claim. An emptyDir is a store of the pod's own, and is deleted with

@@ -55,9 +55,9 @@ struct Listed {
 
 impl Client {
     /// The manifests that refer to the manifest `subject`, of this artifact type or of all, in the
-    /// order of the registry; of a long list its first twenty pages. None where the registry does not know
-    /// referrers. The tags that replace them there (distribution-spec, "Referrers Tag Schema") are
-    /// not looked for.
+    /// order of the registry; of a long list its first twenty pages. None where the registry does
+    /// not know referrers. The tags that replace them there (distribution-spec, "Referrers Tag
+    /// Schema") are not looked for.
     ///
     /// # Errors
     /// When it is not allowed, or patience ends.
@@ -76,7 +76,8 @@ impl Client {
             let Some((page, next)) = self.patiently(|| self.referrers_at(repository, &url)).await? else {
                 return Ok(None);
             };
-            // A registry need not apply the filter, and some list a manifest as often as it was pushed.
+            // A registry need not apply the filter, and some list a manifest as often as it was
+            // pushed.
             all.extend(
                 page.into_iter()
                     .filter(|referrer| referrer.is_of(artifact_type) && seen.insert(referrer.digest.clone())),

@@ -45,8 +45,9 @@ pub(crate) fn check(
             annotation::REGISTRY
         ));
     };
-    // `shared-0.shared` is the first pod of the step's own cache. For any other name, `shared` may be
-    // a namespace: no other pod is sure to exist, and DNS then looks for a Service in that namespace.
+    // `shared-0.shared` is the first pod of the step's own cache. For any other name, `shared` may
+    // be a namespace: no other pod is sure to exist, and DNS then looks for a Service in that
+    // namespace.
     let is_own_pod = host
         .split_once('.')
         .is_some_and(|(pod, service)| service == step.cache && pod.strip_prefix(service) == Some("-0"));
@@ -83,9 +84,9 @@ fn services<'h>(
     full_names(host, cluster_domain).chain(short_name(host, port))
 }
 
-/// `service.namespace.svc`, `pod.service.namespace.svc` and `port.protocol.service.namespace.svc`, with
-/// the domain of the cluster behind them or without it. A search domain may complete it, so that a part of it is enough. Where the
-/// domain is not set, everything behind `svc` may be it.
+/// `service.namespace.svc`, `pod.service.namespace.svc` and `port.protocol.service.namespace.svc`,
+/// with the domain of the cluster behind them or without it. A search domain may complete it, so
+/// that a part of it is enough. Where the domain is not set, everything behind `svc` may be it.
 fn full_names<'h>(host: &'h str, cluster_domain: Option<&str>) -> impl Iterator<Item = Service<'h>> {
     let labels: Vec<&str> = host.split('.').collect();
     let is_in_domain = |rest: &[&str]| {
@@ -104,8 +105,8 @@ fn full_names<'h>(host: &'h str, cluster_domain: Option<&str>) -> impl Iterator<
 }
 
 /// `service.namespace` with the port of registries, `service-0.service.namespace`, and
-/// `port.protocol.service.namespace`. The search domains that every pod has complete them. Other names with two labels are hosts of a network, as
-/// `ghcr.io` is.
+/// `port.protocol.service.namespace`. The search domains that every pod has complete them. Other
+/// names with two labels are hosts of a network, as `ghcr.io` is.
 fn short_name<'h>(host: &'h str, port: &str) -> Option<Service<'h>> {
     let labels: Vec<&str> = host.split('.').collect();
     match labels.as_slice() {

@@ -4,8 +4,8 @@ use crate::findings::Findings;
 use crate::json::{Json, count_steps};
 
 /// Values that a reviewed object has at most: its fields, and the items of its lists, at all
-/// depths. The largest object that etcd takes has room for twenty-five times as many. A container that is
-/// written out in full has about 60.
+/// depths. The largest object that etcd takes has room for twenty-five times as many. A container
+/// that is written out in full has about 60.
 pub(crate) const MAX_VALUES: usize = 12_000;
 
 /// Refuses an object that has too many values, and says whether it did. `kind` is for the message.

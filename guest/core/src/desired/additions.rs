@@ -1,8 +1,8 @@
-//! What the flavour and optional fields of the spec add to the registry pods: variables, volumes and
-//! mounts.
+//! What the flavour and optional fields of the spec add to the registry pods: variables, volumes
+//! and mounts.
 //!
-//! `REGISTRY_*` variables are those of the distribution registry, which reads a name as the path of a value in its
-//! configuration (distribution.github.io/distribution/about/configuration).
+//! `REGISTRY_*` variables are those of the distribution registry, which reads a name as the path of
+//! a value in its configuration (distribution.github.io/distribution/about/configuration).
 
 use super::pod_parts::{literal, read_only_mount, secret_volume, variable_from_secret};
 use super::secret_files::{ACCOUNTS_DIRECTORY, HTPASSWD_KEY, TLS_CERTIFICATE, TLS_DIRECTORY, TLS_KEY};

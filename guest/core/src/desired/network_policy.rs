@@ -7,8 +7,9 @@ use crate::primary::Primary;
 use orascache_api::names::{METRICS_PORT, NAMESPACE_NAME_LABEL, REGISTRY_PORT};
 
 /// The policy that admits pods of the cache's own namespace, of the operator's, and of those that
-/// the spec names, and networks outside of the cluster that it names. Registries ask nobody for credentials, so that without it every pod of the
-/// cluster could read, overwrite and delete the artifacts. `None` where the spec wants none.
+/// the spec names, and networks outside of the cluster that it names. Registries without `auth` ask
+/// nobody for credentials, so that without it every pod of the cluster could read, overwrite and
+/// delete the artifacts. `None` where the spec wants none.
 pub(crate) fn network_policy<'a>(primary: &'a Primary<'a>, operator_namespace: &'a str) -> Option<Child<'a>> {
     let policy = &primary.spec.network_policy;
     if !policy.is_enabled() {

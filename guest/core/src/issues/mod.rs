@@ -1,6 +1,6 @@
 //! Finding the issues of a cache: problems of its spec, objects that it names and that are missing,
-//! storage that cannot be as it asks, children that are not known, writes that failed, and work on the
-//! registry that failed.
+//! storage that cannot be as it asks, children that are not known, writes that failed, and work on
+//! the registry that failed.
 
 mod children;
 mod failures;

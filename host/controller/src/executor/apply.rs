@@ -187,8 +187,8 @@ async fn read(api: &Api<Decoded>, cache: &Cache, planned: &Planned) -> Result<Op
 }
 
 /// Whether the object is in another state than the one that the write was for: it was changed or
-/// deleted, or it exists, because the answer to an earlier creation was lost, the cache lags behind, or
-/// the name is taken. A creation that is answered with 404 has no namespace or no kind.
+/// deleted, or it exists, because the answer to an earlier creation was lost, the cache lags
+/// behind, or the name is taken. A creation that is answered with 404 has no namespace or no kind.
 fn is_outdated(write: Write, error: &kube::Error) -> bool {
     has_code(error, &[409]) || (write != Write::Create && has_code(error, &[404]))
 }

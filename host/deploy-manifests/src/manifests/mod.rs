@@ -45,9 +45,9 @@ pub const DEFINITION: &str = "crd/orascaches.yaml";
 
 /// Paths and contents of all files. Paths are relative to the folder of the manifests, with `/`
 /// between their parts. The folder `default` has managed certificates and `certmanager` has
-/// cert-manager's, whatever [`ManifestOptions::certificates`] is. The folder `gates` adds to `default`
-/// what an operator with gates needs, whatever [`ManifestOptions::gates`] is. So do `no-webhook` and
-/// `high-availability` for their options.
+/// cert-manager's, whatever [`ManifestOptions::certificates`] is. The folder `gates` adds to
+/// `default` what an operator with gates needs, whatever [`ManifestOptions::gates`] is. So do
+/// `no-webhook` and `high-availability` for their options.
 ///
 /// # Errors
 /// When an option cannot be used.

@@ -21,7 +21,8 @@ use tokio::time::Instant;
 
 /// How often a start is tried again that something prevents.
 const RETRY: Duration = Duration::from_secs(2);
-/// How much of a termination message counts, in bytes (kubelet `MaxContainerTerminationMessageLength`).
+/// How much of a termination message counts, in bytes (kubelet
+/// `MaxContainerTerminationMessageLength`).
 const LONGEST_MESSAGE: usize = 4096;
 /// The exit code of a container that could not be started (containerd).
 const NOT_STARTED: i32 = 128;

@@ -1,7 +1,7 @@
-//! Simulated volumes, without disks: a claim is bound, with the capacity that it asks for, unless its
-//! StorageClass has the provisioner `kubernetes.io/no-provisioner`: nobody makes volumes by hand here.
-//! A claim that is being deleted stays while pods mount it, as the storage protection of the API
-//! server wants it.
+//! Simulated volumes, without disks: a claim is bound, with the capacity that it asks for, unless
+//! its StorageClass has the provisioner `kubernetes.io/no-provisioner`: nobody makes volumes by
+//! hand here. A claim that is being deleted stays while pods mount it, as the storage protection of
+//! the API server wants it.
 
 use crate::controller::{Error, done, drive, patch_params, unless_gone};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};

@@ -6,8 +6,9 @@
 //! after many calls, or when its memory has grown; one call.
 //!
 //! `load` loads a component after `interface` has checked it, `compiled_cache` keeps it compiled in
-//! a `trusted_directory`, `prepared` finds the functions, `instances` has the instances, `slots` and `turns` share the machine
-//! between calls, `convert` translates between the generated types and the contract's.
+//! a `trusted_directory`, `prepared` finds the functions, `instances` has the instances, `slots`
+//! and `turns` share the machine between calls, `convert` translates between the generated types
+//! and the contract's.
 
 mod bindings;
 mod compiled_cache;

@@ -28,8 +28,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Least time between two rounds, so that two clients that overwrite each other cause little load.
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
 
-/// Seconds after which the API server ends a watch. It is less than the time after which clients give
-/// up a silent connection, so that the end of a watch is no error.
+/// Seconds after which the API server ends a watch. It is less than the time after which clients
+/// give up a silent connection, so that the end of a watch is no error.
 const WATCH_SECONDS: u32 = 25;
 
 /// Why a round ended early.
@@ -241,8 +241,8 @@ impl RotationLoop {
     }
 }
 
-/// The version of the Secret that an event shows, which is none for a Secret that is gone. Events that
-/// show no Secret give nothing. An error starts a round, which logs what it meets.
+/// The version of the Secret that an event shows, which is none for a Secret that is gone. Events
+/// that show no Secret give nothing. An error starts a round, which logs what it meets.
 fn version_of(event: Result<watcher::Event<Secret>, watcher::Error>) -> Option<Option<String>> {
     match event {
         Ok(watcher::Event::Apply(secret) | watcher::Event::InitApply(secret)) => {

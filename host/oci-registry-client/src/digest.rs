@@ -125,6 +125,11 @@ impl<R: Read> Read for VerifyingReader<R> {
             hasher.update(bytes);
         }
         self.seen += count as u64;
+        if self.seen == self.size && count > 0 {
+            // The end is taken before the verdict, so that whoever sends the content is done, and not
+            // cut off, whatever the verdict is.
+            self.seen += self.inner.read(&mut [0])? as u64;
+        }
         if self.seen > self.size {
             let sentence = format!("{} has more than the {} bytes of its descriptor", self.wanted, self.size);
             return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
@@ -180,5 +185,28 @@ mod tests {
         let mut buffer = [0; 2];
         assert_eq!(reader.read(&mut buffer).unwrap(), 2);
         assert_eq!(reader.read(&mut buffer).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn the_end_is_taken_before_damaged_content_is_reported() {
+        let (mut content, mut took_end) = (io::Cursor::new(b"abd"), false);
+        let inner = ReadFn(|buffer: &mut [u8]| {
+            let count = content.read(buffer)?;
+            took_end |= count == 0;
+            Ok(count)
+        });
+        let mut reader = VerifyingReader::new(inner, Digest::parse(ABC).unwrap(), 3);
+        assert!(reader.read(&mut [0; 8]).unwrap_err().to_string().contains("is damaged"));
+        drop(reader);
+        assert!(took_end);
+    }
+
+    /// A reader that is a function.
+    struct ReadFn<F>(F);
+
+    impl<F: FnMut(&mut [u8]) -> io::Result<usize>> Read for ReadFn<F> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            (self.0)(buffer)
+        }
     }
 }

@@ -18,6 +18,7 @@ use crate::quantity;
 use orascache_api::names::{MAX_NAME_LENGTH, MAX_PROGRESS_DEADLINE_SECONDS};
 use orascache_api::{reference, sentences};
 use orascache_contract::Error;
+use std::collections::BTreeMap;
 
 /// What is wrong with one field, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +130,7 @@ fn resource_problems(resources: &Json<'_>, report: &mut impl FnMut(&'static str,
                 .to_owned(),
         );
     }
-    let mut quantities = [Vec::new(), Vec::new()];
+    let mut quantities = [BTreeMap::new(), BTreeMap::new()];
     for (kind, read) in ["requests", "limits"].into_iter().zip(&mut quantities) {
         let members: &[_] = match resources.member(kind) {
             None => &[],
@@ -149,7 +150,9 @@ fn resource_problems(resources: &Json<'_>, report: &mut impl FnMut(&'static str,
                 );
             }
             match quantity::of(value).filter(|amount| *amount >= quantity::ZERO) {
-                Some(amount) => read.push((name.as_ref(), amount)),
+                Some(amount) => {
+                    read.insert(name.as_ref(), amount);
+                }
                 None => report(
                     FIELD,
                     format!(
@@ -161,12 +164,9 @@ fn resource_problems(resources: &Json<'_>, report: &mut impl FnMut(&'static str,
             }
         }
     }
-    let [requests, mut limits] = quantities;
-    limits.sort_unstable();
+    let [requests, limits] = quantities;
     for (name, request) in requests {
-        let limit =
-            limits.binary_search_by_key(&name, |(name, _)| *name).ok().and_then(|index| limits.get(index));
-        if limit.is_some_and(|(_, limit)| request > *limit) {
+        if limits.get(name).is_some_and(|limit| request > *limit) {
             report(
                 FIELD,
                 format!("requests.{name} is more than limits.{name}: raise the limit, or lower the request"),

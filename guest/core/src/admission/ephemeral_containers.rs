@@ -23,7 +23,8 @@ pub(crate) fn check(request: &Request<'_>, findings: &mut Findings) {
     if size::refuse_too_large("pod", new, findings) {
         return;
     }
-    let present: BTreeSet<&str> = items(old, "ephemeralContainers").iter().filter_map(Json::name).collect();
+    let mut present = BTreeSet::new();
+    present.extend(items(old, "ephemeralContainers").iter().filter_map(Json::name));
     let is_new = |container: &&Json<'_>| container.name().is_none_or(|name| !present.contains(name));
     for container in items(new, "ephemeralContainers").iter().filter(is_new) {
         if container.member("targetContainerName").and_then(Json::as_str) == Some(PROXY_CONTAINER) {

@@ -106,7 +106,9 @@ impl<'a> Pod<'a> {
 
     /// The containers by their names, to look up many of them.
     pub(crate) fn containers_by_name(&self) -> BTreeMap<&'a str, &Container<'a>> {
-        self.containers.iter().map(|container| (container.name, container)).collect()
+        let mut by_name = BTreeMap::new();
+        by_name.extend(self.containers.iter().map(|container| (container.name, container)));
+        by_name
     }
 
     pub(crate) fn container(&self, name: &str) -> Option<&Container<'a>> {

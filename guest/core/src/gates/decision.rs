@@ -221,12 +221,9 @@ impl<'s> State<'s> {
                     == (&other.registry, other.plain_http, &other.credentials)
             })
         };
-        let answers: BTreeMap<(&str, &str), &ArtifactFinding> = observed
-            .answers
-            .iter()
-            .filter(|answer| is_ours(&answer.question))
-            .map(|answer| (of_question(&answer.question), &answer.finding))
-            .collect();
+        let ours = observed.answers.iter().filter(|answer| is_ours(&answer.question));
+        let mut answers = BTreeMap::new();
+        answers.extend(ours.map(|answer| (of_question(&answer.question), &answer.finding)));
         let mut state = State { missing: Vec::new(), unanswered: Vec::new(), unknown: None };
         for artifact in artifacts {
             match answers.get(&(&*artifact.repository, &*artifact.reference)) {

@@ -46,6 +46,14 @@ struct Authority {
     certificate: CertificateDer<'static>,
     validity: Validity,
     public_key: Vec<u8>,
+    is_self_signed: bool,
+}
+
+impl Authority {
+    fn new(certificate: CertificateDer<'static>, read: x509::CertificateFields) -> Self {
+        let x509::CertificateFields { validity, public_key, is_self_signed, .. } = read;
+        Authority { certificate, validity, public_key, is_self_signed }
+    }
 }
 
 /// A CA with its key.
@@ -253,9 +261,7 @@ impl SecretContent {
 fn make_authority(policy: &RotationPolicy, now: OffsetDateTime) -> Result<SigningAuthority, SigningError> {
     let made = signing::authority(policy, now)?;
     let read = x509::read(&made.certificate).map_err(SigningError::Unusable)?;
-    let authority =
-        Authority { certificate: made.certificate, validity: read.validity, public_key: read.public_key };
-    Ok(SigningAuthority { authority, key: Arc::new(made.key) })
+    Ok(SigningAuthority { authority: Authority::new(made.certificate, read), key: Arc::new(made.key) })
 }
 
 fn bytes<'d>(data: &'d Data, entry: &str) -> Option<&'d [u8]> {
@@ -271,7 +277,7 @@ fn read_bundle(data: &Data, problems: &mut Vec<String>) -> Vec<Authority> {
             if !read.is_authority {
                 return Err("is not a CA".to_owned());
             }
-            Ok(Authority { certificate, validity: read.validity, public_key: read.public_key })
+            Ok(Authority::new(certificate, read))
         });
         match read {
             Ok(authority) if authorities.iter().any(|known| known.certificate == authority.certificate) => {}
@@ -301,7 +307,14 @@ fn take_signing_authority(
         problems.push(format!("{entry} is not the key of a CA in {BUNDLE}"));
         return None;
     };
-    Some(SigningAuthority { authority: authorities.remove(at), key: Arc::new(key) })
+    let authority = authorities.remove(at);
+    // The name of the CA is copied into what it signs. One that is damaged can have a name that
+    // cannot be written again, or that would be written otherwise.
+    if !authority.is_self_signed {
+        problems.push(format!("the CA of {entry} in {BUNDLE} is damaged: it is not what its own key signed"));
+        return None;
+    }
+    Some(SigningAuthority { authority, key: Arc::new(key) })
 }
 
 /// A certificate in PEM (RFC 7468).

@@ -17,6 +17,8 @@ pub(super) struct CertificateFields {
     pub(super) public_key: Vec<u8>,
     /// Whether it may sign certificates.
     pub(super) is_authority: bool,
+    /// Whether its own key signed it. Then none of its bytes has changed since.
+    pub(super) is_self_signed: bool,
 }
 
 /// Reads a certificate. The error is a predicate, such as `is not X.509: ...`.
@@ -35,6 +37,10 @@ pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<CertificateFields
         },
         public_key: parsed.public_key().raw.to_vec(),
         is_authority: parsed.is_ca() && signs,
+        // The signature covers all bytes but its own and those around it. TLS libraries read these.
+        is_self_signed: parsed.verify_signature(None).is_ok()
+            && parsed.signature_algorithm == parsed.tbs_certificate.signature
+            && RootCertStore::empty().add(certificate.clone().into_owned()).is_ok(),
     })
 }
 

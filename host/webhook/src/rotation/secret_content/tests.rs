@@ -305,6 +305,27 @@ proptest! {
 }
 
 #[test]
+fn a_ca_with_a_changed_byte_does_not_sign() {
+    let policy = RotationPolicy::default();
+    let content = begin(&policy);
+    let authority = content.issuer.clone().unwrap().authority.certificate;
+    for at in 0..authority.len() {
+        for changed in [0x50, authority[at] ^ 1] {
+            let mut damaged = authority.to_vec();
+            damaged[at] = changed;
+            if damaged == *authority {
+                continue;
+            }
+            let mut data = content.data();
+            data.get_mut(BUNDLE).unwrap().0 = pem(&damaged.into()).into_bytes();
+            let (read, problems) = SecretContent::read(&data);
+            assert!(read.issuer.is_none(), "byte {at} is {changed}, and the CA is used");
+            assert!(!problems.is_empty());
+        }
+    }
+}
+
+#[test]
 fn the_simulation_rotates_the_ca() {
     let day = [Event::Pass(24), Event::Round(0), Event::Round(1), Event::Round(2)];
     let (switches, largest) = simulate(day.iter().cycle().take(4 * 365).cloned().collect());

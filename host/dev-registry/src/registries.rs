@@ -54,6 +54,10 @@ pub enum RegistryChange {
         pod: String,
         /// Host and port.
         address: String,
+        /// Whether it speaks HTTPS.
+        has_tls: bool,
+        /// The Secret with the accounts that it asks for.
+        accounts: Option<String>,
     },
     /// The registry does not answer any more.
     Down {
@@ -109,6 +113,7 @@ impl Registries {
         let (listener, address) =
             listening.map_err(|error| format!("there is no port for the registry: {error}"))?;
         let door = self.door(listener, &serving, &namespace).await?;
+        let (has_tls, accounts) = (serving.tls.is_some(), serving.accounts.clone());
         let rules = Rules::new(serving, self.client.clone(), &namespace);
         let log = Arc::new(self.logs.begin(&pod.uid().unwrap_or_default(), container));
         log.write(OutputStream::Stdout, format!("listening on {address}\n").as_bytes());
@@ -124,6 +129,8 @@ impl Registries {
             namespace: namespace.clone(),
             pod: name.clone(),
             address,
+            has_tls,
+            accounts: accounts.map(|file| file.secret),
         };
         Ok((served, door, router))
     }
@@ -199,6 +206,8 @@ struct Served {
     namespace: String,
     pod: String,
     address: SocketAddr,
+    has_tls: bool,
+    accounts: Option<String>,
 }
 
 impl Served {
@@ -206,7 +215,13 @@ impl Served {
     async fn announce(&self, client: &Client, pod: &Pod) {
         let (namespace, name) = (self.namespace.clone(), self.pod.clone());
         let address = self.address.to_string();
-        let _ = self.changes.send(RegistryChange::Up { namespace, pod: name, address: address.clone() });
+        let _ = self.changes.send(RegistryChange::Up {
+            namespace,
+            pod: name,
+            address: address.clone(),
+            has_tls: self.has_tls,
+            accounts: self.accounts.clone(),
+        });
         while let Err(error) = annotate(client, pod, &address).await {
             // The pod was deleted or replaced: this run is about to end.
             if matches!(&error, kube::Error::Api(status) if matches!(status.code, 404 | 409)) {

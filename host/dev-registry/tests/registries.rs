@@ -73,7 +73,13 @@ async fn a_registry_pod_is_served_until_it_is_deleted() {
     let pod = create(&pods, "demo-0", volume.clone()).await;
     let served = address(&pods, "demo-0").await;
     let (namespace, name) = ("default".to_owned(), "demo-0".to_owned());
-    let up = RegistryChange::Up { namespace: namespace.clone(), pod: name.clone(), address: served.clone() };
+    let up = RegistryChange::Up {
+        namespace: namespace.clone(),
+        pod: name.clone(),
+        address: served.clone(),
+        has_tls: false,
+        accounts: None,
+    };
     assert_eq!(next(&mut heard).await, up);
     assert_eq!(request(&served, "GET", "/v2/", "").await, 200);
     push(&served).await;

@@ -181,13 +181,52 @@ fn welcome(kubeconfig: &Path, primary: &Kind, pods: &Pods) -> String {
 #[allow(clippy::print_stderr, reason = "for the person at the terminal")]
 async fn announce(mut changes: UnboundedReceiver<RegistryChange>) {
     while let Some(change) = changes.recv().await {
-        match change {
-            RegistryChange::Up { namespace, pod, address, .. } => {
-                eprintln!(
-                    "registry {namespace}/{pod} answers at http://{address}  (oras push --plain-http {address}/NAME:TAG FILE)"
-                );
-            }
-            RegistryChange::Down { namespace, pod } => eprintln!("registry {namespace}/{pod} is gone"),
+        eprintln!("{}", announcement(&change));
+    }
+}
+
+/// A registry that started, with a command that works with it, or one that stopped.
+fn announcement(change: &RegistryChange) -> String {
+    let (namespace, pod, address, has_tls, accounts) = match change {
+        RegistryChange::Up { namespace, pod, address, has_tls, accounts } => {
+            (namespace, pod, address, *has_tls, accounts)
         }
+        RegistryChange::Down { namespace, pod } => return format!("registry {namespace}/{pod} is gone"),
+    };
+    // The certificate names the registry as the cluster does, and not by this address.
+    let (scheme, flag) = if has_tls { ("https", "--insecure") } else { ("http", "--plain-http") };
+    let (login, account) = match accounts {
+        Some(secret) => (" -u USER -p PASSWORD", format!("; Secret {secret} has the account")),
+        None => ("", String::new()),
+    };
+    format!(
+        "registry {namespace}/{pod} answers at {scheme}://{address}  (oras push {flag}{login} {address}/NAME:TAG FILE{account})"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RegistryChange, announcement};
+
+    fn announced(has_tls: bool, accounts: Option<&str>) -> String {
+        announcement(&RegistryChange::Up {
+            namespace: "lab".to_owned(),
+            pod: "demo-0".to_owned(),
+            address: "127.0.0.2:5000".to_owned(),
+            has_tls,
+            accounts: accounts.map(str::to_owned),
+        })
+    }
+
+    #[test]
+    fn the_announced_command_speaks_as_the_registry_does() {
+        assert_eq!(
+            announced(false, None),
+            "registry lab/demo-0 answers at http://127.0.0.2:5000  (oras push --plain-http 127.0.0.2:5000/NAME:TAG FILE)"
+        );
+        assert_eq!(
+            announced(true, Some("demo-account")),
+            "registry lab/demo-0 answers at https://127.0.0.2:5000  (oras push --insecure -u USER -p PASSWORD 127.0.0.2:5000/NAME:TAG FILE; Secret demo-account has the account)"
+        );
     }
 }

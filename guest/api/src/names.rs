@@ -55,6 +55,10 @@ pub const TEMPLATE_REVISION_ANNOTATION: &str = "cache.converged-computing.github
 /// and copies of whole registries leave it alone.
 pub const RETENTION_REPOSITORY: &str = "orascache-retention";
 
+/// Label by which Services and StatefulSets of the former operator (oras-operator, in Go) select pods:
+/// those of registries and those of users alike. Its value is the namespace.
+pub const FORMER_SELECTOR: &str = "oras-namespace";
+
 /// Label of every namespace with its name. The API server sets it (KEP-2161).
 pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// Namespace of the operator, where the settings name no other.

@@ -18,6 +18,8 @@ pub(crate) enum Reason {
     ClaimNotShared,
     /// An object that the cache needs exists and belongs to somebody else.
     NameTaken,
+    /// Objects of the former operator were not taken over.
+    FormerOperator,
     /// A field of a child is left to another field manager.
     FieldOwnedByOther,
     /// A child could not be created or changed.
@@ -82,6 +84,7 @@ impl Reason {
             Reason::InvalidSpec => "InvalidSpec",
             Reason::ClaimNotShared => "ClaimNotShared",
             Reason::NameTaken => "NameTaken",
+            Reason::FormerOperator => "FormerOperator",
             Reason::FieldOwnedByOther => "FieldOwnedByOther",
             Reason::ApplyFailed => "ApplyFailed",
             Reason::NetworkPolicyMissing => "NetworkPolicyMissing",

@@ -23,6 +23,7 @@ mod difference;
 mod digest;
 mod fields;
 mod findings;
+mod former;
 pub mod gates;
 mod issue;
 mod issues;

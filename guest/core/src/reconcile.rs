@@ -3,6 +3,7 @@
 use crate::desired::{self, Child, Defaults};
 use crate::diagnosis::{Claim, Symptoms};
 use crate::fields;
+use crate::former::Former;
 use crate::issue::{Issue, Reason};
 use crate::issues::{self, Related};
 use crate::json::Json;
@@ -51,6 +52,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     let mut changes_stateful_set = false;
     let (mut wanted, mut tasks) = (None, TaskObjects::default());
     let pods_wait = pods_wait(&primary, &owned);
+    let former = Former::of(&primary, &owned);
 
     let problems = validate::problems(&primary);
     if let Some(invalid) = issues::of_problems(&problems) {
@@ -63,6 +65,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         let related = Objects::of_namespace(primary.metadata.namespace, &related_trees, RELATED)?;
         issues.extend(issues::of_omitted_children(&primary, &observed.omitted));
         issues.extend(issues::of_failures(&primary, &observed.failures, pods_wait));
+        issues.extend(former.issue(&primary));
         let known = Related { objects: &related, owned: &owned, omitted: &observed.omitted };
         issues.extend(issues::of_references(&primary, &known));
         issues.extend(issues::of_image(&primary, &settings));
@@ -87,8 +90,8 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         issues.extend(unwanted_registries);
         issues.extend(issues::of_runs(tasks.retention, tasks.export, tasks.seed));
         issues.extend(storage);
-        if !issues.iter().any(Issue::freezes) && !primary.spec.suspend() {
-            let present = Present { owned: &owned, related: &related, pods_wait };
+        if !issues.iter().any(Issue::freezes) && !primary.spec.suspend() && !former.serves() {
+            let present = Present { owned: &owned, related: &related, pods_wait, former };
             changes_stateful_set = plan_children(&primary, &all, &present, &settings, &mut plan);
             plan.patch.extend(claim.and_then(|claim| claim.patch(&primary, stays)));
         }
@@ -102,7 +105,9 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     let stateful_set = owned.find(&STATEFUL_SET, primary.metadata.name);
     let related_trees = observed_around(observed, &primary, stateful_set)?;
     let around = Objects::of_namespace(primary.metadata.namespace, &related_trees, RELATED)?;
-    let pods = stateful_set.map(|set| RegistryPod::of(set, &around)).unwrap_or_default();
+    // What becomes of pods of the former operator is not told as if they were pods of this one.
+    let own_set = stateful_set.filter(|_| !former.serves());
+    let pods = own_set.map(|set| RegistryPod::of(set, &around)).unwrap_or_default();
     let left_to_others = issues.iter().any(|issue| issue.reason == Reason::FieldOwnedByOther);
     let roll_out = RollOut {
         primary: &primary,
@@ -110,7 +115,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         pods: &pods,
         outdated: changes_stateful_set && !left_to_others,
         replicas: match stateful_set
-            .filter(|_| left_to_others || primary.spec.suspend())
+            .filter(|_| left_to_others || primary.spec.suspend() || former.serves())
             .and_then(|set| set.spec?.get("replicas"))
         {
             Some(Json::Int(replicas)) => *replicas,
@@ -146,7 +151,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         wait: wait.as_ref(),
         claim,
         issues: &issues,
-        foreign_fields: wanted_set.zip(stateful_set).and_then(|(wanted, set)| foreign_fields(wanted, set)),
+        foreign_fields: wanted_set.zip(own_set).and_then(|(wanted, set)| foreign_fields(wanted, set)),
         defaults_wait: wanted.as_ref().is_some_and(|wanted| wanted.defaults != Defaults::Current),
         network: Network::of(&primary, wanted.as_ref(), &owned, &observed.failures),
         operator_namespace: settings.operator_namespace,
@@ -210,6 +215,7 @@ struct Present<'p, 'a> {
     owned: &'p Objects<'a>,
     related: &'p Objects<'a>,
     pods_wait: bool,
+    former: Former,
 }
 
 impl<'p, 'a> Present<'p, 'a> {
@@ -323,6 +329,7 @@ fn plan_children(
         let is_pods = *child.kind == STATEFUL_SET;
         let observed = owned.find(child.kind, &child.name);
         if (is_pods && (present.pods_wait || wanted.defaults == Defaults::Unknown))
+            || present.former.keeps(primary, child.kind, &child.name)
             || observed.is_some_and(|object| child.is_up_to_date(object))
         {
             continue;
@@ -352,7 +359,9 @@ fn plan_children(
     let unused = desired::unused_generated(primary);
     let unused = unused.iter().map(|name| (&SECRET, name.as_str()));
     for (kind, name) in removable.into_iter().chain(unused) {
-        if wanted.children.iter().any(|child| child.kind == kind && child.name == name) {
+        if wanted.children.iter().any(|child| child.kind == kind && child.name == name)
+            || present.former.keeps(primary, kind, name)
+        {
             continue;
         }
         if let Some(object) = present.find(primary, kind, name).filter(|object| !object.is_being_deleted) {

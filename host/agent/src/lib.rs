@@ -86,3 +86,23 @@ pub fn main() -> ExitCode {
     };
     ExitCode::from(code)
 }
+
+/// Copies artifacts as the command `copy` with these arguments does, and returns its exit code: for
+/// programs that run the containers of Jobs, such as tests. Unlike [`main`] it may be called on any
+/// thread.
+///
+/// ```
+/// assert_eq!(orascache_agent::copy(["--no-such-flag"]), 2);
+/// ```
+pub fn copy<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> u8 {
+    let words = ["orascache-agent", "copy"].map(OsString::from).into_iter();
+    match cli::Cli::try_parse_from(words.chain(arguments.into_iter().map(Into::into))) {
+        Ok(cli::Cli { command: cli::Command::Copy(arguments), .. }) => copy::execute(&arguments),
+        Ok(_) => exit::USAGE,
+        Err(error) => {
+            // Where standard error is closed, nobody reads this.
+            let _ = error.print();
+            exit::USAGE
+        }
+    }
+}

@@ -12,6 +12,9 @@ pub const ENDPOINT_ANNOTATION: &str = "cache.converged-computing.github.io/dev-e
 const MANAGER: &str = "dev-registry";
 const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
 const COMPONENT_REGISTRY: &str = "registry";
+/// A label and the container of registry pods that the former operator makes. They name no port.
+const FORMER_LABEL: &str = "oras-namespace";
+const FORMER_CONTAINER: &str = "oras";
 /// The port of a registry in its pod.
 pub(crate) const REGISTRY_PORT: u16 = 5000;
 const DATA_PATH: &str = "/var/lib/registry";
@@ -19,11 +22,24 @@ const DATA_PATH: &str = "/var/lib/registry";
 /// Whether a pod is the registry of a cache.
 pub(crate) fn is_registry(pod: &Pod) -> bool {
     let labelled = pod.labels().get(COMPONENT_LABEL).is_some_and(|component| component == COMPONENT_REGISTRY);
-    labelled && registry_container(pod).is_some()
+    (labelled || is_of_former_operator(pod)) && registry_container(pod).is_some()
+}
+
+/// Whether the former operator (oras-operator, in Go) made the registry pod. Pods of its users have
+/// the label and a container of that name too, beside their own.
+fn is_of_former_operator(pod: &Pod) -> bool {
+    let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
+    let [container] = containers else { return false };
+    pod.labels().contains_key(FORMER_LABEL)
+        && container.name == FORMER_CONTAINER
+        && pod.owner_references().iter().any(|owner| owner.kind == "StatefulSet")
 }
 
 /// The name of the container with the registry's port.
 pub(crate) fn registry_container(pod: &Pod) -> Option<&str> {
+    if is_of_former_operator(pod) {
+        return Some(FORMER_CONTAINER);
+    }
     let mut containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     let is_registry = |port: &ContainerPort| port.container_port == i32::from(REGISTRY_PORT);
     let container = containers.find(|container| container.ports.iter().flatten().any(is_registry))?;
@@ -85,6 +101,25 @@ mod tests {
         assert!(!is_registry(&pod("database", 5000, json!([]))));
         assert!(!is_registry(&pod("registry", 80, json!([]))));
         assert!(!is_registry(&Pod::default()));
+    }
+
+    #[test]
+    fn a_registry_pod_of_the_former_operator_is_told_from_pods_with_its_steps() {
+        let former = |owner: &str, containers: &[&str]| -> Pod {
+            let containers: Vec<Value> = containers.iter().map(|name| json!({"name": name})).collect();
+            serde_json::from_value(json!({
+                "metadata": {
+                    "labels": {"oras-namespace": "lab"},
+                    "ownerReferences": [{"apiVersion": "v1", "kind": owner, "name": "n", "uid": "u"}],
+                },
+                "spec": {"containers": containers},
+            }))
+            .expect("a pod")
+        };
+        assert!(is_registry(&former("StatefulSet", &["oras"])));
+        assert!(!is_registry(&former("StatefulSet", &["app", "oras"])));
+        assert!(!is_registry(&former("Job", &["oras"])));
+        assert!(!is_registry(&former("StatefulSet", &["app"])));
     }
 
     #[test]

@@ -39,11 +39,14 @@ impl WorkArgs {
     ) -> Result<Client, String> {
         let network = self.network.network(|name| std::env::var_os(name))?;
         let policy = TransferPolicy::patient(Duration::from_secs(self.patience.into()));
-        let credentials = match credentials {
-            Some(directory) => Credentials::of_secret(directory, endpoint, path)?,
-            None => Credentials::of_docker_config(endpoint, path)?,
+        let Some(directory) = credentials else {
+            let credentials = Credentials::of_docker_config(endpoint, path)?;
+            return Ok(Client::with_network(endpoint.clone(), credentials, policy, network));
         };
-        Ok(Client::with_network(endpoint.clone(), credentials, policy, network))
+        // The account may be replaced while the Job runs.
+        let (directory, asked, path) = (directory.to_owned(), endpoint.clone(), path.to_owned());
+        let read = move || Credentials::of_secret(&directory, &asked, &path);
+        Client::rereading(endpoint.clone(), read, policy, network)
     }
 
     /// Says what was done, also in the termination message. Returns the exit code.

@@ -22,9 +22,14 @@ const SKEW: Duration = Duration::from_secs(10);
 /// Largest number of tokens that are kept.
 const MAX_TOKENS: usize = 256;
 
+/// Reads credentials again. `None` where they cannot be read now.
+pub(crate) type Reread = Box<dyn Fn() -> Option<Credentials> + Send + Sync>;
+
 /// The state of authentication with one registry.
 pub(crate) struct Authenticator {
-    credentials: Credentials,
+    credentials: Mutex<Credentials>,
+    /// Where the credentials are read again before each use.
+    reread: Option<Reread>,
     challenge: Mutex<Option<Challenge>>,
     tokens: Mutex<HashMap<Access, Token>>,
 }
@@ -41,7 +46,30 @@ pub(crate) enum Authorization {
 
 impl Authenticator {
     pub(crate) fn new(credentials: Credentials) -> Self {
-        Authenticator { credentials, challenge: Mutex::default(), tokens: Mutex::default() }
+        Authenticator {
+            credentials: Mutex::new(credentials),
+            reread: None,
+            challenge: Mutex::default(),
+            tokens: Mutex::default(),
+        }
+    }
+
+    /// The same, with credentials that are read again before each use. Those that were read last
+    /// stay where they cannot be read.
+    pub(crate) fn rereading(self, reread: Reread) -> Self {
+        Authenticator { reread: Some(reread), ..self }
+    }
+
+    /// The secret for an action, as it is now. Tokens that were issued for another one are
+    /// forgotten.
+    fn secret(&self, action: Action) -> Option<Secret> {
+        let read = self.reread.as_ref().and_then(|reread| reread());
+        let mut credentials = lock(&self.credentials);
+        if let Some(read) = read.filter(|read| *read != *credentials) {
+            *credentials = read;
+            lock(&self.tokens).clear();
+        }
+        credentials.of(action).cloned()
     }
 
     /// Remembers one of the challenges of a 401. `was_sent` says whether the refused request
@@ -54,7 +82,7 @@ impl Authenticator {
         let mut known = lock(&self.challenge);
         let is_new = known.as_ref() != Some(&challenge);
         let is_bearer = matches!(challenge, Challenge::Bearer { .. });
-        let can_answer = is_bearer || self.credentials.of(access.action).is_some();
+        let can_answer = is_bearer || self.has_secret(access.action);
         *known = Some(challenge);
         // A token may have been revoked, so that another one helps. A wrong password stays wrong.
         let was_token = lock(&self.tokens).remove(access).is_some();
@@ -64,7 +92,7 @@ impl Authenticator {
     /// A token can be had with a password, with an identity token and anonymously, so that Bearer
     /// is preferred.
     fn choose(&self, challenges: Vec<Challenge>, access: &Access) -> Option<Challenge> {
-        let has_password = matches!(self.credentials.of(access.action), Some(Secret::Password(..)));
+        let has_password = matches!(lock(&self.credentials).of(access.action), Some(Secret::Password(..)));
         let rank = |challenge: &Challenge| match challenge {
             Challenge::Bearer { .. } => 0,
             Challenge::Basic if has_password => 1,
@@ -75,7 +103,7 @@ impl Authenticator {
 
     /// Whether there are credentials for an action.
     pub(crate) fn has_secret(&self, action: Action) -> bool {
-        self.credentials.of(action).is_some()
+        lock(&self.credentials).of(action).is_some()
     }
 
     /// Whether the registry has asked for authentication so far.
@@ -84,10 +112,10 @@ impl Authenticator {
     }
 
     pub(crate) fn authorization(&self, access: &Access, now: Instant) -> Authorization {
-        let secret = self.credentials.of(access.action);
+        let secret = self.secret(access.action);
         match lock(&self.challenge).as_ref() {
             None => Authorization::None,
-            Some(Challenge::Basic) => match secret.and_then(Secret::basic) {
+            Some(Challenge::Basic) => match secret.as_ref().and_then(Secret::basic) {
                 Some(header) => Authorization::Header(header),
                 None => Authorization::None,
             },
@@ -97,9 +125,16 @@ impl Authenticator {
                 {
                     return Authorization::Header(token.value.clone());
                 }
-                Authorization::Request(TokenRequest::new(realm, service.as_deref(), access, secret))
+                Authorization::Request(TokenRequest::new(realm, service.as_deref(), access, secret.as_ref()))
             }
         }
+    }
+
+    /// Whether the password is another one than the one in a header that the registry refused.
+    pub(crate) fn has_other_password(&self, access: &Access, refused: Option<&HeaderValue>) -> bool {
+        let is_basic = matches!(*lock(&self.challenge), Some(Challenge::Basic));
+        let header = self.secret(access.action).as_ref().and_then(Secret::basic).filter(|_| is_basic);
+        refused.is_some() && header.is_some() && header.as_ref() != refused
     }
 
     /// Keeps the token in the answer of a token service. Returns the header with it.
@@ -197,6 +232,35 @@ mod tests {
         // A refused token is replaced once.
         assert!(authenticator.learn(vec![bearer()], &access, true));
         assert!(!authenticator.learn(vec![bearer()], &access, true));
+    }
+
+    #[test]
+    fn credentials_that_changed_are_used_and_tokens_of_the_former_ones_are_not() {
+        let read = std::sync::Arc::new(Mutex::new(Some(Credentials::both(user()))));
+        let source = read.clone();
+        let authenticator =
+            Authenticator::new(Credentials::both(user())).rereading(Box::new(move || lock(&source).clone()));
+        let (access, now) = (Access::push("a"), Instant::now());
+        authenticator.learn(vec![Challenge::Basic], &access, false);
+        let header = || match authenticator.authorization(&access, now) {
+            Authorization::Header(header) => header,
+            _ => panic!("a header"),
+        };
+        let first = header();
+        assert!(!authenticator.has_other_password(&access, Some(&first)));
+        *lock(&read) = Some(Credentials::both(Secret::Password("user-2".to_owned(), "x".to_owned())));
+        assert!(authenticator.has_other_password(&access, Some(&first)), "the former one was refused");
+        let second = header();
+        assert_ne!(first, second);
+        // What cannot be read now stays as it was.
+        *lock(&read) = None;
+        assert_eq!(header(), second);
+
+        authenticator.learn(vec![bearer()], &access, false);
+        authenticator.keep(&access, br#"{"token":"t","expires_in":300}"#, now).unwrap();
+        assert!(matches!(authenticator.authorization(&access, now), Authorization::Header(_)));
+        *lock(&read) = Some(Credentials::both(user()));
+        assert!(matches!(authenticator.authorization(&access, now), Authorization::Request(_)));
     }
 
     #[test]

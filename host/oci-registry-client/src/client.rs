@@ -59,9 +59,34 @@ impl Client {
         policy: TransferPolicy,
         network: Network,
     ) -> Self {
+        Client::authenticated(endpoint, Authenticator::new(credentials), policy, network)
+    }
+
+    /// As [`Client::with_network`], with credentials that are read again before each request: those of
+    /// a mounted Secret may be replaced while the client works. Where they cannot be read, those before
+    /// stay in use. `read` must not take long.
+    ///
+    /// # Errors
+    /// As the first reading.
+    pub fn rereading(
+        endpoint: Endpoint,
+        read: impl Fn() -> Result<Credentials, String> + Send + Sync + 'static,
+        policy: TransferPolicy,
+        network: Network,
+    ) -> Result<Self, String> {
+        let authenticator = Authenticator::new(read()?).rereading(Box::new(move || read().ok()));
+        Ok(Client::authenticated(endpoint, authenticator, policy, network))
+    }
+
+    fn authenticated(
+        endpoint: Endpoint,
+        authenticator: Authenticator,
+        policy: TransferPolicy,
+        network: Network,
+    ) -> Self {
         let inner = Inner {
             transport: Transport::new(endpoint, network),
-            authenticator: Authenticator::new(credentials),
+            authenticator,
             policy,
             probe: OnceCell::new(),
             body_limit: AtomicU64::new(u64::MAX),
@@ -133,7 +158,7 @@ impl Client {
     ) -> Result<Response<Incoming>, Error> {
         let send = || self.send_once(access, method, url, headers.clone(), full(body.clone()));
         // The second attempt answers the challenge. The third one replaces a token that turned out
-        // to be revoked.
+        // to be revoked, or a password that was replaced meanwhile.
         for _ in 0..2 {
             let (response, is_worth_another) = send().await?;
             if !is_worth_another {
@@ -160,13 +185,15 @@ impl Client {
         headers.remove(AUTHORIZATION);
         let authorization = self.authorization(access, url).await?;
         let was_sent = authorization.is_some();
-        if let Some(authorization) = authorization {
+        if let Some(authorization) = authorization.clone() {
             headers.insert(AUTHORIZATION, authorization);
         }
         let response = self.inner.transport.send(method, url, headers, body).await?;
         let is_worth_another = match response.status() {
             StatusCode::UNAUTHORIZED => {
-                self.learn(access, url, &response, was_sent) || self.probe(access, url, was_sent).await
+                self.learn(access, url, &response, was_sent)
+                    || self.probe(access, url, was_sent).await
+                    || self.inner.authenticator.has_other_password(access, authorization.as_ref())
             }
             StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => self.probe(access, url, was_sent).await,
             _ => false,

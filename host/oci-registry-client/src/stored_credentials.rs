@@ -10,6 +10,11 @@ use crate::credentials::{Credentials, Secret};
 use crate::docker_config;
 use crate::endpoint::Endpoint;
 
+/// The link in a mounted Secret that names the directory with its files (AtomicWriter of Kubernetes).
+const MOUNTED_STATE: &str = "..data";
+/// How often the files are read when they are replaced meanwhile.
+const ATTEMPTS: usize = 4;
+
 impl Credentials {
     /// The credentials in `ORAS_USER`, `ORAS_PULL_PASS` and `ORAS_PUSH_PASS`, or else those of
     /// Docker's configuration for a repository of a registry. None where there are none.
@@ -62,6 +67,22 @@ impl Credentials {
     /// A sentence, when the directory or a file cannot be read. It never holds the content of a
     /// file.
     pub fn from_directory(directory: &Path) -> Result<Self, String> {
+        // The kubelet replaces all files at once, by another target of this link. A user of one state
+        // and a password of another one do not belong together.
+        let state = || std::fs::read_link(directory.join(MOUNTED_STATE)).ok();
+        let mut before = state();
+        for _ in 1..ATTEMPTS {
+            let found = Credentials::from_files(directory);
+            let after = state();
+            if before == after {
+                return found;
+            }
+            before = after;
+        }
+        Credentials::from_files(directory)
+    }
+
+    fn from_files(directory: &Path) -> Result<Self, String> {
         let cannot = |path: &Path, error: std::io::Error| {
             format!("the credentials in {} cannot be read: {error}", path.display())
         };

@@ -69,6 +69,13 @@ impl DockerRegistry {
         Self::configured(Options { variables: Some(variables), ..Options::default() })
     }
 
+    /// Replaces the htpasswd file of a registry that was started with one, while it runs.
+    pub fn set_passwords(&self, htpasswd: &str) {
+        let new = self.folder.path().join("htpasswd.new");
+        std::fs::write(&new, htpasswd).expect("a file of passwords");
+        std::fs::rename(new, self.folder.path().join("htpasswd")).expect("another file of passwords");
+    }
+
     fn configured(options: Options) -> Option<Self> {
         if !super::installed("docker-registry") {
             return None;

@@ -97,8 +97,16 @@ fn prepare(
     let declared = rules::Declared { pulls, pushes, reuses: arguments.reuse };
     let rules = rules::Rules::new(declared, credentials.pull.is_some());
     // The proxy does not repeat requests. The step does: it knows how long it can wait.
-    let network = arguments.network.network(variable)?;
-    Ok((Client::with_network(endpoint, credentials, TransferPolicy::default(), network), rules))
+    let (policy, network) = (TransferPolicy::default(), arguments.network.network(variable)?);
+    let client = match &arguments.credentials {
+        // The account may be replaced while the step runs.
+        Some(mounted) => {
+            let mounted = mounted.clone();
+            Client::rereading(endpoint, move || Credentials::from_directory(&mounted), policy, network)?
+        }
+        None => Client::with_network(endpoint, credentials, policy, network),
+    };
+    Ok((client, rules))
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ struct Objects {
 }
 
 struct Entry {
-    object: Stored,
+    object: Arc<Stored>,
     /// Number of the last relist that had the object. An object with a lower number than the last
     /// relist of its scope was missing in that relist.
     seen_in: u64,
@@ -137,7 +137,8 @@ impl Cache {
 
     /// Stores a state of an object. Returns the primaries that the change concerns; none when
     /// nothing changed but the resourceVersion.
-    pub(crate) fn store(&self, kind: KindIndex, object: Stored, source: Source) -> Vec<Key> {
+    pub(crate) fn store(&self, kind: KindIndex, object: impl Into<Arc<Stored>>, source: Source) -> Vec<Key> {
+        let object = object.into();
         let mut state = self.write();
         match source {
             // The event is older than our deletion.
@@ -223,7 +224,7 @@ impl Cache {
     }
 
     /// The object of that name, whatever controls it.
-    pub(crate) fn get(&self, kind: KindIndex, key: &Key) -> Option<Stored> {
+    pub(crate) fn get(&self, kind: KindIndex, key: &Key) -> Option<Arc<Stored>> {
         let state = self.read();
         let entry = state.objects.get(kind)?.by_key.get(key)?;
         (!state.pending_deletes.contains(&entry.object.uid)).then(|| entry.object.clone())
@@ -281,7 +282,7 @@ impl Objects {
         let namespace: Box<str> = namespace.into();
         let from = Key { namespace: namespace.clone(), name: "".into() };
         let range = self.by_key.range(from..).take_while(move |(key, _)| key.namespace == namespace);
-        range.map(|(_, entry)| &entry.object)
+        range.map(|(_, entry)| &*entry.object)
     }
 }
 

@@ -11,54 +11,61 @@
 //! Annotations and managedFields can be written by everybody who may write the object. Such a person
 //! can put anything into it anyway.
 
-use crate::decoded::{controlling, has_manager};
+use crate::managed_fields::has_manager;
 use crate::object::Key;
+use crate::owner::controlling;
+use crate::text::{ObjectText, member, members, string};
 use orascache_contract::Kind;
-use serde_json::Value;
 
 /// Checks that both sides consent. `live` is the whole object, with managedFields.
 ///
 /// # Errors
 /// With the rest of a sentence about the live object.
 pub(crate) fn check(
-    live: &Value,
-    planned: &Value,
+    live: &ObjectText<impl AsRef<str>>,
+    planned: &ObjectText<impl AsRef<str>>,
     primary_kind: &Kind,
     primary: &Key,
     field_manager: &str,
 ) -> Result<(), String> {
-    let metadata = live.get("metadata");
-    let member = |name: &str| metadata.and_then(|metadata| metadata.get(name));
-    if let Some(owner) = controlling(member("ownerReferences")) {
-        let text = |name: &str| owner.get(name).and_then(Value::as_str).unwrap_or_default();
-        return Err(format!("is controlled by {} {}", text("kind"), text("name")));
+    if let Some(owner) = controlling(live.metadata("ownerReferences")) {
+        return Err(format!("is controlled by {} {}", owner.kind, owner.name));
     }
-    if member("deletionTimestamp").is_some() {
+    if live.metadata("deletionTimestamp").is_some() {
         return Err("is controlled by nothing and is being deleted".to_owned());
     }
     let Some(key) = offered(planned, primary_kind.group(), &primary.name) else {
         return Err(format!("exists and is not controlled by {} {primary}", primary_kind.kind));
     };
-    match member("annotations").and_then(|annotations| annotations.get(key)) {
-        Some(name) if *name == *primary.name => Ok(()),
+    match live.metadata("annotations").and_then(|annotations| member(annotations, &key)) {
+        Some(name) if is(name, &primary.name) => Ok(()),
         Some(name) => Err(format!("has the annotation {key}: {name}, which names another object")),
-        None if member("managedFields").is_some_and(|entries| has_manager(entries, field_manager)) => Ok(()),
+        None if live.metadata("managedFields").is_some_and(|entries| has_manager(entries, field_manager)) => {
+            Ok(())
+        }
         None => Err(format!("is controlled by nothing and has no annotation {key}: {}", primary.name)),
     }
 }
 
 /// The key of the annotation by which a planned object consents to being taken over.
-fn offered<'p>(planned: &'p Value, group: &str, name: &str) -> Option<&'p str> {
-    let annotations = planned.get("metadata")?.get("annotations")?.as_object()?;
-    let is_consent = |key: &str| key.split_once('/').is_some_and(|(prefix, _)| prefix == group);
-    let mut entries = annotations.iter();
-    entries.find(|(key, value)| is_consent(key) && **value == *name).map(|(key, _)| key.as_str())
+fn offered(planned: &ObjectText<impl AsRef<str>>, group: &str, name: &str) -> Option<String> {
+    let annotations = members(planned.metadata("annotations")?).into_iter();
+    let mut consents = annotations.filter(|(_, value)| is(value, name)).map(|(key, _)| key.text());
+    consents
+        .find(|key| key.split_once('/').is_some_and(|(prefix, _)| prefix == group))
+        .map(|key| key.into_owned())
+}
+
+/// Whether a value is that string.
+fn is(value: &str, text: &str) -> bool {
+    string(value).is_some_and(|found| found == text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::check;
     use crate::object::Key;
+    use crate::text::ObjectText;
     use orascache_contract::Kind;
     use serde_json::{Value, json};
 
@@ -66,7 +73,8 @@ mod tests {
 
     fn check_metadata(live: Value, planned: Value) -> Result<(), String> {
         let kind = Kind::namespaced("example.org/v1", "Widget", "widgets");
-        check(&json!({"metadata": live}), &json!({"metadata": planned}), &kind, &Key::new("n", "w"), "us")
+        let object = |metadata: Value| ObjectText::new(json!({"metadata": metadata}).to_string());
+        check(&object(live), &object(planned), &kind, &Key::new("n", "w"), "us")
     }
 
     fn consents() -> Value {

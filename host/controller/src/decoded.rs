@@ -1,9 +1,11 @@
 //! Objects as they come from the API server.
 
 use crate::digest;
+use crate::managed_fields::{self, ManagedEntry};
 use crate::object::{Key, Stored};
-use crate::retention::Retention;
-use crate::takeover;
+use crate::owner::controlling;
+use crate::retention::{Fields, Retention};
+use crate::text::{ObjectText, quoted, string};
 use crate::watches::{Watch, is_metadata_only};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{ApiResource, DynamicResourceScope};
@@ -11,14 +13,17 @@ use kube::{Resource, ResourceExt};
 use orascache_contract::Kind;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// An object as it comes from the API server. Any JSON is accepted, so that one malformed object
 /// does not break the stream of the others.
 #[derive(Clone)]
 pub(crate) struct Decoded {
+    /// Names, UID and resourceVersion, for `kube`.
     metadata: ObjectMeta,
-    value: Value,
+    object: ObjectText<Box<str>>,
 }
 
 /// Names the object alone: its content may be secret.
@@ -30,21 +35,17 @@ impl std::fmt::Debug for Decoded {
 
 impl<'de> Deserialize<'de> for Decoded {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        let text = |name: &str| {
-            value.pointer(&format!("/metadata/{name}")).and_then(Value::as_str).map(str::to_owned)
-        };
-        let annotations =
-            value.pointer("/metadata/annotations").and_then(|map| serde_json::from_value(map.clone()).ok());
+        let text: Box<str> = Box::<RawValue>::deserialize(deserializer)?.into();
+        let object = ObjectText::new(text);
+        let text = |name: &str| object.metadata(name).and_then(string).map(Cow::into_owned);
         let metadata = ObjectMeta {
             name: text("name"),
             namespace: text("namespace"),
             resource_version: text("resourceVersion"),
             uid: text("uid"),
-            annotations,
             ..ObjectMeta::default()
         };
-        Ok(Decoded { metadata, value })
+        Ok(Decoded { metadata, object })
     }
 }
 
@@ -64,46 +65,94 @@ impl Decoded {
         let key = Key::new(&self.namespace().unwrap_or_default(), self.metadata.name.as_deref()?);
         let uid = self.metadata.uid.clone()?.into_boxed_str();
         let resource_version = self.metadata.resource_version.clone()?.into_boxed_str();
-        let mut value = self.value;
-        let object = value.as_object_mut()?;
-        if is_metadata_only(&watch.kind) {
-            object.retain(|name, _| name == "metadata");
-        }
-        // Items of lists have neither, and metadata-only objects those of another kind.
-        object.insert("apiVersion".to_owned(), watch.kind.api_version.as_ref().into());
-        object.insert("kind".to_owned(), watch.kind.kind.as_ref().into());
-        let metadata = object.get_mut("metadata")?.as_object_mut()?;
-        let managed = metadata.remove("managedFields");
-        let owners = metadata.get("ownerReferences");
-        let controller = controller(owners, &ownership.primary);
-        let is_stray = controlling(owners).is_none()
-            && managed.as_ref().is_some_and(|entries| has_manager(entries, &ownership.field_manager));
+        let ours = &*ownership.field_manager;
+        let owner = controlling(self.object.metadata("ownerReferences"));
+        // Whatever the version of its kind: a child that was made before an upgrade names the
+        // version of then.
+        let controller = owner.as_ref().filter(|owner| {
+            owner.group() == ownership.primary.group() && owner.kind == ownership.primary.kind
+        });
+        let controller = controller.map(|owner| Box::from(&*owner.uid));
+        let managed = managed_fields::entries(self.object.metadata("managedFields").unwrap_or_default());
+        let is_of_other = |entry: &&ManagedEntry<'_>| entry.manager != ours;
+        let is_stray = owner.is_none() && managed.iter().any(|entry| entry.manager == ours);
         let retention = if controller.is_some() { &watch.kept.children } else { &watch.kept.others };
         // Objects that are stored in part are never applied.
-        let managed = managed.filter(|_| *retention == Retention::Whole);
-        let has_created_fields =
-            managed.as_ref().is_some_and(|entries| takeover::is_needed(entries, &ownership.field_manager));
-        if controller.is_some()
-            && let Some(others) =
-                managed.as_ref().and_then(|managed| entries_of_others(managed, &ownership.field_manager))
-        {
-            metadata.insert("managedFields".to_owned(), others);
-        }
-        let managers = managed.and_then(|managed| managers(managed, &ownership.field_manager));
-        let value = retention.reduce(value);
-        let content = digest::content(&value);
-        let text = serde_json::to_string(&value).ok()?.into();
+        let is_whole = *retention == Retention::Whole;
+        let has_others = is_whole && managed.iter().any(|entry| is_of_other(&entry));
+        let managers = if has_others { managed_fields::list(managed.iter()) } else { None };
+        // A guest sees by them what others added to its children.
+        let shown = if has_others && controller.is_some() {
+            managed_fields::list(managed.iter().filter(is_of_other))
+        } else {
+            None
+        };
+        let has_created_fields = is_whole && managed_fields::has_updated(&managed, ours);
+        let reduced = self.reduce(&watch.kind, retention.fields_kept(), shown.as_deref());
         Some(Stored {
             key,
             uid,
             resource_version,
             controller,
-            text,
-            content,
-            managers,
+            content: digest::outside(&reduced.text, &[&reduced.status, &reduced.revision]),
+            revision_at: reduced.revision,
+            text: reduced.text.into(),
+            managers: managers.map(String::into_boxed_str),
             is_stray,
             has_created_fields,
         })
+    }
+
+    /// The text of what is kept, with these managedFields.
+    fn reduce(&self, kind: &Kind, kept: &Fields, managed: Option<&str>) -> Reduced {
+        let mut text = String::with_capacity(self.object.text().len() + 96);
+        // Items of lists have neither, and metadata-only objects those of another kind.
+        text.push_str("{\"apiVersion\":");
+        text.push_str(&quoted(&kind.api_version));
+        text.push_str(",\"kind\":");
+        text.push_str(&quoted(&kind.kind));
+        let (mut status, mut revision) = (0..0, 0..0);
+        let metadata_only = is_metadata_only(kind);
+        for (name, value) in self.object.members() {
+            let name_text = name.text();
+            if matches!(&*name_text, "apiVersion" | "kind") || (metadata_only && name_text != "metadata") {
+                continue;
+            }
+            let Some(kept) = kept.member(&name_text) else { continue };
+            let start = text.len();
+            text.push(',');
+            text.push_str(name.0);
+            text.push(':');
+            if name_text == "metadata" {
+                text.push('{');
+                for (name, value) in self.object.metadata_members() {
+                    let name_text = name.text();
+                    let Some(kept) = kept.member(&name_text).filter(|_| name_text != "managedFields") else {
+                        continue;
+                    };
+                    let written = kept.write_member(name, value, &mut text);
+                    if name_text == "resourceVersion" {
+                        revision = written;
+                    }
+                }
+                if let Some(managed) = managed {
+                    text.push_str(if text.ends_with('{') {
+                        "\"managedFields\":"
+                    } else {
+                        ",\"managedFields\":"
+                    });
+                    text.push_str(managed);
+                }
+                text.push('}');
+            } else if !kept.write(value, &mut text) {
+                text.truncate(start);
+            }
+            if name_text == "status" {
+                status = start..text.len();
+            }
+        }
+        text.push('}');
+        Reduced { text, status, revision }
     }
 
     /// Namespace and name, for messages.
@@ -116,66 +165,28 @@ impl Decoded {
     }
 
     /// The object as the API server sent it.
-    pub(crate) fn value(&self) -> &Value {
-        &self.value
+    pub(crate) fn object(&self) -> &ObjectText<Box<str>> {
+        &self.object
+    }
+
+    /// The object as a tree. Few writes need one.
+    pub(crate) fn tree(&self) -> Value {
+        serde_json::from_str(self.object.text()).unwrap_or_default()
     }
 
     /// Whether it is being deleted.
     pub(crate) fn is_being_deleted(&self) -> bool {
-        self.value.pointer("/metadata/deletionTimestamp").is_some()
+        self.object.metadata("deletionTimestamp").is_some()
     }
 }
 
-/// UID of the controller, when the owner reference names the primary's kind in any version: a child
-/// that was made before an upgrade names the version of then.
-fn controller(references: Option<&Value>, primary: &Kind) -> Option<Box<str>> {
-    let reference = controlling(references)?;
-    let api_version = reference.get("apiVersion").and_then(Value::as_str)?;
-    let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    let kind = reference.get("kind").and_then(Value::as_str)?;
-    if group != primary.group() || kind != primary.kind {
-        return None;
-    }
-    reference.get("uid").and_then(Value::as_str).map(Into::into)
-}
-
-/// The entry of ownerReferences that names the controller, whatever it is.
-pub(crate) fn controlling(references: Option<&Value>) -> Option<&Value> {
-    let is_controller = |reference: &&Value| reference.get("controller") == Some(&Value::Bool(true));
-    references?.as_array()?.iter().find(is_controller)
-}
-
-/// All entries of managedFields but those about a status, where our applies can conflict with any.
-fn managers(mut managed: Value, field_manager: &str) -> Option<Box<str>> {
-    let entries = managed.as_array_mut()?;
-    entries.retain(|entry| !is_about_status(entry));
-    if entries.iter().all(|entry| text(entry, "manager") == field_manager) {
-        return None;
-    }
-    serde_json::to_string(&managed).ok().map(String::into_boxed_str)
-}
-
-/// The entries of other managers, but for those about a status; `None` where there are none. A guest
-/// sees by them what others added to its children.
-fn entries_of_others(managed: &Value, field_manager: &str) -> Option<Value> {
-    let is_of_other = |entry: &&Value| !is_about_status(entry) && text(entry, "manager") != field_manager;
-    let others: Vec<Value> = managed.as_array()?.iter().filter(is_of_other).cloned().collect();
-    (!others.is_empty()).then_some(Value::Array(others))
-}
-
-/// Whether managedFields say that a manager set fields outside of the status.
-pub(crate) fn has_manager(managed: &Value, field_manager: &str) -> bool {
-    let mut entries = managed.as_array().into_iter().flatten();
-    entries.any(|entry| !is_about_status(entry) && text(entry, "manager") == field_manager)
-}
-
-fn is_about_status(entry: &Value) -> bool {
-    text(entry, "subresource") == "status"
-}
-
-/// A member that is a text; empty where there is none.
-fn text<'v>(value: &'v Value, name: &str) -> &'v str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
+/// The text of what is kept of an object.
+struct Reduced {
+    text: String,
+    /// Where its status is.
+    status: Range<usize>,
+    /// Where its resourceVersion is.
+    revision: Range<usize>,
 }
 
 /// An object that was asked for without its content (`PartialObjectMetadata`).

@@ -1,45 +1,37 @@
 //! Digests by which states of an object are compared within this process.
 
-use serde_json::Value;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hasher};
+use std::ops::Range;
 
-/// A digest of an object without its status and resourceVersion: what an apply could change.
-pub(crate) fn content(object: &Value) -> u64 {
+/// A digest of a text without these parts of it, which are in their order.
+pub(crate) fn outside(text: &str, parts: &[&Range<usize>]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let Value::Object(members) = object else { return of(object) };
-    for (name, value) in members.iter().filter(|(name, _)| *name != "status") {
-        name.hash(&mut hasher);
-        match value {
-            Value::Object(metadata) if name == "metadata" => {
-                for (name, value) in metadata.iter().filter(|(name, _)| *name != "resourceVersion") {
-                    name.hash(&mut hasher);
-                    value.hash(&mut hasher);
-                }
-            }
-            _ => value.hash(&mut hasher),
-        }
+    let mut parts: Vec<&Range<usize>> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
+    parts.sort_unstable_by_key(|part| part.start);
+    let mut from = 0;
+    for part in parts {
+        hasher.write(text.get(from..part.start).unwrap_or_default().as_bytes());
+        from = part.end;
     }
+    hasher.write(text.get(from..).unwrap_or_default().as_bytes());
     hasher.finish()
 }
 
-/// A digest of a value.
-pub(crate) fn of(value: &Value) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+/// A digest of a text.
+pub(crate) fn of(text: &str) -> u64 {
+    outside(text, &[])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::content;
-    use serde_json::json;
+    use super::{of, outside};
 
     #[test]
-    fn status_and_revision_are_no_content() {
-        let object = json!({"metadata": {"resourceVersion": "1", "name": "n"}, "spec": 1, "status": 1});
-        let later = json!({"metadata": {"resourceVersion": "2", "name": "n"}, "spec": 1});
-        assert_eq!(content(&object), content(&later));
-        assert_ne!(content(&object), content(&json!({"metadata": {"name": "n"}, "spec": 2})));
-        assert_ne!(content(&object), content(&json!({"metadata": {"name": "m"}, "spec": 1})));
+    fn a_digest_depends_on_what_is_outside_of_the_parts() {
+        let digest = |text: &str| outside(text, &[&(4..6), &(1..2), &(0..0)]);
+        assert_eq!(digest("a1bc23d"), digest("a4bc56d"));
+        assert_ne!(digest("a1bc23d"), digest("a1bc23e"));
+        assert_ne!(digest("a1bc23d"), digest("a1bd23d"));
+        assert_ne!(of("ab"), of("ac"));
     }
 }

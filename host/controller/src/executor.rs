@@ -226,6 +226,6 @@ impl Executor {
 }
 
 /// Names a planned object.
-fn target_of(cache: &Cache, planned: &Planned) -> Option<ObjectRef> {
+fn target_of(cache: &Cache, planned: &Planned<'_>) -> Option<ObjectRef> {
     cache.kind(planned.kind).map(|kind| target(kind, &planned.key))
 }

@@ -93,6 +93,7 @@ mod handle;
 mod informer;
 mod inquiries;
 mod json_patch;
+mod managed_fields;
 mod may_write;
 mod metrics;
 mod note;
@@ -115,6 +116,7 @@ mod scope;
 mod takeover;
 #[cfg(test)]
 mod testing;
+mod text;
 mod watches;
 mod worker;
 

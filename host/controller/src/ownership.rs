@@ -13,21 +13,15 @@
 use serde_json::{Map, Value};
 
 /// What to apply, and what not.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Judgement {
-    /// The desired object without the fields that are left alone.
-    pub(crate) desired: Value,
+    /// The desired object without the fields that are left alone, JSON text; `None` when it is
+    /// applied as it is.
+    pub(crate) remaining: Option<String>,
     /// Paths of fields that differ, that somebody edited, and that are taken back.
     pub(crate) taken_back: Vec<String>,
     /// Paths of fields that are left alone, each with the name of its manager.
     pub(crate) left: Vec<(String, String)>,
-}
-
-impl Judgement {
-    /// Nobody else has fields of the object.
-    pub(crate) fn of(desired: &Value) -> Self {
-        Self { desired: desired.clone(), taken_back: Vec::new(), left: Vec::new() }
-    }
 }
 
 /// Judges every desired field that differs from the live object and has another manager.
@@ -41,7 +35,8 @@ pub(crate) fn judge(
     field_manager: &str,
     may_take_back: &dyn Fn(&str) -> bool,
 ) -> Judgement {
-    let mut judgement = Judgement::of(desired);
+    let mut judgement = Judgement::default();
+    let mut remaining = desired.clone();
     // Entries that cannot be read claim no field.
     let entries: Vec<Value> =
         managers.and_then(|entries| serde_json::from_str(entries).ok()).unwrap_or_default();
@@ -60,7 +55,7 @@ pub(crate) fn judge(
         for steps in differing {
             let path = display(&steps);
             if keeps_its_fields || !may_take_back(&path) {
-                remove(&mut judgement.desired, &steps);
+                remove(&mut remaining, &steps);
                 judgement.left.push((path, manager.to_owned()));
             } else {
                 judgement.taken_back.push(path);
@@ -70,6 +65,7 @@ pub(crate) fn judge(
     judgement.left.sort();
     judgement.left.dedup();
     judgement.taken_back.retain(|path| !judgement.left.iter().any(|(left, _)| left == path));
+    judgement.remaining = (!judgement.left.is_empty()).then(|| remaining.to_string());
     judgement
 }
 
@@ -195,16 +191,28 @@ fn display(path: &[PathStep]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Judgement;
     use serde_json::{Value, json};
+
+    struct Judged {
+        /// What is applied.
+        desired: Value,
+        taken_back: Vec<String>,
+        left: Vec<(String, String)>,
+    }
 
     fn judge(
         desired: &Value,
         live: &Value,
         managers: Option<&str>,
         may_take_back: &dyn Fn(&str) -> bool,
-    ) -> Judgement {
-        super::judge(desired, live, managers, "us", may_take_back)
+    ) -> Judged {
+        let judgement = super::judge(desired, live, managers, "us", may_take_back);
+        let remaining = judgement.remaining.map(|text| serde_json::from_str(&text).expect("JSON"));
+        Judged {
+            desired: remaining.unwrap_or_else(|| desired.clone()),
+            taken_back: judgement.taken_back,
+            left: judgement.left,
+        }
     }
 
     fn set(replicas: u8, image: &str) -> Value {

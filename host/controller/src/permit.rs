@@ -19,9 +19,12 @@ use crate::object::Key;
 use crate::owner;
 use crate::requests::target;
 use crate::roles::Roles;
+use crate::text::{ObjectText, Repeated, string};
 use crate::watches::{KindIndex, PRIMARY};
 use orascache_contract::{Failure, FailureReason, Kind, ObjectPatch, ObjectRef, Verb};
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// Groups whose objects give rights or reach into requests of the whole cluster.
 const FORBIDDEN_GROUPS: [&str; 3] =
@@ -41,11 +44,11 @@ pub(crate) struct Permit<'a> {
 }
 
 /// An object that may be written.
-pub(crate) struct Planned {
+pub(crate) struct Planned<'p> {
     pub(crate) kind: KindIndex,
     pub(crate) key: Key,
     /// The object to write. It names the primary as its controller.
-    pub(crate) object: Value,
+    pub(crate) object: ObjectText<Cow<'p, str>>,
 }
 
 /// A patch that may be sent.
@@ -63,21 +66,26 @@ pub(crate) fn is_forbidden(kind: &Kind) -> bool {
 
 impl Permit<'_> {
     /// An object that the plan wants to apply, or a Secret that it wants to generate.
-    pub(crate) fn object(&self, text: &str, verb: Verb) -> Result<Planned, Box<Failure>> {
+    ///
+    /// Its text is sent as it is, so that the API server has to read it as this process does: no
+    /// member that is checked may be there twice.
+    pub(crate) fn object<'p>(&self, text: &'p str, verb: Verb) -> Result<Planned<'p>, Box<Failure>> {
         let invalid = |problem: &str| {
             let message = format!("The plan's object cannot be used: {problem}.");
             failure(unknown_target(text), verb, FailureReason::Invalid, message)
         };
-        let object: Value = serde_json::from_str(text).map_err(|error| invalid(&error.to_string()))?;
-        let member = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-        let (Some(api_version), Some(kind)) = (member("/apiVersion"), member("/kind")) else {
+        let object = parse(text).map_err(|problem| invalid(&problem))?;
+        let member = |value: Option<&str>| value.and_then(string).map(Cow::into_owned);
+        let (Some(api_version), Some(kind)) =
+            (member(object.member("apiVersion")), member(object.member("kind")))
+        else {
             return Err(invalid("apiVersion or kind is missing"));
         };
-        let Some(name) = member("/metadata/name") else {
+        let Some(name) = member(object.metadata("name")) else {
             return Err(invalid("metadata.name is missing"));
         };
-        let key = Key::new(member("/metadata/namespace").unwrap_or_default(), name);
-        let index = self.cache.index_named(api_version, kind).filter(|kind| self.roles.is_owned(*kind));
+        let key = Key::new(&member(object.metadata("namespace")).unwrap_or_default(), &name);
+        let index = self.cache.index_named(&api_version, &kind).filter(|kind| self.roles.is_owned(*kind));
         let Some((index, definition)) = index.and_then(|index| Some((index, self.cache.kind(index)?))) else {
             let message = format!(
                 "{kind} of {api_version} is not among the owned kinds of the description: the plan may not \
@@ -87,13 +95,19 @@ impl Permit<'_> {
         };
         let target = target(definition, &key);
         self.check_place(definition, &target, verb)?;
-        let mut object = object;
-        owner::set_controller(&mut object, self.cache.primary_kind(), self.primary, &self.view.uid).map_err(
-            |problem| {
-                let message = format!("{target} {problem}.");
-                failure(target.clone(), verb, FailureReason::NotPermitted, message)
-            },
-        )?;
+        let references = object.metadata("ownerReferences");
+        let owned =
+            owner::with_controller(references, self.cache.primary_kind(), self.primary, &self.view.uid);
+        let owned = owned.map_err(|problem| {
+            let message = format!("{target} {problem}.");
+            failure(target.clone(), verb, FailureReason::NotPermitted, message)
+        })?;
+        let object = match owned {
+            Some(owners) => {
+                ObjectText::new(Cow::Owned(object.with_metadata(&[("ownerReferences", &owners)])))
+            }
+            None => object,
+        };
         Ok(Planned { kind: index, key, object })
     }
 
@@ -215,6 +229,30 @@ impl Permit<'_> {
     }
 }
 
+/// Reads an object of a plan.
+///
+/// # Errors
+/// With a phrase, when it is no JSON object, or when it can be read in two ways.
+fn parse(text: &str) -> Result<ObjectText<Cow<'_, str>>, String> {
+    let checked: &RawValue = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let text = match checked.get() {
+        // The API server reads applies as YAML, which has no escapes of surrogates.
+        text if has_surrogates(text) => {
+            let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+            Cow::Owned(value.to_string())
+        }
+        text => Cow::Borrowed(text),
+    };
+    let object = ObjectText::new(text);
+    object.check_members().map_err(|Repeated(name)| format!("it has {name:?} twice in one object"))?;
+    Ok(object)
+}
+
+/// Whether a text may have an escape of half a character, such as `\ud83d`.
+fn has_surrogates(text: &str) -> bool {
+    text.contains("\\ud") || text.contains("\\uD")
+}
+
 /// Whether a text is a name, and one segment of a path as it stands.
 fn is_name(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
@@ -247,7 +285,8 @@ fn unknown_target(text: &str) -> ObjectRef {
 
 #[cfg(test)]
 mod tests {
-    use super::is_name;
+    use super::{is_name, parse};
+    use serde_json::{Value, json};
 
     #[test]
     fn a_name_is_one_segment_of_a_path() {
@@ -258,5 +297,34 @@ mod tests {
         for name in ["", ".", "..", "a/b", "a%2Fb", "a?force=true", "a#b", "a b", "ä", long.as_str()] {
             assert!(!is_name(name), "{name}");
         }
+    }
+
+    #[test]
+    fn an_object_is_sent_as_it_was_written() {
+        for text in [r#"{"b":1.0,"a":"\u003c"}"#, r#"{ "metadata" : {"x":{"x":1,"x":2}} }"#] {
+            assert_eq!(parse(text).expect("an object").text(), text);
+        }
+        assert_eq!(parse(" {} ").expect("an object").text(), "{}");
+        assert!(parse("{} {}").is_err() && parse(r#"{"a":}"#).is_err());
+    }
+
+    #[test]
+    fn security_an_object_that_readers_may_read_in_two_ways_is_refused() {
+        for text in [
+            r#"{"kind":"A","kind":"B"}"#,
+            r#"{"metadata":{"name":"a"},"m\u0065tadata":{"name":"b"}}"#,
+            r#"{"metadata":{"ownerReferences":[],"name":"a","ownerReferences":[]}}"#,
+        ] {
+            assert!(parse(text).is_err_and(|problem| problem.contains("twice")), "{text}");
+        }
+    }
+
+    #[test]
+    fn escapes_that_yaml_does_not_have_are_not_sent() {
+        let text = r#"{"a":"\ud83d\ude00","b":"\\ud"}"#;
+        let parsed = parse(text).expect("an object");
+        assert!(!parsed.text().contains("\\ud83d"), "{}", parsed.text());
+        let value: Value = serde_json::from_str(parsed.text()).expect("JSON");
+        assert_eq!(value, json!({"a": "\u{1f600}", "b": "\\ud"}));
     }
 }

@@ -31,7 +31,7 @@ impl Primaries {
 
     /// One primary from the cache, JSON text.
     pub fn cached(&self, namespace: &str, name: &str) -> Option<Arc<str>> {
-        self.cache.get(PRIMARY, &Key::new(namespace, name)).map(|stored| stored.text)
+        self.cache.get(PRIMARY, &Key::new(namespace, name)).map(|stored| stored.text.clone())
     }
 
     /// One primary as the API server has it now, JSON text; `None` when there is none. The cache

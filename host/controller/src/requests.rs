@@ -5,7 +5,6 @@ use crate::object::Key;
 use kube::core::ApiResource;
 use kube::{Api, Client, Resource};
 use orascache_contract::{Failure, FailureReason, Kind, ObjectRef, Verb};
-use serde_json::Value;
 
 /// A kind as `kube` describes it.
 pub(crate) fn api_resource(kind: &Kind) -> ApiResource {
@@ -28,18 +27,43 @@ pub(crate) fn api(client: &Client, kind: &Kind, namespace: &str) -> Api<Decoded>
     }
 }
 
-/// Creates an object. Unknown fields are an error, as they are for server-side apply.
+/// Creates an object, JSON text. Unknown fields are an error, as they are for server-side apply.
 pub(crate) async fn create(
     client: &Client,
     kind: &Kind,
     namespace: &str,
     field_manager: &str,
-    object: &Value,
+    object: String,
 ) -> Result<Decoded, kube::Error> {
-    let path = Decoded::url_path(&api_resource(kind), kind.namespaced.then_some(namespace));
+    let path = path(kind, namespace);
     let query = format!("fieldManager={}&fieldValidation=Strict", encoded(field_manager));
-    let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
-    send(client, http::Request::post(format!("{path}?{query}")), "application/json", body).await
+    send(client, http::Request::post(format!("{path}?{query}")), "application/json", object).await
+}
+
+/// What of an object is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Applied {
+    Object,
+    Status,
+}
+
+/// Applies a document, JSON text, by force.
+pub(crate) async fn apply(
+    client: &Client,
+    kind: &Kind,
+    key: &Key,
+    applied: Applied,
+    field_manager: &str,
+    document: String,
+) -> Result<Decoded, kube::Error> {
+    let subresource = match applied {
+        Applied::Object => "",
+        Applied::Status => "/status",
+    };
+    let path = path(kind, &key.namespace);
+    let query = format!("fieldManager={}&force=true", encoded(field_manager));
+    let uri = format!("{path}/{}{subresource}?{query}", key.name);
+    send(client, http::Request::patch(uri), "application/apply-patch+yaml", document).await
 }
 
 /// Sends a JSON Patch (RFC 6902).
@@ -50,21 +74,26 @@ pub(crate) async fn json_patch(
     field_manager: &str,
     patch: Vec<u8>,
 ) -> Result<Decoded, kube::Error> {
-    let path = Decoded::url_path(&api_resource(kind), kind.namespaced.then_some(&*key.namespace));
+    let path = path(kind, &key.namespace);
     let uri = format!("{path}/{}?fieldManager={}", key.name, encoded(field_manager));
     send(client, http::Request::patch(uri), "application/json-patch+json", patch).await
+}
+
+/// The path of the objects of a kind in one namespace.
+fn path(kind: &Kind, namespace: &str) -> String {
+    Decoded::url_path(&api_resource(kind), kind.namespaced.then_some(namespace))
 }
 
 async fn send(
     client: &Client,
     request: http::request::Builder,
     content_type: &str,
-    body: Vec<u8>,
+    body: impl Into<Vec<u8>>,
 ) -> Result<Decoded, kube::Error> {
     let request = request
         .header(http::header::ACCEPT, "application/json")
         .header(http::header::CONTENT_TYPE, content_type)
-        .body(body)
+        .body(body.into())
         .map_err(|error| kube::Error::BuildRequest(kube::core::request::Error::BuildRequest(error)))?;
     client.request(request).await
 }

@@ -1,7 +1,8 @@
 //! What the cache keeps of an object.
 
-use serde_json::Value;
+use crate::text::{Name, members};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Kept of every object, so that a guest can tell what it is and whose.
 const IDENTITY: [&str; 9] = [
@@ -70,11 +71,11 @@ impl Retention {
         }
     }
 
-    /// The object without what is not kept.
-    pub(crate) fn reduce(&self, object: Value) -> Value {
+    /// The fields that are kept.
+    pub(crate) fn fields_kept(&self) -> &Fields {
         match self {
-            Retention::Whole => object,
-            Retention::Fields(fields) => fields.reduce(object).unwrap_or_default(),
+            Retention::Whole => &Fields::Everything,
+            Retention::Fields(fields) => fields,
         }
     }
 }
@@ -112,21 +113,50 @@ impl Fields {
         }
     }
 
-    fn reduce(&self, value: Value) -> Option<Value> {
-        match (self, value) {
-            (Fields::Everything, value) => Some(value),
-            (Fields::Members(members), Value::Object(object)) => {
-                let kept = object.into_iter().filter_map(|(name, value)| {
-                    let value = members.get(&name)?.reduce(value)?;
-                    Some((name, value))
-                });
-                Some(Value::Object(kept.collect()))
+    /// What is kept of the member of that name; `None` when it is left out.
+    pub(crate) fn member(&self, name: &str) -> Option<&Fields> {
+        match self {
+            Fields::Everything => Some(self),
+            Fields::Members(members) => members.get(name),
+        }
+    }
+
+    /// Adds what is kept of a value to a text. Returns false, and adds nothing, when there is
+    /// nothing.
+    pub(crate) fn write(&self, value: &str, text: &mut String) -> bool {
+        match (self, value.as_bytes().first()) {
+            (Fields::Members(_), Some(b'{')) => {
+                text.push('{');
+                for (name, value) in members(value) {
+                    if let Some(kept) = self.member(&name.text()) {
+                        kept.write_member(name, value, text);
+                    }
+                }
+                text.push('}');
             }
             // A pointer into an array keeps all of it: positions would have another meaning
             // otherwise.
-            (Fields::Members(_), value @ Value::Array(_)) => Some(value),
-            (Fields::Members(_), _) => None,
+            (Fields::Everything, _) | (Fields::Members(_), Some(b'[')) => text.push_str(value),
+            (Fields::Members(_), _) => return false,
         }
+        true
+    }
+
+    /// Adds a member with what is kept of its value to the text of an object that is not finished.
+    /// Returns where the value is; that is nowhere when nothing of it is kept.
+    pub(crate) fn write_member(&self, name: Name<'_>, value: &str, text: &mut String) -> Range<usize> {
+        let before = text.len();
+        if !text.ends_with('{') {
+            text.push(',');
+        }
+        text.push_str(name.0);
+        text.push(':');
+        let start = text.len();
+        if !self.write(value, text) {
+            text.truncate(before);
+            return 0..0;
+        }
+        start..text.len()
     }
 }
 
@@ -171,7 +201,13 @@ fn unescape(name: &str, pointer: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::Retention;
-    use serde_json::json;
+    use serde_json::{Value, json};
+
+    fn reduced(kept: &Retention, object: &Value) -> Value {
+        let mut text = String::new();
+        assert!(kept.fields_kept().write(&object.to_string(), &mut text));
+        serde_json::from_str(&text).expect("JSON")
+    }
 
     fn fields(pointers: &[&str]) -> Retention {
         let pointers: Vec<String> = pointers.iter().map(|&pointer| pointer.to_owned()).collect();
@@ -196,8 +232,7 @@ mod tests {
             "/spec/list/0/a",
             "/spec/text/deeper",
             "/spec/absent",
-        ])
-        .reduce(object);
+        ]);
         let expected = json!({
             "apiVersion": "v1", "kind": "K",
             "metadata": {
@@ -206,7 +241,8 @@ mod tests {
             },
             "spec": {"modes": ["A"], "size": {"min": 1}, "list": [{"a": 1, "b": 2}]},
         });
-        assert_eq!(kept, expected);
+        assert_eq!(reduced(&kept, &object), expected);
+        assert_eq!(reduced(&Retention::Whole, &object), object);
     }
 
     #[test]

@@ -8,11 +8,6 @@
 
 use serde_json::{Map, Value, json};
 
-/// Whether our field manager owns fields that it did not apply. Fields of subresources do not count.
-pub(crate) fn is_needed(managed: &Value, field_manager: &str) -> bool {
-    managed.as_array().into_iter().flatten().any(|entry| is_created(entry, field_manager))
-}
-
 /// A JSON Patch that makes all our fields applied ones; `None` when they are already, or when the
 /// object has no managedFields or resourceVersion. It fails with a conflict when the object changed.
 pub(crate) fn patch(live: &Value, field_manager: &str) -> Option<Value> {
@@ -72,7 +67,7 @@ fn unite(to: &mut Map<String, Value>, from: &Map<String, Value>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_needed, patch};
+    use super::patch;
     use serde_json::{Value, json};
 
     fn entry(manager: &str, operation: &str, fields: Value) -> Value {
@@ -88,7 +83,6 @@ mod tests {
         let theirs = entry("kubectl-edit", "Update", json!({"f:spec": {}}));
         let ours = |operation: &str| entry("us", operation, json!({"f:data": {"f:a": {}}}));
         let found = live(&[ours("Update"), theirs.clone()]);
-        assert!(is_needed(&found["metadata"]["managedFields"], "us"));
         let patched = patch(&found, "us").expect("a patch");
         assert_eq!(patched[0]["value"], json!([theirs, ours("Apply")]));
         assert_eq!(patched[1]["value"], "7");
@@ -109,7 +103,6 @@ mod tests {
         let mut status = entry("us", "Update", json!({"f:status": {}}));
         status["subresource"] = "status".into();
         let found = live(&[entry("us", "Apply", json!({})), entry("kubectl", "Update", json!({})), status]);
-        assert!(!is_needed(&found["metadata"]["managedFields"], "us"));
         assert_eq!(patch(&found, "us"), None);
         assert_eq!(patch(&json!({}), "us"), None);
     }

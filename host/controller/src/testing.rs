@@ -34,6 +34,7 @@ pub(crate) fn object(name: &str, uid: &str, revision: u64, controller: Option<&s
         resource_version: revision.to_string().into(),
         controller: controller.map(Into::into),
         text: format!("{name} {uid} {controller:?} {}", revision / 10).into(),
+        revision_at: 0..0,
         content: revision / 10,
         managers: None,
         is_stray: false,

@@ -5,6 +5,7 @@ use super::{Cache, Entry};
 use crate::object::{Key, Stored, revision};
 use crate::scope::Scope;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A list of the objects of a scope, for comparison with the cache: UIDs and revisions.
 pub(crate) struct Listed {
@@ -32,7 +33,7 @@ impl Cache {
     /// we did not write since it began, do not exist any more. Returns the primaries that this
     /// concerns.
     pub(crate) fn end_relist(&self, scope: &Scope) -> Vec<Key> {
-        let deleted: Vec<Stored> = {
+        let deleted: Vec<Arc<Stored>> = {
             let state = self.read();
             let Some(objects) = state.objects.get(scope.kind) else { return Vec::new() };
             let in_scope = objects.by_key.iter().filter(|(key, _)| scope.contains(key));

@@ -7,7 +7,7 @@ use crate::cache::Source;
 use crate::consent;
 use crate::force_limiter::ForceLimiter;
 use crate::may_write::MayWrite;
-use crate::owner::set_controller;
+use crate::owner::with_controller;
 use crate::permit::Planned;
 use crate::recipe::{self, Unfit};
 use crate::requests::{api, failure, has_code};
@@ -49,7 +49,7 @@ impl Adopter {
     pub(super) async fn adopt(
         &self,
         context: &Context<'_>,
-        planned: &Planned,
+        planned: &Planned<'_>,
         wanted: &Wanted<'_>,
     ) -> Result<bool, Vec<Failure>> {
         let (cache, view) = (context.cache, context.view);
@@ -65,7 +65,7 @@ impl Adopter {
         for attempt in 1.. {
             let found = api.get_opt(&planned.key.name).await.map_err(|error| failed(&error))?;
             let Some(found) = found else { return Ok(true) };
-            let live = found.value().clone();
+            let live = found.object().clone();
             let Some(stored) = cache.decode(planned.kind, found) else { return Ok(true) };
             if stored.controller.as_deref() == Some(&*view.uid) {
                 cache.store(planned.kind, stored, Source::Write);
@@ -78,14 +78,17 @@ impl Adopter {
             if !self.limiter.allows(&stored.uid, OWNERS, now) {
                 return Err(vec![removed_too_often(&target, verb)]);
             }
+            let references = live.metadata("ownerReferences");
+            let owners = with_controller(references, primary_kind, context.key, &view.uid)
+                .map_err(|why| vec![not_controlled(&target, verb, &why)])?;
+            let owners = owners.as_deref().or(references).unwrap_or("[]");
             let mut document = json!({"metadata": {
                 "uid": *stored.uid,
                 "resourceVersion": *stored.resource_version,
-                "ownerReferences": live.pointer("/metadata/ownerReferences").cloned().unwrap_or_else(|| json!([])),
+                "ownerReferences": serde_json::from_str::<Value>(owners).unwrap_or_default(),
             }});
-            set_controller(&mut document, primary_kind, context.key, &view.uid)
-                .map_err(|why| vec![not_controlled(&target, verb, &why)])?;
             if let Wanted::Generated(generated) = wanted {
+                let live = serde_json::from_str(live.text()).unwrap_or_default();
                 fill(&mut document, &live, generated)
                     .await
                     .map_err(|unfit| vec![unfit_for(&target, unfit)])?;

@@ -12,14 +12,14 @@ use crate::may_write::MayWrite;
 use crate::object::Stored;
 use crate::ownership::{self, Judgement};
 use crate::permit::Planned;
-use crate::requests::{api, create, failure, has_code, json_patch};
+use crate::requests::{Applied, api, apply, create, failure, has_code, json_patch};
 use crate::takeover;
-use kube::api::{Patch, PatchParams};
+use crate::text::{ObjectText, quoted};
 use kube::{Api, Client};
 use orascache_contract::{Failure, FailureReason, ObjectRef, Verb};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::watch;
 
@@ -55,7 +55,11 @@ impl Applier {
     }
 
     /// Creates or applies one child of the primary; returns whether anything changed.
-    pub(super) async fn apply(&self, context: &Context<'_>, planned: &Planned) -> Result<bool, Vec<Failure>> {
+    pub(super) async fn apply(
+        &self,
+        context: &Context<'_>,
+        planned: &Planned<'_>,
+    ) -> Result<bool, Vec<Failure>> {
         let (cache, owner) = (context.cache, &*context.view.uid);
         let (Some(target), Some(kind)) = (target_of(cache, planned), cache.kind(planned.kind)) else {
             return Ok(false);
@@ -67,13 +71,13 @@ impl Applier {
         let mut is_taken_over = false;
         for attempt in 1.. {
             let (write, judgement, digest) = match &live {
-                None => (Write::Create, Judgement::of(&planned.object), 0),
+                None => (Write::Create, Judgement::default(), 0),
                 Some(live) if live.controller.as_deref() != Some(owner) => {
                     return self.adopter.adopt(context, planned, &Wanted::Applied).await;
                 }
                 Some(live) => {
-                    let judgement = self.judge(&planned.object, live, cache.field_manager());
-                    let digest = digest::of(&judgement.desired);
+                    let judgement = self.judge(planned, live, cache.field_manager());
+                    let digest = digest::of(judgement.remaining.as_deref().unwrap_or(planned.object.text()));
                     if self.is_settled(live, digest) {
                         return report_left_fields(&target, &judgement, false);
                     }
@@ -83,19 +87,19 @@ impl Applier {
             };
             let answer = match write {
                 Write::Create => {
-                    create(&self.client, kind, &key.namespace, cache.field_manager(), &planned.object).await
+                    let object = planned.object.text().to_owned();
+                    create(&self.client, kind, &key.namespace, cache.field_manager(), object).await
                 }
                 Write::TakeOver => self.take_over(&api, cache, planned).await,
                 Write::Apply => {
-                    let mut document = judgement.desired.clone();
-                    pin(&mut document, live.as_ref());
-                    let parameters = PatchParams::apply(cache.field_manager()).force();
-                    api.patch(&key.name, &parameters, &Patch::Apply(&document)).await
+                    let document = pinned(planned, &judgement, live.as_deref());
+                    let manager = cache.field_manager();
+                    apply(&self.client, kind, key, Applied::Object, manager, document).await
                 }
             };
             match answer {
                 Ok(answer) => {
-                    let stored = cache.decode(planned.kind, answer);
+                    let stored = cache.decode(planned.kind, answer).map(Arc::new);
                     if let Some(stored) = &stored {
                         cache.store(planned.kind, stored.clone(), Source::Write);
                     }
@@ -107,7 +111,7 @@ impl Applier {
                         }
                         return Ok(true);
                     }
-                    let changed = self.remember(live.as_ref(), stored.as_ref(), &judgement, digest);
+                    let changed = self.remember(live.as_deref(), stored.as_deref(), &judgement, digest);
                     return report_left_fields(&target, &judgement, changed);
                 }
                 Err(error) if is_outdated(write, &error) && attempt < ATTEMPTS => {
@@ -132,22 +136,24 @@ impl Applier {
         &self,
         api: &Api<Decoded>,
         cache: &Cache,
-        planned: &Planned,
+        planned: &Planned<'_>,
     ) -> Result<Decoded, kube::Error> {
         let live = api.get(&planned.key.name).await?;
-        let patch = takeover::patch(live.value(), cache.field_manager());
+        let patch = takeover::patch(&live.tree(), cache.field_manager());
         let (Some(patch), Some(kind)) = (patch, cache.kind(planned.kind)) else { return Ok(live) };
         let body = serde_json::to_vec(&patch).map_err(kube::Error::SerdeError)?;
         json_patch(&self.client, kind, &planned.key, cache.field_manager(), body).await
     }
 
-    fn judge(&self, desired: &Value, live: &Stored, field_manager: &str) -> Judgement {
+    /// Nobody but us set fields of most objects, so that nothing has to be read of them.
+    fn judge(&self, planned: &Planned<'_>, live: &Stored, field_manager: &str) -> Judgement {
         if live.managers.is_none() {
-            return Judgement::of(desired);
+            return Judgement::default();
         }
         let now = Instant::now();
-        let object: Value = serde_json::from_str(&live.text).unwrap_or_default();
-        ownership::judge(desired, &object, live.managers.as_deref(), field_manager, &|path| {
+        let tree = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        let (desired, object) = (tree(planned.object.text()), tree(&live.text));
+        ownership::judge(&desired, &object, live.managers.as_deref(), field_manager, &|path| {
             self.limiter.allows(&live.uid, path, now)
         })
     }
@@ -181,9 +187,13 @@ impl Applier {
     }
 }
 
-async fn read(api: &Api<Decoded>, cache: &Cache, planned: &Planned) -> Result<Option<Stored>, kube::Error> {
+async fn read(
+    api: &Api<Decoded>,
+    cache: &Cache,
+    planned: &Planned<'_>,
+) -> Result<Option<Arc<Stored>>, kube::Error> {
     let found = api.get_opt(&planned.key.name).await?;
-    Ok(found.and_then(|object| cache.decode(planned.kind, object)))
+    Ok(found.and_then(|object| cache.decode(planned.kind, object)).map(Arc::new))
 }
 
 /// Whether the object is in another state than the one that the write was for: it was changed or
@@ -193,13 +203,17 @@ fn is_outdated(write: Write, error: &kube::Error) -> bool {
     has_code(error, &[409]) || (write != Write::Create && has_code(error, &[404]))
 }
 
-/// Ties the write to the state that was judged: a change by somebody else in between leads to a
-/// conflict.
-fn pin(document: &mut Value, live: Option<&Stored>) {
-    if let (Some(live), Some(metadata)) = (live, document.get_mut("metadata").and_then(Value::as_object_mut))
-    {
-        metadata.insert("uid".to_owned(), live.uid.to_string().into());
-        metadata.insert("resourceVersion".to_owned(), live.resource_version.to_string().into());
+/// What is applied, tied to the state that was judged: a change by somebody else in between leads to
+/// a conflict.
+fn pinned(planned: &Planned<'_>, judgement: &Judgement, live: Option<&Stored>) -> String {
+    let (uid, revision) = match live {
+        Some(live) => (quoted(&live.uid), quoted(&live.resource_version)),
+        None => return planned.object.text().to_owned(),
+    };
+    let pins = [("uid", &*uid), ("resourceVersion", &*revision)];
+    match &judgement.remaining {
+        Some(remaining) => ObjectText::new(&**remaining).with_metadata(&pins),
+        None => planned.object.with_metadata(&pins),
     }
 }
 

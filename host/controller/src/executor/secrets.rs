@@ -20,7 +20,7 @@ impl Executor {
     pub(super) async fn generate(
         &self,
         context: &Context<'_>,
-        planned: Planned,
+        planned: Planned<'_>,
         generated: &Generated,
     ) -> Result<bool, Vec<Failure>> {
         let cache = context.cache;
@@ -39,13 +39,14 @@ impl Executor {
             Some(_) => return self.adopt_secret(context, &planned, generated).await,
             None => {}
         }
-        let Planned { kind: index, key, mut object } = planned;
+        let Planned { kind: index, key, object } = planned;
+        let mut object: Value = serde_json::from_str(object.text()).unwrap_or_default();
         let values = recipe::follow(generated, &object)
             .await
             .map_err(|unfit| fails(unfit.reason, format!("{target}: {}", unfit.message)))?;
         fill(&mut object, values)
             .map_err(|problem| fails(FailureReason::Invalid, format!("{target} {problem}.")))?;
-        match create(&self.client, kind, &key.namespace, cache.field_manager(), &object).await {
+        match create(&self.client, kind, &key.namespace, cache.field_manager(), object.to_string()).await {
             Ok(answer) => {
                 if let Some(stored) = cache.decode(index, answer) {
                     cache.store(index, stored, Source::Write);
@@ -60,7 +61,7 @@ impl Executor {
     async fn adopt_secret(
         &self,
         context: &Context<'_>,
-        planned: &Planned,
+        planned: &Planned<'_>,
         generated: &Generated,
     ) -> Result<bool, Vec<Failure>> {
         match self.applier.adopter.adopt(context, planned, &Wanted::Generated(generated)).await {

@@ -3,10 +3,11 @@
 use super::{Context, Executor};
 use crate::cache::Source;
 use crate::permit::is_forbidden;
-use crate::requests::{api, has_code};
+use crate::requests::{Applied, apply, has_code};
+use crate::text::{ObjectText, quoted};
 use crate::watches::PRIMARY;
-use kube::api::{Patch, PatchParams};
-use serde_json::{Value, json};
+use orascache_contract::Kind;
+use serde_json::value::RawValue;
 
 impl Executor {
     /// Writes the status of the planned object, all of it, and nothing else of that object.
@@ -23,17 +24,11 @@ impl Executor {
         if is_forbidden(kind) {
             return Err(format!("plans never write objects of {}", kind.group()));
         }
-        let planned: Value = serde_json::from_str(status).map_err(|error| error.to_string())?;
-        // The UID keeps the status off a primary that was deleted and created again.
-        let document = json!({
-            "apiVersion": kind.api_version,
-            "kind": kind.kind,
-            "metadata": {"name": key.name, "uid": context.view.uid},
-            "status": planned.get("status"),
-        });
-        let parameters = PatchParams::apply(cache.field_manager()).force();
-        let api = api(&self.client, kind, &key.namespace);
-        match api.patch_status(&key.name, &parameters, &Patch::Apply(&document)).await {
+        // The API server checks the rest of it.
+        let planned: &RawValue = serde_json::from_str(status).map_err(|error| error.to_string())?;
+        let planned = ObjectText::new(planned.get());
+        let document = document(kind, context, planned.member("status").unwrap_or("null"));
+        match apply(&self.client, kind, key, Applied::Status, cache.field_manager(), document).await {
             Ok(answer) => {
                 let Some(stored) = cache.decode(PRIMARY, answer) else { return Ok(false) };
                 let is_outdated = stored.content != context.view.content;
@@ -45,4 +40,13 @@ impl Executor {
             Err(error) => Err(error.to_string()),
         }
     }
+}
+
+/// What is applied. The UID keeps the status off a primary that was deleted and created again.
+fn document(kind: &Kind, context: &Context<'_>, status: &str) -> String {
+    let (api_version, kind) = (quoted(&kind.api_version), quoted(&kind.kind));
+    let (name, uid) = (quoted(&context.key.name), quoted(&context.view.uid));
+    format!(
+        r#"{{"apiVersion":{api_version},"kind":{kind},"metadata":{{"name":{name},"uid":{uid}}},"status":{status}}}"#
+    )
 }

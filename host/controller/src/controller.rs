@@ -98,6 +98,7 @@ impl Controller {
         let attends = options.attending.as_ref().map(|attending| Attends { patches: attending.patchable });
         let executor = Executor::new(
             client.clone(),
+            cache.primary_kind().clone(),
             cache.field_manager(),
             options.instance,
             may_write.clone(),

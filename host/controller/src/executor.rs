@@ -17,7 +17,7 @@ use apply::Applier;
 use events::Events;
 use kube::Client;
 use kube::api::{DeleteParams, Preconditions};
-use orascache_contract::{Event, Failure, FailureReason, ObjectPatch, ObjectRef, Plan, Verb};
+use orascache_contract::{Event, Failure, FailureReason, Kind, ObjectPatch, ObjectRef, Plan, Verb};
 use tokio::sync::watch;
 
 pub(crate) struct Executor {
@@ -76,6 +76,7 @@ enum Stop {
 impl Executor {
     pub(crate) fn new(
         client: Client,
+        primary: Kind,
         field_manager: &str,
         instance: String,
         may_write: watch::Receiver<MayWrite>,
@@ -84,7 +85,7 @@ impl Executor {
     ) -> Self {
         Self {
             applier: Applier::new(client.clone(), may_write.clone()),
-            events: Events::new(&client, field_manager, instance, may_write.clone(), activity),
+            events: Events::new(&client, primary, field_manager, instance, may_write.clone(), activity),
             client,
             may_write,
             attends,

@@ -66,6 +66,19 @@ pub(crate) async fn apply(
     send(client, http::Request::patch(uri), "application/apply-patch+yaml", document).await
 }
 
+/// Sends a JSON Merge Patch (RFC 7386).
+pub(crate) async fn merge_patch(
+    client: &Client,
+    kind: &Kind,
+    key: &Key,
+    field_manager: &str,
+    patch: String,
+) -> Result<Decoded, kube::Error> {
+    let path = path(kind, &key.namespace);
+    let uri = format!("{path}/{}?fieldManager={}", key.name, encoded(field_manager));
+    send(client, http::Request::patch(uri), "application/merge-patch+json", patch).await
+}
+
 /// Sends a JSON Patch (RFC 6902).
 pub(crate) async fn json_patch(
     client: &Client,

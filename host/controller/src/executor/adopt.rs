@@ -10,9 +10,8 @@ use crate::may_write::MayWrite;
 use crate::owner::with_controller;
 use crate::permit::Planned;
 use crate::recipe::{self, Unfit};
-use crate::requests::{api, failure, has_code};
+use crate::requests::{api, failure, has_code, merge_patch};
 use kube::Client;
-use kube::api::{Patch, PatchParams};
 use orascache_contract::{Failure, FailureReason, Generated, ObjectRef, Verb};
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -93,11 +92,8 @@ impl Adopter {
                     .await
                     .map_err(|unfit| vec![unfit_for(&target, unfit)])?;
             }
-            let parameters = PatchParams {
-                field_manager: Some(cache.field_manager().to_owned()),
-                ..PatchParams::default()
-            };
-            match api.patch(&planned.key.name, &parameters, &Patch::Merge(&document)).await {
+            let manager = cache.field_manager();
+            match merge_patch(&self.client, kind, &planned.key, manager, document.to_string()).await {
                 Ok(answer) => {
                     self.limiter.record(&stored.uid, &[OWNERS.to_owned()], now);
                     if let Some(stored) = cache.decode(planned.kind, answer) {

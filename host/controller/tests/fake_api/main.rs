@@ -2,6 +2,7 @@
 
 mod attending;
 mod errors;
+mod events;
 mod generate;
 mod handle;
 mod leadership;

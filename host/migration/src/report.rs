@@ -59,18 +59,19 @@ impl Report {
     }
 
     fn of(observed: &Observed, step: Step) -> Self {
-        let mut in_the_way = match &step {
+        let in_the_way = match &step {
             Step::Refuse(sentences) => sentences.clone(),
             _ => Vec::new(),
         };
+        let mut found = found(observed);
         if let Step::Wait(what) = &step {
-            in_the_way.push(format!("Waiting: {what}."));
+            found.push(format!("It would wait now: {what}."));
         }
         Self {
             namespace: observed.namespace().to_owned(),
             name: observed.name().to_owned(),
             done: step == Step::Done,
-            found: found(observed),
+            found,
             in_the_way,
             would_do: Vec::new(),
             notes: Vec::new(),

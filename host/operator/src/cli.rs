@@ -3,8 +3,10 @@
 //! these commands, `offline` those of the others, and `input` those that name what is read.
 
 mod component;
+mod connection;
 mod input;
 mod lineage;
+mod migrate;
 mod offline;
 mod operate;
 mod review;
@@ -12,8 +14,10 @@ mod review;
 pub use component::{
     ComponentArgs, InspectArgs, ModuleCommand, ModulePullArgs, ModulePushArgs, RecordArgs, RegistryArgs,
 };
+pub use connection::ConnectionArgs;
 pub use input::InputArgs;
 pub use lineage::{LineageArgs, LineageFormat};
+pub use migrate::{MigrateArgs, MigrateFormat};
 pub use offline::{
     CompletionsArgs, CrdArgs, ManifestsArgs, RenderArgs, ReplayArgs, ReplayFormat, VersionArgs, VersionFormat,
 };
@@ -73,6 +77,9 @@ pub enum Command {
     /// Print all objects of an installation, for `kubectl apply -f -`, or write them as kustomize
     /// folders.
     Manifests(ManifestsArgs),
+    /// Take over the caches of the former operator (oras-operator, in Go) with their artifacts. Says
+    /// what it would do, unless --apply is given.
+    Migrate(Box<MigrateArgs>),
     /// Make recorded decisions again, with this component or another one, and show the differences.
     Replay(ReplayArgs),
     /// Show what a component imports and exports, its size and its digest.

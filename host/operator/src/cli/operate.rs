@@ -1,6 +1,7 @@
 //! Arguments of the commands that run the operator.
 
 use super::component::{ComponentArgs, RecordArgs};
+use super::connection::ConnectionArgs;
 use crate::settings::{DefaultSetting, Source};
 use clap::Args;
 #[cfg(target_os = "linux")]
@@ -29,13 +30,9 @@ pub struct RunArgs {
     )]
     pub namespaces: Vec<String>,
 
-    /// Kubeconfig to use instead of $KUBECONFIG, ~/.kube/config or the in-cluster credentials.
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-
-    /// Context of the kubeconfig.
-    #[arg(long)]
-    pub context: Option<String>,
+    /// The cluster.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 
     /// How many primaries (OrasCaches, with the embedded component) are reconciled at the same
     /// time.

@@ -4,6 +4,7 @@
 pub mod crd;
 
 mod completions;
+mod connection;
 mod definition;
 mod dev;
 mod failed;
@@ -12,6 +13,7 @@ mod lineage;
 mod load;
 mod log;
 mod manifests;
+mod migrate;
 mod module;
 mod registry;
 mod render;
@@ -42,6 +44,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Lineage(args) => lineage::execute(&args),
         Command::Module(command) => module::execute(&command),
         Command::Manifests(args) => manifests::execute(&args),
+        Command::Migrate(args) => migrate::execute(&args),
         Command::Render(args) => render::execute(&args),
         Command::Replay(args) => replay::execute(&args),
         Command::Review(args) => review::execute(&args),

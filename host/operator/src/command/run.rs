@@ -1,13 +1,12 @@
 //! `orascache run`: the operator against a cluster.
 
+use super::connection;
 use super::failed::{Failed, runtime};
 use super::load;
 use crate::cli::RunArgs;
 use crate::operator;
 use crate::webhooks::{self, Certificate};
 use anyhow::{Context, anyhow};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
 use orascache_webhook::ClientAuthorityFile;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,7 +16,8 @@ pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
     let guest = Arc::new(load::load_guest(&args.component)?);
     runtime()?.block_on(async {
         let webhooks = webhooks(args).await?;
-        let client = client(args).await?;
+        let config = connection::config(&args.connection).await?;
+        let client = operator::connect(config, operator::AGENT).map_err(Failed::Unusable)?;
         let options = operator::Options {
             namespaces: args.namespaces.clone(),
             workers: args.workers.into(),
@@ -61,25 +61,6 @@ async fn webhooks(args: &RunArgs) -> Result<Option<webhooks::Options>, Failed> {
         None => None,
     };
     Ok(args.webhook_listen.map(|listen| webhooks::Options { listen, certificate, client_authority }))
-}
-
-async fn client(args: &RunArgs) -> Result<Client, Failed> {
-    let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
-    let config = match &args.kubeconfig {
-        Some(path) => {
-            let name = path.display().to_string();
-            let kubeconfig = Kubeconfig::read_from(path).with_context(|| format!("{name} is not a kubeconfig"));
-            Config::from_custom_kubeconfig(kubeconfig.map_err(Failed::Unusable)?, &options)
-                .await
-                .with_context(|| format!("{name} cannot be used"))
-        }
-        None if args.context.is_some() => Config::from_kubeconfig(&options).await.context("that context cannot be used"),
-        None => Config::infer().await.context(
-            "there are neither in-cluster credentials nor a kubeconfig: set KUBECONFIG, give --kubeconfig, or try `orascache dev`",
-        ),
-    };
-    let config = config.map_err(Failed::Unusable)?;
-    operator::connect(config, operator::AGENT).map_err(Failed::Unusable)
 }
 
 /// Ends with SIGTERM or SIGINT.

@@ -3,6 +3,7 @@
 mod crd;
 mod lineage;
 mod makers;
+mod migrate;
 mod render;
 mod review;
 mod review_input;

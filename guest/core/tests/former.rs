@@ -1,22 +1,31 @@
 //! Objects of the former operator (oras-operator, in Go) stay as they are until they are taken over.
 //! `tests/former_operator` has them as it makes them.
 
+mod reviewing;
 mod world;
 
+use orascache_contract::{Context, Response};
+use orascache_core::admission;
+use reviewing::{cache, decided, patched, wrap};
 use serde_json::{Value, json};
 use std::path::Path;
 use world::World;
 
 const CONSENT: &str = "cache.converged-computing.github.io/cache";
 
+fn documents(file: &str) -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/former_operator").join(file);
+    let text = std::fs::read_to_string(path).unwrap();
+    serde_saphyr::from_multiple(&text.replace("NAMESPACE", "lab").replace("NAME", "demo")).unwrap()
+}
+
 /// The Service and the StatefulSet that the former operator makes for the cache of the world.
 fn former_objects(world: &World) -> [Value; 2] {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/former_operator/objects.yaml");
-    let uid = world.cache["metadata"]["uid"].as_str().unwrap();
-    let text = std::fs::read_to_string(path).unwrap();
-    let text = text.replace("NAMESPACE", "lab").replace("NAME", "demo").replace("UID", uid);
-    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
-    documents.try_into().unwrap()
+    let mut objects = documents("objects.yaml");
+    for object in &mut objects {
+        object["metadata"]["ownerReferences"][0]["uid"] = world.cache["metadata"]["uid"].clone();
+    }
+    objects.try_into().unwrap()
 }
 
 /// A cache as the former operator leaves it. Its registry pod is ready.
@@ -113,4 +122,48 @@ fn objects_of_the_former_operator_that_belong_to_nobody_are_not_ours() {
     world.start();
     // The apply is what the host answers with NotControlled.
     assert!(world.children.contains_key("StatefulSet/demo"));
+}
+
+fn reviewed(object: &Value) -> Response {
+    let objects = ["orascache-sample", "demo"].map(cache).to_vec();
+    let context = Context { objects, complete: true, ..Context::default() };
+    decided(admission::review(&wrap(object, None), &context).expect("a review"))
+}
+
+#[test]
+fn workloads_that_are_annotated_for_the_former_operator_become_steps() {
+    let steps = documents("steps.yaml");
+    assert_eq!(steps.len(), 6);
+    for mut step in steps {
+        let name = step["metadata"]["name"].clone();
+        step["metadata"]["namespace"] = json!("lab");
+        if step["kind"] == "Job" {
+            let response = reviewed(&step);
+            assert!(response.is_allowed(), "{name}: {response:?}");
+            let job = patched(&step, &response);
+            step = job["spec"]["template"].clone();
+            step["apiVersion"] = json!("v1");
+            step["kind"] = json!("Pod");
+            step["metadata"]["name"] = name.clone();
+            step["metadata"]["namespace"] = json!("lab");
+        }
+        let response = reviewed(&step);
+        assert!(response.is_allowed(), "{name}: {response:?}");
+        let pod = patched(&step, &response);
+        let container = &pod["spec"]["containers"][0];
+        let words = serde_json::to_string(&container["command"]).unwrap();
+        assert!(words.contains("orascache-agent"), "{name}: {words}");
+        let original = step["spec"]["containers"][0]["command"].as_array().unwrap();
+        let ends = container["command"].as_array().unwrap().ends_with(original);
+        assert!(ends, "{name}: the command is the same, word by word: {words}");
+    }
+}
+
+#[test]
+fn a_pod_that_the_former_webhook_rewrote_is_not_rewritten_a_second_time() {
+    let pod = documents("step-rewritten.yaml").remove(0);
+    let response = reviewed(&pod);
+    // Whoever applies it again gets the sidecar of the former operator as a second container.
+    let refusal = response.refusal().expect("refused");
+    assert!(refusal.message.contains("container is missing, and there are several containers"), "{refusal:?}");
 }

@@ -165,5 +165,8 @@ fn a_pod_that_the_former_webhook_rewrote_is_not_rewritten_a_second_time() {
     let response = reviewed(&pod);
     // Whoever applies it again gets the sidecar of the former operator as a second container.
     let refusal = response.refusal().expect("refused");
-    assert!(refusal.message.contains("container is missing, and there are several containers"), "{refusal:?}");
+    assert!(
+        refusal.message.contains("container is missing, and there are several containers"),
+        "{refusal:?}"
+    );
 }

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use crate::names::{DEFAULT_IMAGE, DEFAULT_PROGRESS_DEADLINE_SECONDS};
 use crate::sentences;
 use crate::spec::{
-    Flavor, OrasCacheAuth, OrasCacheExport, OrasCacheMetrics, OrasCacheProxy, OrasCacheRetention,
-    OrasCacheRuns, OrasCacheSeed, OrasCacheSeedStatus, OrasCacheService, OrasCacheStorage, OrasCacheTls,
-    default_true, namespaces_schema,
+    Flavor, OrasCacheAuth, OrasCacheExport, OrasCacheExportStatus, OrasCacheMetrics, OrasCacheProxy,
+    OrasCacheRetention, OrasCacheRetentionStatus, OrasCacheSeed, OrasCacheSeedStatus, OrasCacheService,
+    OrasCacheStorage, OrasCacheTls, default_true, namespaces_schema,
 };
 
 pub use claim_status::OrasCacheClaimStatus;
@@ -359,17 +359,22 @@ pub struct OrasCacheStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifacts_lost_at: Option<Time>,
 
-    /// When old artifacts were deleted.
+    /// When old artifacts were deleted, and how many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retention: Option<OrasCacheRuns>,
+    pub retention: Option<OrasCacheRetentionStatus>,
+
+    /// Bytes of all manifests and blobs that the tags of the registry refer to, each counted once, after the last run of
+    /// retention that could look at all of them. The registry may store more: what nothing refers to any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_referenced: Option<i64>,
 
     /// How far the seeds are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<OrasCacheSeedStatus>,
 
-    /// When artifacts were mirrored.
+    /// When artifacts were mirrored, and how many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub export: Option<OrasCacheRuns>,
+    pub export: Option<OrasCacheExportStatus>,
 }
 
 /// Conditions are a list-map by type, as server-side apply and `kubectl wait` expect (KEP-1623).

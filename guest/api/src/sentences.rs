@@ -52,8 +52,8 @@ pub const CA: &str =
 pub const CA_OF_OWN_CERTIFICATE: &str = "ca belongs to the certificate in secretName, and the operator's own has its authority with it: give secretName, or remove ca";
 /// `spec.auth.credentialsSecret` is for accounts that exist.
 pub const CREDENTIALS_WITHOUT_ACCOUNTS: &str = "credentialsSecret belongs to accounts of htpasswdSecret, and the operator's own has its password with it: give htpasswdSecret, or remove credentialsSecret";
-/// Jobs of the agent for a registry with accounts, or with a certificate of a private authority.
-pub const TASKS_WITHOUT_ACCOUNT: &str = "the Jobs that this asks for have no account for the registry, and trust public authorities alone: remove this, or auth and tls";
+/// Jobs of the agent for a registry with accounts of which none is known.
+pub const TASKS_WITHOUT_ACCOUNT: &str = "the Jobs that this asks for have no account for the registry: name one of those in htpasswdSecret in auth.credentialsSecret, or remove this";
 /// Jobs of the agent that write into a registry that takes nothing.
 pub const TASKS_OF_READ_ONLY: &str = "the Jobs that this asks for write into the registry, which is read-only or a pull-through cache: remove this, or readOnly and proxy";
 /// Several pods of zot.

@@ -1,6 +1,7 @@
 //! What this guest manages, and which requests it wants to review.
 
 use crate::admission;
+use crate::desired::TASK_ROLES;
 use crate::diagnosis::QUOTA_FIELDS;
 use crate::kinds::{
     CRON_JOB, DISRUPTION_BUDGET, JOB, NETWORK_POLICY, ORAS_CACHE, POD, RESOURCE_QUOTA, SECRET, SERVICE,
@@ -47,15 +48,19 @@ pub fn describe() -> Description {
             )
             // To release those that outlive their cache.
             .to_be_patched(),
-            // Both tell why registry pods are not ready. A cache works without them.
+            // Those of CronJobs, which control the pods of retention and exports.
+            labelled(&JOB),
+            // Pods tell why a registry is not ready, and what retention, seeds and exports did. Quotas
+            // tell the first one too. A cache works without them.
             WatchedKind {
                 optional: true,
                 label_selector: format!(
-                    "{}={},{}={}",
+                    "{}={},{} in ({},{})",
                     labels::NAME,
                     labels::NAME_VALUE,
                     labels::COMPONENT,
-                    labels::COMPONENT_REGISTRY
+                    labels::COMPONENT_REGISTRY,
+                    TASK_ROLES.join(",")
                 ),
                 ..WatchedKind::reduced(POD.clone(), POD_FIELDS)
             },

@@ -16,6 +16,8 @@
 //! ```
 
 pub mod admission;
+mod authority;
+mod credentials;
 mod describe;
 mod desired;
 mod diagnosis;
@@ -43,6 +45,7 @@ mod settings;
 mod status;
 mod status_of_tasks;
 mod step_annotations;
+mod task_runs;
 mod tasks;
 pub mod validate;
 

@@ -18,7 +18,8 @@ use crate::registry_pod::RegistryPod;
 use crate::roll_out::{RollOut, Wait};
 use crate::settings::Settings;
 use crate::status::{Facts, Network, foreign_fields};
-use crate::status_of_tasks::TaskObjects;
+use crate::status_of_tasks::{TaskObjects, TaskStatus};
+use crate::task_runs::TaskRuns;
 use crate::validate;
 use orascache_api::names::{CONSENT_ANNOTATION, RETAINED_ANNOTATION, labels};
 use orascache_contract::{Error, Failure, Kind, Observed, Plan};
@@ -50,7 +51,12 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     let mut plan = Plan::default();
     let mut issues = Vec::new();
     let mut changes_stateful_set = false;
-    let (mut wanted, mut tasks) = (None, TaskObjects::default());
+    let mut wanted = None;
+    let mut tasks = TaskObjects {
+        retention: desired::retention_of(&primary, &owned),
+        export: desired::export_of(&primary, &owned),
+        seed: None,
+    };
     let pods_wait = pods_wait(&primary, &owned);
     let former = Former::of(&primary, &owned);
 
@@ -82,11 +88,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         if primary.spec.wants_pods() {
             all.children.extend(desired::task_children(&primary, &settings, unwanted_registries.is_none()));
         }
-        tasks = TaskObjects {
-            retention: desired::retention_of(&primary, &owned),
-            export: desired::export_of(&primary, &owned),
-            seed: desired::seed_of(&all.children, &owned),
-        };
+        tasks.seed = desired::seed_of(&all.children, &owned);
         issues.extend(unwanted_registries);
         issues.extend(issues::of_runs(tasks.retention, tasks.export, tasks.seed));
         issues.extend(storage);
@@ -122,6 +124,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
             _ => primary.spec.replicas(),
         },
     };
+    let runs = TaskRuns::of(observed, primary.metadata.namespace, &tasks)?;
     let claim = Claim::of(&primary, &owned, &around);
     // What blocks the roll-out is the reason. The deadline begins when it is gone.
     let is_under_way = primary.spec.deploy()
@@ -156,7 +159,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         network: Network::of(&primary, wanted.as_ref(), &owned, &observed.failures),
         operator_namespace: settings.operator_namespace,
         cluster_domain: settings.cluster_domain,
-        tasks,
+        tasks: TaskStatus { primary: &primary, objects: tasks, runs, now: observed.now },
         now: observed.now,
     };
     (plan.status, plan.events) = facts.changes();

@@ -13,7 +13,7 @@ use crate::json::Json;
 use crate::primary::Primary;
 use crate::registry_pod::RegistryPod;
 use crate::roll_out::{RollOut, Wait};
-use crate::status_of_tasks::{self, TaskObjects};
+use crate::status_of_tasks::TaskStatus;
 use artifacts::Artifacts;
 use orascache_api::names::{API_VERSION, KIND};
 use orascache_contract::{Event, time};
@@ -51,8 +51,8 @@ pub(crate) struct Facts<'f, 'a> {
     pub(crate) operator_namespace: &'f str,
     /// DNS domain of the cluster, where the settings name it.
     pub(crate) cluster_domain: Option<&'f str>,
-    /// The Jobs and CronJobs that work on the registry.
-    pub(crate) tasks: TaskObjects<'f, 'a>,
+    /// The work on the registry.
+    pub(crate) tasks: TaskStatus<'f, 'a>,
     /// Seconds since the Unix epoch.
     pub(crate) now: u64,
 }
@@ -107,6 +107,7 @@ impl Facts<'_, '_> {
         let digest = ready.filter(|_| spec.deploy()).and_then(RegistryPod::image_digest);
         let replicas = roll_out.stateful_set.map_or(0, |set| set.status.replicas);
         let [lost, pod] = artifacts.members();
+        let [bytes, retention, seed, export] = self.tasks.members();
         Json::object([
             lost,
             ("claim", self.claim.filter(|_| spec.deploy()).map(claim_status)),
@@ -121,9 +122,10 @@ impl Facts<'_, '_> {
             ("replicas", Some(replicas.into())),
             ("selector", Some(desired::selector_text(self.primary).into())),
             ("storage", spec.deploy().then(|| storage.into())),
-            ("retention", status_of_tasks::runs(self.tasks.retention)),
-            ("seed", status_of_tasks::seeds(self.primary, self.tasks.seed)),
-            ("export", status_of_tasks::runs(self.tasks.export)),
+            bytes,
+            retention,
+            seed,
+            export,
             ("updatedReplicas", Some(roll_out.updated().into())),
             ("url", endpoint.map(|endpoint| endpoint.to_string().into())),
         ])
@@ -300,8 +302,9 @@ fn claim_status<'j>(claim: Claim<'j>) -> Json<'j> {
 }
 
 /// Facts that a status may be without.
-const OPTIONAL: [&str; 12] = [
+const OPTIONAL: [&str; 13] = [
     "artifactsLostAt",
+    "bytesReferenced",
     "claim",
     "endpoint",
     "export",
@@ -316,8 +319,12 @@ const OPTIONAL: [&str; 12] = [
 ];
 
 /// Whether the written status is the wanted one. Conditions of other writers do not count. A fact
-/// that no longer holds does.
+/// that no longer holds does, and so does a part of it.
 fn is_same(written: &Json<'_>, status: &Json<'_>) -> bool {
-    let gone = |member: &&str| written.get(member).is_some() && status.get(member).is_none();
+    let gone = |member: &&str| match (written.get(member), status.get(member)) {
+        (Some(Json::Object(parts)), Some(now)) => parts.iter().any(|(part, _)| now.get(part).is_none()),
+        (Some(_), now) => now.is_none(),
+        (None, _) => false,
+    };
     difference::is_subset(status, written) && !OPTIONAL.iter().any(gone)
 }

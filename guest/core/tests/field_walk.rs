@@ -69,6 +69,14 @@ fn lines() -> Vec<Line> {
             json!({"auth": {"htpasswdSecret": "mysecret"}}),
             json!({"auth": {"htpasswdSecret": "mysecret", "credentialsSecret": "mysecret"}}),
         ),
+        line(
+            "auth.credentialsSecret",
+            json!({"auth": {}, "retention": {"keepTags": 5}, "export": {"destination": "ghcr.io/lab"}}),
+            json!({
+                "auth": {"htpasswdSecret": "mysecret", "credentialsSecret": "mysecret"},
+                "retention": {"keepTags": 5}, "export": {"destination": "ghcr.io/lab"},
+            }),
+        ),
         line("delete", json!({}), json!({"delete": true})),
         line("deploy", json!({}), json!({"deploy": false})),
         line("deploy", json!({"storage": shared()}), json!({"storage": shared(), "deploy": false})),
@@ -375,6 +383,11 @@ fn lines() -> Vec<Line> {
             "between a bucket and other storage",
         ),
         line("suspend", json!({}), json!({"suspend": true})),
+        line(
+            "tls.secretName",
+            json!({"seed": {"artifacts": [{"source": "ghcr.io/lab/words:1"}]}}),
+            json!({"seed": {"artifacts": [{"source": "ghcr.io/lab/words:1"}]}, "tls": {"secretName": "mysecret"}}),
+        ),
         line("tls.secretName", json!({"tls": {}}), json!({"tls": {"secretName": "mysecret"}})),
         line("tls.secretName", json!({}), json!({"tls": {"secretName": "mysecret"}})),
         line(

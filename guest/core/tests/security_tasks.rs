@@ -73,6 +73,126 @@ fn security_only_credentials_that_are_bound_to_hosts_are_mounted() {
     }
 }
 
+/// The container and the volumes of the Job or CronJob with this role.
+fn task<'t>(templates: &'t [Value], role: &str) -> (&'t Value, &'t Value) {
+    let is_role = |template: &&Value| template["metadata"]["labels"]["app.kubernetes.io/component"] == role;
+    let pod = &templates.iter().find(is_role).expect(role)["spec"];
+    (&pod["containers"][0], &pod["volumes"])
+}
+
+fn words(container: &Value) -> Vec<&str> {
+    container["command"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect()
+}
+
+/// The keys of the Secrets of a pod: the name of each Secret, with a key and the file for it.
+fn keys(volumes: &Value) -> Vec<(String, String, String)> {
+    let mut found = Vec::new();
+    for volume in volumes.as_array().unwrap() {
+        let projected = volume["projected"]["sources"].as_array().cloned().unwrap_or_default();
+        for secret in projected.iter().map(|source| &source["secret"]).chain([&volume["secret"]]) {
+            let name = if secret["name"].is_null() { &secret["secretName"] } else { &secret["name"] };
+            for item in secret["items"].as_array().into_iter().flatten() {
+                let [name, key, path] =
+                    [name, &item["key"], &item["path"]].map(|text| text.as_str().unwrap().to_owned());
+                found.push((name, key, path));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn security_each_pod_gets_the_keys_that_it_needs_and_never_a_private_one() {
+    let mut spec = everything();
+    spec["tls"] = json!({});
+    spec["auth"] = json!({});
+    let mut world = World::new(spec);
+    world.settle();
+    let templates = templates(&world);
+    let own = |key: &str, path: &str| ("demo-account".to_owned(), key.to_owned(), path.to_owned());
+    let (user, pull) = (own("ORAS_USER", "ORAS_USER"), own("ORAS_PULL_PASS", "ORAS_PULL_PASS"));
+    // The only password of a generated account is for both.
+    let push = own("ORAS_PULL_PASS", "ORAS_PUSH_PASS");
+    let authority = ("demo-tls".to_owned(), "ca.crt".to_owned(), "ca.pem".to_owned());
+    let other =
+        |secret: &str| (secret.to_owned(), ".dockerconfigjson".to_owned(), ".dockerconfigjson".to_owned());
+    for (role, wanted) in [
+        ("retention", vec![user.clone(), pull.clone(), push.clone(), authority.clone()]),
+        ("seed", vec![other("hub"), user.clone(), push, authority.clone()]),
+        ("export", vec![other("lab"), user, pull, authority]),
+    ] {
+        let (container, volumes) = task(&templates, role);
+        assert_eq!(keys(volumes), wanted, "{role}");
+        let mounts = container["volumeMounts"].as_array().unwrap();
+        assert_eq!(mounts.len(), volumes.as_array().unwrap().len());
+        assert!(mounts.iter().all(|mount| mount["readOnly"] == true), "{mounts:?}");
+    }
+}
+
+#[test]
+fn security_the_account_and_the_authority_of_the_cache_are_for_its_own_side_alone() {
+    let mut spec = everything();
+    spec["tls"] = json!({});
+    spec["auth"] = json!({});
+    let mut world = World::new(spec);
+    world.settle();
+    let templates = templates(&world);
+    let flags = |role: &str| {
+        let words = words(task(&templates, role).0);
+        words.into_iter().filter(|word| word.starts_with("--")).collect::<Vec<_>>()
+    };
+    let (own, authority) = ("/orascache-credentials", "/orascache-ca/ca.pem");
+    assert_eq!(
+        flags("retention"),
+        ["--keep-tags=5", &format!("--credentials={own}"), &format!("--ca-file={authority}")]
+    );
+    let seed = [
+        "--by-index",
+        "--patience=600",
+        "--source-credentials=/credentials",
+        &format!("--destination-credentials={own}"),
+        &format!("--destination-ca-file={authority}"),
+    ];
+    assert_eq!(flags("seed"), seed);
+    let export = [
+        "--all-tags",
+        "--destination-credentials=/credentials",
+        &format!("--source-credentials={own}"),
+        &format!("--source-ca-file={authority}"),
+    ];
+    assert_eq!(flags("export"), export);
+}
+
+/// A forward proxy is another machine. Requests to the registry, and the account with them, go there by
+/// no way: the agent never sends hosts that end with `.svc` through a proxy.
+#[test]
+fn security_no_forward_proxy_is_between_a_pod_and_the_registry_of_the_cache() {
+    let mut spec = everything();
+    spec["tls"] = json!({});
+    let mut world = World::new(spec);
+    let settings = json!({
+        "forwardProxy": {"https": "http://proxy:3128", "http": "http://proxy:3128"},
+        "clusterDomain": "cluster.example",
+        "registryCA": "-----BEGIN CERTIFICATE-----\nMAQBAgME\n-----END CERTIFICATE-----\n",
+    });
+    world.settings = settings.to_string();
+    world.related = vec![world::secret("hub"), world::secret("lab")];
+    world.settle();
+    let templates = templates(&world);
+    for (role, proxies) in [("retention", 0), ("seed", 2), ("export", 2)] {
+        let (container, _) = task(&templates, role);
+        let words = words(container);
+        assert_eq!(words.iter().filter(|word| word.contains("-proxy=")).count(), proxies, "{role}");
+        let own: Vec<&&str> = words.iter().filter(|word| word.contains("://demo-")).collect();
+        assert!(
+            !own.is_empty() && own.iter().all(|word| word.contains("https://demo-0.demo.lab.svc:5000")),
+            "{own:?}"
+        );
+        // The authorities of the administrator count for all registries.
+        assert_eq!(container["env"][0]["name"], "ORASCACHE_CA_PEM");
+    }
+}
+
 #[test]
 fn security_nothing_is_copied_where_a_registry_is_not_allowed() {
     let mut world = World::new(everything());

@@ -92,9 +92,11 @@ fn the_status_counts_seeds_and_names_runs() {
     let mut spec = seeds(&["docker.io/library/busybox:1", "ghcr.io/lab/words:2"]);
     spec["retention"] = json!({"keepTags": 5});
     let mut world = world(spec);
-    assert_eq!(world.cache["status"]["seed"], json!({"artifacts": 2, "copied": 0}));
+    let [name] = names(&world, "Job").try_into().unwrap();
+    let seeds = json!({"artifacts": 2, "copied": 0, "skipped": 0, "job": name});
+    assert_eq!(world.cache["status"]["seed"], seeds);
     assert_eq!(world.cache["status"].get("retention"), None);
-    let job = format!("Job/{}", names(&world, "Job")[0]);
+    let job = format!("Job/{name}");
     let failed = json!([{"type": "Failed", "status": "True"}]);
     world.children.get_mut(&job).unwrap()["status"] =
         json!({"succeeded": 1, "failedIndexes": "1", "conditions": failed});
@@ -109,7 +111,8 @@ fn the_status_counts_seeds_and_names_runs() {
         runs(&mut world, json!({"lastScheduleTime": second, "lastSuccessfulTime": first, "active": active}));
     assert!(message.contains(&format!("kubectl logs {}", job.to_lowercase())), "{message}");
     assert!(!message.contains("CronJob"), "it runs: {message}");
-    assert_eq!(world.cache["status"]["seed"], json!({"artifacts": 2, "copied": 1, "failed": "1"}));
+    let seeds = json!({"artifacts": 2, "copied": 1, "skipped": 0, "failed": "1", "job": name});
+    assert_eq!(world.cache["status"]["seed"], seeds);
     assert_eq!(world.cache["status"]["retention"], json!({"lastStarted": second, "lastSucceeded": first}));
     let message = runs(&mut world, json!({"lastScheduleTime": second, "lastSuccessfulTime": first}));
     assert!(message.contains("The run of CronJob demo-retention that began at 2026-11-30"), "{message}");
@@ -172,9 +175,13 @@ fn work_that_the_registry_does_not_admit_is_refused() {
         "{found:?}"
     );
     assert!(!found.iter().any(|one| one.starts_with("spec.export")), "{found:?}");
-    let found = problems(json!({"auth": {}, "export": export}));
+    let mut spec = json!({"auth": {"htpasswdSecret": "accounts"}, "tls": {}, "export": export});
+    let found = problems(spec.clone());
     assert!(
         found.iter().any(|one| one.starts_with("spec.export: the Jobs that this asks for have no account")),
         "{found:?}"
     );
+    spec["auth"]["credentialsSecret"] = "step-account".into();
+    assert_eq!(problems(spec), [""; 0]);
+    assert_eq!(problems(json!({"auth": {}, "tls": {}, "export": export, "retention": retention})), [""; 0]);
 }

@@ -68,14 +68,20 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// The commands of the Jobs and CronJobs that a cache gets.
-    const TASKS: &str = include_str!(
-        "../../../guest/core/tests/snapshots/render__objects_and_status_of_every_cache@tasks.json.snap"
-    );
+    /// The commands of the Jobs and CronJobs that caches get: one that is open to all, and one with TLS
+    /// and accounts.
+    const TASKS: [&str; 2] = [
+        include_str!(
+            "../../../guest/core/tests/snapshots/render__objects_and_status_of_every_cache@tasks.json.snap"
+        ),
+        include_str!(
+            "../../../guest/core/tests/snapshots/render__objects_and_status_of_every_cache@tasks-closed.json.snap"
+        ),
+    ];
 
     #[test]
     fn the_words_of_the_operator_are_understood() {
-        let mut lines = TASKS.lines().map(str::trim);
+        let mut lines = TASKS.iter().flat_map(|text| text.lines()).map(str::trim);
         let mut commands = Vec::new();
         while let Some(line) = lines.next() {
             if line == "- command:" {
@@ -83,7 +89,7 @@ mod tests {
                 commands.push(words.map(|word| word.trim_matches('"').to_owned()).collect::<Vec<_>>());
             }
         }
-        assert_eq!(commands.len(), 3, "{commands:?}");
+        assert_eq!(commands.len(), 6, "{commands:?}");
         for words in commands {
             let parsed = Cli::try_parse_from(&words);
             assert!(

@@ -4,7 +4,7 @@ use clap::Args;
 use oci_registry_client::Network;
 use orascache_api::steps::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The network.
 #[derive(Args, Clone, Debug, Default)]
@@ -42,11 +42,7 @@ impl NetworkArgs {
         let named = variable(env::CA_FILE).filter(is_set).map(PathBuf::from);
         let files = [("--ca-file", self.ca_file.clone()), (env::CA_FILE, named)];
         for (source, file) in files.into_iter().filter_map(|(source, file)| Some((source, file?))) {
-            let shown = file.display();
-            let pem = std::fs::read(&file)
-                .map_err(|error| format!("{source} is \"{shown}\", which cannot be read: {error}"))?;
-            network =
-                network.trusting(&pem).map_err(|why| format!("{source} is \"{shown}\", which {why}"))?;
+            network = trusting_file(network, source, &file)?;
         }
         if let Some(pem) = variable(env::CA_PEM).filter(is_set) {
             let trusting = network.trusting(pem.as_encoded_bytes());
@@ -65,6 +61,18 @@ impl NetworkArgs {
             _ => None,
         }
     }
+}
+
+/// The same network, which trusts the authorities of a file besides. `source` is the flag or the
+/// variable that names the file.
+///
+/// # Errors
+/// A sentence, when certificates cannot be read.
+pub fn trusting_file(network: Network, source: &str, file: &Path) -> Result<Network, String> {
+    let shown = file.display();
+    let pem = std::fs::read(file)
+        .map_err(|error| format!("{source} is \"{shown}\", which cannot be read: {error}"))?;
+    network.trusting(&pem).map_err(|why| format!("{source} is \"{shown}\", which {why}"))
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 
 use crate::commands;
 use crate::log::Log;
-use crate::network::NetworkArgs;
+use crate::network::{NetworkArgs, trusting_file};
 use crate::step_args::DEFAULT_TERMINATION_MESSAGE;
 use crate::termination;
 use crate::transfer::TransferFailure;
 use clap::Args;
 use oci_registry_client::{Client, Credentials, Endpoint, TransferPolicy};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,21 +26,43 @@ pub struct WorkArgs {
     network: NetworkArgs,
 }
 
+/// What is known about one registry alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Access<'a> {
+    /// Directory with the credentials. Without it those of `docker login` count.
+    pub credentials: Option<&'a Path>,
+    /// File with the certificates of authorities that are trusted for this registry, and the flag that
+    /// names it.
+    pub authority: Option<(&'static str, &'a Path)>,
+}
+
+/// How a command ended.
+pub struct Ended {
+    /// What was done, or why it failed.
+    pub done: Result<String, TransferFailure>,
+    /// What was done in numbers, as a JSON object. `None` where nothing was begun, or nothing was to be
+    /// changed.
+    pub numbers: Option<Value>,
+}
+
+impl From<TransferFailure> for Ended {
+    fn from(failure: TransferFailure) -> Self {
+        Ended { done: Err(failure), numbers: None }
+    }
+}
+
 impl WorkArgs {
-    /// A client for a repository, or for the repositories below a path. Without a directory of
-    /// credentials those of `docker login` count.
+    /// A client for a repository, or for the repositories below a path.
     ///
     /// # Errors
     /// A sentence, where credentials or certificates cannot be used.
-    pub fn client(
-        &self,
-        endpoint: &Endpoint,
-        path: &str,
-        credentials: Option<&Path>,
-    ) -> Result<Client, String> {
-        let network = self.network.network(|name| std::env::var_os(name))?;
+    pub fn client(&self, endpoint: &Endpoint, path: &str, access: Access<'_>) -> Result<Client, String> {
+        let mut network = self.network.network(|name| std::env::var_os(name))?;
+        if let Some((flag, file)) = access.authority {
+            network = trusting_file(network, flag, file)?;
+        }
         let policy = TransferPolicy::patient(Duration::from_secs(self.patience.into()));
-        let Some(directory) = credentials else {
+        let Some(directory) = access.credentials else {
             let credentials = Credentials::of_docker_config(endpoint, path)?;
             return Ok(Client::with_network(endpoint.clone(), credentials, policy, network));
         };
@@ -50,11 +73,16 @@ impl WorkArgs {
     }
 
     /// Says what was done, also in the termination message. Returns the exit code.
-    pub fn finish(&self, done: Result<String, TransferFailure>, log: &Log) -> u8 {
+    pub fn finish(&self, ended: Ended, log: &Log) -> u8 {
+        let Ended { done, numbers } = ended;
         if let Ok(sentence) | Err(TransferFailure::BadRequest(sentence) | TransferFailure::Failed(sentence)) =
             &done
         {
-            termination::write(&self.termination_message, sentence.trim_end(), log);
+            let (path, sentence) = (&self.termination_message, sentence.trim_end());
+            match &numbers {
+                Some(numbers) => termination::write_with_numbers(path, sentence, numbers, log),
+                None => termination::write(path, sentence, log),
+            }
         }
         commands::finish(done)
     }

@@ -4,7 +4,7 @@ mod support;
 
 use axum::http::header;
 use axum::response::IntoResponse;
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::copies::{
     INDEX, MANIFEST, copied, copy, copying, descriptor, put_index, put_referrer, raw, registries, tags,
 };
@@ -198,7 +198,18 @@ fn one_failure_does_not_stop_the_others_and_is_the_exit_code() {
     ]);
     let parts = ["cannot copy a:missing from http://", "is not in the registry", "1 failed", "run it again"];
     assert_failed(&outcome, 1, &parts);
+    assert_eq!(outcome.said().1, Some(json!({"copied": 1, "skipped": 0, "failed": 1})));
     assert_eq!(tags(&to.host(), "a"), ["1"]);
+}
+
+#[test]
+fn the_termination_message_has_the_numbers_of_artifacts() {
+    let (from, to) = (Embedded::start(), Embedded::start());
+    ["1", "2", "3"].into_iter().for_each(|tag| put(&from.host(), "a", tag));
+    let (source, destination) = (format!("{}/a", from.host()), format!("{}/a", to.host()));
+    let numbers = |words: &[&str]| copy(&[words, &[&source, &destination]].concat()).said().1.unwrap();
+    assert_eq!(numbers(&["--tags=1"]), json!({"copied": 1, "skipped": 0, "failed": 0}));
+    assert_eq!(numbers(&["--all-tags"]), json!({"copied": 2, "skipped": 1, "failed": 0}));
 }
 
 #[test]
@@ -208,10 +219,12 @@ fn wrong_arguments_are_told_before_anything_is_sent() {
         (&["localhost:1/a:1", "localhost:1/A"], "lower case"),
         (&["--all-tags", "localhost:1/a:1", "localhost:1/b"], "without tag and digest"),
         (&["--source-credentials=/no/such", "localhost:1/a", "localhost:1/b"], "cannot be read"),
+        (&["--destination-ca-file=/no/such", "localhost:1/a", "localhost:1/b"], "--destination-ca-file is"),
     ] {
         let outcome = copy(words);
         assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
         assert!(outcome.stderr.contains(why), "{}", outcome.stderr);
+        assert!(outcome.message.is_none_or(|message| !message.contains('{')), "nothing was begun");
     }
 }
 

@@ -4,8 +4,10 @@ mod support;
 
 use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use support::copies::{descriptor, put_index, put_referrer, raw, registries, tags};
-use support::http::{ask, put_manifest, tagged};
+use support::http::{Layer, ask, put_artifact, put_manifest, tagged};
 use support::prunes::{DAY, ago, prune, pruned, put, put_of};
 use test_registries::Embedded;
 
@@ -142,6 +144,45 @@ fn a_manifest_whose_tag_moved_goes_when_it_is_old() {
 }
 
 #[test]
+fn the_termination_message_has_numbers_and_the_bytes_of_what_is_kept() {
+    for (host, _registry) in registries() {
+        // Two repositories share the configuration and a layer.
+        for repository in ["a", "b"] {
+            put_artifact(
+                &host,
+                repository,
+                "kept",
+                &[Layer::file("x", "shared"), Layer::file("y", repository)],
+            );
+        }
+        put_of(&host, "a", "old", &ago(40 * DAY));
+        put_index(&host, "a", "both", &["kept"]);
+        let outcome = prune(&["--max-age=30d", &host]);
+        let mut sizes = BTreeMap::new();
+        for (repository, tag) in [("a", "kept"), ("b", "kept"), ("a", "both")] {
+            let (_, bytes) = raw(&host, repository, tag).unwrap();
+            let manifest: Value = serde_json::from_slice(&bytes).unwrap();
+            sizes.insert(descriptor(&host, repository, tag)["digest"].to_string(), bytes.len() as u64);
+            for blob in
+                [&manifest["config"]].into_iter().chain(manifest["layers"].as_array().into_iter().flatten())
+            {
+                if !blob.is_null() {
+                    sizes.insert(blob["digest"].to_string(), blob["size"].as_u64().unwrap());
+                }
+            }
+        }
+        assert_eq!(sizes.len(), 7, "three manifests, a configuration and three layers");
+        let wanted = json!({
+            "deletedTags": 1, "deletedManifests": 1, "keptTags": 3,
+            "bytesReferenced": sizes.values().sum::<u64>(),
+        });
+        assert_eq!(outcome.said().1, Some(wanted), "{host}");
+        let outcome = prune(&["--dry-run", "--max-age=30d", &host]);
+        assert_eq!(outcome.said().1, None, "nothing was done");
+    }
+}
+
+#[test]
 fn wrong_arguments_are_sentences() {
     for (words, why) in [
         (&["localhost:1"][..], "nothing says what is kept"),
@@ -167,4 +208,6 @@ fn a_registry_that_does_not_delete_is_named() {
     let outcome = prune(&["--keep-tags=1", "--min-age=0", &registry.host()]);
     assert_eq!(outcome.code, Some(1));
     assert!(outcome.stderr.contains("the registry does not delete: set spec.delete"), "{}", outcome.stderr);
+    // Nobody knows what the repository refers to.
+    assert_eq!(outcome.said().1, Some(json!({"deletedTags": 0, "deletedManifests": 0, "keptTags": 0})));
 }

@@ -6,9 +6,10 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use support::copies::{copy, copying, tags};
+use support::copies::{copied, copy, copying, raw, tags};
 use support::http::{Layer, put_artifact};
 use support::proxy::HTPASSWD;
+use support::prunes::prune;
 use test_registries::{DockerRegistry, Embedded};
 
 /// A registry that wants a password and writes down what it gets.
@@ -31,9 +32,13 @@ fn curious() -> (Embedded, Arc<Mutex<Vec<String>>>) {
 }
 
 fn secret(folder: &Path, name: &str, password: &str) -> String {
+    secret_of(folder, name, "ann", password)
+}
+
+fn secret_of(folder: &Path, name: &str, user: &str, password: &str) -> String {
     let directory = folder.join(name);
     std::fs::create_dir_all(&directory).unwrap();
-    for (file, value) in [("ORAS_USER", "ann"), ("ORAS_PULL_PASS", password), ("ORAS_PUSH_PASS", password)] {
+    for (file, value) in [("ORAS_USER", user), ("ORAS_PULL_PASS", password), ("ORAS_PUSH_PASS", password)] {
         std::fs::write(directory.join(file), value).unwrap();
     }
     directory.display().to_string()
@@ -101,4 +106,89 @@ fn a_registry_with_a_password_is_copied_from_and_to() {
         "{}",
         outcome.stderr
     );
+}
+
+/// A registry with TLS whose only user is this one. Every password is "secret".
+struct Private {
+    registry: DockerRegistry,
+    account: String,
+    authority: String,
+}
+
+fn private(folder: &Path, user: &str) -> Option<Private> {
+    let registry = DockerRegistry::with_tls_and_password(&HTPASSWD.replacen("ann", user, 1))?;
+    let account = secret_of(folder, user, user, "secret");
+    let authority = registry.certificate().display().to_string();
+    Some(Private { registry, account, authority })
+}
+
+#[test]
+fn each_side_has_its_own_account_and_its_own_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(ours) = private(folder.path(), "ann") else { return };
+    let Some(theirs) = private(folder.path(), "bob") else { return };
+    let (start, end) = (Embedded::start(), Embedded::start());
+    put_artifact(&start.host(), "a", "1", &[Layer::file("a", "one")]);
+    let (here, there) =
+        (format!("https://{}/a", ours.registry.host()), format!("https://{}/a", theirs.registry.host()));
+    let from = |side: &Private| {
+        [format!("--source-credentials={}", side.account), format!("--source-ca-file={}", side.authority)]
+    };
+    let to = |side: &Private| {
+        [
+            format!("--destination-credentials={}", side.account),
+            format!("--destination-ca-file={}", side.authority),
+        ]
+    };
+    fn words<'w>(flags: &'w [[String; 2]], pair: [&'w str; 2]) -> Vec<&'w str> {
+        flags.iter().flatten().map(String::as_str).chain(["--all-tags"]).chain(pair).collect()
+    }
+    copied(&words(&[to(&ours)], [&format!("{}/a", start.host()), &here]));
+    let flags = [from(&ours), to(&theirs)];
+    assert!(copied(&words(&flags, [&here, &there])).starts_with("copied 1 artifact"));
+    copied(&words(&[from(&theirs)], [&there, &format!("{}/a", end.host())]));
+    assert_eq!(raw(&end.host(), "a", "1"), raw(&start.host(), "a", "1"));
+
+    // Neither the authority nor the account of one side counts for the other one.
+    let [[our_account, our_authority], [their_account, their_authority]] = &flags;
+    let both = |account: &str, authority: &str| {
+        copy(&[our_account, our_authority, account, authority, "--all-tags", &here, &there])
+    };
+    for (account, authority, why) in [
+        (their_account.as_str(), "--parallel=2", "certificate"),
+        (their_account, &format!("--destination-ca-file={}", ours.authority), "certificate"),
+        ("--parallel=2", their_authority, "it wants credentials, and none were given"),
+        (&format!("--destination-credentials={}", ours.account), their_authority, "refuses access"),
+    ] {
+        let outcome = both(account, authority);
+        assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(why), "{why}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn retention_works_on_a_registry_with_tls_and_accounts() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(ours) = private(folder.path(), "ann") else { return };
+    let start = Embedded::start();
+    ["1", "2", "3"]
+        .into_iter()
+        .for_each(|tag| put_artifact(&start.host(), "a", tag, &[Layer::file("a", tag)]));
+    let url = format!("https://{}", ours.registry.host());
+    copied(&[
+        &format!("--destination-credentials={}", ours.account),
+        &format!("--destination-ca-file={}", ours.authority),
+        "--all-tags",
+        &format!("{}/a", start.host()),
+        &format!("{url}/a"),
+    ]);
+    let (account, authority) =
+        (format!("--credentials={}", ours.account), format!("--ca-file={}", ours.authority));
+    let keep = ["--keep-tags=1", "--min-age=0"];
+    let outcome = prune(&[&keep[..], &[&account, &authority, &url]].concat());
+    assert_eq!(outcome.stdout(), "deleted 2 tags and 2 manifests, 1 tags are left\n", "{}", outcome.stderr);
+    let outcome = prune(&[&keep[..], &[&authority, &url]].concat());
+    assert!(outcome.stderr.contains("it wants credentials, and none were given"), "{}", outcome.stderr);
+    let outcome = prune(&[&keep[..], &[&account, &url]].concat());
+    assert!(outcome.stderr.contains("certificate"), "{}", outcome.stderr);
 }

@@ -63,6 +63,14 @@ impl DockerRegistry {
         Self::configured(Options { tls: true, ..Options::default() })
     }
 
+    /// As [`DockerRegistry::with_tls`], and requires a user and a password of an htpasswd file too.
+    pub fn with_tls_and_password(htpasswd: &str) -> Option<Self> {
+        if !super::installed("openssl") {
+            return None;
+        }
+        Self::configured(Options { tls: true, htpasswd: Some(htpasswd.to_owned()), ..Options::default() })
+    }
+
     /// Starts a registry as a container of its image would run with these variables, and with no
     /// others: they change the configuration file of the image. The address is still a free port.
     pub fn with_variables(variables: Vec<(String, String)>) -> Option<Self> {

@@ -61,17 +61,33 @@ pub struct OrasCacheExport {
     pub secret: Option<String>,
 }
 
-/// When scheduled work was done.
+/// When artifacts were mirrored, and the numbers of the last run that ended.
 #[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct OrasCacheRuns {
-    /// When it was started last.
+pub struct OrasCacheExportStatus {
+    /// When it was started last by its schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_started: Option<String>,
 
     /// When it succeeded last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_succeeded: Option<String>,
+
+    /// When the run ended that the numbers are of, with success or without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_finished: Option<String>,
+
+    /// How many artifacts were copied in that run, or had their tag moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied: Option<i64>,
+
+    /// How many artifacts the other registry had already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<i64>,
+
+    /// How many artifacts could not be copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<i64>,
 }
 
 /// How far the seeds are.
@@ -84,7 +100,15 @@ pub struct OrasCacheSeedStatus {
     /// How many of them were copied.
     pub copied: i32,
 
+    /// How many of them the registry had already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<i32>,
+
     /// Which of them failed: their places in the list, counted from 0, such as 1,3-5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
+
+    /// Name of the Job that copies them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
 }

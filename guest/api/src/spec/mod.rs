@@ -13,12 +13,14 @@ mod storage;
 mod tls;
 
 pub use auth::OrasCacheAuth;
-pub use copies::{OrasCacheExport, OrasCacheRuns, OrasCacheSeed, OrasCacheSeedArtifact, OrasCacheSeedStatus};
+pub use copies::{
+    OrasCacheExport, OrasCacheExportStatus, OrasCacheSeed, OrasCacheSeedArtifact, OrasCacheSeedStatus,
+};
 pub use flavor::Flavor;
 pub use metrics::{OrasCacheMetrics, OrasCacheServiceMonitor};
 pub use object_storage::{OrasCacheAzure, OrasCacheGcs, OrasCacheS3};
 pub use proxy::OrasCacheProxy;
-pub use retention::OrasCacheRetention;
+pub use retention::{OrasCacheRetention, OrasCacheRetentionStatus};
 pub use schema::default_true;
 pub(crate) use schema::namespaces_schema;
 pub use service::{OrasCacheService, ServiceType};

@@ -32,3 +32,32 @@ pub struct OrasCacheRetention {
     #[schemars(length(min = 1, max = 32))]
     pub unused_since: Option<String>,
 }
+
+/// When old artifacts were deleted, and the numbers of the last run that ended.
+#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OrasCacheRetentionStatus {
+    /// When it was started last by its schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_started: Option<String>,
+
+    /// When it succeeded last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_succeeded: Option<String>,
+
+    /// When the run ended that the numbers are of, with success or without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_finished: Option<String>,
+
+    /// How many tags and keys were deleted in that run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_tags: Option<i64>,
+
+    /// How many manifests were deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_manifests: Option<i64>,
+
+    /// How many tags and keys were left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_tags: Option<i64>,
+}

@@ -1,11 +1,11 @@
 //! How the agent is called: the containers that are added, and the words in front of the command.
 
 use super::agent_resources;
-use super::authority::Authority;
 use super::command_place::CommandPlace;
 use super::injection::Injection;
 use super::pod::{Container, Pod};
 use super::reuse;
+use crate::authority::Authority;
 use crate::json::Json;
 use crate::kubernetes::{escaped, variable};
 use orascache_api::steps::{

@@ -1,12 +1,12 @@
 //! The cache that a step names: known, to be looked up by the host, or missing.
 
 use super::cache_of_step::Cache;
-use super::credentials::Credentials;
 use super::known::Known;
 use super::pod::{Container, Pod};
 use super::policy;
 use super::step::Step;
 use super::step_container;
+use crate::credentials::Credentials;
 use crate::findings::Findings;
 use crate::json::Json;
 use crate::kinds::{NAMESPACE, ORAS_CACHE};

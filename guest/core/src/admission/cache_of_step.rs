@@ -1,9 +1,9 @@
 //! What a step needs to know about its cache, from the cache's spec.
 
-use super::authority::Authority;
-use super::credentials::Credentials;
+use crate::authority::Authority;
+use crate::credentials::Credentials;
 use crate::desired;
-use crate::primary::{Primary, generated_accounts};
+use crate::primary::Primary;
 use orascache_api::endpoint::Endpoint;
 
 /// The cache that a step names.
@@ -50,10 +50,7 @@ impl<'a> Cache<'a> {
             },
             authority: spec.tls.and_then(|tls| Authority::of_cache(&tls, metadata)),
             has_accounts: spec.auth.is_some(),
-            account: spec.auth.and_then(|auth| match auth.is_generated() {
-                true => Some(Credentials::generated(generated_accounts(metadata))),
-                false => auth.credentials_secret.map(Credentials::named),
-            }),
+            account: spec.auth.and_then(|auth| Credentials::of_cache(&auth, metadata)),
         }
     }
 }

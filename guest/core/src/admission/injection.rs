@@ -1,9 +1,9 @@
 //! Everything that the injected parts of a pod are made from: the step, and the values that the
 //! cache and the settings provide where annotations give none.
 
-use super::credentials::Credentials;
 use super::network::Network;
 use super::step::Step;
+use crate::credentials::Credentials;
 use crate::settings::ProxyResources;
 use orascache_api::endpoint::Endpoint;
 

@@ -2,9 +2,9 @@
 //! for the container that connects to it, which is the credential proxy where there is one, and the
 //! step's container otherwise.
 
-use super::authority::Authority;
 use super::cache_of_step::Cache;
 use super::step::Step;
+use crate::authority::Authority;
 use crate::json::Json;
 use crate::kubernetes::{escaped, variable};
 use crate::settings::{ForwardProxy, Settings};

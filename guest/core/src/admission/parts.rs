@@ -2,10 +2,10 @@
 //! was rewritten before is compared with them.
 
 use super::agent_containers::{agent_mount, install_container, proxy_container};
-use super::authority::Authority;
 use super::injection::Injection;
 use super::pod::{Container, Pod};
 use super::step_container;
+use crate::authority::Authority;
 use crate::json::Json;
 use orascache_api::steps::{AGENT_VOLUME, INPUT_WAIT_REMAINING_ANNOTATION, env, well_known};
 use orascache_api::template::{Placeholder, Placeholders};
@@ -41,7 +41,7 @@ impl<'a> Parts<'a> {
             field(env::INPUT_WAIT_REMAINING, annotation)
         }));
         if let Some(credentials) = &injection.credentials {
-            parts.volumes.push(credentials.volume(step));
+            parts.volumes.push(credentials.volume(!step.inputs.is_empty(), !step.outputs.is_empty()));
             let placeholders = placeholders(pod, step.placeholders_of_uris());
             parts.init_containers.push(proxy_container(pod, container, injection, placeholders));
         } else {

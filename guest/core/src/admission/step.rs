@@ -1,8 +1,8 @@
 //! The step that the annotations of a pod or Job ask for.
 
 use super::artifact;
-use super::authority::Authority;
 use super::step_values as values;
+use crate::authority::Authority;
 use crate::findings::Findings;
 use crate::json::Json;
 use crate::misspelt;

@@ -13,6 +13,7 @@ mod service;
 mod service_monitor;
 mod stateful_set;
 mod task;
+mod task_access;
 mod tasks;
 mod template_revision;
 mod upgrade;
@@ -35,7 +36,8 @@ pub(crate) use registry_service::{endpoint, registry_service, registry_service_n
 pub(crate) use secret::{http_secret_source, literal_http_secret, literal_http_secret_name};
 pub(crate) use service::service;
 pub(crate) use service_monitor::service_monitor;
-pub(crate) use tasks::{cron_job_names, export_of, retention_of, seed_of, task_children};
+pub(crate) use task::CONTAINER as TASK_CONTAINER;
+pub(crate) use tasks::{TASK_ROLES, cron_job_names, export_of, retention_of, seed_of, task_children};
 use template_revision::TemplateRevision;
 pub(crate) use upgrade::{Defaults, restarts_registry, stateful_set_beside};
 pub(crate) use volume_claim::{claim_name, volume_claim};

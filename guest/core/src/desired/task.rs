@@ -1,7 +1,8 @@
 //! Pods that work on a registry with the agent, and the Jobs and CronJobs that they belong to. They
 //! satisfy Pod Security `restricted`.
 
-use super::pod_parts::{container_security, default_resources, pod_security, read_only_mount, secret_volume};
+use super::pod_parts::{container_security, default_resources, pod_security};
+use super::task_access::Mounted;
 use super::{Child, owner_name, selector_labels};
 use crate::digest;
 use crate::json::Json;
@@ -13,15 +14,8 @@ use orascache_api::names::labels;
 use orascache_api::steps::{AGENT_PROGRAM, env};
 use std::borrow::Cow;
 
-/// Where a Secret is mounted.
-const CREDENTIALS_DIRECTORY: &str = "/credentials";
-/// Name of the volume with a Secret, and of the container.
-const CREDENTIALS_VOLUME: &str = "credentials";
-const CONTAINER: &str = "agent";
-/// The key of Secrets for pulling images (core/v1 Secret, type kubernetes.io/dockerconfigjson). No
-/// other key is mounted: its credentials are bound to hosts, so that who writes a spec cannot send
-/// them elsewhere.
-const DOCKER_CONFIG: &str = ".dockerconfigjson";
+/// Name of the container.
+pub(crate) const CONTAINER: &str = "agent";
 /// Longest name of a CronJob, which adds eleven characters to it for its Jobs.
 const MAX_NAME: usize = 52;
 
@@ -31,8 +25,10 @@ pub(crate) struct Task<'a> {
     pub(crate) role: &'static str,
     /// The words behind the name of the program.
     pub(crate) words: Vec<Json<'a>>,
-    /// The Secret with credentials, and the flag that names their directory.
-    pub(crate) secret: Option<(&'a str, &'static str)>,
+    /// Accounts and authorities, each with the flag that names it.
+    pub(crate) mounted: Vec<Mounted<'a>>,
+    /// Whether it reaches other registries than that of the cache. A forward proxy is for them alone.
+    pub(crate) reaches_others: bool,
 }
 
 /// A CronJob that does the work by a schedule, one run at a time.
@@ -112,9 +108,7 @@ fn labels_of<'a>(primary: &'a Primary<'a>, role: &'static str) -> Json<'a> {
 fn pod<'a>(primary: &'a Primary<'a>, settings: &Settings<'a>, task: Task<'a>) -> Json<'a> {
     let spec = &primary.spec;
     let labels = labels_of(primary, task.role);
-    let volumes = task.secret.map(|(name, _)| {
-        Json::Array(vec![secret_volume(CREDENTIALS_VOLUME, name.into(), &[DOCKER_CONFIG], None)])
-    });
+    let volumes = list(task.mounted.iter().map(|mounted| mounted.volume.clone()));
     let spec = Json::object([
         ("automountServiceAccountToken", Some(false.into())),
         ("containers", Some(Json::Array(vec![container(settings, task)]))),
@@ -132,16 +126,13 @@ fn pod<'a>(primary: &'a Primary<'a>, settings: &Settings<'a>, task: Task<'a>) ->
 fn container<'a>(settings: &Settings<'a>, task: Task<'a>) -> Json<'a> {
     let mut words = vec![Json::from(AGENT_PROGRAM)];
     words.extend(task.words);
-    if let Some((_, flag)) = task.secret {
-        words.push(format!("{flag}={CREDENTIALS_DIRECTORY}").into());
-    }
-    for (name, value) in settings.forward_proxy.named() {
+    words.extend(task.mounted.iter().map(|mounted| Json::from(mounted.word.clone())));
+    for (name, value) in settings.forward_proxy.named().filter(|_| task.reaches_others) {
         words.push(escaped(&format!("--{name}-proxy={value}")).into());
     }
     let variables =
         settings.registry_ca.map(|pem| Json::Array(vec![variable(env::CA_PEM, escaped(pem).into())]));
-    let mounts =
-        task.secret.map(|_| Json::Array(vec![read_only_mount(CREDENTIALS_VOLUME, CREDENTIALS_DIRECTORY)]));
+    let mounts = list(task.mounted.into_iter().map(|mounted| mounted.mount));
     Json::object([
         ("command", Some(Json::Array(words))),
         ("env", variables),
@@ -152,4 +143,10 @@ fn container<'a>(settings: &Settings<'a>, task: Task<'a>) -> Json<'a> {
         ("terminationMessagePolicy", Some("FallbackToLogsOnError".into())),
         ("volumeMounts", mounts),
     ])
+}
+
+/// A list, where it has items.
+fn list<'a>(items: impl Iterator<Item = Json<'a>>) -> Option<Json<'a>> {
+    let items: Vec<Json<'a>> = items.collect();
+    (!items.is_empty()).then_some(Json::Array(items))
 }

@@ -3,6 +3,7 @@
 use super::Child;
 use super::registry_service::endpoint;
 use super::task::{Task, cron_job, indexed_job, task_name};
+use super::task_access::{DESTINATION, ONLY, SOURCE};
 use crate::json::Json;
 use crate::kinds::{CRON_JOB, JOB};
 use crate::observed::{Object, Objects};
@@ -14,10 +15,8 @@ use std::borrow::Cow;
 const RETENTION: &str = "retention";
 const SEED: &str = "seed";
 const EXPORT: &str = "export";
-
-/// The flags that name the directories of credentials (`orascache-agent copy`).
-const SOURCE_CREDENTIALS: &str = "--source-credentials";
-const DESTINATION_CREDENTIALS: &str = "--destination-credentials";
+/// All roles.
+pub(crate) const TASK_ROLES: [&str; 3] = [RETENTION, SEED, EXPORT];
 
 /// The objects for the work that the spec asks for. `may_copy` is false where the administrator does
 /// not allow a registry that it names.
@@ -26,7 +25,8 @@ pub(crate) fn task_children<'a>(
     settings: &Settings<'a>,
     may_copy: bool,
 ) -> Vec<Child<'a>> {
-    let endpoint = endpoint(primary, settings.cluster_domain).to_string();
+    // The short name, which every certificate of the registry is for, and which no forward proxy gets.
+    let endpoint = endpoint(primary, None).to_string();
     let mut children = Vec::new();
     children.extend(retention(primary, settings, &endpoint));
     if may_copy {
@@ -64,7 +64,8 @@ fn retention<'a>(primary: &'a Primary<'a>, settings: &Settings<'a>, endpoint: &s
     words.extend(retention.max_age.map(|age| Json::from(format!("--max-age={age}"))));
     words.extend(retention.patterns.iter().map(|pattern| Json::from(format!("--tags={pattern}"))));
     words.push(endpoint.to_owned().into());
-    let task = Task { role: RETENTION, words, secret: None };
+    let mounted = ONLY.of_cache(primary).collect();
+    let task = Task { role: RETENTION, words, mounted, reaches_others: false };
     Some(cron_job(primary, settings, retention.schedule(), task))
 }
 
@@ -76,9 +77,10 @@ fn seed<'a>(primary: &'a Primary<'a>, settings: &Settings<'a>, endpoint: &str) -
         words.push(artifact.source.into());
         words.push(format!("{endpoint}/{}", artifact.target()).into());
     }
-    let secret = seed.secret.map(|name| (name, SOURCE_CREDENTIALS));
+    let mounted = SOURCE.of_other(seed.secret).into_iter().chain(DESTINATION.of_cache(primary)).collect();
     let items = i64::try_from(seed.artifacts.len()).unwrap_or(i64::MAX);
-    Some(indexed_job(primary, settings, items, Task { role: SEED, words, secret }))
+    let task = Task { role: SEED, words, mounted, reaches_others: true };
+    Some(indexed_job(primary, settings, items, task))
 }
 
 fn export<'a>(primary: &'a Primary<'a>, settings: &Settings<'a>, endpoint: &str) -> Option<Child<'a>> {
@@ -102,7 +104,7 @@ fn export<'a>(primary: &'a Primary<'a>, settings: &Settings<'a>, endpoint: &str)
             format!("{destination}/{repository}").into()
         });
     }
-    let secret = export.secret.map(|name| (name, DESTINATION_CREDENTIALS));
-    let task = Task { role: EXPORT, words, secret };
+    let mounted = DESTINATION.of_other(export.secret).into_iter().chain(SOURCE.of_cache(primary)).collect();
+    let task = Task { role: EXPORT, words, mounted, reaches_others: true };
     Some(cron_job(primary, settings, export.schedule(), task))
 }

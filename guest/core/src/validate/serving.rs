@@ -1,6 +1,6 @@
 //! Problems of how a registry serves: as a pull-through cache, with TLS, with accounts.
 
-use crate::admission::authority::Authority;
+use crate::authority::Authority;
 use crate::primary::{Auth, Proxy, SYSTEM, Spec, Tls};
 use orascache_api::duration::Duration;
 use orascache_api::endpoint::Endpoint;
@@ -19,14 +19,14 @@ pub(super) fn problems(spec: &Spec<'_>, report: &mut impl FnMut(&'static str, St
     }
 }
 
-/// Problems of the Jobs of the agent, which reach the registry as clients without an account do.
+/// Problems of the Jobs of the agent, which are clients of the registry.
 fn of_tasks(spec: &Spec<'_>, report: &mut impl FnMut(&'static str, String)) {
     let tasks = &spec.tasks;
     let (retains, seeds, exports) = (tasks.retention.is_some(), tasks.seed.is_some(), tasks.export.is_some());
-    let is_closed = spec.auth.is_some() || spec.tls.is_some_and(|tls| tls.ca != Some(SYSTEM));
+    let has_account = spec.auth.is_none_or(|auth| auth.is_generated() || auth.credentials_secret.is_some());
     let is_read_only = spec.read_only() || spec.proxy.is_some();
     for (field, is_asked) in [("spec.retention", retains), ("spec.seed", seeds), ("spec.export", exports)] {
-        if is_asked && is_closed {
+        if is_asked && !has_account {
             report(field, sentences::TASKS_WITHOUT_ACCOUNT.to_owned());
         } else if is_asked && is_read_only && field != "spec.export" {
             report(field, sentences::TASKS_OF_READ_ONLY.to_owned());

@@ -142,6 +142,17 @@ impl World {
         self.children.insert(key, object);
     }
 
+    /// Adds a run of a CronJob that ended then: its Job and its pod.
+    pub fn run_of(&mut self, cron_job: &str, name: &str, ended: u64, message: &str) {
+        let owner = &self.children[cron_job]["metadata"]["uid"];
+        let uid = json!(format!("{cron_job}-{name}"));
+        self.related.push(json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {
+            "name": format!("{name}-job"), "namespace": "lab", "uid": uid,
+            "ownerReferences": [{"apiVersion": "batch/v1", "kind": "CronJob", "name": "x", "uid": owner, "controller": true}],
+        }}));
+        self.related.push(ended_pod(name, &uid, ended, message));
+    }
+
     /// Carries out the first two plans: the registry pods follow their NetworkPolicy.
     pub fn start(&mut self) {
         for _ in 0..2 {
@@ -264,6 +275,18 @@ fn add_service_defaults(spec: &mut Value) {
 
 pub fn secret(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "lab", "uid": "s"}})
+}
+
+/// A pod of a Job whose container has ended with success then.
+pub fn ended_pod(name: &str, job_uid: &Value, ended: u64, message: &str) -> Value {
+    let terminated =
+        json!({"exitCode": 0, "finishedAt": orascache_contract::time::rfc3339(ended), "message": message});
+    json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": format!("{name}-pod"), "namespace": "lab", "uid": format!("{name}-pod"),
+            "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "x", "uid": job_uid, "controller": true}],
+        },
+        "status": {"phase": "Succeeded", "containerStatuses": [{"name": "agent", "state": {"terminated": terminated}}]}})
 }
 
 pub fn claim(name: &str, mode: &str) -> Value {

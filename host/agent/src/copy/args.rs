@@ -36,6 +36,12 @@ pub struct CopyArgs {
     /// Directory with the credentials for the destinations.
     #[arg(long, value_name = "DIRECTORY", require_equals = true)]
     pub destination_credentials: Option<PathBuf>,
+    /// File with certificates, in PEM, of authorities that are trusted for the sources alone.
+    #[arg(long, value_name = "FILE", require_equals = true)]
+    pub source_ca_file: Option<PathBuf>,
+    /// File with certificates, in PEM, of authorities that are trusted for the destinations alone.
+    #[arg(long, value_name = "FILE", require_equals = true)]
+    pub destination_ca_file: Option<PathBuf>,
     #[command(flatten)]
     pub work: WorkArgs,
 }

@@ -1,6 +1,7 @@
 //! What a copy did, in numbers.
 
 use crate::transfer::progress::size;
+use serde_json::{Value, json};
 use std::fmt;
 use std::ops::AddAssign;
 
@@ -17,6 +18,13 @@ pub struct Counts {
     pub sent: u64,
     /// Blobs that the destination took over from another repository.
     pub mounted: usize,
+}
+
+impl Counts {
+    /// The numbers of artifacts, as the operator reads them.
+    pub fn numbers(&self) -> Value {
+        json!({"copied": self.copied, "skipped": self.there, "failed": self.failed})
+    }
 }
 
 impl AddAssign for Counts {

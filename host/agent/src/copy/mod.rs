@@ -20,6 +20,7 @@ use crate::cancel::Cancel;
 use crate::listed::listed;
 use crate::log::Log;
 use crate::transfer::{TransferFailure, run};
+use crate::work::Ended;
 use artifact::{Copier, Route};
 use counts::Counts;
 use futures::stream::{self, StreamExt};
@@ -34,11 +35,11 @@ const NAMED: usize = 5;
 /// Copies artifacts. Returns the exit code.
 pub fn execute(arguments: &CopyArgs) -> u8 {
     let log = Log::default();
-    let done = try_copy(arguments, &log);
-    arguments.work.finish(done, &log)
+    let ended = try_copy(arguments, &log).unwrap_or_else(Ended::from);
+    arguments.work.finish(ended, &log)
 }
 
-fn try_copy(arguments: &CopyArgs, log: &Log) -> Result<String, TransferFailure> {
+fn try_copy(arguments: &CopyArgs, log: &Log) -> Result<Ended, TransferFailure> {
     let pairs = pairs::read(arguments, |name| std::env::var(name).ok());
     let pairs = pairs.map_err(TransferFailure::BadRequest)?;
     let sides: Result<Vec<(Pair, Sides)>, String> =
@@ -51,11 +52,13 @@ fn try_copy(arguments: &CopyArgs, log: &Log) -> Result<String, TransferFailure> 
         }
         (counts, failures)
     })?;
-    if failures.is_empty() {
-        return Ok(format!("{counts}\n"));
-    }
-    let named = listed(failures.iter(), NAMED);
-    Err(TransferFailure::Failed(format!("{named}; {counts}: run it again to copy the rest")))
+    let done = if failures.is_empty() {
+        Ok(format!("{counts}\n"))
+    } else {
+        let named = listed(failures.iter(), NAMED);
+        Err(TransferFailure::Failed(format!("{named}; {counts}: run it again to copy the rest")))
+    };
+    Ok(Ended { done, numbers: Some(counts.numbers()) })
 }
 
 /// Copies one pair. Failures are logged, and collected as sentences.

@@ -2,6 +2,7 @@
 
 use super::args::CopyArgs;
 use super::pairs::{Pair, What};
+use crate::work::Access;
 use oci_registry_client::Client;
 
 /// The registry that is read, and the one that is written.
@@ -24,10 +25,18 @@ impl Sides {
             What::Artifact { from, to } => (from.repository.as_str(), to.repository.as_str()),
             What::Tags { from, to } => (from.path.as_str(), to.as_str()),
         };
-        let work = &arguments.work;
+        let (work, authority) = (&arguments.work, |flag, file| Some((flag, Option::as_deref(file)?)));
+        let of_source = Access {
+            credentials: arguments.source_credentials.as_deref(),
+            authority: authority("--source-ca-file", &arguments.source_ca_file),
+        };
+        let of_destination = Access {
+            credentials: arguments.destination_credentials.as_deref(),
+            authority: authority("--destination-ca-file", &arguments.destination_ca_file),
+        };
         Ok(Sides {
-            source: work.client(&pair.from, from, arguments.source_credentials.as_deref())?,
-            destination: work.client(&pair.to, to, arguments.destination_credentials.as_deref())?,
+            source: work.client(&pair.from, from, of_source)?,
+            destination: work.client(&pair.to, to, of_destination)?,
             are_one: pair.from == pair.to,
         })
     }

@@ -198,5 +198,11 @@ fn links(manifest: &EncodedManifest, reference: &ArtifactReference) -> Result<(N
     let created = links.created.and_then(|text| text.parse::<Timestamp>().ok());
     let created = created.and_then(|time| u64::try_from(time.as_second()).ok());
     let children = links.manifests.into_iter().map(|child| child.digest).collect();
-    Ok((Named { children, subject: links.subject.map(|subject| subject.digest) }, created))
+    let named = Named {
+        children,
+        subject: links.subject.map(|subject| subject.digest),
+        size: u64::try_from(manifest.bytes().len()).unwrap_or(u64::MAX),
+        blobs: links.blobs.into_iter().map(|blob| (blob.digest, blob.size)).collect(),
+    };
+    Ok((named, created))
 }

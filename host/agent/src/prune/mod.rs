@@ -2,12 +2,13 @@
 //!
 //! - `args` is the command line;
 //! - `plan` decides what goes, as a pure function; `look` finds out what is there, with the `record`
-//!   of since when; `repository` deletes.
+//!   of since when; `repository` deletes; `referenced` sums up what stays.
 
 mod args;
 mod look;
 mod plan;
 mod record;
+mod referenced;
 mod repository;
 
 pub use args::PruneArgs;
@@ -16,12 +17,15 @@ use crate::cancel::Cancel;
 use crate::log::Log;
 use crate::place::Place;
 use crate::transfer::{TransferFailure, run};
+use crate::work::{Access, Ended};
 use look::Look;
 use oci_registry_client::Client;
 use orascache_api::names::RETENTION_REPOSITORY;
 use plan::Rules;
 use record::Record;
+use referenced::Referenced;
 use repository::{Numbers, Stopped};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::SystemTime;
@@ -29,11 +33,11 @@ use std::time::SystemTime;
 /// Deletes old artifacts. Returns the exit code.
 pub fn execute(arguments: &PruneArgs) -> u8 {
     let log = Log::default();
-    let done = try_prune(arguments, &log);
-    arguments.work.finish(done, &log)
+    let ended = try_prune(arguments, &log).unwrap_or_else(Ended::from);
+    arguments.work.finish(ended, &log)
 }
 
-fn try_prune(arguments: &PruneArgs, log: &Log) -> Result<String, TransferFailure> {
+fn try_prune(arguments: &PruneArgs, log: &Log) -> Result<Ended, TransferFailure> {
     let wrong = |sentence: &str| TransferFailure::BadRequest(sentence.to_owned());
     if arguments.unused_since.is_some() {
         return Err(wrong(
@@ -52,27 +56,29 @@ fn try_prune(arguments: &PruneArgs, log: &Log) -> Result<String, TransferFailure
         patterns: arguments.tags.clone(),
     };
     let place = Place::parse(&arguments.registry).map_err(TransferFailure::BadRequest)?;
-    let credentials = arguments.credentials.as_deref();
-    let client = arguments.work.client(&place.endpoint, &place.path, credentials);
+    let access = Access { credentials: arguments.credentials.as_deref(), authority: None };
+    let client = arguments.work.client(&place.endpoint, &place.path, access);
     let client = client.map_err(TransferFailure::BadRequest)?;
     run(&Cancel::default(), async { all(&client, &place, &rules, arguments, log).await })?
         .map_err(TransferFailure::Failed)
 }
 
-/// Prunes all repositories of a place. Returns what was done, as text. The error is a sentence.
+/// Prunes all repositories of a place. Returns what was done. The error is a sentence, where nothing
+/// was begun.
 async fn all(
     client: &Client,
     place: &Place,
     rules: &Rules,
     arguments: &PruneArgs,
     log: &Log,
-) -> Result<String, String> {
+) -> Result<Ended, String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = now.map_err(|_| "the clock of this machine is before 1970: set it".to_owned())?.as_secs();
     let repositories = repositories(client, place).await?;
     let before = Record::read(client).await?;
     let mut record = before.clone();
     let (mut total, mut failure) = (Numbers::default(), None);
+    let mut referenced = Referenced::default();
     for repository in &repositories {
         let look = Look { client, repository, record: &before, parallel: arguments.parallel.into(), now };
         let done = if arguments.dry_run {
@@ -81,6 +87,7 @@ async fn all(
             let done = repository::prune(&look, rules).await;
             done.map(|(numbers, contents)| {
                 record.set(repository, Look::seen(&contents));
+                referenced.add(&contents);
                 numbers
             })
         };
@@ -106,13 +113,33 @@ async fn all(
             let exist: BTreeSet<&str> = repositories.iter().map(String::as_str).collect();
             record.retain(|repository| exist.contains(repository));
         }
-        record.write(&before, client, now).await?;
+        if let Err(sentence) = record.write(&before, client, now).await {
+            log.info(&sentence);
+            failure.get_or_insert(sentence);
+        }
     }
     let done = done_sentence(total, arguments.dry_run);
-    match failure {
+    // Of repositories that could not be looked at, nobody knows what they refer to.
+    let bytes = failure.is_none().then(|| referenced.bytes());
+    let numbers = (!arguments.dry_run).then(|| numbers(total, bytes));
+    let done = match failure {
         None => Ok(format!("{done}\n")),
-        Some(sentence) => Err(format!("{sentence}; {done}: run it again for the rest")),
+        Some(sentence) => {
+            Err(TransferFailure::Failed(format!("{sentence}; {done}: run it again for the rest")))
+        }
+    };
+    Ok(Ended { done, numbers })
+}
+
+/// What was done, as the operator reads it.
+fn numbers(total: Numbers, bytes_referenced: Option<u64>) -> Value {
+    let mut numbers = json!({
+        "deletedTags": total.tags, "deletedManifests": total.manifests, "keptTags": total.left,
+    });
+    if let (Some(bytes), Some(members)) = (bytes_referenced, numbers.as_object_mut()) {
+        members.insert("bytesReferenced".to_owned(), bytes.into());
     }
+    numbers
 }
 
 /// The repositories that a place stands for, without that of the record.

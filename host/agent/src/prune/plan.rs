@@ -25,6 +25,10 @@ pub struct Named {
     pub children: Vec<String>,
     /// The manifest that it refers to.
     pub subject: Option<String>,
+    /// Bytes of the manifest itself.
+    pub size: u64,
+    /// Its blobs by their digests, with their sizes in bytes as it says them.
+    pub blobs: Vec<(String, u64)>,
 }
 
 /// What is in a repository.

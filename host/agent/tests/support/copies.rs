@@ -37,7 +37,8 @@ pub fn copied(arguments: &[&str]) -> String {
     let outcome = copy(arguments);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     let line = outcome.stdout().trim_end().to_owned();
-    assert_eq!(outcome.message, Some(format!("orascache: {line}")));
+    let (said, _) = outcome.said();
+    assert_eq!(said, format!("orascache: {line}"));
     line
 }
 

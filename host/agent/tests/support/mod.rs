@@ -56,6 +56,15 @@ impl Finished {
     pub fn stdout(&self) -> String {
         String::from_utf8(self.stdout.clone()).unwrap()
     }
+
+    /// The two lines of the termination message: a sentence, and numbers where there are any.
+    pub fn said(&self) -> (&str, Option<serde_json::Value>) {
+        let message = self.message.as_deref().unwrap();
+        match message.split_once('\n') {
+            Some((sentence, numbers)) => (sentence, Some(serde_json::from_str(numbers).unwrap())),
+            None => (message, None),
+        }
+    }
 }
 
 impl Agent {
@@ -341,7 +350,7 @@ pub fn try_pull(host: &str, uri: &str, into: &Path) -> Finished {
 /// which must be the last line of the log and the termination message.
 pub fn assert_failed(outcome: &Finished, code: i32, parts: &[&str]) {
     assert_eq!(outcome.code, Some(code), "{}", outcome.stderr);
-    let said = outcome.message.as_deref().unwrap();
+    let (said, _) = outcome.said();
     assert_eq!(outcome.stderr.lines().last(), Some(said));
     for part in parts {
         assert!(said.contains(part), "{part:?} is not in {said:?}");

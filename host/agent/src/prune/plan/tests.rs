@@ -15,7 +15,7 @@ fn contents(tags: &[(&str, u8, u64)], manifests: &[(u8, &[u8], Option<u8>)]) -> 
         tags.iter().map(|(name, of, since)| ((*name).to_owned(), Tag { digest: digest(*of), since: *since }));
     let manifests = manifests.iter().map(|(of, children, subject)| {
         let children = children.iter().map(|child| digest(*child)).collect();
-        (digest(*of), Named { children, subject: subject.map(digest) })
+        (digest(*of), Named { children, subject: subject.map(digest), ..Named::default() })
     });
     Contents { tags: tags.collect(), manifests: manifests.collect(), ..Contents::default() }
 }
@@ -163,7 +163,7 @@ fn some_contents() -> impl Strategy<Value = Contents> {
         let manifests = manifests.into_iter().map(|(of, (children, subject))| {
             let lower = |n: &u8| *n < of;
             let children = children.into_iter().filter(lower).map(digest).collect();
-            (digest(of), Named { children, subject: subject.filter(lower).map(digest) })
+            (digest(of), Named { children, subject: subject.filter(lower).map(digest), ..Named::default() })
         });
         Contents { tags, manifests: manifests.collect(), pinned: pinned.into_iter().collect(), former }
     })

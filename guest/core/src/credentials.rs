@@ -1,7 +1,8 @@
-//! The credentials of a step: a Secret of its namespace, which the credential proxy alone mounts.
+//! The credentials for a registry: a Secret of the namespace, which in a step the credential proxy
+//! alone mounts.
 
-use super::step::Step;
 use crate::json::Json;
+use crate::primary::{Auth, Metadata, generated_accounts};
 use orascache_api::steps::{CREDENTIALS_VOLUME, env};
 use std::borrow::Cow;
 
@@ -25,15 +26,17 @@ impl<'a> Credentials<'a> {
         Credentials { secret: secret.into(), has_one_password: false }
     }
 
-    /// The Secret with the generated account of a cache.
-    pub(crate) fn generated(secret: String) -> Self {
-        Credentials { secret: secret.into(), has_one_password: true }
+    /// The account for the registry of a cache; `None` where the spec names none.
+    pub(crate) fn of_cache(auth: &Auth<'a>, metadata: &Metadata<'_>) -> Option<Self> {
+        if auth.is_generated() {
+            return Some(Credentials { secret: generated_accounts(metadata).into(), has_one_password: true });
+        }
+        auth.credentials_secret.map(Credentials::named)
     }
 
-    /// The volume with those credentials that the step needs, as files. Files and not variables: the
-    /// environment of a process can be read by others of the same user.
-    pub(crate) fn volume(&self, step: &Step<'_>) -> Json<'a> {
-        let (pulls, pushes) = (!step.inputs.is_empty(), !step.outputs.is_empty());
+    /// The volume with those credentials that are needed for pulling and for pushing, as files. Files
+    /// and not variables: the environment of a process can be read by others of the same user.
+    pub(crate) fn volume(&self, pulls: bool, pushes: bool) -> Json<'a> {
         // A missing key stops the pod before the command runs. Artifacts can often be pulled without
         // a password.
         let (user, pull, push) = (env::USER, env::PULL_PASSWORD, env::PUSH_PASSWORD);

@@ -8,20 +8,13 @@ use crate::json::Json;
 use crate::observed::Object;
 use crate::primary::Primary;
 use crate::task_runs::{
-    BYTES_REFERENCED, MAX_CLOCK_DIFFERENCE, OF_COPIES, OF_RETENTION, SKIPPED, TaskRun, TaskRuns, count,
+    BYTES_REFERENCED, MAX_CLOCK_DIFFERENCE, OF_COPIES, OF_RETENTION, SKIPPED, TaskObjects, TaskRun, TaskRuns,
+    count,
 };
 use orascache_contract::time::{parse_rfc3339, rfc3339};
 
 /// When the run with the numbers ended.
 const LAST_FINISHED: &str = "lastFinished";
-
-/// The objects that are observed.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct TaskObjects<'f, 'a> {
-    pub(crate) retention: Option<&'f Object<'a>>,
-    pub(crate) export: Option<&'f Object<'a>>,
-    pub(crate) seed: Option<&'f Object<'a>>,
-}
 
 /// The status of all work on a registry.
 pub(crate) struct TaskStatus<'f, 'a> {

@@ -5,7 +5,6 @@ use crate::desired::TASK_CONTAINER;
 use crate::json::Json;
 use crate::kinds::{JOB, POD};
 use crate::observed::{self, Object, Objects};
-use crate::status_of_tasks::TaskObjects;
 use orascache_contract::time::parse_rfc3339;
 use orascache_contract::{Error, Observed};
 
@@ -24,6 +23,14 @@ pub(crate) const BYTES_REFERENCED: &str = "bytesReferenced";
 /// What copies count (`orascache-agent copy`).
 pub(crate) const OF_COPIES: &[&str] = &["copied", SKIPPED, "failed"];
 pub(crate) const SKIPPED: &str = "skipped";
+
+/// The Jobs and CronJobs of a cache that are observed.
+#[derive(Clone, Copy)]
+pub(crate) struct TaskObjects<'f, 'a> {
+    pub(crate) retention: Option<&'f Object<'a>>,
+    pub(crate) export: Option<&'f Object<'a>>,
+    pub(crate) seed: Option<&'f Object<'a>>,
+}
 
 /// What is known about runs that ended.
 #[derive(Debug, Default)]

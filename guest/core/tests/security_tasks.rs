@@ -73,6 +73,16 @@ fn security_only_credentials_that_are_bound_to_hosts_are_mounted() {
     }
 }
 
+/// A cache with a certificate and an account that the operator made.
+fn closed() -> World {
+    let mut spec = everything();
+    spec["tls"] = json!({});
+    spec["auth"] = json!({});
+    let mut world = World::new(spec);
+    world.settle();
+    world
+}
+
 /// The container and the volumes of the Job or CronJob with this role.
 fn task<'t>(templates: &'t [Value], role: &str) -> (&'t Value, &'t Value) {
     let is_role = |template: &&Value| template["metadata"]["labels"]["app.kubernetes.io/component"] == role;
@@ -103,12 +113,7 @@ fn keys(volumes: &Value) -> Vec<(String, String, String)> {
 
 #[test]
 fn security_each_pod_gets_the_keys_that_it_needs_and_never_a_private_one() {
-    let mut spec = everything();
-    spec["tls"] = json!({});
-    spec["auth"] = json!({});
-    let mut world = World::new(spec);
-    world.settle();
-    let templates = templates(&world);
+    let templates = templates(&closed());
     let own = |key: &str, path: &str| ("demo-account".to_owned(), key.to_owned(), path.to_owned());
     let (user, pull) = (own("ORAS_USER", "ORAS_USER"), own("ORAS_PULL_PASS", "ORAS_PULL_PASS"));
     // The only password of a generated account is for both.
@@ -131,12 +136,7 @@ fn security_each_pod_gets_the_keys_that_it_needs_and_never_a_private_one() {
 
 #[test]
 fn security_the_account_and_the_authority_of_the_cache_are_for_its_own_side_alone() {
-    let mut spec = everything();
-    spec["tls"] = json!({});
-    spec["auth"] = json!({});
-    let mut world = World::new(spec);
-    world.settle();
-    let templates = templates(&world);
+    let templates = templates(&closed());
     let flags = |role: &str| {
         let words = words(task(&templates, role).0);
         words.into_iter().filter(|word| word.starts_with("--")).collect::<Vec<_>>()

@@ -28,7 +28,7 @@ fn the_embedded_component_imports_nothing_and_is_small() {
     let guest = load(EMBEDDED);
     let interface = guest.interface();
     assert_eq!(interface.imports, Vec::<String>::new());
-    assert_eq!(interface.wit, "orascache:operator@0.3.1");
+    assert_eq!(interface.wit, "orascache:operator@0.3.2");
     assert!(interface.size < 800 << 10, "{} bytes", interface.size);
     assert_eq!(guest.describe().primary.kind, "OrasCache");
 }

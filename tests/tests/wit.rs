@@ -11,7 +11,7 @@ use wit_parser::{
 };
 
 /// The version to compare with: the newest folder of `wit/released`.
-const RELEASED: &str = "0.3.1";
+const RELEASED: &str = "0.3.2";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")
@@ -246,7 +246,7 @@ fn the_comparison_tells_breaking_changes_from_additions() {
 /// The greeter, as if it had been built for another version of the package. Names in a component are
 /// plain text, and these versions have the same length.
 fn greeter_of(version: &str) -> Vec<u8> {
-    let (from, to) = (b"@0.3.1".as_slice(), version.as_bytes());
+    let (from, to) = (b"@0.3.2".as_slice(), version.as_bytes());
     assert_eq!(from.len(), to.len());
     let mut bytes = GREETER.to_vec();
     let places: Vec<usize> = (0..bytes.len()).filter(|place| bytes[*place..].starts_with(from)).collect();

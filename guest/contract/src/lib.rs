@@ -42,5 +42,6 @@ pub use failure::{Failure, FailureReason, Verb};
 pub use kind::{Kind, ObjectRef};
 pub use observed::Observed;
 pub use plan::{
-    Account, Certificate, Credentials, Event, Generated, ObjectPatch, Plan, RandomKey, Recipe, Severity,
+    Account, Certificate, Credentials, Event, Generated, ObjectPatch, Plan, RandomKey, Recipe, Rotation,
+    RotationStep, Severity,
 };

@@ -72,6 +72,44 @@ pub struct Generated {
     pub recipe: Recipe,
 }
 
+/// One of the three changes of a Secret by which values are replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub enum RotationStep {
+    /// Makes new values by the recipe, and keeps each under its key with [`RotationStep::PREFIX`] in
+    /// front. What the joined keys hold gets the new value behind the former one.
+    Stage,
+    /// Moves the new values to their keys, but for the joined ones. The former values of these keys
+    /// are lost.
+    Switch,
+    /// Moves the new values of the joined keys to these keys: they hold the new value alone.
+    Finish,
+}
+
+impl RotationStep {
+    /// What the keys of new values begin with while the former values are in use.
+    pub const PREFIX: &'static str = "next.";
+}
+
+/// One change of a Secret that was generated. It is made if the Secret is still in the state that the
+/// guest was shown, and not otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub struct Rotation {
+    /// The Secret, JSON text: a child of the primary, with `metadata.uid` and
+    /// `metadata.resourceVersion` as the guest was shown them, and with the annotations, labels and
+    /// `data` that the change sets. Others stay.
+    pub secret: String,
+    /// How the values are made, and which keys they have.
+    pub recipe: Recipe,
+    /// Keys of the recipe that hold both values between the first change and the last one.
+    pub joined: Vec<String>,
+    /// Which change.
+    pub step: RotationStep,
+}
+
 /// A change of an object of a related kind. Of a child, it may also remove an owner reference: the
 /// object then outlives the primary.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +157,9 @@ pub struct Plan {
     /// Secrets to create unless they exist. One that nothing controls becomes a child as in `apply`,
     /// and is filled if it has none of the generated keys.
     pub generate: Vec<Generated>,
+    /// Changes of Secrets that were generated before.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub rotate: Vec<Rotation>,
     /// Server-side apply, in this order, JSON text. Each object is in the primary's namespace and
     /// names the primary as its controller in ownerReferences.
     ///

@@ -11,7 +11,7 @@ store = Store(engine)
 instance = Linker(engine).instantiate(store, Component.from_file(engine, path))
 
 def call(interface, name, *arguments):
-    index = instance.get_export_index(store, f"orascache:operator/{interface}@0.3.1")
+    index = instance.get_export_index(store, f"orascache:operator/{interface}@0.3.2")
     return instance.get_func(store, instance.get_export_index(store, name, index))(store, *arguments)
 
 def record(**fields):

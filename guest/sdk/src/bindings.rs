@@ -7,7 +7,7 @@
 
 wit_bindgen::generate!({
     path: "../../wit",
-    world: "attending-operator",
+    world: "rotating-operator",
     pub_export_macro: true,
     export_macro_name: "export_bindings",
     default_bindings_module: "orascache_guest_sdk::bindings",

@@ -1,7 +1,9 @@
 //! Between the contract's types and the generated ones: the only place on the guest's side. Texts
 //! move, they are not copied.
 
-use crate::bindings::exports::orascache::operator::{admission, attendant, reconciler, types};
+use crate::bindings::exports::orascache::operator::{
+    admission, attendant, reconciler, rotating_reconciler, types,
+};
 use orascache_contract as contract;
 
 fn all<A, B>(values: Vec<A>, convert: impl Fn(A) -> B) -> Vec<B> {
@@ -178,6 +180,7 @@ fn object_ref(reference: contract::ObjectRef) -> types::ObjectRef {
     }
 }
 
+/// Without changes of generated Secrets: a host that does not know them makes none.
 pub(crate) fn plan(plan: contract::Plan) -> reconciler::Plan {
     let generated = |generated: contract::Generated| reconciler::Generated {
         secret: generated.secret,
@@ -197,6 +200,22 @@ pub(crate) fn plan(plan: contract::Plan) -> reconciler::Plan {
         questions: all(plan.questions, question),
         requeue_after: plan.requeue_after,
     }
+}
+
+pub(crate) fn rotating_plan(mut plan: contract::Plan) -> rotating_reconciler::RotatingPlan {
+    use contract::RotationStep;
+    let rotation = |rotation: contract::Rotation| rotating_reconciler::Rotation {
+        secret: rotation.secret,
+        recipe: recipe(rotation.recipe),
+        joined: rotation.joined,
+        step: match rotation.step {
+            RotationStep::Stage => rotating_reconciler::RotationStep::Stage,
+            RotationStep::Switch => rotating_reconciler::RotationStep::Switch,
+            RotationStep::Finish => rotating_reconciler::RotationStep::Finish,
+        },
+    };
+    let rotations = all(std::mem::take(&mut plan.rotate), rotation);
+    rotating_reconciler::RotatingPlan { plan: self::plan(plan), rotations }
 }
 
 fn recipe(recipe: contract::Recipe) -> reconciler::Recipe {

@@ -1,6 +1,8 @@
 //! The traits that a guest implements, and the type that turns them into exports.
 
-use crate::bindings::exports::orascache::operator::{admission, attendant, reconciler, types};
+use crate::bindings::exports::orascache::operator::{
+    admission, attendant, reconciler, rotating_reconciler, types,
+};
 use crate::convert;
 use crate::request::Request;
 use orascache_contract::{AttendedKind, Context, Description, Error, Observed, Outcome, Plan};
@@ -82,6 +84,12 @@ impl<G: Reconciler> reconciler::Guest for Exports<G> {
 
     fn reconcile(observed: reconciler::Observed) -> Result<reconciler::Plan, types::Error> {
         G::reconcile(&convert::observed(observed)).map(convert::plan).map_err(convert::error)
+    }
+}
+
+impl<G: Reconciler> rotating_reconciler::Guest for Exports<G> {
+    fn reconcile(observed: reconciler::Observed) -> Result<rotating_reconciler::RotatingPlan, types::Error> {
+        G::reconcile(&convert::observed(observed)).map(convert::rotating_plan).map_err(convert::error)
     }
 }
 

@@ -2,7 +2,7 @@
 //! that guests make.
 //!
 //! A guest decides what should exist for the objects of one kind, its primaries, and which requests
-//! may go on. It is a WebAssembly component that exports the world `attending-operator` of `wit/` and imports
+//! may go on. It is a WebAssembly component that exports the world `rotating-operator` of `wit/` and imports
 //! nothing. With this crate, a guest implements [`Reconciler`] and [`Admission`] and calls
 //! [`export!`]; `examples/config_map.rs` is a complete guest. docs/writing-a-guest.md goes through
 //! it step by step.
@@ -62,7 +62,7 @@ pub use orascache_contract::{
     Account, AdmissionRule, ArtifactAnswer, ArtifactAspect, ArtifactFinding, ArtifactQuestion, AttendedKind,
     Certificate, Context, Credentials, Description, Error, Event, Failure, FailurePolicy, FailureReason,
     Generated, Kind, MatchCondition, Needs, ObjectPatch, ObjectRef, Observed, Operation, Outcome, Plan,
-    RandomKey, Recipe, Refusal, Response, Severity, Verb, Verdict, WatchedKind,
+    RandomKey, Recipe, Refusal, Response, Rotation, RotationStep, Severity, Verb, Verdict, WatchedKind,
 };
 pub use request::Request;
 pub use serde_json::{Value, json};

@@ -1,8 +1,9 @@
-//! Carries out a plan, in order: generate, apply, patch, delete, status, events.
+//! Carries out a plan, in order: generate, rotate, apply, patch, delete, status, events.
 
 mod adopt;
 mod apply;
 mod events;
+mod rotate;
 mod secrets;
 mod status;
 
@@ -133,6 +134,13 @@ impl Executor {
             self.check_leadership()?;
             outcome.add(match permit.object(&generated.secret, Verb::Create) {
                 Ok(planned) => self.generate(context, planned, generated).await,
+                Err(refused) => Err(vec![*refused]),
+            })?;
+        }
+        for rotation in &plan.rotate {
+            self.check_leadership()?;
+            outcome.add(match permit.object(&rotation.secret, Verb::Patch) {
+                Ok(planned) => self.rotate(context, planned, rotation).await,
                 Err(refused) => Err(vec![*refused]),
             })?;
         }

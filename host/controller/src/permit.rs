@@ -1,7 +1,7 @@
 //! What a plan may write. A guest's rights end at its description and at its primary: the
 //! operator's own rights reach further, and a faulty or hostile guest must not use them.
 //!
-//! - A plan applies, generates and deletes objects of owned kinds, and patches objects of related
+//! - A plan applies, generates, rotates and deletes objects of owned kinds, and patches objects of related
 //!   kinds that are patchable. Of owned kinds these are children and strays. Where the primaries
 //!   are objects of others, it may patch the one that it is for, and write no status.
 //! - Where primaries live in namespaces, these objects are in the primary's namespace. They are
@@ -65,7 +65,7 @@ pub(crate) fn is_forbidden(kind: &Kind) -> bool {
 }
 
 impl Permit<'_> {
-    /// An object that the plan wants to apply, or a Secret that it wants to generate.
+    /// An object that the plan wants to apply, or a Secret that it wants to generate or to change.
     ///
     /// Its text is sent as it is, so that the API server has to read it as this process does: no
     /// member that is checked may be there twice.

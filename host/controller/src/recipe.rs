@@ -4,12 +4,15 @@
 
 mod certificate;
 mod credentials;
+mod rotation;
 
 use orascache_contract::{FailureReason, Generated, RandomKey, Recipe};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) use rotation::{Changes, rotate};
 
 /// Most random bytes of one key.
 const MAX_RANDOM_BYTES: u32 = 4_096;
@@ -49,8 +52,16 @@ fn failed(what: &str, error: impl std::fmt::Display) -> Unfit {
 /// # Errors
 /// When the recipe cannot be followed.
 pub(crate) async fn follow(generated: &Generated, secret: &Value) -> Result<Values, Unfit> {
-    check_keys(&generated.recipe, secret)?;
-    let recipe = generated.recipe.clone();
+    check_keys(&generated.recipe)?;
+    if let Some(key) = keys(&generated.recipe).into_iter().find(|key| has_value(secret, key)) {
+        return Err(invalid(format!(
+            "The Secret has a value for the key {key:?} already: leave it out, or name another key."
+        )));
+    }
+    make_elsewhere(generated.recipe.clone()).await
+}
+
+async fn make_elsewhere(recipe: Recipe) -> Result<Values, Unfit> {
     match tokio::task::spawn_blocking(move || make(&recipe)).await {
         Ok(made) => made,
         Err(error) => Err(failed("The values could not be made", error)),
@@ -65,8 +76,8 @@ fn make(recipe: &Recipe) -> Result<Values, Unfit> {
     }
 }
 
-/// Refuses keys that are no keys, that are listed twice, or that the Secret has already.
-fn check_keys(recipe: &Recipe, secret: &Value) -> Result<(), Unfit> {
+/// Refuses keys that are no keys, or that are listed twice.
+fn check_keys(recipe: &Recipe) -> Result<(), Unfit> {
     let mut seen = BTreeSet::new();
     for key in keys(recipe) {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
@@ -77,11 +88,6 @@ fn check_keys(recipe: &Recipe, secret: &Value) -> Result<(), Unfit> {
         }
         if !seen.insert(key) {
             return Err(invalid(format!("The key {key:?} is to hold two values: name each key once.")));
-        }
-        if has_value(secret, key) {
-            return Err(invalid(format!(
-                "The Secret has a value for the key {key:?} already: leave it out, or name another key."
-            )));
         }
     }
     Ok(())

@@ -111,10 +111,17 @@ fn readable_plan(plan: &Plan) -> Value {
         .generate
         .iter()
         .map(|generated| json!({"secret": parsed(&generated.secret), "recipe": generated.recipe}));
+    let rotated = plan.rotate.iter().map(|rotation| {
+        json!({
+            "secret": parsed(&rotation.secret), "recipe": rotation.recipe,
+            "joined": rotation.joined, "step": rotation.step,
+        })
+    });
     let patched =
         plan.patch.iter().map(|patch| json!({"target": patch.target, "patch": parsed(&patch.patch)}));
     json!({
         "generate": generated.collect::<Vec<_>>(),
+        "rotate": rotated.collect::<Vec<_>>(),
         "apply": plan.apply.iter().map(|text| parsed(text)).collect::<Vec<_>>(),
         "patch": patched.collect::<Vec<_>>(),
         "delete": plan.delete,

@@ -83,7 +83,7 @@ fn components_that_cannot_run_here_are_refused_with_a_sentence() {
         r#"(component (instance $i) (export "orascache:operator/reconciler@0.2.0" (instance $i)))"#;
     let sentence = refusal_of_text(other_version);
     assert!(
-        sentence.contains("reconciler@0.2.0, but this host speaks orascache:operator@0.3.1"),
+        sentence.contains("reconciler@0.2.0, but this host speaks orascache:operator@0.3.2"),
         "{sentence}"
     );
     assert!(refusal_of_text("(component)").contains("exports nothing"));

@@ -31,7 +31,7 @@ from orascache._types import (
 #: A Kubernetes API object: JSON text, or a mapping that `json.dumps` makes into one.
 ApiObject = Union[str, Mapping[str, Any]]
 
-_VERSION = "0.3.1"
+_VERSION = "0.3.2"
 _INTERFACES = {"describe": "reconciler", "reconcile": "reconciler", "review": "admission"}
 #: Bytes of memory that an instance may use: as many as in the operator.
 _MEMORY = 128 << 20

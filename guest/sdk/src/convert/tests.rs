@@ -128,6 +128,12 @@ fn everything_that_the_guest_plans_reaches_the_host() {
                 }),
             ),
         ],
+        rotate: vec![contract::Rotation {
+            secret: "rotated-secret".into(),
+            recipe: contract::Recipe::Random(contract::RandomKey { key: "rotated-key".into(), bytes: 44 }),
+            joined: vec!["joined-key".into()],
+            step: contract::RotationStep::Switch,
+        }],
         apply: vec!["applied".into()],
         patch: vec![contract::ObjectPatch { target: reference("patched"), patch: "patch-text".into() }],
         delete: vec![reference("deleted")],
@@ -148,7 +154,7 @@ fn everything_that_the_guest_plans_reaches_the_host() {
         }],
         requeue_after: Some(43),
     };
-    let shown = format!("{:?}", plan(planned));
+    let shown = format!("{:?}", rotating_plan(planned));
     for wanted in [
         "random-secret",
         "random-key",
@@ -160,6 +166,11 @@ fn everything_that_the_guest_plans_reaches_the_host() {
         "certificate-secret",
         "dns-name",
         "42",
+        "rotated-secret",
+        "rotated-key",
+        "44",
+        "joined-key",
+        "Switch",
         "applied",
         "patched-uid",
         "patch-text",

@@ -10,6 +10,7 @@ mod namespaces;
 mod patch;
 mod questions;
 mod quiescence;
+mod rotate;
 mod script;
 mod security_adopt;
 mod security_attending;

@@ -73,7 +73,7 @@ fn inspect_shows_the_embedded_component() {
     let output = run(&["inspect", "-o", "json"], "");
     let interface: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(interface["imports"], serde_json::json!([]));
-    assert_eq!(interface["wit"], "orascache:operator@0.3.1");
+    assert_eq!(interface["wit"], "orascache:operator@0.3.2");
     assert!(
         interface["digest"]
             .as_str()
@@ -83,7 +83,7 @@ fn inspect_shows_the_embedded_component() {
     assert!(
         interface["exports"]
             .as_array()
-            .is_some_and(|exports| exports.contains(&"orascache:operator/reconciler@0.3.1".into()))
+            .is_some_and(|exports| exports.contains(&"orascache:operator/reconciler@0.3.2".into()))
     );
 }
 

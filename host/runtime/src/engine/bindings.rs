@@ -5,7 +5,7 @@
 
 wasmtime::component::bindgen!({
     path: "../../wit",
-    world: "attending-operator",
+    world: "rotating-operator",
     ownership: Borrowing { duplicate_if_necessary: true },
     // A guest that runs for long has to make way for other tasks: see `turns`.
     exports: { default: async },

@@ -1,13 +1,17 @@
 //! Between the generated types of the boundary and the contract's. This is the only place in the
 //! host that knows both, and it decides nothing.
 
-use super::bindings::exports::orascache::operator::{admission, attendant, reconciler, types};
+use super::bindings::exports::orascache::operator::{
+    admission, attendant, reconciler, rotating_reconciler, types,
+};
 use orascache_contract as contract;
 
 /// What a guest says about itself.
 pub(super) type Described = (reconciler::Description, Vec<attendant::AttendedKind>);
 /// What a guest answers to `reconcile`.
 pub(super) type GuestPlan = reconciler::Plan;
+/// What a guest answers to `reconcile` where it also replaces generated values.
+pub(super) type GuestRotatingPlan = rotating_reconciler::RotatingPlan;
 /// What a guest answers to `review`.
 pub(super) type GuestOutcome = admission::Outcome;
 /// What a guest says when it has no answer.
@@ -101,6 +105,7 @@ pub(super) fn attended(kinds: Vec<attendant::AttendedKind>) -> Vec<contract::Att
 pub(super) fn plan(plan: reconciler::Plan) -> contract::Plan {
     contract::Plan {
         generate: plan.generate.into_iter().map(generated).collect(),
+        rotate: Vec::new(),
         apply: plan.apply,
         patch: plan.patch.into_iter().map(object_patch).collect(),
         delete: plan.delete.into_iter().map(object_ref).collect(),
@@ -108,6 +113,30 @@ pub(super) fn plan(plan: reconciler::Plan) -> contract::Plan {
         events: plan.events.into_iter().map(event).collect(),
         questions: plan.questions.into_iter().map(question).collect(),
         requeue_after: plan.requeue_after,
+    }
+}
+
+pub(super) fn rotating_plan(plan: GuestRotatingPlan) -> contract::Plan {
+    let rotate = plan.rotations.into_iter().map(rotation).collect();
+    contract::Plan { rotate, ..self::plan(plan.plan) }
+}
+
+/// The plan of a guest that replaces no values.
+pub(super) fn without_rotations(plan: GuestPlan) -> GuestRotatingPlan {
+    GuestRotatingPlan { plan, rotations: Vec::new() }
+}
+
+fn rotation(rotation: rotating_reconciler::Rotation) -> contract::Rotation {
+    use rotating_reconciler::RotationStep;
+    contract::Rotation {
+        secret: rotation.secret,
+        recipe: recipe(rotation.recipe),
+        joined: rotation.joined,
+        step: match rotation.step {
+            RotationStep::Stage => contract::RotationStep::Stage,
+            RotationStep::Switch => contract::RotationStep::Switch,
+            RotationStep::Finish => contract::RotationStep::Finish,
+        },
     }
 }
 

@@ -65,7 +65,7 @@ impl Guest {
         self.instances
             .call(CallKind::Reconcile, |instance| reconcile(instance, observed))
             .await?
-            .map(convert::plan)
+            .map(convert::rotating_plan)
             .map_err(convert::error)
     }
 
@@ -126,7 +126,7 @@ impl BlockingGuest<'_> {
         self.0
             .instances
             .call_blocking(CallKind::Reconcile, |instance| reconcile(instance, observed))?
-            .map(convert::plan)
+            .map(convert::rotating_plan)
             .map_err(convert::error)
     }
 
@@ -184,10 +184,16 @@ async fn describe(mut instance: Instance) -> (Instance, wasmtime::Result<convert
 
 type Answer<T> = (Instance, wasmtime::Result<Result<T, convert::GuestAnswerError>>);
 
-async fn reconcile(mut instance: Instance, observed: &Observed) -> Answer<convert::GuestPlan> {
+async fn reconcile(mut instance: Instance, observed: &Observed) -> Answer<convert::GuestRotatingPlan> {
     let arguments = convert::ObservedArguments::new(observed);
-    let reconciler = &instance.functions.reconciler;
-    let plan = reconciler.call_reconcile(&mut instance.store, arguments.observed()).await;
+    let Instance { store, functions, .. } = &mut instance;
+    let plan = match &functions.rotating {
+        Some(rotating) => rotating.call_reconcile(store, arguments.observed()).await,
+        None => {
+            let plan = functions.reconciler.call_reconcile(store, arguments.observed()).await;
+            plan.map(|plan| plan.map(convert::without_rotations))
+        }
+    };
     (instance, plan)
 }
 

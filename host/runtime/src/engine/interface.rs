@@ -6,7 +6,7 @@ use semver::Version;
 pub(super) const PACKAGE: &str = "orascache:operator";
 /// Its version. A host also runs guests of other versions as long as their first number is the
 /// same, and, before 1.0, their second number too (semver.org, items 4 and 8).
-const VERSION: Version = Version::new(0, 3, 1);
+const VERSION: Version = Version::new(0, 3, 2);
 
 /// Why a component was refused.
 #[derive(Debug, thiserror::Error)]

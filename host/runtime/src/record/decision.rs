@@ -89,9 +89,11 @@ impl Decision {
                 Self::Reconcile { observed, output } | Self::Attend { observed, output } => {
                     let planned = output.as_ref().map_or(0, |plan| {
                         let secrets = plan.generate.iter().map(|generated| generated.secret.len());
+                        let rotated = plan.rotate.iter().map(|rotation| rotation.secret.len());
                         let applied = plan.apply.iter().map(String::len);
                         let patches = plan.patch.iter().map(|patch| patch.patch.len());
-                        secrets.chain(applied).chain(patches).chain(plan.status.iter().map(String::len)).sum()
+                        let status = plan.status.iter().map(String::len);
+                        secrets.chain(rotated).chain(applied).chain(patches).chain(status).sum()
                     });
                     observed.primary.len()
                         + texts(&observed.owned)

@@ -126,7 +126,7 @@ mod tests {
     use orascache_contract::{
         Account, ArtifactAnswer, ArtifactAspect, ArtifactFinding, ArtifactQuestion, Certificate, Context,
         Credentials, Event, Failure, FailureReason, Generated, GuestError, Kind, Needs, ObjectPatch,
-        ObjectRef, Observed, Outcome, Plan, RandomKey, Recipe, Response, Severity, Verb,
+        ObjectRef, Observed, Outcome, Plan, RandomKey, Recipe, Rotation, RotationStep, Response, Severity, Verb,
     };
 
     const KIND: Kind = Kind::namespaced("v1", "K", "ks");
@@ -198,6 +198,12 @@ mod tests {
                 })),
                 generated(Recipe::Certificate(Certificate { dns_names: vec!["d".into()], days: 90 })),
             ],
+            rotate: vec![Rotation {
+                secret: "{\"c\":1}".into(),
+                recipe: Recipe::Random(RandomKey { key: "k".into(), bytes: 32 }),
+                joined: vec!["j".into()],
+                step: RotationStep::Switch,
+            }],
             apply: vec!["{\"b\":1}".into()],
             patch: vec![ObjectPatch { target: reference(), patch: "[]".into() }],
             delete: vec![reference()],

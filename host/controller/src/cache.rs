@@ -274,12 +274,12 @@ impl Cache {
 impl Objects {
     /// The number of the last relist of the scope that an object with this key is in.
     fn relist(&self, key: &Key) -> u64 {
-        let own = self.relists.get(&key.namespace);
+        let own = self.relists.get(&*key.namespace);
         own.or_else(|| self.relists.get("")).copied().unwrap_or_default()
     }
 
     fn in_namespace<'o>(&'o self, namespace: &str) -> impl Iterator<Item = &'o Stored> + use<'o> {
-        let namespace: Box<str> = namespace.into();
+        let namespace: Arc<str> = namespace.into();
         let from = Key { namespace: namespace.clone(), name: "".into() };
         let range = self.by_key.range(from..).take_while(move |(key, _)| key.namespace == namespace);
         range.map(|(_, entry)| &*entry.object)

@@ -10,11 +10,12 @@ pub(crate) fn is_secret(kind: &Kind) -> bool {
     kind.api_version == "v1" && kind.kind == "Secret"
 }
 
-/// Namespace (empty for objects that live in none) and name.
+/// Namespace (empty for objects that live in none) and name. The queue, the cache and its indexes
+/// share the texts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
-    pub(crate) namespace: Box<str>,
-    pub(crate) name: Box<str>,
+    pub(crate) namespace: Arc<str>,
+    pub(crate) name: Arc<str>,
 }
 
 impl Key {

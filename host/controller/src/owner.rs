@@ -92,7 +92,7 @@ pub(crate) fn with_controller(
         return Ok(None);
     }
     let primary = json!({
-        "apiVersion": kind.api_version, "kind": kind.kind, "name": primary.name, "uid": uid,
+        "apiVersion": kind.api_version, "kind": kind.kind, "name": &*primary.name, "uid": uid,
         "controller": true, "blockOwnerDeletion": true,
     });
     others.push(primary.to_string());

@@ -17,7 +17,7 @@ pub(crate) struct Scope {
 impl Scope {
     /// Whether an object of the kind with this key is in the scope.
     pub(crate) fn contains(&self, key: &Key) -> bool {
-        self.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace)
+        self.namespace.as_ref().is_none_or(|namespace| **namespace == *key.namespace)
     }
 
     /// Whether a primary with this key may own or read objects of the scope. A primary without a

@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::step_args::StepArgs;
-use crate::{commands, copy, proxy, prune};
+use crate::{collection, commands, copy, proxy, prune};
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
@@ -33,6 +33,12 @@ pub enum Command {
     Copy(Box<copy::CopyArgs>),
     /// Deletes the tags of a registry that no rule keeps, and the manifests that nothing names then.
     Prune(Box<prune::PruneArgs>),
+    /// Runs the distribution registry of this image, and frees the space of what was deleted, when
+    /// `prune --collection` asks for it.
+    ///
+    /// For a collection the registry is started again read-only, and once more with writes. The exit
+    /// code is that of the registry, 127 if it was not found, and 1 for other failures.
+    SuperviseRegistry(Box<collection::SuperviseArgs>),
     /// Prints what goes into the key of a step, by which an equal step reuses its outputs, and in
     /// what it differs from another one.
     ExplainKey(Box<commands::ExplainKeyArgs>),

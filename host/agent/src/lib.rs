@@ -15,6 +15,7 @@
 //! - `commands` has what people and scripts call: `pull`, `push`, `explain-key`, `entrypoint`;
 //! - `copy` copies artifacts between registries, and `prune` deletes old ones; a `place` names the
 //!   repositories of both, and `work` has what they share as commands of Jobs;
+//! - `collection` runs a registry and collects its garbage, when `prune` asks for that;
 //! - `network` reads how registries are reached;
 //! - `log` and `termination` write sentences for people, and `listed` the lists in them;
 //! - `install` copies the program into the volume of a pod.
@@ -29,6 +30,7 @@
 mod cancel;
 mod checked;
 mod cli;
+mod collection;
 mod commands;
 mod copy;
 mod exec;
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         cli::Command::Push(push) => commands::push(&push),
         cli::Command::Copy(copy) => copy::execute(&copy),
         cli::Command::Prune(prune) => prune::execute(&prune),
+        cli::Command::SuperviseRegistry(supervise) => collection::execute(&supervise),
         cli::Command::ExplainKey(explain) => commands::explain_key(&explain),
         cli::Command::Entrypoint(entrypoint) => commands::entrypoint(&entrypoint),
         cli::Command::Version => cli::print_version(),

@@ -2,7 +2,7 @@
 
 use crate::exit;
 use nix::errno::Errno;
-use nix::libc::STDOUT_FILENO;
+use nix::libc::{STDERR_FILENO, STDOUT_FILENO};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::Pid;
@@ -23,24 +23,52 @@ const AGENT_VARIABLES: [&str; 7] =
 /// scripts"; since Linux 5.1).
 const FIRST_LINE: u64 = 255;
 
+/// What a command has of its own, and not of the agent that starts it.
+#[derive(Debug, Default)]
+pub struct Own<'o> {
+    /// Its standard output.
+    pub stdout: Option<BorrowedFd<'o>>,
+    /// Its standard error.
+    pub stderr: Option<BorrowedFd<'o>>,
+    /// Variables, in place of the agent's of the same names.
+    pub variables: &'o [(&'static str, String)],
+    /// Whether it has a process group of its own.
+    pub group: bool,
+}
+
 /// Starts the command, with the environment of the agent less its own variables, its standard
 /// streams unless `stdout` is given, no blocked signals, and the default actions of SIGPIPE and
 /// SIGCHLD. The command of the standard library would inherit blocked signals.
 pub fn spawn(words: &[OsString], stdout: Option<BorrowedFd<'_>>) -> Result<Pid, Errno> {
+    spawn_with(words, &Own { stdout, ..Own::default() })
+}
+
+/// As [`spawn`], with more that is the command's own.
+pub fn spawn_with(words: &[OsString], own: &Own<'_>) -> Result<Pid, Errno> {
     let words = words.iter().map(|word| to_c(word.as_bytes())).collect::<Result<Vec<_>, _>>()?;
     let program = words.first().ok_or(Errno::ENOENT)?;
-    let is_ours = |name: &OsStr| AGENT_VARIABLES.iter().any(|ours| name == *ours);
-    let environment = vars_os()
-        .filter(|(name, _)| !is_ours(name))
+    let replaced = own.variables.iter().map(|(name, _)| name);
+    let left_out: Vec<&str> = AGENT_VARIABLES.iter().chain(replaced).copied().collect();
+    let inherited = vars_os().filter(|(name, _)| !left_out.iter().any(|out| name == *out));
+    let environment = inherited
         .map(|(name, value)| to_c(&[name.as_bytes(), b"=", value.as_bytes()].concat()))
+        .chain(own.variables.iter().map(|(name, value)| to_c(format!("{name}={value}").as_bytes())))
         .collect::<Result<Vec<_>, _>>()?;
     let mut attributes = PosixSpawnAttr::init()?;
-    attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF)?;
+    let mut flags = PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
+    if own.group {
+        flags |= PosixSpawnFlags::POSIX_SPAWN_SETPGROUP;
+        // 0 stands for the id of the command.
+        attributes.set_pgroup(Pid::from_raw(0))?;
+    }
+    attributes.set_flags(flags)?;
     attributes.set_sigmask(&SigSet::empty())?;
     attributes.set_sigdefault(&[Signal::SIGPIPE, Signal::SIGCHLD].into_iter().collect())?;
     let mut actions = PosixSpawnFileActions::init()?;
-    if let Some(stdout) = stdout {
-        actions.add_dup2(stdout.as_raw_fd(), STDOUT_FILENO)?;
+    for (stream, number) in [(own.stdout, STDOUT_FILENO), (own.stderr, STDERR_FILENO)] {
+        if let Some(stream) = stream {
+            actions.add_dup2(stream.as_raw_fd(), number)?;
+        }
     }
     posix_spawnp(program, &actions, &attributes, &words, &environment)
 }

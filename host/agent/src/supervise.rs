@@ -86,7 +86,8 @@ fn wait(signals: &Signals) -> io::Result<WaitStatus> {
     }
 }
 
-fn code(status: WaitStatus) -> u8 {
+/// The exit code of a process, or 128 and the number of the signal that ended it.
+pub fn code(status: WaitStatus) -> u8 {
     match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => u8::try_from(code).unwrap_or(u8::MAX),
         (None, Some(signal)) => exit::of_signal(signal),

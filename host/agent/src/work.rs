@@ -61,7 +61,7 @@ impl WorkArgs {
         if let Some((flag, file)) = access.authority {
             network = trusting_file(network, flag, file)?;
         }
-        let policy = TransferPolicy::patient(Duration::from_secs(self.patience.into()));
+        let policy = TransferPolicy::patient(Duration::from_secs(self.patience.into())).through_collections();
         let Some(directory) = access.credentials else {
             let credentials = Credentials::of_docker_config(endpoint, path)?;
             return Ok(Client::with_network(endpoint.clone(), credentials, policy, network));

@@ -35,7 +35,7 @@ impl Client {
         to: &Sender,
     ) -> Result<(), Error> {
         blob.checked_digest()?;
-        let mut backoff = Backoff::new(self.policy().patience);
+        let mut backoff = Backoff::new(self.policy());
         loop {
             let before = offset;
             let result = self.pull_from(repository, blob, &mut offset, to).await;

@@ -45,7 +45,7 @@ impl Client {
         sources: &[&str],
     ) -> Result<Pushed, Error> {
         let access = Access::push(repository);
-        let mut backoff = Backoff::new(self.policy().patience);
+        let mut backoff = Backoff::new(self.policy());
         let mut session: Option<UploadSession> = None;
         let mut sources = sources.iter().copied().filter(|source| *source != repository);
         let mut restarts = 0;

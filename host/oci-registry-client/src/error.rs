@@ -31,7 +31,7 @@ pub enum Error {
     Busy {
         /// What was requested.
         what: String,
-        /// 408, 429 or 5xx.
+        /// 408, 429 or 5xx; or 405 of a registry that takes no writes for some time.
         status: StatusCode,
         /// What the registry says, with a space in front.
         detail: String,
@@ -101,6 +101,11 @@ impl Error {
     /// Whether the same request may succeed later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Error::Unreachable { .. } | Error::Busy { .. })
+    }
+
+    /// Whether the registry takes no writes for some time.
+    pub(crate) fn is_read_only(&self) -> bool {
+        matches!(self, Error::Busy { status: StatusCode::METHOD_NOT_ALLOWED, .. })
     }
 
     /// How long the registry asks to wait before the next request.

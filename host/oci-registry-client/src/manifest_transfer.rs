@@ -291,7 +291,7 @@ impl Client {
         selector: &str,
         manifest: &EncodedManifest,
     ) -> Result<(), Error> {
-        let mut backoff = Backoff::new(self.policy().patience);
+        let mut backoff = Backoff::new(self.policy());
         while let Err(error) = self.put_once(repository, selector, manifest).await {
             let is_refused = matches!(error, Error::Refused { .. } | Error::Denied { .. });
             if is_refused && self.has_manifest(repository, selector, &manifest.digest).await {
@@ -336,7 +336,7 @@ impl Client {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let mut backoff = Backoff::new(self.policy().patience);
+        let mut backoff = Backoff::new(self.policy());
         loop {
             match request().await {
                 Ok(done) => return Ok(done),

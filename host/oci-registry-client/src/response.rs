@@ -64,6 +64,12 @@ pub(crate) fn failure(
     let what = what.to_owned();
     match status.as_u16() {
         408 | 429 | 500 | 502 | 503 | 504 => Error::Busy { what, status, detail: spaced(&detail), after },
+        // Whoever says when to ask again takes the request then (RFC 9110, 10.2.3): a registry that is
+        // read-only while its garbage is collected. One that never takes it says nothing.
+        405 if after.is_some() => {
+            let detail = if detail.is_empty() { READ_ONLY } else { &detail };
+            Error::Busy { what, status, detail: spaced(detail), after }
+        }
         401 | 403 => {
             let hint = identity.hint();
             Error::Denied { what, status, detail: spaced(&detail), hint }
@@ -78,6 +84,8 @@ pub(crate) fn failure(
     }
 }
 
+/// What a registry means that takes no writes for some time.
+const READ_ONLY: &str = "(it takes no writes at the moment)";
 /// A manifest names blobs that the registry does not have (distribution-spec, "Error Codes").
 const BLOBS_UNKNOWN: &str = "MANIFEST_BLOB_UNKNOWN";
 /// Codes that say no more than the status 404 (distribution-spec, "Error Codes"; the last one is
@@ -144,6 +152,15 @@ mod tests {
         );
         assert_eq!(sentence(502, b"<html>502</html>"), "a:1: the registry answered 502 Bad Gateway");
         assert_eq!(sentence(400, br#"{"errors":[]}"#), "a:1: the registry answered 400 Bad Request");
+    }
+
+    #[test]
+    fn a_registry_that_is_read_only_for_some_time_is_busy() {
+        let answer =
+            |after| failure("a:1", StatusCode::METHOD_NOT_ALLOWED, after, b"", None, &Identity::Anonymous);
+        let busy = answer(Some(Duration::from_secs(5)));
+        assert!(busy.is_transient() && busy.is_read_only());
+        assert!(!answer(None).is_transient(), "it never takes writes");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::policy::TransferPolicy;
 
 /// Delay after the first failure.
 const FIRST: Duration = Duration::from_millis(100);
@@ -15,14 +16,14 @@ const LONGEST_ASKED: Duration = Duration::from_secs(60);
 /// Delays that grow from failure to failure, until nothing was transferred for as long as the
 /// patience.
 pub(crate) struct Backoff {
-    patience: Duration,
+    policy: TransferPolicy,
     since: Instant,
     next: Duration,
 }
 
 impl Backoff {
-    pub(crate) fn new(patience: Duration) -> Self {
-        Backoff { patience, since: Instant::now(), next: FIRST }
+    pub(crate) fn new(policy: TransferPolicy) -> Self {
+        Backoff { policy, since: Instant::now(), next: FIRST }
     }
 
     /// Begins anew, since something was transferred.
@@ -39,13 +40,20 @@ impl Backoff {
         if !error.is_transient() {
             return Err(error);
         }
-        let Some(delay) = self.delay(error.retry_after(), self.since.elapsed()) else { return Err(error) };
+        let patience = if error.is_read_only() {
+            self.policy.patience.max(self.policy.read_only)
+        } else {
+            self.policy.patience
+        };
+        let Some(delay) = self.delay(patience, error.retry_after(), self.since.elapsed()) else {
+            return Err(error);
+        };
         tokio::time::sleep(delay).await;
         Ok(())
     }
 
-    fn delay(&mut self, asked: Option<Duration>, waited: Duration) -> Option<Duration> {
-        let left = self.patience.checked_sub(waited).filter(|left| !left.is_zero())?;
+    fn delay(&mut self, patience: Duration, asked: Option<Duration>, waited: Duration) -> Option<Duration> {
+        let left = patience.checked_sub(waited).filter(|left| !left.is_zero())?;
         let delay = match asked {
             Some(asked) => asked.min(LONGEST_ASKED).max(FIRST),
             None => spread(self.next),
@@ -70,18 +78,24 @@ mod tests {
 
     #[test]
     fn delays_grow_and_end_with_patience() {
-        let mut backoff = Backoff::new(Duration::from_secs(60));
-        let delays: Vec<_> = (0..8).map(|_| backoff.delay(None, Duration::ZERO).unwrap()).collect();
+        let patience = Duration::from_secs(60);
+        let mut backoff = Backoff::new(TransferPolicy::default());
+        let mut delay = |waited| backoff.delay(patience, None, waited);
+        let delays: Vec<_> = (0..8).map(|_| delay(Duration::ZERO).unwrap()).collect();
         assert!(delays[0] >= FIRST / 2 && delays[0] <= FIRST);
         assert!(delays[7] >= LONGEST / 2 && delays[7] <= LONGEST);
-        assert_eq!(backoff.delay(None, Duration::from_secs(60)), None);
-        assert!(backoff.delay(None, Duration::from_millis(59_990)).unwrap() <= Duration::from_millis(10));
+        assert_eq!(delay(patience), None);
+        assert!(delay(Duration::from_millis(59_990)).unwrap() <= Duration::from_millis(10));
     }
 
     #[test]
     fn delays_that_the_registry_asks_for_are_bounded() {
-        let mut backoff = Backoff::new(Duration::from_secs(600));
-        assert_eq!(backoff.delay(Some(Duration::from_secs(7)), Duration::ZERO), Some(Duration::from_secs(7)));
-        assert_eq!(backoff.delay(Some(Duration::from_secs(3600)), Duration::ZERO), Some(LONGEST_ASKED));
+        let mut backoff = Backoff::new(TransferPolicy::default());
+        let mut delay = |seconds| {
+            let asked = Some(Duration::from_secs(seconds));
+            backoff.delay(Duration::from_secs(600), asked, Duration::ZERO)
+        };
+        assert_eq!(delay(7), Some(Duration::from_secs(7)));
+        assert_eq!(delay(3600), Some(LONGEST_ASKED));
     }
 }

@@ -28,7 +28,11 @@ fn network(proxy: &str) -> Network {
 
 fn client(scheme: &str, network: Network) -> Client {
     let endpoint = Endpoint::parse(&format!("{scheme}://{REGISTRY}")).unwrap();
-    let policy = TransferPolicy { patience: Duration::from_secs(1), stall: Duration::from_secs(20) };
+    let policy = TransferPolicy {
+        patience: Duration::from_secs(1),
+        stall: Duration::from_secs(20),
+        ..TransferPolicy::default()
+    };
     Client::with_network(endpoint, Credentials::default(), policy, network)
 }
 

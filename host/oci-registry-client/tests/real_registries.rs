@@ -19,7 +19,11 @@ fn content(bytes: usize) -> Vec<u8> {
 
 fn client_with(host: &str, credentials: Credentials, patience: Duration) -> Client {
     let endpoint = Endpoint::parse(&format!("http://{host}")).unwrap();
-    Client::new(endpoint, credentials, TransferPolicy { patience, stall: Duration::from_secs(20) })
+    Client::new(
+        endpoint,
+        credentials,
+        TransferPolicy { patience, stall: Duration::from_secs(20), ..TransferPolicy::default() },
+    )
 }
 
 fn client(host: &str) -> Client {

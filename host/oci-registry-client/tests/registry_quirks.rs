@@ -119,7 +119,11 @@ impl Quirks {
 
 fn client(registry: &Embedded, credentials: Credentials) -> Client {
     let endpoint = Endpoint::parse(&format!("http://{}", registry.host())).unwrap();
-    let policy = TransferPolicy { patience: Duration::from_secs(5), stall: Duration::from_secs(20) };
+    let policy = TransferPolicy {
+        patience: Duration::from_secs(5),
+        stall: Duration::from_secs(20),
+        ..TransferPolicy::default()
+    };
     Client::new(endpoint, credentials, policy)
 }
 

@@ -23,7 +23,11 @@ fn ann() -> Credentials {
 
 fn client(registry: &Embedded, credentials: Credentials) -> Client {
     let endpoint = Endpoint::parse(&format!("http://{}", registry.host())).unwrap();
-    let policy = TransferPolicy { patience: Duration::from_secs(1), stall: Duration::from_secs(10) };
+    let policy = TransferPolicy {
+        patience: Duration::from_secs(1),
+        stall: Duration::from_secs(10),
+        ..TransferPolicy::default()
+    };
     Client::new(endpoint, credentials, policy)
 }
 

@@ -20,7 +20,11 @@ fn client(registry: &Embedded, others: &[&str]) -> Client {
     let own = endpoint(&registry.host());
     let trusted: Vec<Endpoint> = others.iter().map(|host| endpoint(host)).chain([own.clone()]).collect();
     let network = Network::direct().public_beside(&trusted);
-    let policy = TransferPolicy { patience: Duration::ZERO, stall: Duration::from_secs(10) };
+    let policy = TransferPolicy {
+        patience: Duration::ZERO,
+        stall: Duration::from_secs(10),
+        ..TransferPolicy::default()
+    };
     Client::with_network(own, Credentials::default(), policy, network)
 }
 

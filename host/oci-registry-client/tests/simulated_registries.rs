@@ -21,7 +21,11 @@ const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.im
 
 fn client(registry: &Embedded, credentials: Credentials) -> Client {
     let endpoint = Endpoint::parse(&format!("http://{}", registry.host())).unwrap();
-    let policy = TransferPolicy { patience: Duration::from_secs(10), stall: Duration::from_millis(500) };
+    let policy = TransferPolicy {
+        patience: Duration::from_secs(10),
+        stall: Duration::from_millis(500),
+        ..TransferPolicy::default()
+    };
     Client::new(endpoint, credentials, policy)
 }
 
@@ -217,7 +221,11 @@ async fn a_silent_registry_is_given_up() {
         tokio::time::sleep(Duration::from_secs(3600)).await;
     }));
     let endpoint = Endpoint::parse(&format!("http://{}", registry.host())).unwrap();
-    let policy = TransferPolicy { patience: Duration::from_millis(10), stall: Duration::from_millis(50) };
+    let policy = TransferPolicy {
+        patience: Duration::from_millis(10),
+        stall: Duration::from_millis(50),
+        ..TransferPolicy::default()
+    };
     let client = Client::new(endpoint, Credentials::default(), policy);
     let error = client.manifest(&reference()).await.unwrap_err();
     assert!(error.to_string().contains("nothing came for"), "{error}");

@@ -12,7 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A request is given up when nothing came for so long.
-const POLICY: TransferPolicy = TransferPolicy { patience: Duration::ZERO, stall: Duration::from_secs(10) };
+const POLICY: TransferPolicy =
+    TransferPolicy { patience: Duration::ZERO, stall: Duration::from_secs(10), read_only: Duration::ZERO };
 /// How long a look may take as a whole, token services included.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the connections to a registry, and the credentials for it, are kept.

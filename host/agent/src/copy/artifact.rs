@@ -5,6 +5,7 @@ use super::blob;
 use super::counts::Counts;
 use super::referrers;
 use super::sides::Sides;
+use crate::transfer::Lost;
 use futures::future::{FutureExt, LocalBoxFuture};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use oci_registry_client::{
@@ -12,7 +13,7 @@ use oci_registry_client::{
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::OnceCell;
 
 /// Number of blobs, and of manifests of an index, that are copied at the same time for one manifest.
@@ -129,7 +130,7 @@ impl<'c> Copier<'c> {
         links: &ManifestLinks,
         depth: usize,
     ) -> Result<(), String> {
-        let start = Instant::now();
+        let mut lost = Lost::default();
         loop {
             let children = links.manifests.iter().map(|child| self.child(route, child, depth));
             let blobs = links.blobs.iter().map(|blob| self.blob(route, blob));
@@ -139,7 +140,7 @@ impl<'c> Copier<'c> {
             match self.sides.destination.put_manifest(route.to, manifest).await {
                 Ok(()) => return Ok(()),
                 Err(Error::BlobsUnknown { .. })
-                    if start.elapsed() < self.sides.destination.policy().patience =>
+                    if lost.may_be_sent_again(self.sides.destination.policy().patience) =>
                 {
                     self.forget(route.to, links);
                     tokio::time::sleep(PAUSE).await;

@@ -1,5 +1,6 @@
 //! The command line of `prune`.
 
+use crate::collection::CollectionArgs;
 use crate::work::{WorkArgs, tag_pattern};
 use clap::Args;
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ pub struct PruneArgs {
     /// count.
     #[arg(long, value_name = "DIRECTORY", require_equals = true)]
     pub credentials: Option<PathBuf>,
+    #[command(flatten)]
+    pub collection: CollectionArgs,
     #[command(flatten)]
     pub work: WorkArgs,
 }

@@ -14,6 +14,7 @@ mod repository;
 pub use args::PruneArgs;
 
 use crate::cancel::Cancel;
+use crate::collection;
 use crate::log::Log;
 use crate::place::Place;
 use crate::transfer::{TransferFailure, run};
@@ -33,7 +34,10 @@ use std::time::SystemTime;
 /// Deletes old artifacts. Returns the exit code.
 pub fn execute(arguments: &PruneArgs) -> u8 {
     let log = Log::default();
-    let ended = try_prune(arguments, &log).unwrap_or_else(Ended::from);
+    let mut ended = try_prune(arguments, &log).unwrap_or_else(Ended::from);
+    if !arguments.dry_run {
+        ended.done = collection::after(&arguments.collection, ended.done, &log);
+    }
     arguments.work.finish(ended, &log)
 }
 

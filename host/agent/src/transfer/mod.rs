@@ -2,8 +2,10 @@
 //!
 //! - `pull` and `push` are the two directions; `progress` shows them on a terminal;
 //! - `run` runs the asynchronous part: everything else in the agent blocks;
+//! - `lost` says for how long blobs are sent again that a registry lost;
 //! - `open_files` lets a pull into many directories open many files.
 
+mod lost;
 mod open_files;
 pub mod progress;
 pub mod pull;
@@ -21,6 +23,7 @@ use progress::Progress;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use lost::Lost;
 pub use run::run;
 
 /// A registry, and how to access it.
@@ -50,6 +53,8 @@ impl RegistryAccess {
     /// run.
     pub fn client(&self) -> Client {
         let policy = TransferPolicy::patient(self.patience);
+        // Who is in haste does not wait for the end of a garbage collection either.
+        let policy = if self.patience > HASTE { policy.through_collections() } else { policy };
         Client::with_network(self.endpoint.clone(), self.credentials.clone(), policy, self.network.clone())
     }
 }

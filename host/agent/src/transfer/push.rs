@@ -2,7 +2,7 @@
 
 use super::progress::{Progress, size};
 use super::pull::blocking;
-use super::{PulledInput, TransferFailure};
+use super::{Lost, PulledInput, TransferFailure};
 use crate::listed::listed;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use oci_archive::{Layer, PackOptions};
@@ -15,7 +15,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Number of artifacts, and of layers of each, that are transferred at the same time.
 const ARTIFACTS: usize = 3;
@@ -178,11 +178,11 @@ impl PackedArtifact {
     /// Sends the blobs and the manifest. Where the registry has lost blobs in the meantime, they
     /// are sent again as long as patience lasts. Returns the number of bytes that were sent.
     async fn send(&self, client: &Client, progress: &Progress) -> Result<u64, Error> {
-        let (start, mut sent) = (Instant::now(), 0);
+        let (mut lost, mut sent) = (Lost::default(), 0);
         loop {
             sent += self.send_blobs(client, progress).await?;
             match client.put_manifest(&self.reference.repository, &self.manifest).await {
-                Err(Error::BlobsUnknown { .. }) if start.elapsed() < client.policy().patience => {
+                Err(Error::BlobsUnknown { .. }) if lost.may_be_sent_again(client.policy().patience) => {
                     tokio::time::sleep(PAUSE).await;
                 }
                 other => return other.map(|()| sent),
@@ -207,10 +207,10 @@ impl PackedArtifact {
     /// Moves the tag. Where the registry has lost blobs in the meantime, everything is sent again
     /// as long as patience lasts. Returns the number of bytes that were sent for that.
     async fn tag(&self, client: &Client, progress: &Progress) -> Result<u64, Error> {
-        let (start, mut sent) = (Instant::now(), 0);
+        let (mut lost, mut sent) = (Lost::default(), 0);
         loop {
             match client.tag_manifest(&self.reference, &self.manifest).await {
-                Err(Error::BlobsUnknown { .. }) if start.elapsed() < client.policy().patience => {
+                Err(Error::BlobsUnknown { .. }) if lost.may_be_sent_again(client.policy().patience) => {
                     tokio::time::sleep(PAUSE).await;
                     sent += self.send(client, progress).await?;
                 }

@@ -6,6 +6,7 @@ pub mod http;
 pub mod proxy;
 pub mod prunes;
 pub mod reuse;
+pub mod supervised;
 pub mod tar;
 pub mod tree;
 

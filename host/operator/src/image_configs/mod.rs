@@ -190,7 +190,11 @@ impl Inner {
             Err(why) => return unknown(why),
         };
         // Nothing is repeated, and the time of everything together is what is bounded.
-        let policy = TransferPolicy { patience: Duration::ZERO, stall: self.limits.read.saturating_mul(2) };
+        let policy = TransferPolicy {
+            patience: Duration::ZERO,
+            stall: self.limits.read.saturating_mul(2),
+            ..TransferPolicy::default()
+        };
         let client = Client::with_network(endpoint, Credentials::default(), policy, network);
         match timeout(self.limits.read, client.image_program(reference)).await {
             Ok(Ok(program)) => config(&program),

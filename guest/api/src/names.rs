@@ -26,6 +26,8 @@ pub const REGISTRY_PORT: i64 = 5000;
 pub const METRICS_PORT: i64 = 5001;
 /// Name of that port.
 pub const METRICS_NAME: &str = "metrics";
+/// Port of registry pods at which retention asks for a garbage collection.
+pub const COLLECTION_PORT: i64 = 5002;
 /// What the name of a cache is followed by in the name of the Service over which clients are spread.
 pub const REGISTRY_SERVICE_SUFFIX: &str = "-registry";
 /// Directory in which the registry keeps its blobs.

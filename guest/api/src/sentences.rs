@@ -54,8 +54,19 @@ pub const CA_OF_OWN_CERTIFICATE: &str = "ca belongs to the certificate in secret
 pub const CREDENTIALS_WITHOUT_ACCOUNTS: &str = "credentialsSecret belongs to accounts of htpasswdSecret, and the operator's own has its password with it: give htpasswdSecret, or remove credentialsSecret";
 /// Jobs of the agent for a registry with accounts of which none is known.
 pub const TASKS_WITHOUT_ACCOUNT: &str = "the Jobs that this asks for have no account for the registry: name one of those in htpasswdSecret in auth.credentialsSecret, or remove this";
-/// Jobs of the agent that write into a registry that takes nothing.
-pub const TASKS_OF_READ_ONLY: &str = "the Jobs that this asks for write into the registry, which is read-only or a pull-through cache: remove this, or readOnly and proxy";
+/// Retention or seeds of a registry that takes nothing.
+pub const TASKS_OF_READ_ONLY: &str = "this writes into the registry or deletes from it, and the registry is read-only or a pull-through cache: remove this, or readOnly and proxy";
+/// `spec.retention.unusedSince` of distribution.
+pub const UNUSED_SINCE: &str =
+    "the distribution registry does not record when an artifact was pulled: remove it, and use maxAge";
+/// Garbage collection of several pods.
+pub const COLLECTION_OF_REPLICAS: &str = "the garbage collector tolerates no other registry pods, which would write meanwhile: remove it, or set replicas to 1";
+/// `spec.retention.schedule` of zot.
+pub const SCHEDULE_OF_ZOT: &str =
+    "zot deletes by itself once a day: remove schedule, or use the flavor distribution";
+/// Retention of zot without garbage collection.
+pub const COLLECTION_OF_ZOT: &str =
+    "zot deletes by its garbage collection alone: remove garbageCollection, or remove retention";
 /// Several pods of zot.
 pub const REPLICAS_OF_ZOT: &str = "zot keeps a database beside its artifacts that one pod writes: set replicas to 1, or use the flavor distribution";
 /// An HTTP secret for zot.

@@ -242,9 +242,20 @@ impl<'a> Spec<'a> {
         self.progress_deadline_seconds.unwrap_or(DEFAULT_PROGRESS_DEADLINE_SECONDS)
     }
 
-    /// Whether clients may delete manifests and blobs. Retention is such a client.
+    /// Whether clients may delete manifests and blobs. Retention is such a client, but of zot, which
+    /// deletes by itself.
     pub(crate) fn delete(&self) -> bool {
-        self.delete.unwrap_or(false) || self.tasks.retention.is_some()
+        let is_client = self.tasks.retention.is_some() && self.flavor() == Flavor::Distribution;
+        self.delete.unwrap_or(false) || is_client
+    }
+
+    /// Whether the garbage of a distribution registry is collected. The collector tolerates no
+    /// writers, and nobody stops those of other pods.
+    pub(crate) fn collects_garbage(&self) -> bool {
+        let retention = self.tasks.retention.as_ref();
+        retention.is_some_and(|retention| retention.garbage_collection.unwrap_or(true))
+            && self.flavor() == Flavor::Distribution
+            && self.replicas() <= 1
     }
 
     /// The Secrets that the spec names.

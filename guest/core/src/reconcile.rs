@@ -86,7 +86,9 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         let mut all = Wanted::of(&primary, &settings, &owned, &related, stays || is_patched, has_monitors);
         // Without a pod there is nothing to work on.
         if primary.spec.wants_pods() {
-            all.children.extend(desired::task_children(&primary, &settings, unwanted_registries.is_none()));
+            let may_copy = unwanted_registries.is_none();
+            let pods_retain = all.pods_retain(&primary, &owned);
+            all.children.extend(desired::task_children(&primary, &settings, may_copy, pods_retain));
         }
         tasks.seed = desired::seed_of(&all.children, &owned);
         issues.extend(unwanted_registries);
@@ -305,10 +307,23 @@ impl<'a> Wanted<'a> {
         wanted.children.extend(desired::disruption_budget(primary));
         wanted.children.extend(desired::service_monitor(primary).filter(|_| has_monitors));
         let existing = owned.find(&STATEFUL_SET, primary.metadata.name);
-        let (stateful_set, defaults) = desired::stateful_set_beside(primary, existing);
+        let (stateful_set, defaults) = desired::stateful_set_beside(primary, existing, settings.agent_image);
         wanted.children.push(stateful_set);
         wanted.defaults = defaults;
         wanted
+    }
+
+    /// Whether the registry pods do their part of retention, as they are to be or to stay.
+    fn pods_retain(&self, primary: &Primary<'_>, owned: &Objects<'_>) -> bool {
+        let existing = owned.find(&STATEFUL_SET, primary.metadata.name);
+        let spec = match self.defaults {
+            Defaults::Unknown => existing.and_then(|set| set.spec),
+            Defaults::Current | Defaults::Older => {
+                let set = self.children.iter().find(|child| *child.kind == STATEFUL_SET);
+                set.and_then(|set| set.object.get("spec"))
+            }
+        };
+        desired::pods_retain(primary, spec)
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) struct Retention<'a> {
     pub(crate) max_age: Option<&'a str>,
     pub(crate) patterns: Vec<&'a str>,
     pub(crate) unused_since: Option<&'a str>,
+    pub(crate) garbage_collection: Option<bool>,
 }
 
 /// `spec.seed`.
@@ -60,6 +61,7 @@ impl<'a> Tasks<'a> {
                 max_age: fields.text("maxAge")?,
                 patterns: texts(fields, "patterns")?,
                 unused_since: fields.text("unusedSince")?,
+                garbage_collection: fields.flag("garbageCollection")?,
             });
         }
         if let Some(fields) = spec.object("seed", "spec.seed")? {
@@ -97,6 +99,11 @@ impl<'a> Tasks<'a> {
 impl<'a> Retention<'a> {
     pub(crate) fn schedule(&self) -> &'a str {
         self.schedule.unwrap_or("0 3 * * *")
+    }
+
+    /// Whether the spec gives a schedule.
+    pub(crate) fn has_schedule(&self) -> bool {
+        self.schedule.is_some()
     }
 }
 

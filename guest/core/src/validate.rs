@@ -88,7 +88,7 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
     serving::problems(spec, &mut report);
     flavor::problems(spec, &mut report);
     network_policy_problems(&spec.network_policy, &mut report);
-    tasks::problems(&spec.tasks, &mut report);
+    tasks::problems(spec, &mut report);
     for (field, value, wanted) in [
         ("spec.imagePullSecrets", &spec.image_pull_secrets, "a list"),
         ("spec.resources", &spec.resources, "an object"),

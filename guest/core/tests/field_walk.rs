@@ -192,6 +192,60 @@ fn lines() -> Vec<Line> {
             json!({"retention": {"keepTags": 5}}),
             json!({"retention": {"keepTags": 5, "schedule": "@weekly"}}),
         ),
+        line(
+            "retention.garbageCollection",
+            json!({"retention": {"keepTags": 5}}),
+            json!({"retention": {"keepTags": 5, "garbageCollection": false}}),
+        ),
+        line(
+            "retention.garbageCollection",
+            json!({"storage": shared(), "retention": {"keepTags": 5}}),
+            json!({"storage": shared(), "retention": {"keepTags": 5, "garbageCollection": false}}),
+        ),
+        Line {
+            refused: [Some("tolerates no other registry pods"), None],
+            ..line(
+                "retention.garbageCollection",
+                json!({"storage": shared(), "replicas": 2, "retention": {"keepTags": 5}}),
+                json!({"storage": shared(), "replicas": 2, "retention": {"keepTags": 5, "garbageCollection": true}}),
+            )
+        },
+        line(
+            "replicas",
+            json!({"storage": shared(), "retention": {"keepTags": 5}}),
+            json!({"storage": shared(), "retention": {"keepTags": 5}, "replicas": 3}),
+        ),
+        line(
+            "flavor",
+            json!({"retention": {"keepTags": 5}}),
+            json!({"retention": {"keepTags": 5}, "flavor": "zot"}),
+        ),
+        line(
+            "retention.keepTags",
+            json!({"flavor": "zot", "tls": {}, "auth": {}}),
+            json!({"flavor": "zot", "tls": {}, "auth": {}, "retention": {"keepTags": 5}}),
+        ),
+        line(
+            "retention.unusedSince",
+            json!({"flavor": "zot", "retention": {"keepTags": 5}}),
+            json!({"flavor": "zot", "retention": {"keepTags": 5, "unusedSince": "7d"}}),
+        ),
+        Line {
+            refused: [Some("zot deletes by itself once a day"), None],
+            ..line(
+                "retention.schedule",
+                json!({"flavor": "zot", "retention": {"keepTags": 5}}),
+                json!({"flavor": "zot", "retention": {"keepTags": 5, "schedule": "@daily"}}),
+            )
+        },
+        Line {
+            refused: [Some("zot deletes by its garbage collection alone"), None],
+            ..line(
+                "retention.garbageCollection",
+                json!({"flavor": "zot", "retention": {"keepTags": 5}}),
+                json!({"flavor": "zot", "retention": {"keepTags": 5, "garbageCollection": false}}),
+            )
+        },
         Line {
             refused: [Some("does not record when an artifact was pulled"), None],
             ..line(

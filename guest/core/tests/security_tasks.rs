@@ -64,12 +64,14 @@ fn security_neither_service_nor_policy_takes_these_pods_for_the_registry() {
 fn security_only_credentials_that_are_bound_to_hosts_are_mounted() {
     let mut world = World::new(everything());
     world.settle();
-    let volumes: Vec<Value> =
-        templates(&world).iter().filter_map(|template| template["spec"].get("volumes").cloned()).collect();
-    assert_eq!(volumes.len(), 2);
-    for volume in volumes {
+    let templates = templates(&world);
+    let volumes = templates.iter().filter_map(|template| template["spec"]["volumes"].as_array());
+    let named: Vec<&Value> =
+        volumes.flatten().filter(|volume| volume["secret"]["secretName"] != "demo-collection").collect();
+    assert_eq!(named.len(), 2);
+    for volume in named {
         let items = json!([{"key": ".dockerconfigjson", "path": ".dockerconfigjson"}]);
-        assert_eq!(volume[0]["secret"]["items"], items, "{volume}");
+        assert_eq!(volume["secret"]["items"], items, "{volume}");
     }
 }
 
@@ -119,10 +121,11 @@ fn security_each_pod_gets_the_keys_that_it_needs_and_never_a_private_one() {
     // The only password of a generated account is for both.
     let push = own("ORAS_PULL_PASS", "ORAS_PUSH_PASS");
     let authority = ("demo-tls".to_owned(), "ca.crt".to_owned(), "ca.pem".to_owned());
+    let collection = ("demo-collection".to_owned(), "key".to_owned(), "key".to_owned());
     let other =
         |secret: &str| (secret.to_owned(), ".dockerconfigjson".to_owned(), ".dockerconfigjson".to_owned());
     for (role, wanted) in [
-        ("retention", vec![user.clone(), pull.clone(), push.clone(), authority.clone()]),
+        ("retention", vec![user.clone(), pull.clone(), push.clone(), authority.clone(), collection]),
         ("seed", vec![other("hub"), user.clone(), push, authority.clone()]),
         ("export", vec![other("lab"), user, pull, authority]),
     ] {
@@ -142,10 +145,14 @@ fn security_the_account_and_the_authority_of_the_cache_are_for_its_own_side_alon
         words.into_iter().filter(|word| word.starts_with("--")).collect::<Vec<_>>()
     };
     let (own, authority) = ("/orascache-credentials", "/orascache-ca/ca.pem");
-    assert_eq!(
-        flags("retention"),
-        ["--keep-tags=5", &format!("--credentials={own}"), &format!("--ca-file={authority}")]
-    );
+    let retention = [
+        "--keep-tags=5",
+        "--collection=http://demo-0.demo.lab.svc:5002",
+        &format!("--credentials={own}"),
+        &format!("--ca-file={authority}"),
+        "--collection-key=/etc/orascache/collection/key",
+    ];
+    assert_eq!(flags("retention"), retention);
     let seed = [
         "--by-index",
         "--patience=600",
@@ -183,7 +190,11 @@ fn security_no_forward_proxy_is_between_a_pod_and_the_registry_of_the_cache() {
         let (container, _) = task(&templates, role);
         let words = words(container);
         assert_eq!(words.iter().filter(|word| word.contains("-proxy=")).count(), proxies, "{role}");
-        let own: Vec<&&str> = words.iter().filter(|word| word.contains("://demo-")).collect();
+        // Garbage collection is asked for directly.
+        let own: Vec<&&str> = words
+            .iter()
+            .filter(|word| word.contains("://demo-") && !word.starts_with("--collection="))
+            .collect();
         assert!(
             !own.is_empty() && own.iter().all(|word| word.contains("https://demo-0.demo.lab.svc:5000")),
             "{own:?}"

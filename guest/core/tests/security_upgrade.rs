@@ -78,15 +78,21 @@ fn settle_without_restart(world: &mut World) {
 
 #[test]
 fn a_registry_without_storage_is_not_restarted() {
-    for (revision, reason) in [("1", "DefaultsWait"), ("2", "AsExpected")] {
-        for fixture in WITHOUT_STORAGE {
+    // What revision 3 changes concerns retention alone, so that other templates are those of revision 2.
+    for (revision, fixtures, reason, stamp) in [
+        ("1", &WITHOUT_STORAGE[..], "DefaultsWait", "1"),
+        ("2", &WITHOUT_STORAGE, "AsExpected", "3"),
+        ("2", &["retention"], "DefaultsWait", "2"),
+        ("3", &["minimal", "literal-secret", "placed", "retention"], "AsExpected", "3"),
+    ] {
+        for fixture in fixtures {
             let mut world = left_by(revision, fixture);
             settle_without_restart(&mut world);
             let progressing = world.condition("Progressing");
             assert_eq!(progressing["reason"], reason, "{revision} {fixture}");
             assert_eq!(progressing["status"], "False");
             assert_eq!(world.condition("Degraded")["status"], "False");
-            assert_eq!(annotation(&world, REVISION), revision);
+            assert_eq!(annotation(&world, REVISION), stamp);
             assert_eq!(annotation(&world, GENERATION), "1");
             // Everything else is as a new cache has it.
             assert!(world.children.contains_key("NetworkPolicy/demo"));
@@ -103,13 +109,13 @@ fn the_message_says_what_waits_and_why() {
 
 #[test]
 fn a_spec_without_the_defaults_of_the_crd_is_the_same_spec() {
-    for revision in ["1", "2"] {
+    for (revision, stamp) in [("1", "1"), ("2", "3"), ("3", "3")] {
         let mut world = left_by(revision, "minimal");
         world.cache["spec"] = json!({});
         settle_without_restart(&mut world);
         world.cache["spec"] = json!({"delete": false, "networkPolicy": {"enabled": true}});
         settle_without_restart(&mut world);
-        assert_eq!(annotation(&world, REVISION), revision);
+        assert_eq!(annotation(&world, REVISION), stamp);
     }
 }
 
@@ -123,7 +129,7 @@ fn the_next_edit_of_the_spec_applies_the_new_defaults() {
         world.edit(|spec| spec["networkPolicy"] = json!({"allowedNamespaces": ["team"]}));
         world.settle();
         assert_eq!(deletion(&template(&world)), "false", "{fixture}");
-        assert_eq!(annotation(&world, REVISION), "2");
+        assert_eq!(annotation(&world, REVISION), "3");
         assert_eq!(annotation(&world, GENERATION), "2");
         assert_eq!(world.condition("Progressing")["reason"], "AsExpected");
     }
@@ -145,7 +151,7 @@ fn a_registry_with_storage_gets_the_new_defaults_at_once() {
         let mut world = left_by("1", fixture);
         world.settle();
         assert_eq!(deletion(&template(&world)), "false", "{fixture}");
-        assert_eq!(annotation(&world, REVISION), "2");
+        assert_eq!(annotation(&world, REVISION), "3");
         assert_eq!(world.condition("Progressing")["reason"], "AsExpected");
     }
 }
@@ -176,8 +182,8 @@ fn a_hand_edit_before_the_upgrade_is_taken_back_too() {
 
 #[test]
 fn stamps_that_were_removed_are_written_again() {
-    for revision in ["1", "2"] {
-        let mut world = left_by(revision, "minimal");
+    for (revision, fixture) in [("1", "minimal"), ("2", "retention"), ("3", "minimal"), ("3", "retention")] {
+        let mut world = left_by(revision, fixture);
         settle_without_restart(&mut world);
         let stamped = world.children[SET]["metadata"]["annotations"].clone();
         for names in [&[REVISION][..], &[GENERATION], &[HASH], &[REVISION, GENERATION, HASH]] {
@@ -212,7 +218,7 @@ fn defaults_of_a_later_version_stay_after_a_downgrade() {
     assert_eq!(world.condition("Progressing")["reason"], "DefaultsWait");
     world.edit(|spec| spec["delete"] = true.into());
     world.settle();
-    assert_eq!(annotation(&world, REVISION), "2");
+    assert_eq!(annotation(&world, REVISION), "3");
     assert_eq!(deletion(&template(&world)), "true");
 }
 
@@ -225,4 +231,64 @@ fn a_stamp_that_changes_alone_leaves_the_cache_ready() {
     world.execute(&plan);
     assert_eq!(world.condition("Ready")["status"], "True");
     assert_eq!(annotation(&world, GENERATION), "2");
+}
+
+/// The words of `prune` in the CronJob of a cache.
+fn prune(world: &World) -> String {
+    world.children["CronJob/demo-retention"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+        [0]["command"]
+        .to_string()
+}
+
+#[test]
+fn retention_asks_for_no_collection_that_an_older_template_cannot_make() {
+    let mut world = left_by("2", "retention");
+    settle_without_restart(&mut world);
+    assert!(!prune(&world).contains("--collection"), "{}", prune(&world));
+    world.edit(|spec| spec["progressDeadlineSeconds"] = 60.into());
+    world.settle();
+    assert!(prune(&world).contains("--collection"), "{}", prune(&world));
+    assert_eq!(template(&world)["spec"]["initContainers"][0]["name"], "oras-install");
+}
+
+#[test]
+fn a_zot_without_storage_does_not_delete_by_itself_before_its_spec_is_edited() {
+    // What revision 2 made of a zot with retention: clients may delete, and zot does not.
+    let mut world = World::new(json!({"flavor": "zot", "delete": true}));
+    world.settle();
+    world.cache["spec"] = json!({"flavor": "zot", "retention": {"keepTags": 5}});
+    let annotations = &mut world.children.get_mut(SET).unwrap()["metadata"]["annotations"];
+    annotations.as_object_mut().unwrap().remove(HASH).unwrap();
+    settle_without_restart_but_ready(&mut world);
+    assert!(prune(&world).contains("--keep-tags=5"));
+    world.edit(|spec| spec["progressDeadlineSeconds"] = 60.into());
+    world.settle();
+    assert!(!world.children.contains_key("CronJob/demo-retention"), "zot deletes by itself");
+}
+
+#[test]
+fn another_image_of_the_agent_does_not_restart_a_registry_without_storage() {
+    let image = |world: &World| template(world)["spec"]["initContainers"][0]["image"].clone();
+    let mut world = left_by("3", "retention");
+    settle_without_restart(&mut world);
+    let before = image(&world);
+    world.settings = r#"{"agentImage":"example.org/agent:2"}"#.to_owned();
+    settle_without_restart(&mut world);
+    assert_eq!(image(&world), before);
+    assert_eq!(world.condition("Progressing")["reason"], "DefaultsWait");
+    // Hand edits are taken back to that image.
+    let pod = &mut world.children.get_mut(SET).unwrap()["spec"]["template"]["spec"];
+    pod["containers"][0]["command"] = json!(["evil"]);
+    world.settle();
+    assert_eq!(template(&world)["spec"]["containers"][0]["command"][1], "supervise-registry");
+    assert_eq!(image(&world), before);
+    world.edit(|spec| spec["progressDeadlineSeconds"] = 60.into());
+    world.settle();
+    assert_eq!(image(&world), "example.org/agent:2");
+    // With storage there is nothing to lose.
+    let mut world = World::new(json!({"storage": {"size": "1Gi"}, "retention": {"keepTags": 5}}));
+    world.settle();
+    world.settings = r#"{"agentImage":"example.org/agent:2"}"#.to_owned();
+    world.settle();
+    assert_eq!(image(&world), "example.org/agent:2");
 }

@@ -35,7 +35,10 @@ const REGISTRY: &str = "http://demo-0.demo.lab.svc:5000";
 #[test]
 fn retention_is_a_cron_job_that_the_registry_lets_delete() {
     let mut world = world(json!({"retention": {"keepTags": 5, "maxAge": "30d", "patterns": ["run-*"]}}));
-    let wanted = ["orascache-agent", "prune", "--keep-tags=5", "--max-age=30d", "--tags=run-*", REGISTRY];
+    let collection = "--collection=http://demo-0.demo.lab.svc:5002";
+    let key = "--collection-key=/etc/orascache/collection/key";
+    let wanted = ["orascache-agent", "prune", "--keep-tags=5", "--max-age=30d", "--tags=run-*"];
+    let wanted = [&wanted[..], &[collection, REGISTRY, key]].concat();
     assert_eq!(words(&world, "CronJob/demo-retention"), wanted);
     let deletes = |world: &World| {
         let container = &world.children["StatefulSet/demo"]["spec"]["template"]["spec"]["containers"][0];
@@ -171,7 +174,7 @@ fn work_that_the_registry_does_not_admit_is_refused() {
     let export = json!({"destination": "ghcr.io/lab"});
     let found = problems(json!({"readOnly": true, "retention": retention, "export": export}));
     assert!(
-        found.iter().any(|one| one.starts_with("spec.retention: the Jobs that this asks for write")),
+        found.iter().any(|one| one.starts_with("spec.retention: this writes into the registry")),
         "{found:?}"
     );
     assert!(!found.iter().any(|one| one.starts_with("spec.export")), "{found:?}");

@@ -110,3 +110,55 @@ fn the_keys_of_a_bucket_are_no_part_of_the_configuration() {
     assert!(variables.iter().all(|variable| variable["valueFrom"]["secretKeyRef"]["name"] == "keys"));
     assert_eq!(variables.len(), 2);
 }
+
+/// The rules for tags of a zot with this retention.
+fn rules(retention: Value) -> Value {
+    let configuration = configuration(&template(json!({"flavor": "zot", "retention": retention})));
+    let storage = &configuration["storage"];
+    assert_eq!((&storage["gc"], &storage["gcInterval"]), (&json!(true), &json!("24h")));
+    let [policy] = &storage["retention"]["policies"].as_array().expect("policies")[..] else { panic!() };
+    assert_eq!(policy["repositories"], json!(["**"]));
+    assert_eq!((&policy["deleteUntagged"], &policy["deleteReferrers"]), (&json!(true), &json!(true)));
+    policy["keepTags"].clone()
+}
+
+#[test]
+fn retention_keeps_what_one_rule_keeps_and_counts_keys_by_themselves() {
+    let key = json!(["^key-[0-9a-f]{64}$"]);
+    let hour = "3600s";
+    assert_eq!(
+        rules(json!({"keepTags": 5})),
+        json!([
+            {"mostRecentlyPushedCount": 5, "patterns": key, "pushedWithin": hour},
+            {"mostRecentlyPushedCount": 5, "pushedWithin": hour},
+        ])
+    );
+    let month = "2592000s";
+    assert_eq!(
+        rules(json!({"maxAge": "30d", "unusedSince": "7d", "patterns": ["run-*", "v1.?"]})),
+        json!([
+            {"patterns": key, "pulledWithin": "604800s", "pushedWithin": month},
+            {"patterns": ["^run-.*$", r"^v1\..$"], "pulledWithin": "604800s", "pushedWithin": month},
+            // What no pattern chooses is kept.
+            {"patterns": [".*"]},
+        ])
+    );
+}
+
+#[test]
+fn manifests_without_a_tag_stay_as_long_as_tags_and_a_day_at_least() {
+    for (age, delay) in [("30d", "2592000s"), ("1h", "86400s")] {
+        let spec = json!({"flavor": "zot", "retention": {"maxAge": age}});
+        assert_eq!(configuration(&template(spec))["storage"]["retention"]["delay"], delay);
+    }
+}
+
+#[test]
+fn clients_of_a_zot_with_retention_may_not_delete_and_there_is_no_job() {
+    let mut world = World::new(json!({"flavor": "zot", "retention": {"keepTags": 5}}));
+    world.settle();
+    let template = &world.children["StatefulSet/demo"]["spec"]["template"];
+    let rights = &configuration(template)["http"]["accessControl"]["repositories"]["**"];
+    assert_eq!(rights["anonymousPolicy"], json!(["read", "create", "update"]));
+    assert!(!world.children.contains_key("CronJob/demo-retention"), "zot deletes by itself");
+}

@@ -95,7 +95,8 @@ mod tests {
                 commands.push(words.map(|word| word.trim_matches('"').to_owned()).collect::<Vec<_>>());
             }
         }
-        assert_eq!(commands.len(), 6, "{commands:?}");
+        // Beside them, the registry and its init container.
+        assert_eq!(commands.len(), 10, "{commands:?}");
         for words in commands {
             let parsed = Cli::try_parse_from(&words);
             assert!(

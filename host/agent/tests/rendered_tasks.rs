@@ -44,7 +44,7 @@ impl Lab {
         let other = DockerRegistry::with_tls_and_password(&HTPASSWD.replacen("ann", "bob", 1))?;
         let host = other.host();
         let spec = json!({
-            "tls": {}, "auth": {}, "retention": {"maxAge": "30d"},
+            "tls": {}, "auth": {}, "retention": {"maxAge": "30d", "garbageCollection": false},
             "seed": {"secret": "bob", "artifacts": [
                 {"source": format!("https://{host}/a:old")}, {"source": format!("https://{host}/a:new")},
                 {"source": format!("https://{host}/a:new"), "target": "b:new"},

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct OrasCacheRetention {
-    /// When old artifacts are deleted, as a CronJob says it. By default 0 3 * * *: every night at three.
+    /// When old artifacts are deleted, as a CronJob says it. By default 0 3 * * *: every night at three. zot deletes once a
+    /// day, and takes no schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100))]
     pub schedule: Option<String>,
@@ -27,7 +28,12 @@ pub struct OrasCacheRetention {
     #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 128)))]
     pub patterns: Option<Vec<String>>,
 
-    /// Refused: the registry does not record when an artifact was pulled.
+    /// Whether the space of what was deleted is given back. The distribution registry takes no pushes meanwhile, for which
+    /// workflow steps wait. By default it is, where one registry pod serves the cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub garbage_collection: Option<bool>,
+
+    /// Tags that were pulled within this time are kept, for example 30d. Only zot records when an artifact was pulled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32))]
     pub unused_since: Option<String>,

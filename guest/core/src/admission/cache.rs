@@ -50,6 +50,7 @@ pub(crate) fn check(request: &Request<'_>, settings: &Settings<'_>, findings: &m
         findings.warn("spec.networkPolicy.enabled is false, so that every pod of the cluster reaches this registry, and can read and overwrite its artifacts: name the namespaces that need it in spec.networkPolicy.allowedNamespaces instead".to_owned());
     }
     cache_exposure::warn(&new.spec, findings);
+    warn_of_garbage(&new.spec, findings);
     if let Some(old) = &old {
         warn_of_claim(old, &new, findings);
     }
@@ -77,6 +78,17 @@ fn warn_of_clear_text(spec: &Spec<'_>, findings: &mut Findings) {
         && proxy.remote_url.starts_with("http://")
     {
         findings.warn("spec.proxy.remoteURL begins with http://, so that the password of credentialsSecret travels in clear text: write https:// where the registry has TLS".to_owned());
+    }
+}
+
+/// Warns of retention that does not give space back, where nobody has said so.
+fn warn_of_garbage(spec: &Spec<'_>, findings: &mut Findings) {
+    let retention = spec.tasks.retention.as_ref();
+    if spec.deploy()
+        && spec.replicas() > 1
+        && retention.is_some_and(|retention| retention.garbage_collection.is_none())
+    {
+        findings.warn("spec.retention deletes artifacts, and gives no space back while spec.replicas is above 1: the garbage collector tolerates no other registry pods, which would write meanwhile".to_owned());
     }
 }
 

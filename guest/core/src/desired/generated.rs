@@ -1,9 +1,9 @@
-//! Secrets that the host fills with secret values once: the HTTP secret, the certificate and the
-//! account of a registry.
+//! Secrets that the host fills with secret values once: the HTTP secret, the certificate, the account
+//! of a registry, and the key of its garbage collection.
 
 use super::secret::{base64, generated_http_secret};
 use super::secret_files::HTPASSWD_KEY;
-use super::{Child, registry_service_name};
+use super::{Child, collection, registry_service_name};
 use crate::json::Json;
 use crate::kinds::SECRET;
 use crate::primary::{Primary, generated_accounts, generated_certificate};
@@ -29,6 +29,7 @@ pub(crate) fn generated(primary: &Primary<'_>, cluster_domain: Option<&str>) -> 
         .into_iter()
         .chain(certificate.map(|_| certificate_of(primary, cluster_domain)))
         .chain(account.map(|_| account_of(primary)))
+        .chain(collection::has_key(primary).then(|| collection::generated_key(primary)))
         .collect()
 }
 
@@ -38,8 +39,11 @@ pub(crate) fn unused_generated(primary: &Primary<'_>) -> Vec<String> {
     let (spec, metadata) = (&primary.spec, &primary.metadata);
     let has_certificate = spec.deploy() && spec.tls.is_some_and(|tls| tls.secret_name.is_none());
     let has_account = spec.deploy() && spec.auth.is_some_and(|auth| auth.is_generated());
-    let names =
-        [(generated_certificate(metadata), has_certificate), (generated_accounts(metadata), has_account)];
+    let names = [
+        (generated_certificate(metadata), has_certificate),
+        (generated_accounts(metadata), has_account),
+        (collection::key_secret(metadata), collection::has_key(primary)),
+    ];
     // A user may name one of them, to keep it.
     let is_named = |name: &String| {
         let named = spec.tls.and_then(|tls| tls.secret_name);

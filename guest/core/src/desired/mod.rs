@@ -1,6 +1,7 @@
 //! The objects that a cache should have.
 
 mod additions;
+mod collection;
 mod disruption_budget;
 mod generated;
 mod network_policy;
@@ -19,6 +20,7 @@ mod template_revision;
 mod upgrade;
 mod volume_claim;
 mod zot;
+mod zot_retention;
 
 use crate::difference;
 use crate::digest;
@@ -29,6 +31,7 @@ use orascache_api::names::{API_VERSION, APPLIED_HASH_ANNOTATION, CONSENT_ANNOTAT
 use orascache_contract::Kind;
 use std::borrow::Cow;
 
+pub(crate) use collection::pods_retain;
 pub(crate) use disruption_budget::disruption_budget;
 pub(crate) use generated::{generated, unused_generated};
 pub(crate) use network_policy::network_policy;

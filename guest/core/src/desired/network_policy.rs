@@ -1,10 +1,11 @@
 //! Who reaches the registry pods over the network.
 
-use super::{Child, selector_labels};
+use super::tasks::RETENTION;
+use super::{Child, collection, selector_labels};
 use crate::json::Json;
 use crate::kinds::NETWORK_POLICY;
 use crate::primary::Primary;
-use orascache_api::names::{METRICS_PORT, NAMESPACE_NAME_LABEL, REGISTRY_PORT};
+use orascache_api::names::{COLLECTION_PORT, METRICS_PORT, NAMESPACE_NAME_LABEL, REGISTRY_PORT};
 
 /// The policy that admits pods of the cache's own namespace, of the operator's, and of those that
 /// the spec names, and networks outside of the cluster that it names. Registries without `auth` ask
@@ -32,6 +33,9 @@ pub(crate) fn network_policy<'a>(primary: &'a Primary<'a>, operator_namespace: &
     {
         let names = metrics.allowed_namespaces.iter().map(|name| Json::from(*name)).collect();
         ingress.push(rule(vec![namespaces(names)], METRICS_PORT));
+    }
+    if primary.spec.collects_garbage() {
+        ingress.push(rule(vec![collection::retention_pods(primary, RETENTION)], COLLECTION_PORT));
     }
     let spec = Json::object([
         ("ingress", Some(Json::Array(ingress))),

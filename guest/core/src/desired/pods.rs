@@ -1,15 +1,15 @@
 //! What the spec adds to the registry pods.
 
-use super::{not_empty, object_labels, selector_labels, with_members, zot};
+use super::{TemplateRevision, not_empty, object_labels, selector_labels, with_members, zot};
 use crate::json::Json;
 use crate::primary::{Flavor, Primary};
 
 /// Metadata of the registry pods.
-pub(super) fn metadata<'a>(primary: &'a Primary<'a>) -> Json<'a> {
+pub(super) fn metadata<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a> {
     let pods = &primary.spec.pods;
     let annotations = match primary.spec.flavor() {
         Flavor::Distribution => not_empty(pods.annotations),
-        Flavor::Zot => Some(with_members(zot::annotation(primary), pods.annotations)),
+        Flavor::Zot => Some(with_members(zot::annotation(primary, revision), pods.annotations)),
     };
     Json::object([
         ("annotations", annotations),

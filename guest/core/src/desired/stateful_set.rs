@@ -3,14 +3,15 @@
 use super::additions::Additions;
 use super::pod_parts::{container_security, default_resources, literal, pod_security, variable_from_secret};
 use super::{
-    Child, Extras, TemplateRevision, claim_name, http_secret_source, not_empty, pods, selector_labels, zot,
+    Child, Extras, TemplateRevision, claim_name, collection, http_secret_source, not_empty, pods,
+    selector_labels, zot,
 };
 use crate::json::Json;
 use crate::kinds::STATEFUL_SET;
 use crate::primary::{Flavor, Primary, Spec};
 use orascache_api::names::{
-    APPLIED_GENERATION_ANNOTATION, DATA_PATH, HTTP_SECRET_KEY, METRICS_NAME, METRICS_PORT, REGISTRY_NAME,
-    REGISTRY_PORT, TEMPLATE_REVISION_ANNOTATION,
+    APPLIED_GENERATION_ANNOTATION, COLLECTION_PORT, DATA_PATH, HTTP_SECRET_KEY, METRICS_NAME, METRICS_PORT,
+    REGISTRY_NAME, REGISTRY_PORT, TEMPLATE_REVISION_ANNOTATION,
 };
 
 /// Name of the volume with the blobs.
@@ -18,11 +19,15 @@ const DATA_VOLUME: &str = "data";
 
 /// The StatefulSet of a cache, with the defaults of one revision. It satisfies Pod Security
 /// `restricted`.
-pub(crate) fn stateful_set<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Child<'a> {
+pub(crate) fn stateful_set<'a>(
+    primary: &'a Primary<'a>,
+    revision: TemplateRevision,
+    agent_image: &str,
+) -> Child<'a> {
     let name = primary.metadata.name;
     let template = Json::object([
-        ("metadata", Some(pods::metadata(primary))),
-        ("spec", Some(pod_spec(primary, revision))),
+        ("metadata", Some(pods::metadata(primary, revision))),
+        ("spec", Some(pod_spec(primary, revision, agent_image))),
     ]);
     let spec = Json::object([
         // All pods serve the same storage, so that their order does not matter. A StatefulSet that
@@ -42,7 +47,12 @@ pub(crate) fn stateful_set<'a>(primary: &'a Primary<'a>, revision: TemplateRevis
     Child::with(primary, &STATEFUL_SET, name.into(), extras, [("spec", spec)])
 }
 
-fn pod_spec<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a> {
+/// Whether the agent supervises the registry, to collect its garbage.
+fn is_supervised(primary: &Primary<'_>, revision: TemplateRevision) -> bool {
+    revision == TemplateRevision::Collection && primary.spec.collects_garbage()
+}
+
+fn pod_spec<'a>(primary: &'a Primary<'a>, revision: TemplateRevision, agent_image: &str) -> Json<'a> {
     let spec = &primary.spec;
     let volume = match claim_name(primary) {
         Some(claim) => Json::object([
@@ -58,9 +68,16 @@ fn pod_spec<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a
             ])
         }
     };
-    let additions = Additions::of(primary);
+    let mut additions = Additions::of(primary);
+    let is_supervised = is_supervised(primary, revision);
+    if is_supervised {
+        let (more, mounts): (Vec<_>, Vec<_>) = collection::volumes_and_mounts(primary).into_iter().unzip();
+        additions.volumes.extend(more);
+        additions.mounts.extend(mounts);
+    }
     let mut volumes = vec![volume];
     volumes.extend(additions.volumes);
+    let install = || Json::Array(vec![collection::install_container(primary, agent_image)]);
     let container = container(primary, revision, (additions.variables, additions.mounts));
     Json::object([
         ("affinity", not_empty(spec.pods.affinity)),
@@ -68,6 +85,7 @@ fn pod_spec<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a
         ("containers", Some(Json::Array(vec![container]))),
         ("enableServiceLinks", Some(false.into())),
         ("imagePullSecrets", not_empty(spec.image_pull_secrets)),
+        ("initContainers", is_supervised.then(install)),
         ("nodeSelector", not_empty(spec.node_selector)),
         ("priorityClassName", spec.pods.priority_class_name.map(Json::from)),
         ("securityContext", Some(pod_security(true))),
@@ -92,6 +110,10 @@ fn container<'a>(
     if spec.metrics.is_some() {
         ports.push(port(METRICS_NAME, METRICS_PORT));
     }
+    let is_supervised = is_supervised(primary, revision);
+    if is_supervised {
+        ports.push(port(collection::NAME, COLLECTION_PORT));
+    }
     let mount = Json::object([("mountPath", Some(DATA_PATH.into())), ("name", Some(DATA_VOLUME.into()))]);
     let (mut variables, mut mounts) = (environment(primary, revision), vec![mount]);
     variables.extend(added.0);
@@ -101,6 +123,7 @@ fn container<'a>(
     let arguments = (spec.flavor() == Flavor::Zot).then(zot::arguments);
     Json::object([
         ("args", arguments),
+        ("command", is_supervised.then(collection::command)),
         ("env", (!variables.is_empty()).then_some(Json::Array(variables))),
         ("image", Some(spec.image().into())),
         ("imagePullPolicy", spec.image_pull_policy.map(Json::from)),

@@ -1,34 +1,37 @@
 //! The Jobs and CronJobs for retention, seeds and export.
 
 use super::Child;
+use super::collection;
 use super::registry_service::endpoint;
 use super::task::{Task, cron_job, indexed_job, task_name};
 use super::task_access::{DESTINATION, ONLY, SOURCE};
 use crate::json::Json;
 use crate::kinds::{CRON_JOB, JOB};
 use crate::observed::{Object, Objects};
-use crate::primary::Primary;
+use crate::primary::{Flavor, Primary};
 use crate::settings::Settings;
 use std::borrow::Cow;
 
 /// Roles of the pods, and parts of the names of their CronJobs.
-const RETENTION: &str = "retention";
+pub(super) const RETENTION: &str = "retention";
 const SEED: &str = "seed";
 const EXPORT: &str = "export";
 /// All roles.
 pub(crate) const TASK_ROLES: [&str; 3] = [RETENTION, SEED, EXPORT];
 
 /// The objects for the work that the spec asks for. `may_copy` is false where the administrator does
-/// not allow a registry that it names.
+/// not allow a registry that it names. `pods_retain` says whether the registry pods do their part of
+/// retention ([`super::pods_retain`]).
 pub(crate) fn task_children<'a>(
     primary: &'a Primary<'a>,
     settings: &Settings<'a>,
     may_copy: bool,
+    pods_retain: bool,
 ) -> Vec<Child<'a>> {
     // The short name, which every certificate of the registry is for, and which no forward proxy gets.
     let endpoint = endpoint(primary, None).to_string();
     let mut children = Vec::new();
-    children.extend(retention(primary, settings, &endpoint));
+    children.extend(retention(primary, settings, &endpoint, pods_retain));
     if may_copy {
         children.extend(seed(primary, settings, &endpoint));
         children.extend(export(primary, settings, &endpoint));
@@ -57,14 +60,26 @@ pub(crate) fn seed_of<'o, 'a>(children: &[Child<'_>], owned: &'o Objects<'a>) ->
     owned.find(&JOB, &child.name)
 }
 
-fn retention<'a>(primary: &'a Primary<'a>, settings: &Settings<'a>, endpoint: &str) -> Option<Child<'a>> {
+fn retention<'a>(
+    primary: &'a Primary<'a>,
+    settings: &Settings<'a>,
+    endpoint: &str,
+    pods_retain: bool,
+) -> Option<Child<'a>> {
     let retention = primary.spec.tasks.retention.as_ref()?;
+    if pods_retain && primary.spec.flavor() == Flavor::Zot {
+        return None;
+    }
     let mut words = vec![Json::from("prune")];
     words.extend(retention.keep_tags.map(|keep| Json::from(format!("--keep-tags={keep}"))));
     words.extend(retention.max_age.map(|age| Json::from(format!("--max-age={age}"))));
     words.extend(retention.patterns.iter().map(|pattern| Json::from(format!("--tags={pattern}"))));
+    let mut mounted: Vec<_> = ONLY.of_cache(primary).collect();
+    if pods_retain && primary.spec.collects_garbage() {
+        words.push(collection::word(primary));
+        mounted.push(collection::mounted(primary));
+    }
     words.push(endpoint.to_owned().into());
-    let mounted = ONLY.of_cache(primary).collect();
     let task = Task { role: RETENTION, words, mounted, reaches_others: false };
     Some(cron_job(primary, settings, retention.schedule(), task))
 }

@@ -14,19 +14,22 @@ pub(crate) enum TemplateRevision {
     DeletionOn,
     /// The registry lets clients delete only where the spec says so.
     DeletionOff,
+    /// Where retention deletes, the garbage of the registry is collected.
+    Collection,
 }
 
 impl TemplateRevision {
     /// What new registries get.
-    pub(crate) const CURRENT: Self = Self::DeletionOff;
+    pub(crate) const CURRENT: Self = Self::Collection;
     /// All others, the newest first.
-    pub(crate) const OLDER: [Self; 1] = [Self::DeletionOn];
+    pub(crate) const OLDER: [Self; 2] = [Self::DeletionOff, Self::DeletionOn];
 
     /// The number in the annotation of the StatefulSet.
     pub(crate) fn number(self) -> &'static str {
         match self {
             Self::DeletionOn => "1",
             Self::DeletionOff => "2",
+            Self::Collection => "3",
         }
     }
 

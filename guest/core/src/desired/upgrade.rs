@@ -7,7 +7,7 @@
 //! edits are taken back to that revision, as they always are.
 
 use super::stateful_set::stateful_set;
-use super::{Child, TemplateRevision};
+use super::{Child, TemplateRevision, collection};
 use crate::json::Json;
 use crate::observed::Object;
 use crate::primary::Primary;
@@ -31,8 +31,9 @@ pub(crate) enum Defaults {
 pub(crate) fn stateful_set_beside<'a>(
     primary: &'a Primary<'a>,
     observed: Option<&Object<'_>>,
+    agent_image: &str,
 ) -> (Child<'a>, Defaults) {
-    let current = stateful_set(primary, TemplateRevision::CURRENT);
+    let current = stateful_set(primary, TemplateRevision::CURRENT, agent_image);
     let Some(observed) = observed.filter(|_| primary.spec.is_ephemeral()) else {
         return (current, Defaults::Current);
     };
@@ -51,8 +52,12 @@ pub(crate) fn stateful_set_beside<'a>(
     if was_applied(&current) {
         return (current, Defaults::Current);
     }
-    let older = TemplateRevision::OLDER.into_iter().map(|revision| stateful_set(primary, revision));
-    if let Some(child) = older.into_iter().find(was_applied) {
+    // The agent's image is another one after an upgrade.
+    let installed = collection::agent_image_of(observed.spec);
+    let before = installed.map(|image| stateful_set(primary, TemplateRevision::CURRENT, image));
+    let revisions = TemplateRevision::OLDER.into_iter();
+    let older = revisions.map(|revision| stateful_set(primary, revision, agent_image));
+    if let Some(child) = before.into_iter().chain(older).find(was_applied) {
         return (child, Defaults::Older);
     }
     match (generation, digest) {
@@ -65,7 +70,7 @@ pub(crate) fn stateful_set_beside<'a>(
             let stamped = annotation(TEMPLATE_REVISION_ANNOTATION).and_then(TemplateRevision::of_number);
             match stamped {
                 Some(TemplateRevision::CURRENT) => (current, Defaults::Current),
-                Some(revision) => (stateful_set(primary, revision), Defaults::Older),
+                Some(revision) => (stateful_set(primary, revision, agent_image), Defaults::Older),
                 None => (current, Defaults::Unknown),
             }
         }
@@ -74,6 +79,7 @@ pub(crate) fn stateful_set_beside<'a>(
 
 /// Whether an edit of a spec changes the pod template, so that the registry restarts.
 pub(crate) fn restarts_registry(old: &Primary<'_>, new: &Primary<'_>) -> bool {
-    let [old, new] = [old, new].map(|primary| stateful_set(primary, TemplateRevision::CURRENT).object);
+    // The edit does not change the agent's image.
+    let [old, new] = [old, new].map(|primary| stateful_set(primary, TemplateRevision::CURRENT, "").object);
     old.member_of("spec", "template") != new.member_of("spec", "template")
 }

@@ -3,6 +3,7 @@
 
 use super::pod_parts::read_only_mount;
 use super::secret_files::{ACCOUNTS_DIRECTORY, HTPASSWD_KEY, TLS_CERTIFICATE, TLS_DIRECTORY, TLS_KEY};
+use super::{TemplateRevision, zot_retention};
 use crate::json::Json;
 use crate::primary::{Bucket, Primary, Provider};
 use orascache_api::names::{DATA_PATH, REGISTRY_PORT};
@@ -19,8 +20,16 @@ const VOLUME: &str = "zot";
 const SPECIFICATION: &str = "1.1.1";
 
 /// The annotation of the pod template.
-pub(super) fn annotation<'a>(primary: &'a Primary<'a>) -> Json<'a> {
-    Json::object([(CONFIGURATION_ANNOTATION, Some(configuration(primary).to_text().into()))])
+pub(super) fn annotation<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a> {
+    Json::object([(CONFIGURATION_ANNOTATION, Some(configuration(primary, revision).to_text().into()))])
+}
+
+/// Whether pods with this spec of a StatefulSet delete by zot's own retention.
+pub(super) fn retains(set: &Json<'_>) -> bool {
+    let metadata = set.get("template").and_then(|template| template.get("metadata"));
+    let annotations = metadata.and_then(|metadata| metadata.get("annotations"));
+    let text = annotations.and_then(|all| all.get(CONFIGURATION_ANNOTATION)).and_then(Json::as_str);
+    text.is_some_and(|text| text.contains(r#""retention":"#))
 }
 
 /// The arguments of zot.
@@ -47,8 +56,13 @@ pub(super) fn volume_and_mount<'a>() -> (Json<'a>, Json<'a>) {
 }
 
 /// The configuration of a cache's registry.
-fn configuration<'a>(primary: &'a Primary<'a>) -> Json<'a> {
+fn configuration<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a> {
     let (spec, metadata) = (&primary.spec, &primary.metadata);
+    let is_native = revision == TemplateRevision::Collection;
+    let retention = spec.tasks.retention.as_ref();
+    // Before, retention was a client like others.
+    let deletes = spec.delete() || (retention.is_some() && !is_native);
+    let retention = retention.filter(|_| is_native);
     let tls = spec.tls.map(|_| {
         let file = |name| Some(format!("{TLS_DIRECTORY}/{name}").into());
         Json::object([("cert", file(TLS_CERTIFICATE)), ("key", file(TLS_KEY))])
@@ -65,7 +79,7 @@ fn configuration<'a>(primary: &'a Primary<'a>) -> Json<'a> {
         (
             "http",
             Some(Json::object([
-                ("accessControl", Some(rights(primary))),
+                ("accessControl", Some(rights(primary, deletes))),
                 ("address", Some("0.0.0.0".into())),
                 ("auth", auth),
                 ("port", Some(REGISTRY_PORT.to_string().into())),
@@ -80,7 +94,10 @@ fn configuration<'a>(primary: &'a Primary<'a>) -> Json<'a> {
                 // A bucket is shared with nobody, and has no database for finding the same blobs.
                 ("dedupe", Some(bucket.is_none().into())),
                 // zot would delete manifests without a tag, which steps may name by their digest.
-                ("gc", Some(false.into())),
+                ("gc", Some(retention.is_some().into())),
+                ("gcDelay", retention.map(|_| zot_retention::BLOBS_STAY.into())),
+                ("gcInterval", retention.map(|_| zot_retention::INTERVAL.into())),
+                ("retention", retention.map(zot_retention::rendered)),
                 ("rootDirectory", Some(DATA_PATH.into())),
                 ("storageDriver", bucket.and_then(|bucket| storage_driver(primary, bucket))),
             ])),
@@ -89,9 +106,9 @@ fn configuration<'a>(primary: &'a Primary<'a>) -> Json<'a> {
 }
 
 /// What clients may do: everybody who has an account where there are accounts, and else everybody.
-fn rights<'a>(primary: &Primary<'_>) -> Json<'a> {
+fn rights<'a>(primary: &Primary<'_>, deletes: bool) -> Json<'a> {
     let spec = &primary.spec;
-    let actions: &[&'static str] = match (spec.read_only() || spec.proxy.is_some(), spec.delete()) {
+    let actions: &[&'static str] = match (spec.read_only() || spec.proxy.is_some(), deletes) {
         (true, _) => &["read"],
         (false, false) => &["read", "create", "update"],
         (false, true) => &["read", "create", "update", "delete"],

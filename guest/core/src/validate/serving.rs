@@ -1,7 +1,7 @@
 //! Problems of how a registry serves: as a pull-through cache, with TLS, with accounts.
 
 use crate::authority::Authority;
-use crate::primary::{Auth, Proxy, SYSTEM, Spec, Tls};
+use crate::primary::{Auth, Flavor, Proxy, SYSTEM, Spec, Tls};
 use orascache_api::duration::Duration;
 use orascache_api::endpoint::Endpoint;
 use orascache_api::sentences;
@@ -26,7 +26,8 @@ fn of_tasks(spec: &Spec<'_>, report: &mut impl FnMut(&'static str, String)) {
     let has_account = spec.auth.is_none_or(|auth| auth.is_generated() || auth.credentials_secret.is_some());
     let is_read_only = spec.read_only() || spec.proxy.is_some();
     for (field, is_asked) in [("spec.retention", retains), ("spec.seed", seeds), ("spec.export", exports)] {
-        if is_asked && !has_account {
+        let is_job = field != "spec.retention" || spec.flavor() == Flavor::Distribution;
+        if is_asked && is_job && !has_account {
             report(field, sentences::TASKS_WITHOUT_ACCOUNT.to_owned());
         } else if is_asked && is_read_only && field != "spec.export" {
             report(field, sentences::TASKS_OF_READ_ONLY.to_owned());

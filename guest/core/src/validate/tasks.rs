@@ -1,18 +1,21 @@
 //! Rules for the work on a registry: retention, seeds and export.
 
-use crate::tasks::{Export, Retention, Seed, Tasks, is_artifact, is_registry, split};
+use crate::primary::{Flavor, Spec};
+use crate::tasks::{Export, Retention, Seed, is_artifact, is_registry, split};
 use orascache_api::duration::age;
 use orascache_api::pattern::{REPOSITORY_PATTERN, TAG_PATTERN, is_repository_pattern, is_tag_pattern};
 use orascache_api::reference::Reference;
 use orascache_api::schedule::{SCHEDULE, is_schedule};
+use orascache_api::sentences;
 use std::collections::BTreeSet;
 
 /// Most artifacts of one list of seeds: each is a pod.
 const MAX_SEEDS: usize = 100;
 
-pub(super) fn problems(tasks: &Tasks<'_>, report: &mut impl FnMut(&'static str, String)) {
+pub(super) fn problems(spec: &Spec<'_>, report: &mut impl FnMut(&'static str, String)) {
+    let tasks = &spec.tasks;
     if let Some(retention) = &tasks.retention {
-        of_retention(retention, report);
+        of_retention(spec, retention, report);
     }
     if let Some(seed) = &tasks.seed {
         of_seed(seed, report);
@@ -22,8 +25,10 @@ pub(super) fn problems(tasks: &Tasks<'_>, report: &mut impl FnMut(&'static str, 
     }
 }
 
-fn of_retention(retention: &Retention<'_>, report: &mut impl FnMut(&'static str, String)) {
-    if retention.keep_tags.is_none() && retention.max_age.is_none() {
+fn of_retention(spec: &Spec<'_>, retention: &Retention<'_>, report: &mut impl FnMut(&'static str, String)) {
+    let is_zot = spec.flavor() == Flavor::Zot;
+    let knows_pulls = is_zot && retention.unused_since.is_some();
+    if retention.keep_tags.is_none() && retention.max_age.is_none() && !knows_pulls {
         report(
             "spec.retention",
             "nothing says what is kept, so that everything would be deleted: give keepTags, maxAge or both"
@@ -33,19 +38,35 @@ fn of_retention(retention: &Retention<'_>, report: &mut impl FnMut(&'static str,
     if let Some(keep) = retention.keep_tags.filter(|keep| !(1..=1_000_000).contains(keep)) {
         report("spec.retention.keepTags", format!("{keep} must be a number from 1 to 1000000"));
     }
-    if let Some(text) = retention.max_age
-        && let Err(why) = age(text)
-    {
-        report("spec.retention.maxAge", format!("\"{text}\" {why}"));
+    let ages = [
+        ("spec.retention.maxAge", retention.max_age),
+        ("spec.retention.unusedSince", retention.unused_since),
+    ];
+    for (field, text) in ages {
+        if let Some(text) = text
+            && let Err(why) = age(text)
+        {
+            report(field, format!("\"{text}\" {why}"));
+        }
     }
     of_schedule("spec.retention.schedule", retention.schedule(), report);
     of_tags("spec.retention.patterns", &retention.patterns, report);
-    if retention.unused_since.is_some() {
-        report(
-            "spec.retention.unusedSince",
-            "the registry does not record when an artifact was pulled: remove it, and use maxAge".to_owned(),
-        );
+    let mut refuse = |is_there: bool, field, sentence: &str| {
+        if is_there {
+            report(field, sentence.to_owned());
+        }
+    };
+    let collects = retention.garbage_collection;
+    let of_collection = "spec.retention.garbageCollection";
+    if is_zot {
+        refuse(retention.has_schedule(), "spec.retention.schedule", sentences::SCHEDULE_OF_ZOT);
+        refuse(collects == Some(false), of_collection, sentences::COLLECTION_OF_ZOT);
+        return;
     }
+    let unused = retention.unused_since.is_some();
+    refuse(unused, "spec.retention.unusedSince", sentences::UNUSED_SINCE);
+    let has_other_writers = collects == Some(true) && spec.replicas() > 1;
+    refuse(has_other_writers, of_collection, sentences::COLLECTION_OF_REPLICAS);
 }
 
 fn of_seed(seed: &Seed<'_>, report: &mut impl FnMut(&'static str, String)) {

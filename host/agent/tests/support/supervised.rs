@@ -9,10 +9,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
+/// The key of a pod.
 pub const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 /// What images have in `/etc/docker/registry/config.yml`.
-const CONFIGURATION: &str = "version: 0.1\nstorage:\n  cache:\n    blobdescriptor: inmemory\n  filesystem:\n    rootdirectory: /var/lib/registry\nhttp:\n  addr: :5000\n  headers:\n    X-Content-Type-Options: [nosniff]\n";
+pub const CONFIGURATION: &str = "version: 0.1\nstorage:\n  cache:\n    blobdescriptor: inmemory\n  filesystem:\n    rootdirectory: /var/lib/registry\nhttp:\n  addr: :5000\n  headers:\n    X-Content-Type-Options: [nosniff]\n";
 
 /// A folder with the data of a registry, and how it is run.
 pub struct Pod {
@@ -150,6 +151,7 @@ pub fn end(running: Running) -> Finished {
     running.wait()
 }
 
-fn free_address() -> String {
+/// A free port of the loopback interface.
+pub fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }

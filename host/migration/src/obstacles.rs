@@ -26,10 +26,10 @@ fn of_spec(observed: &Observed) -> Vec<String> {
             "spec.deploy is false, so that there would be no registry for the artifacts. Set it to true; or delete the StatefulSet, and the artifacts with it.".to_owned(),
         );
     }
-    for field in ["auth", "tls", "proxy", "objectStorage"] {
+    for field in ["auth", "tls", "proxy"] {
         if observed.spec(field).is_some() {
             found.push(format!(
-                "spec.{field} is set, and the copies work with a registry that keeps artifacts itself and asks for no account. Add it after the migration."
+                "spec.{field} is set, and the copies need a registry that takes pushes by HTTP from everybody. Add it after the migration."
             ));
         }
     }

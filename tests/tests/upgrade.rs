@@ -1,0 +1,143 @@
+//! Upgrades and downgrades in a cluster: definitions of several versions, and two versions of the
+//! operator at the same time. What becomes of children is in `guest/core/tests/earlier_versions.rs`.
+
+use fake_kube::Matcher;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DynamicObject, PostParams};
+use kube::{CustomResourceExt, ResourceExt};
+use orascache_api::orascache::OrasCache;
+use orascache_operator::{EMBEDDED, operator};
+use orascache_tests::cluster::{Cluster, guest, install_crd};
+use orascache_tests::fixtures::cache;
+use orascache_tests::webhooks;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The definition of the former operator.
+const FORMER: &str = "former_operator/definition.yaml";
+/// A definition of an earlier version of this operator.
+const EARLIER: &str = "earlier_definitions/992f479.yaml";
+
+fn definition(file: &str) -> CustomResourceDefinition {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_saphyr::from_str(&text).expect("a definition")
+}
+
+async fn create(cluster: &Cluster, object: Value) -> DynamicObject {
+    let object = serde_json::from_value(object).expect("an object");
+    cluster.caches().create(&PostParams::default(), &object).await.expect("it is made")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn caches_outlive_the_change_from_the_former_definition_to_ours() {
+    let cluster = Cluster::embedded().await;
+    install_crd(&cluster.client(), &definition(FORMER)).await;
+    let spec = json!({"secrets": {"registryHttp": "s3cr3t", "orasEnv": "oras-env"}});
+    let before = create(&cluster, cache("demo", spec)).await;
+    // The definition comes first.
+    install_crd(&cluster.client(), &OrasCache::crd()).await;
+    let _controller = cluster.operator().await;
+    let after = cluster.until(&cluster.sets(), "demo", "there", |set| set["spec"].is_object()).await;
+    assert_eq!(after["metadata"]["ownerReferences"][0]["uid"], json!(before.uid()));
+    let cache = cluster.caches().get("demo").await.expect("the cache");
+    assert_eq!(cache.data["spec"]["secrets"], json!({"registryHttp": "s3cr3t", "orasEnv": "oras-env"}));
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_whose_definition_is_still_the_earlier_one_does_not_write_again_and_again() {
+    let cluster = Cluster::embedded().await;
+    install_crd(&cluster.client(), &definition(EARLIER)).await;
+    let controller = cluster.operator().await;
+    create(&cluster, cache("demo", json!({}))).await;
+    cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    controller.quiescent(&cluster.client()).await.expect("quiescent");
+    let ours = Matcher::any().user_agent("operator");
+    let mark = cluster.server().requests().mark();
+    // Each change may lead to one write of a status of which the API server drops fields.
+    for number in 0..3 {
+        let label = json!({"metadata": {"labels": {"number": number.to_string()}}});
+        cluster.edit(&cluster.caches(), "demo", label).await;
+        controller.quiescent(&cluster.client()).await.expect("quiescent");
+    }
+    let writes = cluster.server().requests().writes_since(mark, &ours);
+    assert!(writes.len() <= 3, "{writes:#?}");
+
+    // With the definition of this version the whole status is there, and nothing is written twice.
+    install_crd(&cluster.client(), &OrasCache::crd()).await;
+    cluster.edit(&cluster.caches(), "demo", json!({"metadata": {"labels": {"number": "3"}}})).await;
+    cluster.until(&cluster.caches(), "demo", "complete", |cache| cache["status"]["url"].is_string()).await;
+    controller.quiescent(&cluster.client()).await.expect("quiescent");
+    let mark = cluster.server().requests().mark();
+    cluster.edit(&cluster.caches(), "demo", json!({"metadata": {"labels": {"number": "4"}}})).await;
+    controller.quiescent(&cluster.client()).await.expect("quiescent");
+    assert_eq!(cluster.server().requests().writes_since(mark, &ours), []);
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_definition_drops_fields_that_it_does_not_know_at_the_next_write() {
+    let cluster = Cluster::embedded().await;
+    let spec = json!({"delete": true, "retention": {"keepTags": 3}});
+    create(&cluster, cache("demo", spec)).await;
+    // docs/install.md says to keep the newer definition at a downgrade, for this reason.
+    install_crd(&cluster.client(), &definition(EARLIER)).await;
+    let edited = cluster.edit(&cluster.caches(), "demo", json!({"metadata": {"labels": {"a": "b"}}})).await;
+    assert_eq!(edited.data["spec"]["retention"], Value::Null);
+    install_crd(&cluster.client(), &OrasCache::crd()).await;
+    let cache = cluster.caches().get("demo").await.expect("the cache");
+    assert_eq!(cache.data["spec"]["retention"], Value::Null, "it is gone for good");
+    assert_eq!(cache.data["spec"]["delete"], true);
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_versions_one_writes_and_the_other_one_answers_reviews() {
+    let cluster = Cluster::embedded().await;
+    let client = cluster.server().client_as("earlier").expect("a client");
+    let lease_namespace = Some(cluster.namespace.clone());
+    let options =
+        operator::Options { lease_namespace: lease_namespace.clone(), ..operator::Options::default() };
+    let earlier = operator::start(client, Arc::new(guest(EMBEDDED)), options).await.expect("it starts");
+    create(&cluster, cache("first", json!({}))).await;
+    cluster.until_condition("first", "Ready", "True", "RegistryReady").await;
+
+    let later = webhooks::operator_with(&cluster, |options| options.lease_namespace = lease_namespace).await;
+    let mark = cluster.server().requests().mark();
+    create(&cluster, cache("demo", json!({}))).await;
+    cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    // Only the later one serves webhooks.
+    let step = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "step", "annotations": {
+            "oras.converged-computing.github.io/oras-cache": "demo",
+            "oras.converged-computing.github.io/input-uri": "flow/words:1",
+        }},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "app", "image": "busybox", "command": ["id"]}]},
+    });
+    let step = serde_json::from_value(step).expect("a pod");
+    let made = cluster.api("v1", "Pod", "pods").create(&PostParams::default(), &step).await.expect("made");
+    assert!(made.annotations().contains_key("cache.converged-computing.github.io/injected"), "{made:#?}");
+    let children = ["networkpolicies", "services", "statefulsets", "orascaches"];
+    let written = |agent: &str, mark: u64| {
+        let entries = cluster.server().requests().writes_since(mark, &Matcher::any().user_agent(agent));
+        entries.into_iter().filter(|entry| children.contains(&entry.request.resource.as_str())).count()
+    };
+    assert!(written("earlier", mark) > 0);
+    assert_eq!(written("operator", mark), 0, "one leads");
+
+    // The earlier one goes, as at the end of a roll-out.
+    earlier.shutdown().await;
+    let mark = cluster.server().requests().mark();
+    cluster.edit(&cluster.caches(), "demo", json!({"spec": {"delete": true}})).await;
+    cluster
+        .until(&cluster.sets(), "demo", "changed", |set| {
+            set["metadata"]["annotations"]["cache.converged-computing.github.io/applied-generation"] == "2"
+        })
+        .await;
+    assert!(written("operator", mark) > 0);
+    assert_eq!(written("earlier", mark), 0);
+    later.shutdown().await;
+    cluster.finish().await;
+}

@@ -6,10 +6,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{DynamicObject, PostParams};
 use kube::{CustomResourceExt, ResourceExt};
 use orascache_api::orascache::OrasCache;
-use orascache_operator::{EMBEDDED, operator};
-use orascache_tests::cluster::{Cluster, guest, install_crd};
+use orascache_controller::{Controller, Options};
+use orascache_operator::EMBEDDED;
+use orascache_operator::leader::Leadership;
+use orascache_tests::cluster::{Cluster, GuestReconciler, guest, install_crd};
 use orascache_tests::fixtures::cache;
 use orascache_tests::webhooks;
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -97,13 +100,17 @@ async fn an_earlier_definition_drops_fields_that_it_does_not_know_at_the_next_wr
 async fn of_two_versions_one_writes_and_the_other_one_answers_reviews() {
     let cluster = Cluster::embedded().await;
     let client = cluster.server().client_as("earlier").expect("a client");
-    let lease_namespace = Some(cluster.namespace.clone());
+    // Both operators of this process have its host's name, but replicas have names of their own.
+    let leadership = Leadership::start(client.clone(), &cluster.namespace, "earlier");
     let options =
-        operator::Options { lease_namespace: lease_namespace.clone(), ..operator::Options::default() };
-    let earlier = operator::start(client, Arc::new(guest(EMBEDDED)), options).await.expect("it starts");
+        Options { may_write: leadership.claim(), instance: "earlier".to_owned(), ..Options::default() };
+    let reconciler = Arc::new(GuestReconciler(Arc::new(guest(EMBEDDED))));
+    let earlier = Controller::start(client, reconciler, options, &mut Registry::default()).await;
+    let earlier = earlier.expect("it starts");
     create(&cluster, cache("first", json!({}))).await;
     cluster.until_condition("first", "Ready", "True", "RegistryReady").await;
 
+    let lease_namespace = Some(cluster.namespace.clone());
     let later = webhooks::operator_with(&cluster, |options| options.lease_namespace = lease_namespace).await;
     let mark = cluster.server().requests().mark();
     create(&cluster, cache("demo", json!({}))).await;
@@ -129,6 +136,7 @@ async fn of_two_versions_one_writes_and_the_other_one_answers_reviews() {
 
     // The earlier one goes, as at the end of a roll-out.
     earlier.shutdown().await;
+    leadership.release().await;
     let mark = cluster.server().requests().mark();
     cluster.edit(&cluster.caches(), "demo", json!({"spec": {"delete": true}})).await;
     cluster

@@ -137,7 +137,9 @@ fn copied(observed: &Observed, copy: Copy, wishes: Wishes) -> Option<Step> {
         CopyState::Failed => Some(Step::refuse(format!(
             "Job {job} could not copy everything: kubectl logs job/{job} says why. Run this command again to try it again."
         ))),
-        CopyState::Running => Some(Step::Wait(format!("Job {job} copies artifacts"))),
+        CopyState::Running => Some(Step::Wait(format!(
+            "Job {job} copies artifacts: kubectl get pods -l job-name={job} shows how far it is"
+        ))),
     }
 }
 

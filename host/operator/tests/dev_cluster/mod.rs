@@ -102,6 +102,15 @@ impl Dev {
         Self { process, client, folder }
     }
 
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// The file by which other programs find the cluster.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+
     pub fn api<K>(&self) -> Api<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,

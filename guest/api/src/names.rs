@@ -52,13 +52,27 @@ pub const RETAINED_ANNOTATION: &str = "cache.converged-computing.github.io/retai
 pub const APPLIED_GENERATION_ANNOTATION: &str = "cache.converged-computing.github.io/applied-generation";
 /// Annotation of StatefulSets: the revision of the defaults that its pod template has.
 pub const TEMPLATE_REVISION_ANNOTATION: &str = "cache.converged-computing.github.io/template-revision";
+/// Annotation of a cache by which somebody asks for other generated values: another value than
+/// before.
+pub const ROTATE_ANNOTATION: &str = "cache.converged-computing.github.io/rotate";
+/// Annotation of a generated Secret: how far the replacement of its values is.
+pub const ROTATION_PHASE_ANNOTATION: &str = "cache.converged-computing.github.io/rotation-phase";
+/// Annotation of a generated Secret: since when it is in this phase.
+pub const ROTATION_TIME_ANNOTATION: &str = "cache.converged-computing.github.io/rotation-time";
+/// Annotation of a generated Secret: a digest of the last request for other values.
+pub const ROTATION_REQUEST_ANNOTATION: &str = "cache.converged-computing.github.io/rotation-request";
+/// Annotation of registry pods: the certificate that they start with, where it is not the first
+/// one. The Secret with a generated certificate has it too.
+pub const CERTIFICATE_ANNOTATION: &str = "cache.converged-computing.github.io/certificate";
+/// Annotation of a Secret with a generated certificate: when it expires.
+pub const CERTIFICATE_EXPIRES_ANNOTATION: &str = "cache.converged-computing.github.io/certificate-expires";
 
 /// Repository of a registry in which retention writes down since when each tag is there. Retention
 /// and copies of whole registries leave it alone.
 pub const RETENTION_REPOSITORY: &str = "orascache-retention";
 
-/// Label by which Services and StatefulSets of the former operator (oras-operator, in Go) select pods:
-/// those of registries and those of users alike. Its value is the namespace.
+/// Label by which Services and StatefulSets of the former operator (oras-operator, in Go) select
+/// pods: those of registries and those of users alike. Its value is the namespace.
 pub const FORMER_SELECTOR: &str = "oras-namespace";
 
 /// Label of every namespace with its name. The API server sets it (KEP-2161).

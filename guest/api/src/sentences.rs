@@ -49,9 +49,19 @@ pub const REPLICAS_OF_PROXY: &str = "the pods of a pull-through cache overwrite 
 pub const CA: &str =
     "must be system, or where certificates are, and no private key: configmap/NAME/KEY or secret/NAME/KEY";
 /// `spec.tls.ca` is about a certificate that exists.
-pub const CA_OF_OWN_CERTIFICATE: &str = "ca belongs to the certificate in secretName, and the operator's own has its authority with it: give secretName, or remove ca";
+pub const CA_OF_OWN_CERTIFICATE: &str = "ca belongs to the certificate in secretName or of issuerRef, and the operator's own has its authority with it: give one of them, or remove ca";
+/// `spec.tls` names a certificate and somebody who issues one.
+pub const ISSUER_OF_OWN_CERTIFICATE: &str =
+    "issuerRef and secretName both give the certificate: remove one of them";
 /// `spec.auth.credentialsSecret` is for accounts that exist.
 pub const CREDENTIALS_WITHOUT_ACCOUNTS: &str = "credentialsSecret belongs to accounts of htpasswdSecret, and the operator's own has its password with it: give htpasswdSecret, or remove credentialsSecret";
+/// `spec.auth.rotateAfter` is no age of an account. Follows the value.
+pub const ROTATE_AFTER: &str = "must be a duration from 1h to 3650d, like 90d";
+/// `spec.auth.rotateAfter` is for an account that the operator makes.
+pub const ROTATION_OF_OWN_ACCOUNTS: &str =
+    "the operator replaces no accounts of htpasswdSecret: remove rotateAfter, or htpasswdSecret";
+/// `spec.auth.rotateAfter` for zot.
+pub const ROTATION_OF_ZOT: &str = "zot may go on with the accounts that it read at its start: remove rotateAfter, or use the flavor distribution";
 /// Jobs of the agent for a registry with accounts of which none is known.
 pub const TASKS_WITHOUT_ACCOUNT: &str = "the Jobs that this asks for have no account for the registry: name one of those in htpasswdSecret in auth.credentialsSecret, or remove this";
 /// Retention or seeds of a registry that takes nothing.

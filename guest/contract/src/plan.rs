@@ -77,8 +77,8 @@ pub struct Generated {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
 pub enum RotationStep {
-    /// Makes new values by the recipe, and keeps each under its key with [`RotationStep::PREFIX`] in
-    /// front. What the joined keys hold gets the new value behind the former one.
+    /// Makes new values by the recipe, and keeps each under its key with [`RotationStep::PREFIX`]
+    /// in front. What the joined keys hold gets the new value behind the former one.
     Stage,
     /// Moves the new values to their keys, but for the joined ones. The former values of these keys
     /// are lost.
@@ -92,8 +92,8 @@ impl RotationStep {
     pub const PREFIX: &'static str = "next.";
 }
 
-/// One change of a Secret that was generated. It is made if the Secret is still in the state that the
-/// guest was shown, and not otherwise.
+/// One change of a Secret that was generated. It is made if the Secret is still in the state that
+/// the guest was shown, and not otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
@@ -154,8 +154,8 @@ pub struct Event {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct Plan {
-    /// Secrets to create unless they exist. One that nothing controls becomes a child as in `apply`,
-    /// and is filled if it has none of the generated keys.
+    /// Secrets to create unless they exist. One that nothing controls becomes a child as in
+    /// `apply`, and is filled if it has none of the generated keys.
     pub generate: Vec<Generated>,
     /// Changes of Secrets that were generated before.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]

@@ -4,8 +4,8 @@ use crate::admission;
 use crate::desired::TASK_ROLES;
 use crate::diagnosis::QUOTA_FIELDS;
 use crate::kinds::{
-    CRON_JOB, DISRUPTION_BUDGET, JOB, NETWORK_POLICY, ORAS_CACHE, POD, RESOURCE_QUOTA, SECRET, SERVICE,
-    SERVICE_MONITOR, STATEFUL_SET, VOLUME_CLAIM,
+    CERTIFICATE, CRON_JOB, DISRUPTION_BUDGET, JOB, NETWORK_POLICY, ORAS_CACHE, POD, RESOURCE_QUOTA, SECRET,
+    SERVICE, SERVICE_MONITOR, STATEFUL_SET, VOLUME_CLAIM,
 };
 use crate::registry_pod::POD_FIELDS;
 use orascache_api::names::{FIELD_MANAGER, labels};
@@ -26,7 +26,7 @@ pub fn describe() -> Description {
     let labelled =
         |kind: &orascache_contract::Kind| WatchedKind::reduced(kind.clone(), &[]).with_labels(&ours);
     let mut owned: Vec<WatchedKind> = always.into_iter().map(whole).collect();
-    owned.push(whole(&SERVICE_MONITOR).or_absent());
+    owned.extend([&SERVICE_MONITOR, &CERTIFICATE].map(|kind| whole(kind).or_absent()));
     owned.extend([&JOB, &CRON_JOB].map(labelled));
     Description {
         primary: ORAS_CACHE.clone(),

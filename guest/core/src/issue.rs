@@ -46,6 +46,12 @@ pub(crate) enum Reason {
     ImageNotAllowed,
     /// The spec asks for a ServiceMonitor, and the cluster does not have that kind.
     ServiceMonitorUnavailable,
+    /// The spec asks for a certificate of cert-manager, and the cluster does not have that kind.
+    CertificateUnavailable,
+    /// cert-manager does not issue the certificate.
+    CertificateNotIssued,
+    /// The registry has to be restarted to serve with another certificate.
+    CertificateRenewed,
     /// The image of a registry pod cannot be had.
     ImagePullFailed,
     /// A registry pod gets no node.
@@ -98,6 +104,9 @@ impl Reason {
             Reason::StorageNotAllowed => "StorageNotAllowed",
             Reason::ImageNotAllowed => "ImageNotAllowed",
             Reason::ServiceMonitorUnavailable => "ServiceMonitorUnavailable",
+            Reason::CertificateUnavailable => "CertificateUnavailable",
+            Reason::CertificateNotIssued => "CertificateNotIssued",
+            Reason::CertificateRenewed => "CertificateRenewed",
             Reason::ImagePullFailed => "ImagePullFailed",
             Reason::Unschedulable => "Unschedulable",
             Reason::ClaimPending => "ClaimPending",

@@ -23,6 +23,8 @@ pub(crate) static DISRUPTION_BUDGET: Kind =
 /// How Prometheus finds the metrics port. Not every cluster has this kind.
 pub(crate) static SERVICE_MONITOR: Kind =
     Kind::namespaced("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors");
+/// A certificate that cert-manager issues. Not every cluster has this kind.
+pub(crate) static CERTIFICATE: Kind = Kind::namespaced("cert-manager.io/v1", "Certificate", "certificates");
 /// Work that is done once.
 pub(crate) static JOB: Kind = Kind::namespaced("batch/v1", "Job", "jobs");
 /// Work that is done by a schedule.

@@ -41,6 +41,7 @@ mod quantity;
 mod reconcile;
 mod registry_pod;
 mod roll_out;
+mod rotation;
 mod settings;
 mod status;
 mod status_of_tasks;

@@ -17,7 +17,9 @@ pub(crate) use auth::{Auth, generated_accounts};
 pub(crate) use flavor::Flavor;
 pub(crate) use metrics::Metrics;
 pub(crate) use object_storage::{Bucket, Provider};
-use orascache_api::names::{API_VERSION, DEFAULT_IMAGE, DEFAULT_PROGRESS_DEADLINE_SECONDS, KIND};
+use orascache_api::names::{
+    API_VERSION, DEFAULT_IMAGE, DEFAULT_PROGRESS_DEADLINE_SECONDS, KIND, ROTATE_ANNOTATION,
+};
 use orascache_contract::Error;
 pub(crate) use pods::Pods;
 pub(crate) use proxy::Proxy;
@@ -30,6 +32,8 @@ pub(crate) struct Primary<'a> {
     pub(crate) metadata: Metadata<'a>,
     pub(crate) spec: Spec<'a>,
     pub(crate) status: Option<&'a Json<'a>>,
+    /// Which certificate the registry pods have to start with, where it is not the first one.
+    pub(crate) certificate: Option<String>,
 }
 
 /// Its metadata.
@@ -42,6 +46,8 @@ pub(crate) struct Metadata<'a> {
     pub(crate) uid: &'a str,
     pub(crate) generation: i64,
     pub(crate) is_being_deleted: bool,
+    /// Another value than before asks for other generated values.
+    pub(crate) rotation_request: Option<&'a str>,
 }
 
 impl Metadata<'_> {
@@ -134,12 +140,16 @@ impl<'a> Primary<'a> {
                 uid: metadata.text("uid")?.unwrap_or_default(),
                 generation: metadata.integer("generation")?.unwrap_or_default(),
                 is_being_deleted: metadata.member("deletionTimestamp").is_some(),
+                rotation_request: metadata
+                    .member("annotations")
+                    .and_then(|annotations| annotations.get(ROTATE_ANNOTATION)?.as_str()),
             },
             spec: match root.object("spec", "spec")? {
                 Some(spec) => Spec::read(spec)?,
                 None => Spec::default(),
             },
             status: root.member("status"),
+            certificate: None,
         })
     }
 }

@@ -8,14 +8,15 @@ use crate::issue::{Issue, Reason};
 use crate::issues::{self, Related};
 use crate::json::Json;
 use crate::kinds::{
-    CRON_JOB, DISRUPTION_BUDGET, JOB, NETWORK_POLICY, RESOURCE_QUOTA, SECRET, SERVICE, SERVICE_MONITOR,
-    STATEFUL_SET, VOLUME_CLAIM,
+    CERTIFICATE, CRON_JOB, DISRUPTION_BUDGET, JOB, NETWORK_POLICY, RESOURCE_QUOTA, SECRET, SERVICE,
+    SERVICE_MONITOR, STATEFUL_SET, VOLUME_CLAIM,
 };
 use crate::observed::{self, Object, Objects};
 use crate::own_claim::OwnClaim;
 use crate::primary::{Primary, Storage};
 use crate::registry_pod::RegistryPod;
 use crate::roll_out::{RollOut, Wait};
+use crate::rotation::{self, Rotations};
 use crate::settings::Settings;
 use crate::status::{Facts, Network, foreign_fields};
 use crate::status_of_tasks::TaskStatus;
@@ -38,7 +39,7 @@ const RELATED: &str = "related";
 /// which and why.
 pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     let tree = fields::parse(observed.primary.as_ref(), "the primary")?;
-    let primary = Primary::read(&tree)?;
+    let mut primary = Primary::read(&tree)?;
     if primary.metadata.is_being_deleted {
         // The garbage collector deletes the children by their owner references, in the order that
         // the user chose.
@@ -48,6 +49,8 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     let settings = Settings::read(settings_tree.as_ref())?;
     let children_trees = observed::parse_all(&observed.owned, OWNED)?;
     let owned = Objects::children_of(&primary.metadata, &children_trees, OWNED)?;
+    primary.certificate = rotation::certificate_of_pods(&primary, &owned, observed.now);
+    let primary = primary;
     let mut plan = Plan::default();
     let mut issues = Vec::new();
     let mut changes_stateful_set = false;
@@ -57,6 +60,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         export: desired::export_of(&primary, &owned),
         seed: None,
     };
+    let (mut may_rotate, mut certificate_at) = (false, None);
     let pods_wait = pods_wait(&primary, &owned);
     let former = Former::of(&primary, &owned);
 
@@ -67,6 +71,9 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         let registry_name = desired::registry_service_name(&primary);
         let mut names = names_that_matter(&primary, &owned);
         names.push(&registry_name);
+        let issued = primary.spec.tls.filter(|tls| tls.issuer.is_some());
+        let issued = issued.map(|tls| tls.secret(&primary.metadata));
+        names.extend(issued.as_deref());
         let related_trees = observed::parse_mentioning(&observed.related, &names, RELATED)?;
         let related = Objects::of_namespace(primary.metadata.namespace, &related_trees, RELATED)?;
         issues.extend(issues::of_omitted_children(&primary, &observed.omitted));
@@ -76,14 +83,18 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         issues.extend(issues::of_references(&primary, &known));
         issues.extend(issues::of_image(&primary, &settings));
         issues.extend(issues::of_service_monitor(&primary, &observed.absent));
+        let (certificate, at) = issues::of_certificate(&primary, &known, &observed.absent, observed.now);
+        issues.extend(certificate);
+        certificate_at = at;
         let unwanted_registries = issues::of_registries(&primary, &settings);
         let claim = OwnClaim::find(&primary, &owned, &related);
         let storage = issues::of_storage(&primary, claim, settings.maximum_storage);
         let stays = storage.is_some();
         // A claim that is to outlive the cache is patched once it exists, and not applied.
         let is_patched = claim.is_some() && primary.spec.storage.as_ref().is_some_and(Storage::retains);
-        let has_monitors = !observed.absent.contains(&SERVICE_MONITOR);
-        let mut all = Wanted::of(&primary, &settings, &owned, &related, stays || is_patched, has_monitors);
+        let mut all = Wanted::of(&primary, &settings, &owned, &related, stays || is_patched);
+        // Kinds that this cluster does not have.
+        all.children.retain(|child| !observed.absent.contains(child.kind));
         // Without a pod there is nothing to work on.
         if primary.spec.wants_pods() {
             let may_copy = unwanted_registries.is_none();
@@ -95,9 +106,11 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         issues.extend(issues::of_runs(tasks.retention, tasks.export, tasks.seed));
         issues.extend(storage);
         if !issues.iter().any(Issue::freezes) && !primary.spec.suspend() && !former.serves() {
-            let present = Present { owned: &owned, related: &related, pods_wait, former };
+            let (owned, related, now) = (&owned, &related, observed.now);
+            let present = Present { owned, related, pods_wait, former, now };
             changes_stateful_set = plan_children(&primary, &all, &present, &settings, &mut plan);
             plan.patch.extend(claim.and_then(|claim| claim.patch(&primary, stays)));
+            may_rotate = true;
         }
         wanted = Some(all);
     }
@@ -112,6 +125,7 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     // What becomes of pods of the former operator is not told as if they were pods of this one.
     let own_set = stateful_set.filter(|_| !former.serves());
     let pods = own_set.map(|set| RegistryPod::of(set, &around)).unwrap_or_default();
+    issues.extend(issues::of_renewal(&primary, &owned, &pods, observed.now));
     let left_to_others = issues.iter().any(|issue| issue.reason == Reason::FieldOwnedByOther);
     let roll_out = RollOut {
         primary: &primary,
@@ -165,7 +179,15 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         now: observed.now,
     };
     (plan.status, plan.events) = facts.changes();
-    plan.requeue_after = wait.and_then(|wait| wait.look_after);
+    let mut rotations = Rotations::default();
+    if may_rotate {
+        rotations = Rotations::of(&primary, &owned, &pods, settings.cluster_domain, observed.now);
+    }
+    plan.rotate = rotations.steps;
+    plan.events.extend(rotations.events);
+    let seconds = |at: u64| u32::try_from(at.saturating_sub(observed.now)).unwrap_or(u32::MAX);
+    let times = [wait.and_then(|wait| wait.look_after), rotations.look_after, certificate_at.map(seconds)];
+    plan.requeue_after = times.into_iter().flatten().min();
     Ok(plan)
 }
 
@@ -221,6 +243,8 @@ struct Present<'p, 'a> {
     related: &'p Objects<'a>,
     pods_wait: bool,
     former: Former,
+    /// Seconds since the epoch.
+    now: u64,
 }
 
 impl<'p, 'a> Present<'p, 'a> {
@@ -281,7 +305,6 @@ impl<'a> Wanted<'a> {
         owned: &Objects<'_>,
         related: &Objects<'_>,
         keep_claim_as_it_is: bool,
-        has_monitors: bool,
     ) -> Self {
         let mut wanted = Wanted { children: Vec::with_capacity(8), defaults: Defaults::Current };
         if !primary.spec.deploy() {
@@ -305,7 +328,8 @@ impl<'a> Wanted<'a> {
         let balances = owned.find(&SERVICE, &name).is_some();
         wanted.children.extend(desired::registry_service(primary, balances));
         wanted.children.extend(desired::disruption_budget(primary));
-        wanted.children.extend(desired::service_monitor(primary).filter(|_| has_monitors));
+        wanted.children.extend(desired::service_monitor(primary));
+        wanted.children.extend(desired::issued_certificate(primary, settings.cluster_domain));
         let existing = owned.find(&STATEFUL_SET, primary.metadata.name);
         let (stateful_set, defaults) = desired::stateful_set_beside(primary, existing, settings.agent_image);
         wanted.children.push(stateful_set);
@@ -338,7 +362,7 @@ fn plan_children(
 ) -> bool {
     let owned = present.owned;
     let mut changes_stateful_set = false;
-    for (name, generated) in desired::generated(primary, settings.cluster_domain) {
+    for (name, generated) in desired::generated(primary, settings.cluster_domain, present.now) {
         if owned.find(&SECRET, &name).is_none() {
             plan.generate.push(generated);
         }
@@ -369,6 +393,7 @@ fn plan_children(
         (&SERVICE, registry_name.as_str()),
         (&DISRUPTION_BUDGET, registry_name.as_str()),
         (&SERVICE_MONITOR, registry_name.as_str()),
+        (&CERTIFICATE, registry_name.as_str()),
         (&NETWORK_POLICY, name),
         (&SECRET, literal_secret.as_str()),
     ];

@@ -73,12 +73,21 @@ impl<'o, 'a> RegistryPod<'o, 'a> {
         list("initContainerStatuses").iter().chain(list("containerStatuses"))
     }
 
+    /// Since when the registry's container runs, in seconds since the epoch.
+    pub(crate) fn running_since(&self) -> Option<u64> {
+        let state = self.registry()?.get("state")?.get("running")?;
+        parse_rfc3339(state.get("startedAt")?.as_str()?)
+    }
+
+    fn registry(&self) -> Option<&'a Json<'a>> {
+        let mut containers = self.status?.items("containerStatuses").iter();
+        containers.find(|container| container.name() == Some(REGISTRY_NAME))
+    }
+
     /// Digest of the image that the registry's container runs. Runtimes write
     /// `NAME@sha256:...`; without a name it is the digest of the image's configuration.
     pub(crate) fn image_digest(&self) -> Option<&'a str> {
-        let mut containers = self.status?.items("containerStatuses").iter();
-        let registry = containers.find(|container| container.name() == Some(REGISTRY_NAME))?;
-        let (_, digest) = registry.get("imageID")?.as_str()?.rsplit_once('@')?;
+        let (_, digest) = self.registry()?.get("imageID")?.as_str()?.rsplit_once('@')?;
         let hex = digest.strip_prefix("sha256:")?;
         (hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(digest)
     }

@@ -77,6 +77,7 @@ fn lines() -> Vec<Line> {
                 "retention": {"keepTags": 5}, "export": {"destination": "ghcr.io/lab"},
             }),
         ),
+        line("auth.rotateAfter", json!({"auth": {}}), json!({"auth": {"rotateAfter": "90d"}})),
         line("delete", json!({}), json!({"delete": true})),
         line("deploy", json!({}), json!({"deploy": false})),
         line("deploy", json!({"storage": shared()}), json!({"storage": shared(), "deploy": false})),
@@ -444,6 +445,22 @@ fn lines() -> Vec<Line> {
         ),
         line("tls.secretName", json!({"tls": {}}), json!({"tls": {"secretName": "mysecret"}})),
         line("tls.secretName", json!({}), json!({"tls": {"secretName": "mysecret"}})),
+        line("tls.issuerRef.name", json!({"tls": {}}), json!({"tls": {"issuerRef": {"name": "lab"}}})),
+        line(
+            "tls.issuerRef.name",
+            json!({"tls": {"secretName": "mysecret"}}),
+            json!({"tls": {"issuerRef": {"name": "lab"}}}),
+        ),
+        line(
+            "tls.issuerRef.kind",
+            json!({"tls": {"issuerRef": {"name": "lab"}}}),
+            json!({"tls": {"issuerRef": {"name": "lab", "kind": "ClusterIssuer"}}}),
+        ),
+        line(
+            "tls.issuerRef.group",
+            json!({"tls": {"issuerRef": {"name": "lab"}}}),
+            json!({"tls": {"issuerRef": {"name": "lab", "group": "awspca.cert-manager.io"}}}),
+        ),
         line(
             "tls.ca",
             json!({"tls": {"secretName": "mysecret"}}),
@@ -575,6 +592,7 @@ fn comparable(world: &World) -> BTreeMap<String, Value> {
                 .remove("cache.converged-computing.github.io/applied-hash");
         }
         metadata.remove("uid");
+        metadata.remove("resourceVersion");
         metadata.remove("generation");
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
             annotations.remove("cache.converged-computing.github.io/applied-generation");

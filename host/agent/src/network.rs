@@ -63,16 +63,16 @@ impl NetworkArgs {
     }
 }
 
-/// The same network, which trusts the authorities of a file besides. `source` is the flag or the
+/// The same network, which trusts the authorities of a file besides, as they are when it is used.
+/// `source` is the flag or the
 /// variable that names the file.
 ///
 /// # Errors
 /// A sentence, when certificates cannot be read.
 pub fn trusting_file(network: Network, source: &str, file: &Path) -> Result<Network, String> {
-    let shown = file.display();
-    let pem = std::fs::read(file)
-        .map_err(|error| format!("{source} is \"{shown}\", which cannot be read: {error}"))?;
-    network.trusting(&pem).map_err(|why| format!("{source} is \"{shown}\", which {why}"))
+    // The file may be replaced while the step or the Job runs.
+    let following = network.following(file.to_owned());
+    following.map_err(|why| format!("{source} is \"{}\", which {why}", file.display()))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::thread;
 use support::http::ask_socket;
 use support::proxy::{Proxy, assert_silent};
 use support::tree::write;
-use support::{Running, eventually};
+use support::{Agent, Running, eventually};
 use tempfile::TempDir;
 use test_registries::DockerRegistry;
 
@@ -60,12 +60,10 @@ fn serve(proxy: &Proxy, host: &str, mounted: &Mounted) -> Running {
     running
 }
 
-#[test]
-fn no_push_fails_while_an_account_is_replaced_by_another_one() {
-    let Some(registry) = DockerRegistry::with_password(FIRST) else { return };
-    let (mounted, proxy) = (Mounted::new("orascache", "secret"), Proxy::new());
-    let running = serve(&proxy, &registry.host(), &mounted);
-    // How often each of two steps has pushed, and whether they go on.
+/// Has two steps push through a proxy, again and again, while something happens, which gets a
+/// function that waits until both have pushed anew. No push may fail.
+fn while_pushing(proxy: &Proxy, registry: &str, happens: impl FnOnce(&dyn Fn())) {
+    // How often each step has pushed, and whether they go on.
     let pushes = Mutex::new(([0_usize; 2], true));
     let push = |number: usize| {
         let folder = tempfile::tempdir().unwrap();
@@ -73,7 +71,7 @@ fn no_push_fails_while_an_account_is_replaced_by_another_one() {
             let count = pushes.lock().unwrap().0[number];
             write(&folder.path().join("out"), format!("{number} {count}"), 0o644);
             let outcome = proxy
-                .step(&registry.host(), "true", folder.path())
+                .step(registry, "true", folder.path())
                 .flag("--output=out/words:1")
                 .flag("--output-path=out")
                 .run();
@@ -95,19 +93,65 @@ fn no_push_fails_while_an_account_is_replaced_by_another_one() {
     thread::scope(|scope| {
         let steps = [0, 1].map(|number| scope.spawn(move || push(number)));
         more_pushes();
+        happens(&more_pushes);
+        pushes.lock().unwrap().1 = false;
+        for step in steps {
+            step.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn no_push_fails_while_an_account_is_replaced_by_another_one() {
+    let Some(registry) = DockerRegistry::with_password(FIRST) else { return };
+    let (mounted, proxy) = (Mounted::new("orascache", "secret"), Proxy::new());
+    let running = serve(&proxy, &registry.host(), &mounted);
+    while_pushing(&proxy, &registry.host(), |more_pushes| {
         registry.set_passwords(&format!("{FIRST}{SECOND}"));
         more_pushes();
         mounted.set("orascache-2", "hunter2");
         more_pushes();
         registry.set_passwords(SECOND);
         more_pushes();
-        pushes.lock().unwrap().1 = false;
-        for step in steps {
-            step.join().unwrap();
-        }
     });
     running.signal(Signal::TERM);
     assert_silent(&running.wait());
+}
+
+#[test]
+fn no_push_fails_while_a_certificate_and_its_authority_are_replaced() {
+    let Some(mut registry) = DockerRegistry::with_tls() else { return };
+    let (proxy, url) = (Proxy::new(), format!("https://{}", registry.host()));
+    let authorities = proxy.folder.path().join("ca.crt");
+    // Each certificate is its own authority.
+    let certificate = |registry: &DockerRegistry| fs::read_to_string(registry.certificate()).unwrap();
+    let trust = |pem: &str| {
+        fs::write(authorities.with_extension("new"), pem).unwrap();
+        fs::rename(authorities.with_extension("new"), &authorities).unwrap();
+    };
+    let former = certificate(&registry);
+    trust(&former);
+    let running = Agent::new(["proxy", &format!("--registry={url}"), "--push=out/words:1"])
+        .flag(format!("--socket={}", proxy.socket().display()))
+        .flag(format!("--ca-file={}", authorities.display()))
+        .env_remove("SSL_CERT_FILE")
+        .start();
+    eventually("the socket", || proxy.socket().exists());
+    while_pushing(&proxy, &url, |more_pushes| {
+        registry.renew_certificate();
+        let new = certificate(&registry);
+        trust(&format!("{former}{new}"));
+        more_pushes();
+        registry.restart();
+        more_pushes();
+        trust(&new);
+        more_pushes();
+        // A file that cannot be used changes nothing.
+        trust("nothing");
+        more_pushes();
+    });
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait().code, Some(0));
 }
 
 #[test]

@@ -146,6 +146,7 @@ mod tests {
         for verb in ["patch", "delete"] {
             assert!(may(verb, "policy", "poddisruptionbudgets", Some("x")));
             assert!(may(verb, "monitoring.coreos.com", "servicemonitors", Some("x")));
+            assert!(may(verb, "cert-manager.io", "certificates", Some("x")));
             assert!(!may(verb, "monitoring.coreos.com", "prometheuses", Some("x")));
         }
         assert!(!may("patch", "cache.converged-computing.github.io", "orascaches/scale", Some("x")));

@@ -24,6 +24,7 @@ pub(crate) fn owned_kind(group: &str, plural: &str) -> OwnedKindRight {
         ("networking.k8s.io", "networkpolicies") => (OWNED_VERBS, NETWORK_POLICIES),
         ("policy", "poddisruptionbudgets") => (OWNED_VERBS, DISRUPTION_BUDGETS),
         ("monitoring.coreos.com", "servicemonitors") => (OWNED_VERBS, SERVICE_MONITORS),
+        ("cert-manager.io", "certificates") => (OWNED_VERBS, CERTIFICATES),
         _ => (OWNED_VERBS, OWNED_KIND),
     };
     OwnedKindRight { verbs, reason }
@@ -50,9 +51,10 @@ const VOLUME_CLAIMS: &str =
 const NETWORK_POLICIES: &str = "They say which pods reach a registry. The operator deletes one when its cache sets deploy or networkPolicy.enabled to false.";
 const DISRUPTION_BUDGETS: &str = "They keep a drain of nodes from taking all pods of a registry at once. The operator deletes one when its cache has a single replica.";
 const SERVICE_MONITORS: &str = "By them Prometheus finds the metrics of registries whose caches ask for it (metrics.serviceMonitor). Where the kind is missing or this right is taken away, caches work without.";
+const CERTIFICATES: &str = "By them cert-manager issues the certificates of registries whose caches name an issuer (tls.issuerRef). Where the kind is missing or this right is taken away, caches work without.";
 const JOBS: &str = "They copy the seeds of a cache into its registry. The operator deletes one when the list of seeds was edited. It lists and watches those with its label only.";
 const CRON_JOBS: &str = "They run retention and exports of a cache. The operator deletes one when the spec asks for it no more. It lists and watches those with its label only.";
-const SECRETS: &str = "The operator generates HTTP secrets, accounts and certificates of registries, moves HTTP secrets out of a cache's spec, and deletes them when the spec needs none. It reads one before it writes it, so that it never changes a foreign Secret of that name. All other Secrets it lists and watches as metadata only (PartialObjectMetadata), to tell whether those that caches refer to exist; RBAC has no right for metadata alone.";
+const SECRETS: &str = "The operator generates HTTP secrets, accounts and certificates of registries, moves HTTP secrets out of a cache's spec, replaces accounts and certificates by new ones, and deletes them when the spec needs none. It reads one before it writes it, so that it never changes a foreign Secret of that name. All other Secrets it lists and watches as metadata only (PartialObjectMetadata), to tell whether those that caches refer to exist; RBAC has no right for metadata alone.";
 const REGISTRY_PODS: &str = "Pods tell why a registry is not ready, and what retention, seeds and exports did. The operator asks for those with the labels of its registries and of this work, and keeps their names, labels, owners and status; RBAC has no right for pods with a label. Without this right, the status of a cache names no causes and no numbers.";
 const RESOURCE_QUOTAS: &str = "A quota may be why a registry has no pod. Without this right, the status of a cache does not name the quota.";
 pub(crate) const OWNED_KIND: &str =

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::{TcpStream, UnixStream};
 use tower_service::Service;
@@ -34,25 +35,41 @@ type Pending<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 /// since reading them takes longer than a small transfer.
 struct Tls {
     network: Network,
-    config: OnceLock<Arc<ClientConfig>>,
+    made: Mutex<Option<Made>>,
+}
+
+/// A configuration, with what the followed files held when it was made.
+struct Made {
+    followed: Vec<Vec<CertificateDer<'static>>>,
+    config: Arc<ClientConfig>,
 }
 
 impl Tls {
     /// Trusts the authorities that browsers trust, those of the system (`SSL_CERT_FILE` names
     /// another file), and those of the network. Images of workflows often have no certificates of
-    /// their own, so that the system's alone would not do.
+    /// their own, so that the system's alone would not do. The configuration is another one when a
+    /// followed file has changed.
     fn config(&self) -> Arc<ClientConfig> {
-        let make = || {
-            let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            roots.add_parsable_certificates(self.network.authorities().to_vec());
-            let provider = Arc::new(rustls::crypto::ring::default_provider());
-            let builder = ClientConfig::builder_with_provider(provider)
-                .with_protocol_versions(rustls::DEFAULT_VERSIONS)
-                .unwrap_or_else(|_| ClientConfig::builder());
-            Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
-        };
-        Arc::clone(self.config.get_or_init(make))
+        let found = self.network.followed();
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = made.as_ref().map(|made| made.followed.as_slice()).unwrap_or_default();
+        let kept = |(at, found): (usize, Option<_>)| found.or_else(|| before.get(at).cloned());
+        let followed: Vec<_> =
+            found.into_iter().enumerate().map(|file| kept(file).unwrap_or_default()).collect();
+        if let Some(made) = made.as_ref().filter(|made| made.followed == followed) {
+            return Arc::clone(&made.config);
+        }
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        roots.add_parsable_certificates(self.network.authorities().to_vec());
+        roots.add_parsable_certificates(followed.concat());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(rustls::DEFAULT_VERSIONS)
+            .unwrap_or_else(|_| ClientConfig::builder());
+        let config = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
+        *made = Some(Made { followed, config: Arc::clone(&config) });
+        config
     }
 }
 
@@ -75,12 +92,17 @@ impl Connector {
             tcp.set_connect_timeout(Some(CONNECT));
             tcp
         });
-        Connector { tcp, public, tls: Arc::new(Tls { network, config: OnceLock::new() }) }
+        Connector { tcp, public, tls: Arc::new(Tls { network, made: Mutex::default() }) }
+    }
+
+    /// The configuration of TLS as it is now.
+    pub(crate) fn tls(&self) -> Arc<ClientConfig> {
+        self.tls.config()
     }
 
     /// The same connections, with TLS.
-    pub(crate) fn encrypted(&self) -> HttpsConnector<Connector> {
-        let config = (*self.tls.config()).clone();
+    pub(crate) fn encrypted(&self, config: &ClientConfig) -> HttpsConnector<Connector> {
+        let config = config.clone();
         HttpsConnectorBuilder::new()
             .with_tls_config(config)
             .https_only()

@@ -8,6 +8,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::fmt;
+use std::path::PathBuf;
 
 /// Forward proxies, and authorities that are trusted besides those of browsers and of the system.
 ///
@@ -21,6 +22,8 @@ use std::fmt;
 pub struct Network {
     proxies: ForwardProxies,
     authorities: Vec<CertificateDer<'static>>,
+    /// Files with further authorities, which may be replaced while a client works.
+    followed: Vec<PathBuf>,
     /// The only hosts that may have an address which is not public. None means all hosts.
     trusted: Option<TrustedHosts>,
 }
@@ -28,7 +31,12 @@ pub struct Network {
 impl Network {
     /// A network without forward proxies.
     pub fn direct() -> Self {
-        Network { proxies: ForwardProxies::none(), authorities: Vec::new(), trusted: None }
+        Network {
+            proxies: ForwardProxies::none(),
+            authorities: Vec::new(),
+            followed: Vec::new(),
+            trusted: None,
+        }
     }
 
     /// The forward proxies that `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name, in upper or lower
@@ -43,7 +51,7 @@ impl Network {
         let config = search_domains_of_system();
         let domains: Vec<&str> = config.iter().map(String::as_str).collect();
         let proxies = ForwardProxies::read(variable, &domains);
-        Network { proxies, authorities: Vec::new(), trusted: None }
+        Network { proxies, ..Network::direct() }
     }
 
     /// The same network, with more trusted authorities: one or more certificates in PEM (RFC 7468).
@@ -51,16 +59,20 @@ impl Network {
     /// # Errors
     /// The end of a sentence that begins with the place of the text.
     pub fn trusting(mut self, pem: &[u8]) -> Result<Self, String> {
-        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-        let found = found.map_err(|error| format!("holds a damaged certificate: {error}"))?;
-        if found.is_empty() {
-            return Err("holds no certificate in PEM (-----BEGIN CERTIFICATE-----)".to_owned());
-        }
-        for certificate in &found {
-            let added = RootCertStore::empty().add(certificate.clone());
-            added.map_err(|error| format!("holds a certificate of no authority: {error}"))?;
-        }
-        self.authorities.extend(found);
+        self.authorities.extend(certificates(pem)?);
+        Ok(self)
+    }
+
+    /// As [`Network::trusting`], with a file that is read again before connections are used: a
+    /// mounted Secret may be replaced while a client works. While it cannot be used, what it held
+    /// before counts.
+    ///
+    /// # Errors
+    /// The end of a sentence that begins with the file, when it cannot be used now.
+    pub fn following(mut self, file: PathBuf) -> Result<Self, String> {
+        let pem = std::fs::read(&file).map_err(|error| format!("cannot be read: {error}"))?;
+        certificates(&pem)?;
+        self.followed.push(file);
         Ok(self)
     }
 
@@ -82,9 +94,30 @@ impl Network {
         &self.proxies
     }
 
+    /// The certificates in each followed file, as they are now. `None` for a file that cannot be
+    /// used.
+    pub(crate) fn followed(&self) -> Vec<Option<Vec<CertificateDer<'static>>>> {
+        let read = |file: &PathBuf| certificates(&std::fs::read(file).ok()?).ok();
+        self.followed.iter().map(read).collect()
+    }
+
     pub(crate) fn authorities(&self) -> &[CertificateDer<'static>] {
         &self.authorities
     }
+}
+
+/// The certificates of authorities in a text.
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let found = found.map_err(|error| format!("holds a damaged certificate: {error}"))?;
+    if found.is_empty() {
+        return Err("holds no certificate in PEM (-----BEGIN CERTIFICATE-----)".to_owned());
+    }
+    for certificate in &found {
+        let added = RootCertStore::empty().add(certificate.clone());
+        added.map_err(|error| format!("holds a certificate of no authority: {error}"))?;
+    }
+    Ok(found)
 }
 
 impl Default for Network {
@@ -96,7 +129,7 @@ impl Default for Network {
 
 impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let authorities = self.authorities.len();
+        let authorities = self.authorities.len() + self.followed.len();
         f.debug_struct("Network")
             .field("proxies", &self.proxies)
             .field("authorities", &authorities)

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
 use url::Url;
 
 use crate::connect::{Connector, SocketConnector};
@@ -51,10 +52,13 @@ const PROXY_WANTS_PASSWORD: &str = "proxy authorization required";
 type Plain = Pool<Connector, Body>;
 type Encrypted = Pool<HttpsConnector<Connector>, Body>;
 
+/// The encrypted connections, with the configuration that they were made with.
+type Pooled = (Arc<ClientConfig>, Encrypted);
+
 enum Connections {
     /// The certificates of authorities are read for the first encrypted connection only, since
     /// reading them takes longer than a small transfer.
-    Tcp(Connector, Box<Plain>, OnceLock<Box<Encrypted>>),
+    Tcp(Connector, Box<Plain>, Mutex<Option<Box<Pooled>>>),
     Socket(Box<Pool<SocketConnector, Body>>),
 }
 
@@ -77,7 +81,7 @@ impl Transport {
             None => {
                 let connector = Connector::new(network);
                 let plain = Box::new(pool().build(connector.clone()));
-                Connections::Tcp(connector, plain, OnceLock::new())
+                Connections::Tcp(connector, plain, Mutex::default())
             }
         };
         Transport { endpoint, connections }
@@ -118,7 +122,7 @@ impl Transport {
         let connection = capture_connection(&mut request);
         let sent = match &self.connections {
             Connections::Tcp(connector, _, encrypted) if url.scheme() == "https" => {
-                let pool = encrypted.get_or_init(|| Box::new(pool().build(connector.encrypted())));
+                let pool = current(connector, encrypted);
                 pool.request(request).await
             }
             Connections::Tcp(_, plain, _) => plain.request(request).await,
@@ -179,6 +183,21 @@ impl Transport {
         match &self.connections {
             Connections::Tcp(connector, ..) => Some(connector.network().proxies().way(to)),
             Connections::Socket(_) => None,
+        }
+    }
+}
+
+/// The encrypted connections by the authorities that are trusted now. Those by others end with the
+/// requests that use them.
+fn current(connector: &Connector, pooled: &Mutex<Option<Box<Pooled>>>) -> Encrypted {
+    let config = connector.tls();
+    let mut pooled = pooled.lock().unwrap_or_else(PoisonError::into_inner);
+    match pooled.as_deref() {
+        Some((made_with, connections)) if Arc::ptr_eq(made_with, &config) => connections.clone(),
+        _ => {
+            let connections: Encrypted = pool().build(connector.encrypted(&config));
+            *pooled = Some(Box::new((config, connections.clone())));
+            connections
         }
     }
 }

@@ -134,6 +134,11 @@ impl DockerRegistry {
         self.folder.path().join(CERTIFICATE)
     }
 
+    /// Makes another certificate and key. The registry serves with them from its next start on.
+    pub fn renew_certificate(&self) {
+        make_certificate(self.folder.path());
+    }
+
     /// Kills the process, as a crash would end it.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -193,8 +198,8 @@ fn make_certificate(folder: &Path) {
     assert!(made.is_ok_and(|status| status.success()), "openssl makes no certificate");
 }
 
-/// What the images of the distribution registry have in `/etc/docker/registry/config.yml`, as far as
-/// variables change it.
+/// What the images of the distribution registry have in `/etc/docker/registry/config.yml`, as far
+/// as variables change it.
 const CONFIGURATION_OF_IMAGE: &str = "version: 0.1\nstorage:\n  cache:\n    blobdescriptor: inmemory\n  filesystem:\n    rootdirectory: /var/lib/registry\n  delete:\n    enabled: true\nhttp:\n  addr: :5000\n  headers:\n    X-Content-Type-Options: [nosniff]\nhealth:\n  storagedriver:\n    enabled: true\n    interval: 10s\n    threshold: 3\n";
 
 fn command(config: &Path, disk: Option<(PathBuf, u64)>) -> Command {

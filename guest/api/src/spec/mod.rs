@@ -25,7 +25,7 @@ pub use schema::default_true;
 pub(crate) use schema::namespaces_schema;
 pub use service::{OrasCacheService, ServiceType};
 pub use storage::{AccessMode, OrasCacheEmptyDir, OrasCacheStorage, WhenDeleted};
-pub use tls::OrasCacheTls;
+pub use tls::{OrasCacheIssuerRef, OrasCacheTls};
 
 /// URLs of a host without a path, a query or credentials.
 pub(crate) const URL_RULE: &str = r"self.matches('^https?://([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?/?$')";

@@ -4,6 +4,7 @@ mod additions;
 mod collection;
 mod disruption_budget;
 mod generated;
+mod issued_certificate;
 mod network_policy;
 mod pod_parts;
 mod pods;
@@ -33,10 +34,15 @@ use std::borrow::Cow;
 
 pub(crate) use collection::pods_retain;
 pub(crate) use disruption_budget::disruption_budget;
-pub(crate) use generated::{generated, unused_generated};
+pub(crate) use generated::{
+    CERTIFICATE_DAYS, account_recipe, certificate_recipe, dns_names, generated, rotated_username,
+    unused_generated, user_of,
+};
+pub(crate) use issued_certificate::issued_certificate;
 pub(crate) use network_policy::network_policy;
 pub(crate) use registry_service::{endpoint, registry_service, registry_service_name};
 pub(crate) use secret::{http_secret_source, literal_http_secret, literal_http_secret_name};
+pub(crate) use secret_files::HTPASSWD_KEY;
 pub(crate) use service::service;
 pub(crate) use service_monitor::service_monitor;
 pub(crate) use task::CONTAINER as TASK_CONTAINER;

@@ -3,6 +3,7 @@
 use super::{TemplateRevision, not_empty, object_labels, selector_labels, with_members, zot};
 use crate::json::Json;
 use crate::primary::{Flavor, Primary};
+use orascache_api::names::CERTIFICATE_ANNOTATION;
 
 /// Metadata of the registry pods.
 pub(super) fn metadata<'a>(primary: &'a Primary<'a>, revision: TemplateRevision) -> Json<'a> {
@@ -11,8 +12,12 @@ pub(super) fn metadata<'a>(primary: &'a Primary<'a>, revision: TemplateRevision)
         Flavor::Distribution => not_empty(pods.annotations),
         Flavor::Zot => Some(with_members(zot::annotation(primary, revision), pods.annotations)),
     };
+    let certificate = primary.certificate.as_ref().map(|certificate| {
+        let annotation = Json::object([(CERTIFICATE_ANNOTATION, Some(certificate.clone().into()))]);
+        with_members(annotation, annotations.as_ref())
+    });
     Json::object([
-        ("annotations", annotations),
+        ("annotations", certificate.or(annotations)),
         ("labels", Some(with_members(object_labels(primary), pods.labels))),
     ])
 }

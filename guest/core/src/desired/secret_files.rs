@@ -9,4 +9,4 @@ pub(super) const TLS_CERTIFICATE: &str = "tls.crt";
 /// Key of the private key there.
 pub(super) const TLS_KEY: &str = "tls.key";
 /// Key of the htpasswd file in a Secret.
-pub(super) const HTPASSWD_KEY: &str = "htpasswd";
+pub(crate) const HTPASSWD_KEY: &str = "htpasswd";

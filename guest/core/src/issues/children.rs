@@ -1,7 +1,7 @@
 //! The issue of children that the host did not hand over.
 
 use crate::issue::{Impact, Issue, Reason};
-use crate::kinds::{DISRUPTION_BUDGET, NETWORK_POLICY, SERVICE, SERVICE_MONITOR, STATEFUL_SET};
+use crate::kinds::{CERTIFICATE, DISRUPTION_BUDGET, NETWORK_POLICY, SERVICE, SERVICE_MONITOR, STATEFUL_SET};
 use crate::primary::Primary;
 use orascache_contract::Kind;
 
@@ -11,7 +11,8 @@ use orascache_contract::Kind;
 /// Secrets and volume claims are related kinds too: of these, `omitted` may mean the objects of
 /// others. A child that is not seen is applied again then, which changes nothing.
 pub(crate) fn of_omitted_children(primary: &Primary<'_>, omitted: &[Kind]) -> Option<Issue> {
-    let owned_only = [&NETWORK_POLICY, &SERVICE, &STATEFUL_SET, &DISRUPTION_BUDGET, &SERVICE_MONITOR];
+    let owned_only =
+        [&NETWORK_POLICY, &SERVICE, &STATEFUL_SET, &DISRUPTION_BUDGET, &SERVICE_MONITOR, &CERTIFICATE];
     let unseen: Vec<&str> =
         owned_only.into_iter().filter(|kind| omitted.contains(kind)).map(|kind| &*kind.plural).collect();
     if unseen.is_empty() {

@@ -2,6 +2,7 @@
 //! storage that cannot be as it asks, children that are not known, writes that failed, and work on
 //! the registry that failed.
 
+mod certificate;
 mod children;
 mod failures;
 mod image;
@@ -12,6 +13,7 @@ mod tasks;
 
 use crate::issue::{Impact, Issue, Reason};
 use crate::validate::Problem;
+pub(crate) use certificate::{of_certificate, of_renewal};
 pub(crate) use children::of_omitted_children;
 pub(crate) use failures::of_failures;
 pub(crate) use image::of_image;

@@ -12,6 +12,8 @@ pub(crate) struct Auth<'a> {
     pub(crate) htpasswd_secret: Option<&'a str>,
     /// Secret with one of these accounts, for steps.
     pub(crate) credentials_secret: Option<&'a str>,
+    /// How old a generated account gets.
+    pub(crate) rotate_after: Option<&'a str>,
 }
 
 impl<'a> Auth<'a> {
@@ -19,6 +21,7 @@ impl<'a> Auth<'a> {
         Ok(Auth {
             htpasswd_secret: auth.text("htpasswdSecret")?,
             credentials_secret: auth.text("credentialsSecret")?,
+            rotate_after: auth.text("rotateAfter")?,
         })
     }
 

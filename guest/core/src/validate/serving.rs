@@ -2,7 +2,7 @@
 
 use crate::authority::Authority;
 use crate::primary::{Auth, Flavor, Proxy, SYSTEM, Spec, Tls};
-use orascache_api::duration::Duration;
+use orascache_api::duration::{Duration, age};
 use orascache_api::endpoint::Endpoint;
 use orascache_api::sentences;
 
@@ -14,9 +14,30 @@ pub(super) fn problems(spec: &Spec<'_>, report: &mut impl FnMut(&'static str, St
         of_tls(tls, report);
     }
     of_tasks(spec, report);
-    if let Some(Auth { htpasswd_secret: None, credentials_secret: Some(_) }) = spec.auth {
+    if let Some(auth) = &spec.auth {
+        of_auth(spec, auth, report);
+    }
+}
+
+/// The shortest time after which an account is replaced, in seconds. A rotation takes a third of
+/// it.
+const SHORTEST_INTERVAL: u64 = 60 * 60;
+
+fn of_auth(spec: &Spec<'_>, auth: &Auth<'_>, report: &mut impl FnMut(&'static str, String)) {
+    if auth.is_generated() && auth.credentials_secret.is_some() {
         report("spec.auth.credentialsSecret", sentences::CREDENTIALS_WITHOUT_ACCOUNTS.to_owned());
     }
+    let Some(text) = auth.rotate_after else { return };
+    let problem = if !auth.is_generated() {
+        sentences::ROTATION_OF_OWN_ACCOUNTS.to_owned()
+    } else if spec.flavor() == Flavor::Zot {
+        sentences::ROTATION_OF_ZOT.to_owned()
+    } else if age(text).is_ok_and(|seconds| seconds >= SHORTEST_INTERVAL) {
+        return;
+    } else {
+        format!("\"{text}\" {}", sentences::ROTATE_AFTER)
+    };
+    report("spec.auth.rotateAfter", problem);
 }
 
 /// Problems of the Jobs of the agent, which are clients of the registry.
@@ -49,8 +70,11 @@ fn of_proxy(spec: &Spec<'_>, proxy: &Proxy<'_>, report: &mut impl FnMut(&'static
 }
 
 fn of_tls(tls: &Tls<'_>, report: &mut impl FnMut(&'static str, String)) {
+    if tls.issuer.is_some() && tls.secret_name.is_some() {
+        report("spec.tls.issuerRef", sentences::ISSUER_OF_OWN_CERTIFICATE.to_owned());
+    }
     let Some(ca) = tls.ca else { return };
-    if tls.secret_name.is_none() {
+    if tls.is_generated() {
         report("spec.tls.ca", sentences::CA_OF_OWN_CERTIFICATE.to_owned());
     }
     // Every step reads this file.

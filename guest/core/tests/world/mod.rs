@@ -3,7 +3,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use orascache_contract::{Failure, Kind, Observed, Plan};
+use orascache_contract::time::rfc3339;
+use orascache_contract::{Failure, Kind, Observed, Plan, Rotation};
 use orascache_core::reconcile;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -86,6 +87,9 @@ impl World {
             strip_content(&mut secret);
             self.store(secret);
         }
+        for rotation in &plan.rotate {
+            self.rotate(rotation);
+        }
         for text in &plan.apply {
             let mut object: Value = serde_json::from_str(text).unwrap();
             strip_content(&mut object);
@@ -112,6 +116,27 @@ impl World {
         }
     }
 
+    /// Changes a generated Secret, unless it is in another state than the one that is named.
+    /// Returns whether it was changed.
+    pub fn rotate(&mut self, rotation: &Rotation) -> bool {
+        let planned: Value = serde_json::from_str(&rotation.secret).unwrap();
+        let key = format!("Secret/{}", planned["metadata"]["name"].as_str().unwrap());
+        let Some(live) = self.children.get(&key) else { return false };
+        let is_known = |member: &str| {
+            assert!(planned["metadata"][member].is_string(), "{member} is named");
+            live["metadata"][member] == planned["metadata"][member]
+        };
+        if !is_known("uid") || !is_known("resourceVersion") {
+            return false;
+        }
+        let mut object = live.clone();
+        for (name, value) in planned["metadata"]["annotations"].as_object().unwrap() {
+            object["metadata"]["annotations"][name] = value.clone();
+        }
+        self.store(object);
+        true
+    }
+
     /// An apply leaves what a patch added.
     fn keep_patched(&self, object: &mut Value) {
         const PATCHED: &str = "cache.converged-computing.github.io/retained";
@@ -136,6 +161,12 @@ impl World {
         let generation = old.map_or(0, |old| old["metadata"]["generation"].as_i64().unwrap_or(0));
         let is_edited = old.is_none_or(|old| old["spec"] != object["spec"]);
         object["metadata"]["generation"] = (generation + i64::from(is_edited)).into();
+        if object["kind"] == "Secret" {
+            let created = old.and_then(|old| old["metadata"]["creationTimestamp"].as_str());
+            let created = created.map_or_else(|| rfc3339(self.now), str::to_owned);
+            object["metadata"]["creationTimestamp"] = created.into();
+            object["metadata"]["resourceVersion"] = self.counter.to_string().into();
+        }
         if let Some(status) = old.and_then(|old| old.get("status")) {
             object["status"] = status.clone();
         }
@@ -177,7 +208,7 @@ impl World {
         for rounds in 0..8 {
             self.roll_out();
             let plan = self.plan();
-            if plan.is_empty() {
+            if is_settled(&plan) {
                 return rounds;
             }
             self.execute(&plan);
@@ -189,6 +220,11 @@ impl World {
         let conditions = self.cache["status"]["conditions"].as_array().expect("conditions");
         conditions.iter().find(|condition| condition["type"] == kind).expect(kind).clone()
     }
+}
+
+/// Whether a plan writes nothing. It may name a time.
+pub fn is_settled(plan: &Plan) -> bool {
+    Plan { requeue_after: None, ..plan.clone() }.is_empty()
 }
 
 /// Whether a child is handed over as one: a volume claim that nothing controls is a related object.

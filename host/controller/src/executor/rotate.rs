@@ -14,8 +14,8 @@ const NO_STATE: &str =
     "The plan does not name the state of the Secret: give metadata.uid and metadata.resourceVersion.";
 
 impl Executor {
-    /// Makes one change of a Secret, unless it is in another state than the one that the plan was made
-    /// from. Returns whether the next plan is made from another state.
+    /// Makes one change of a Secret, unless it is in another state than the one that the plan was
+    /// made from. Returns whether the next plan is made from another state.
     pub(super) async fn rotate(
         &self,
         context: &Context<'_>,

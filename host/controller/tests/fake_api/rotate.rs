@@ -18,8 +18,8 @@ fn recipe(username: &str) -> Recipe {
     Recipe::Credentials(Credentials { accounts: vec![account], htpasswd_key: "htpasswd".to_owned() })
 }
 
-/// The next change of a Secret that is observed, by the annotation in which the plan keeps how far it
-/// is. `None` after the last one.
+/// The next change of a Secret that is observed, by the annotation in which the plan keeps how far
+/// it is. `None` after the last one.
 fn next_change(secret: &Value) -> Option<Rotation> {
     let phase = secret["metadata"]["annotations"][PHASE].as_str();
     let (step, next) = match phase {

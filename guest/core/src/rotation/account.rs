@@ -1,0 +1,42 @@
+//! The generated account of a registry.
+
+use super::{Change, MOUNT_SECONDS, Rotations, Subject};
+use crate::desired;
+use crate::observed::Objects;
+use crate::primary::{Flavor, Primary};
+use orascache_api::duration::age;
+use orascache_contract::RotationStep;
+
+const REASON: &str = "AccountRotation";
+
+impl Rotations {
+    /// zot is left out: it may not see that a mounted file changes.
+    pub(super) fn add_account(&mut self, primary: &Primary<'_>, owned: &Objects<'_>, now: u64) {
+        let spec = &primary.spec;
+        let is_rotated = spec.flavor() != Flavor::Zot;
+        let Some(auth) = spec.auth.filter(|auth| auth.is_generated() && is_rotated) else { return };
+        let name = auth.accounts(&primary.metadata);
+        let Some(subject) = Subject::find(primary, owned, &name, now) else { return };
+        let since = subject.state.since;
+        let interval = auth.rotate_after.and_then(|text| age(text).ok());
+        let Some(due) = self.due(&subject, interval.map(|after| since.saturating_add(after))) else { return };
+        // The new account is named by the time of its making, which the staged Secret has.
+        let username = desired::rotated_username(if due.0 == RotationStep::Stage { now } else { since });
+        let data = (due.0 == RotationStep::Switch).then(|| desired::user_of(&username));
+        let note = match due.0 {
+            RotationStep::Stage => Some(format!(
+                "Secret {name} gets another account: steps use it in {MOUNT_SECONDS} seconds, and the former account ends {MOUNT_SECONDS} seconds later."
+            )),
+            RotationStep::Switch => None,
+            RotationStep::Finish => Some(format!("The former account in Secret {name} is removed.")),
+        };
+        let change = Change {
+            recipe: desired::account_recipe(username),
+            joined: desired::HTPASSWD_KEY,
+            annotation: None,
+            data,
+            event: note.map(|note| (REASON, note)),
+        };
+        self.push(&subject, due, change);
+    }
+}

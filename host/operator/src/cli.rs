@@ -1,31 +1,53 @@
 //! The command line: what can be typed, and what it means. `component` has the arguments about
-//! components, `operate` those of the commands that run the operator, `review` and `lineage` those of
-//! these commands, `offline` those of the others, and `input` those that name what is read.
+//! components, `connection` those about the cluster, `operate` those of `run`, and `offline` those of
+//! the commands that print what the program knows.
+//!
+//! The feature `workstation` brings more commands. `workstation` has them and the arguments of some;
+//! `dev`, `review`, `migrate` and `lineage` have those of these commands, and `input` those that name
+//! what is read. `absent` has what a build without the feature says.
+
+pub mod absent;
 
 mod component;
 mod connection;
-mod input;
-mod lineage;
-mod migrate;
 mod offline;
 mod operate;
+
+#[cfg(feature = "workstation")]
+mod dev;
+#[cfg(feature = "workstation")]
+mod input;
+#[cfg(feature = "workstation")]
+mod lineage;
+#[cfg(feature = "workstation")]
+mod migrate;
+#[cfg(feature = "workstation")]
 mod review;
+#[cfg(feature = "workstation")]
+mod workstation;
 
 pub use component::{
     ComponentArgs, InspectArgs, ModuleCommand, ModulePullArgs, ModulePushArgs, RecordArgs, RegistryArgs,
 };
 pub use connection::ConnectionArgs;
+#[cfg(feature = "workstation")]
+pub use dev::DevArgs;
+#[cfg(all(feature = "workstation", target_os = "linux"))]
+pub use dev::PodArgs;
+#[cfg(feature = "workstation")]
 pub use input::InputArgs;
+#[cfg(feature = "workstation")]
 pub use lineage::{LineageArgs, LineageFormat};
+#[cfg(feature = "workstation")]
 pub use migrate::{MigrateArgs, MigrateFormat};
-pub use offline::{
-    CompletionsArgs, CrdArgs, ManifestsArgs, RenderArgs, ReplayArgs, ReplayFormat, VersionArgs, VersionFormat,
-};
-#[cfg(target_os = "linux")]
-pub use operate::PodArgs;
-pub use operate::{DevArgs, RunArgs};
+pub use offline::{CrdArgs, ManifestsArgs, VersionArgs, VersionFormat};
+pub use operate::RunArgs;
+#[cfg(feature = "workstation")]
 pub use review::{ReviewArgs, ReviewFormat};
+#[cfg(feature = "workstation")]
+pub use workstation::{CompletionsArgs, RenderArgs, ReplayArgs, ReplayFormat, WorkstationCommand};
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -55,7 +77,23 @@ impl Cli {
     /// `kubectl-orascache`, people type as `kubectl orascache`, so that help and errors say that.
     pub fn named(program: &OsStr) -> clap::Command {
         let is_plugin = Path::new(program).file_stem().is_some_and(|name| name == PLUGIN);
-        if is_plugin { Self::command().bin_name(PLUGIN.replacen('-', " ", 1)) } else { Self::command() }
+        let command = Self::command();
+        let command = if is_plugin { command.bin_name(PLUGIN.replacen('-', " ", 1)) } else { command };
+        if cfg!(feature = "workstation") { command } else { command.after_help(absent::note()) }
+    }
+}
+
+/// The error that says where a command is that this build lacks; any other error as it is.
+pub fn explained(error: clap::Error) -> clap::Error {
+    let sentence = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(command)) if error.kind() == ErrorKind::InvalidSubcommand => {
+            absent::sentence(command)
+        }
+        _ => None,
+    };
+    match sentence {
+        Some(sentence) => clap::Error::raw(ErrorKind::InvalidSubcommand, sentence + "\n"),
+        None => error,
     }
 }
 
@@ -64,41 +102,29 @@ impl Cli {
 pub enum Command {
     /// Run the operator against a cluster: in-cluster credentials or the current kubeconfig.
     Run(Box<RunArgs>),
-    /// Start a Kubernetes API on loopback with the operator in it. Needs no cluster and no
-    /// containers.
-    Dev(DevArgs),
-    /// Print the objects that a cache would get.
-    Render(RenderArgs),
-    /// Print what admission answers to the creation of objects: OrasCaches, Pods, Jobs, and whatever
-    /// makes pods; or to AdmissionReviews.
-    Review(ReviewArgs),
+    /// A command for people at their own machine.
+    #[cfg(feature = "workstation")]
+    #[command(flatten)]
+    Workstation(WorkstationCommand),
     /// Print the CustomResourceDefinition of OrasCache.
     Crd(CrdArgs),
     /// Print all objects of an installation, for `kubectl apply -f -`, or write them as kustomize
     /// folders.
     Manifests(ManifestsArgs),
-    /// Take over the caches of the former operator (oras-operator, in Go) with their artifacts. Says
-    /// what it would do, unless --apply is given.
-    Migrate(Box<MigrateArgs>),
-    /// Make recorded decisions again, with this component or another one, and show the differences.
-    Replay(ReplayArgs),
     /// Show what a component imports and exports, its size and its digest.
     Inspect(InspectArgs),
     /// Push a component to a registry, or pull one.
     #[command(subcommand)]
     Module(ModuleCommand),
-    /// Show what an artifact was made of, and what that was made of, back to the sources.
-    Lineage(LineageArgs),
-    /// Print a script that completes the arguments of this command in a shell.
-    Completions(CompletionsArgs),
     /// Print the versions of this program, of its component, and of the contract between the two.
     Version(VersionArgs),
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Cli;
-    use clap::CommandFactory;
+    use super::{Cli, explained};
+    use clap::error::ErrorKind;
+    use clap::{Args, Command, CommandFactory};
 
     #[test]
     fn a_plugin_of_kubectl_is_called_as_people_type_it() {
@@ -110,6 +136,20 @@ mod tests {
         ] {
             let usage = Cli::named(program.as_ref()).render_usage().to_string();
             assert!(usage.starts_with(&format!("Usage: {wanted} [OPTIONS]")), "{program}: {usage}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_a_build_lacks_is_told_from_a_word_that_is_none() {
+        let build =
+            || Command::new("orascache").subcommand(crate::cli::RunArgs::augment_args(Command::new("run")));
+        for (word, wanted) in
+            [("dev", "error: this build has no `dev`: "), ("rum", "error: unrecognized subcommand 'rum'")]
+        {
+            let error = build().try_get_matches_from(["orascache", word]).expect_err("no such command");
+            let error = explained(error);
+            assert_eq!((error.kind(), error.exit_code()), (ErrorKind::InvalidSubcommand, 2));
+            assert!(error.to_string().starts_with(wanted), "{error}");
         }
     }
 

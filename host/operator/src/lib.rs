@@ -26,6 +26,7 @@ mod admission;
 mod attending;
 mod endpoints;
 mod image_configs;
+#[cfg(feature = "workstation")]
 mod input;
 mod reconciler;
 mod registries;

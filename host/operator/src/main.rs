@@ -1,7 +1,7 @@
 //! The binary `orascache`. In the pods of `dev` it is other programs too.
 
 use clap::FromArgMatches;
-use orascache_operator::cli::Cli;
+use orascache_operator::cli::{Cli, explained};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -16,8 +16,8 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    match Cli::from_arg_matches(&command.get_matches()) {
+    match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => orascache_operator::command::execute(cli),
-        Err(error) => error.exit(),
+        Err(error) => explained(error).exit(),
     }
 }

@@ -1,10 +1,12 @@
 //! Documents in and out: YAML or JSON.
 
+#[cfg(feature = "workstation")]
 use crate::input;
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
 use std::io::Write;
+#[cfg(feature = "workstation")]
 use std::path::Path;
 
 /// How documents are printed.
@@ -18,6 +20,7 @@ pub enum Format {
 
 impl Format {
     /// How names of files in that format end.
+    #[cfg(feature = "workstation")]
     pub(crate) fn extension(self) -> &'static str {
         match self {
             Format::Json => "json",
@@ -64,6 +67,7 @@ impl Format {
 ///
 /// # Errors
 /// When the file cannot be read or is neither YAML nor JSON; the message names the place.
+#[cfg(feature = "workstation")]
 pub fn read_documents(path: &Path) -> anyhow::Result<Vec<Value>> {
     Ok(input::read_all(path)?.into_iter().map(|document| document.value).collect())
 }

@@ -4,12 +4,13 @@
 use std::process::ExitCode;
 
 /// The subcommand that is the helper of the node. It is not for people.
+#[cfg(all(feature = "workstation", target_os = "linux"))]
 pub(crate) const CONTAINER: &str = "dev-container";
 
 /// Runs the program that the name of this process or its first argument asks for, if that is
 /// another one than `orascache`. Both of them need a process without further threads, so that this
 /// comes first.
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "workstation", target_os = "linux"))]
 pub fn run_other() -> Option<ExitCode> {
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_default();
@@ -20,8 +21,8 @@ pub fn run_other() -> Option<ExitCode> {
     (arguments.next()? == CONTAINER).then(|| fake_kube_node::helper::main(std::env::args_os()))
 }
 
-/// There are no such programs here: namespaces are Linux's.
-#[cfg(not(target_os = "linux"))]
+/// There are no such programs here: they belong to `dev`, and namespaces are Linux's.
+#[cfg(not(all(feature = "workstation", target_os = "linux")))]
 pub fn run_other() -> Option<ExitCode> {
     None
 }

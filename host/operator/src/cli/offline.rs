@@ -1,35 +1,8 @@
-//! Arguments of the commands that need no cluster.
+//! Arguments of the commands that print what the program knows.
 
-use super::component::ComponentArgs;
-use super::input::InputArgs;
 use crate::output::Format;
 use clap::Args;
 use std::path::PathBuf;
-
-/// `orascache render`
-#[derive(Args, Debug)]
-pub struct RenderArgs {
-    /// The component that decides.
-    #[command(flatten)]
-    pub component: ComponentArgs,
-
-    /// What has the OrasCaches.
-    #[command(flatten)]
-    pub input: InputArgs,
-
-    /// Namespace of caches that name none.
-    #[arg(short, long, default_value = "default")]
-    pub namespace: String,
-
-    /// Write each object to a file of its own in this folder, as NAMESPACE/KIND-NAME, instead of
-    /// printing them. Files of other objects stay.
-    #[arg(long, value_name = "DIR")]
-    pub output_dir: Option<PathBuf>,
-
-    /// Output format.
-    #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
-    pub output: Format,
-}
 
 /// `orascache crd`
 #[derive(Args, Debug)]
@@ -117,41 +90,6 @@ pub struct ManifestsArgs {
     /// Output format.
     #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
     pub output: Format,
-}
-
-/// `orascache replay`
-///
-/// Exit codes: 0 all the same, 1 some decisions differ, 2 nothing could be replayed.
-#[derive(Args, Debug)]
-pub struct ReplayArgs {
-    /// Folder with records, as `--record` writes them.
-    #[arg(value_name = "DIR")]
-    pub directory: PathBuf,
-
-    /// The component that decides.
-    #[command(flatten)]
-    pub component: ComponentArgs,
-
-    /// What is printed: differences for people, or a report as JSON.
-    #[arg(short, long, value_enum, default_value_t = ReplayFormat::Text)]
-    pub output: ReplayFormat,
-}
-
-/// What `orascache replay` prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum ReplayFormat {
-    /// Differences, line by line, and a summary.
-    Text,
-    /// One JSON document.
-    Json,
-}
-
-/// `orascache completions`
-#[derive(Args, Debug)]
-pub struct CompletionsArgs {
-    /// The shell.
-    #[arg(value_enum)]
-    pub shell: clap_complete::Shell,
 }
 
 /// `orascache version`

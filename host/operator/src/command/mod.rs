@@ -3,25 +3,36 @@
 
 pub mod crd;
 
-mod completions;
 mod connection;
-mod definition;
-mod dev;
 mod failed;
 mod inspect;
-mod lineage;
 mod load;
 mod log;
 mod manifests;
-mod migrate;
 mod module;
 mod registry;
-mod render;
-mod replay;
-mod review;
 mod run;
 mod version;
 
+#[cfg(feature = "workstation")]
+mod completions;
+#[cfg(feature = "workstation")]
+mod definition;
+#[cfg(feature = "workstation")]
+mod dev;
+#[cfg(feature = "workstation")]
+mod lineage;
+#[cfg(feature = "workstation")]
+mod migrate;
+#[cfg(feature = "workstation")]
+mod render;
+#[cfg(feature = "workstation")]
+mod replay;
+#[cfg(feature = "workstation")]
+mod review;
+
+#[cfg(feature = "workstation")]
+use crate::cli::WorkstationCommand;
 use crate::cli::{Cli, Command};
 use failed::Failed;
 use std::process::ExitCode;
@@ -38,19 +49,14 @@ pub fn execute(cli: Cli) -> ExitCode {
     }
 
     let done = match cli.command {
-        Command::Completions(args) => completions::execute(&args),
         Command::Crd(args) => crd::execute(&args),
         Command::Inspect(args) => inspect::execute(&args),
-        Command::Lineage(args) => lineage::execute(&args),
         Command::Module(command) => module::execute(&command),
         Command::Manifests(args) => manifests::execute(&args),
-        Command::Migrate(args) => migrate::execute(&args),
-        Command::Render(args) => render::execute(&args),
-        Command::Replay(args) => replay::execute(&args),
-        Command::Review(args) => review::execute(&args),
         Command::Run(args) => run::execute(&args),
-        Command::Dev(args) => dev::execute(&args),
         Command::Version(args) => version::execute(&args),
+        #[cfg(feature = "workstation")]
+        Command::Workstation(command) => execute_on_workstation(&command),
     };
     let (code, error) = match done {
         Ok(code) => return code,
@@ -59,4 +65,17 @@ pub fn execute(cli: Cli) -> ExitCode {
     };
     eprintln!("error: {}", failed::sentence(&error));
     ExitCode::from(code)
+}
+
+#[cfg(feature = "workstation")]
+fn execute_on_workstation(command: &WorkstationCommand) -> Result<ExitCode, Failed> {
+    match command {
+        WorkstationCommand::Completions(args) => completions::execute(args),
+        WorkstationCommand::Dev(args) => dev::execute(args),
+        WorkstationCommand::Lineage(args) => lineage::execute(args),
+        WorkstationCommand::Migrate(args) => migrate::execute(args),
+        WorkstationCommand::Render(args) => render::execute(args),
+        WorkstationCommand::Replay(args) => replay::execute(args),
+        WorkstationCommand::Review(args) => review::execute(args),
+    }
 }

@@ -223,16 +223,26 @@ fn build(package: &str, directory: &str, kind: Kind) -> Result<PathBuf, BuildErr
 }
 
 /// Flags that replace the folders of this machine in panic messages, which name source files. So
-/// every machine builds the same bytes.
+/// every machine builds the same bytes, wherever its crates come from.
 fn remapped_paths(here: &Path) -> String {
     let home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
     let workspace = here.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
-    let flag = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    let flags =
-        [home.map(|home| flag(&home, "/cargo")), workspace.map(|workspace| flag(workspace, "/orascache"))];
-    flags.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    let mut flags = Vec::new();
+    let mut remap =
+        |from: &Path, to: &str| flags.push(format!("--remap-path-prefix={}={to}", from.display()));
+    if let Some(home) = home {
+        remap(&home, "/cargo");
+        // The folder of each registry is named by its host. Of several flags that fit, the last counts.
+        for registry in fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten() {
+            remap(&registry.path(), "/cargo/registry");
+        }
+    }
+    if let Some(workspace) = workspace {
+        remap(workspace, "/orascache");
+    }
+    flags.join(" ")
 }
 
 /// Whether a variable is meant for the outer build: flags, wrappers and profile settings.

@@ -31,7 +31,7 @@ mod version;
 pub use canary::{Canary, CanaryPolicy};
 pub use digest::digest;
 pub use engine::{
-    BlockingGuest, CallCounts, CallKind, CallLimits, CompiledCache, Engine, Guest, Interface, Limits,
-    LoadError,
+    BlockingGuest, CallCounts, CallKind, CallLimits, CompiledCache, CompiledCode, Engine, Guest, Interface,
+    Limits, LoadError, compile_ahead,
 };
 pub use version::{ActiveVersion, Version};

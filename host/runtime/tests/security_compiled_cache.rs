@@ -10,7 +10,7 @@
 mod guest;
 
 use guest::{component, edited};
-use orascache_runtime::{CompiledCache, Engine, Limits, digest};
+use orascache_runtime::{CompiledCache, CompiledCode, Engine, Limits, compile_ahead, digest};
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -44,7 +44,7 @@ impl Write for Log {
 }
 
 /// The field manager of the code that ran, and the warnings of loading it.
-fn load_bytes(bytes: &[u8], directory: &Path) -> (String, String) {
+fn load_with(bytes: &[u8], cache: &CompiledCache) -> (String, String) {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -54,11 +54,15 @@ fn load_bytes(bytes: &[u8], directory: &Path) -> (String, String) {
         .finish();
     let manager = tracing::subscriber::with_default(subscriber, || {
         let engine = Engine::new(Limits::default()).expect("an engine");
-        let guest = engine.load(bytes, &CompiledCache::at(directory)).expect("it loads");
+        let guest = engine.load(bytes, cache).expect("it loads");
         guest.describe().field_manager.clone()
     });
     let warnings = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("text");
     (manager, warnings)
+}
+
+fn load_bytes(bytes: &[u8], directory: &Path) -> (String, String) {
+    load_with(bytes, &CompiledCache::at(directory))
 }
 
 fn load(directory: &Path) -> (String, String) {
@@ -298,4 +302,85 @@ fn code_of_root_is_mapped_by_another_user() {
         .expect("it runs");
     let output = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success() && output.contains("1 passed"), "{output}");
+}
+
+/// Code that was compiled ahead for this machine.
+fn ahead(bytes: &[u8]) -> CompiledCode {
+    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    compile_ahead(bytes, &target, Limits::default()).expect("it compiles")
+}
+
+/// A folder, a directory in it with poison as code that a program ships with, and the poison.
+fn shipped() -> (TempDir, PathBuf, CompiledCode) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let directory = folder.path().join("shipped");
+    fs::create_dir(&directory).expect("writable");
+    let poison = CompiledCode {
+        file_name: ahead(&component()).file_name,
+        ..ahead(&edited(&component(), OURS, POISON))
+    };
+    let file = directory.join(&poison.file_name);
+    fs::write(&file, &poison.content).expect("writable");
+    set_mode(&directory, 0o755);
+    set_mode(&file, 0o644);
+    (folder, directory, poison)
+}
+
+#[test]
+fn code_that_the_program_shipped_with_is_mapped_and_nothing_is_kept() {
+    let (folder, directory, poison) = shipped();
+    let kept = folder.path().join("kept");
+    let cache = CompiledCache::at(&kept).with_shipped(&directory, poison.digest);
+    assert_eq!(load_with(&component(), &cache), (POISON.to_owned(), String::new()));
+    assert!(!kept.exists());
+}
+
+#[test]
+fn a_component_without_shipped_code_is_compiled_without_a_word() {
+    let (folder, directory, poison) = shipped();
+    let other = edited(&component(), OURS, "tasted");
+    for directory in [directory, folder.path().join("missing")] {
+        let cache = CompiledCache::none().with_shipped(&directory, poison.digest.clone());
+        assert_eq!(load_with(&other, &cache), ("tasted".to_owned(), String::new()));
+    }
+    assert!(!folder.path().join("missing").exists(), "a directory of the program is not made");
+}
+
+/// Each change makes the shipped code one that may not run. A warning says so, and ours runs.
+#[test]
+fn shipped_code_that_anybody_could_have_changed_is_not_run() {
+    let changes: [(&str, fn(&Path, &Path)); 4] = [
+        ("chmod go-w", |directory, _| set_mode(directory, 0o777)),
+        ("other users can write it", |_, file| set_mode(file, 0o666)),
+        ("symbolic link", |directory, file| {
+            let target = directory.join("target");
+            fs::rename(file, &target).expect("writable");
+            symlink(target, file).expect("writable");
+        }),
+        ("does not have the digest", |_, file| {
+            let mut content = fs::read(file).expect("readable");
+            *content.last_mut().expect("code") ^= 1;
+            fs::write(file, content).expect("writable");
+        }),
+    ];
+    for (words, change) in changes {
+        let (_folder, directory, poison) = shipped();
+        change(&directory, &directory.join(&poison.file_name));
+        let cache = CompiledCache::none().with_shipped(&directory, poison.digest);
+        let (manager, warnings) = load_with(&component(), &cache);
+        assert_eq!(manager, OURS, "poison ran: {warnings}");
+        assert!(warnings.contains(words), "{words}: {warnings}");
+    }
+}
+
+#[test]
+fn shipped_code_that_the_engine_cannot_run_is_compiled_again() {
+    let (folder, directory, poison) = shipped();
+    fs::write(directory.join(&poison.file_name), b"no code").expect("writable");
+    let kept = folder.path().join("kept");
+    let cache = CompiledCache::at(&kept).with_shipped(&directory, digest(b"no code"));
+    let (manager, warnings) = load_with(&component(), &cache);
+    assert_eq!(manager, OURS);
+    assert!(warnings.contains("is not usable; compiling it again"), "{warnings}");
+    assert!(file(&kept, "cwasm").is_file(), "the next start maps it");
 }

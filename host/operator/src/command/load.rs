@@ -12,6 +12,10 @@ use std::time::Duration;
 
 /// The folder of compiled components within the user's cache directory.
 const CACHE_FOLDER: &str = "orascache";
+/// Where the image has compiled code of the embedded component.
+const SHIPPED_CODE: &str = "/usr/lib/orascache";
+/// The digest of that code, in a program that was built for an image. `.ci/image` sets it.
+const SHIPPED_DIGEST: Option<&str> = option_env!("ORASCACHE_SHIPPED_CODE");
 
 /// Follows the file of the component, where there is one. What a registry has under a digest does
 /// not change.
@@ -58,7 +62,15 @@ pub(super) fn load_embedded() -> Result<Guest, Failed> {
 
 fn load(bytes: &[u8], limits: Limits) -> anyhow::Result<Guest> {
     let engine = Engine::new(limits).context("no engine")?;
-    Ok(engine.load(bytes, &CompiledCache::of_user(CACHE_FOLDER))?)
+    Ok(engine.load(bytes, &compiled_cache())?)
+}
+
+fn compiled_cache() -> CompiledCache {
+    let cache = CompiledCache::of_user(CACHE_FOLDER);
+    match SHIPPED_DIGEST {
+        Some(digest) => cache.with_shipped(SHIPPED_CODE, digest),
+        None => cache,
+    }
 }
 
 /// The limits from the command line.

@@ -15,9 +15,12 @@
 //! and the user of this process do not change a file in place after the check. This module never
 //! does: it writes another file and renames it, and a mapping keeps the file that it was made from.
 //!
+//! A program may also ship with compiled code, as in an image. The directory and the file of it are
+//! held to the same rules, and the digest is the one that the program was built with. The engine
+//! checks that this processor has all instructions in it.
+//!
 //! Whatever does not hold costs time only: the component is compiled again. The new code is kept
-//! where the directory is trusted and writable. A directory that is not writable is no error: an
-//! image may bring compiled code that root owns.
+//! where the directory is trusted and writable. A directory that is not writable is no error.
 
 use super::trusted_directory::{Refusal, TrustedDirectory};
 use crate::digest::{digest, digest_of};
@@ -44,17 +47,26 @@ const DIGEST_BYTES: u64 = 128;
 #[derive(Clone, Debug)]
 pub struct CompiledCache {
     directory: Option<PathBuf>,
+    shipped: Option<Shipped>,
+}
+
+/// Compiled code that the program shipped with.
+#[derive(Clone, Debug)]
+struct Shipped {
+    directory: PathBuf,
+    /// Digest of the code.
+    digest: String,
 }
 
 impl CompiledCache {
     /// Compiles every time.
     pub fn none() -> Self {
-        Self { directory: None }
+        Self { directory: None, shipped: None }
     }
 
     /// Keeps compiled components in this directory, which is made with mode 0700 when missing.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: Some(directory.into()) }
+        Self { directory: Some(directory.into()), shipped: None }
     }
 
     /// The folder of a program in the user's cache directory (freedesktop.org, basedir-spec):
@@ -64,15 +76,25 @@ impl CompiledCache {
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
             .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-        Self { directory: base.map(|base| base.join(program)) }
+        Self { directory: base.map(|base| base.join(program)), shipped: None }
+    }
+
+    /// Looks first into a directory with the compiled code of one component, which the program
+    /// shipped with ([`compile_ahead`](super::compile_ahead)). Code with another digest than this one
+    /// is not used.
+    pub fn with_shipped(self, directory: impl Into<PathBuf>, digest: impl Into<String>) -> Self {
+        Self { shipped: Some(Shipped { directory: directory.into(), digest: digest.into() }), ..self }
     }
 
     /// Maps the compiled component, or compiles it now and keeps the result for the next start.
     pub(super) fn load(&self, engine: &Engine, bytes: &[u8], digest: &str) -> wasmtime::Result<Component> {
+        if let Some(component) = self.shipped.as_ref().and_then(|shipped| shipped.map(engine, digest)) {
+            return Ok(component);
+        }
         let directory = self.directory.as_deref().and_then(open);
         let name = file_name(engine, digest);
         if let Some(directory) = &directory
-            && let Some(component) = map_checked(engine, directory, &name)
+            && let Some(component) = map_kept(engine, directory, &name)
         {
             return Ok(component);
         }
@@ -85,6 +107,25 @@ impl CompiledCache {
         }
         Ok(component)
     }
+}
+
+impl Shipped {
+    /// The compiled component, if it shipped with the program and may be used.
+    fn map(&self, engine: &Engine, component: &str) -> Option<Component> {
+        let name = shipped_name(component);
+        // Other components have none. A directory that is missing is not made.
+        if !self.directory.join(&name).exists() {
+            return None;
+        }
+        let directory = open(&self.directory)?;
+        let code = read_access(&directory, &name).ok()??;
+        map_checked(engine, code, &directory.path().join(&name), Some(&self.digest))
+    }
+}
+
+/// The name of a component's compiled code that a program ships with.
+pub(super) fn shipped_name(component: &str) -> String {
+    format!("{}.{CODE}", component.trim_start_matches("sha256:"))
 }
 
 /// The name of a compiled component without its extension.
@@ -116,18 +157,23 @@ fn open(path: &Path) -> Option<TrustedDirectory> {
 }
 
 /// The compiled component of that name, if there is one that may be used.
-fn map_checked(engine: &Engine, directory: &TrustedDirectory, name: &str) -> Option<Component> {
+fn map_kept(engine: &Engine, directory: &TrustedDirectory, name: &str) -> Option<Component> {
     let code_name = format!("{name}.{CODE}");
-    let mut code = read_access(directory, &code_name).ok()??;
-    let path = directory.path().join(&code_name);
+    let code = read_access(directory, &code_name).ok()??;
     let expected = read_access(directory, &format!("{name}.{DIGEST}")).ok()?.and_then(|file| {
         let mut text = String::new();
         file.take(DIGEST_BYTES).read_to_string(&mut text).ok().map(|_| text)
     });
-    if expected.is_none() || expected != digest_of(&mut code).ok() {
+    map_checked(engine, code, &directory.path().join(code_name), expected.as_deref())
+}
+
+/// The compiled component in an open file, if it has the expected digest and the engine can run it.
+fn map_checked(engine: &Engine, mut code: File, path: &Path, expected: Option<&str>) -> Option<Component> {
+    if expected.is_none() || expected != digest_of(&mut code).ok().as_deref() {
         tracing::warn!(
             file = %path.display(),
-            "a compiled component does not have the digest that was written beside it; compiling it again"
+            "a compiled component does not have the digest that was written down when it was made; \
+             compiling it again"
         );
         return None;
     }
@@ -167,8 +213,9 @@ fn read_access(directory: &TrustedDirectory, name: &str) -> Result<Option<File>,
 fn map(engine: &Engine, mut code: File) -> wasmtime::Result<Component> {
     // SAFETY, of both calls: only root and this user can write the file (`TrustedDirectory::file`);
     // they replace files and do not change them in place (see the module); the name binds the
-    // content to this component, this engine and this version of the crate; and the content has the
-    // digest that was written with it.
+    // content to this component; and the content has the digest that was written with it, or that
+    // this program was built with. What was kept is bound to this engine and this version of the
+    // crate by its name, what the program shipped with by having been built with it.
     match descriptor_path(&code) {
         Some(path) => unsafe { Component::deserialize_file(engine, path) },
         None => {

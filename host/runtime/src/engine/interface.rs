@@ -16,6 +16,9 @@ pub enum LoadError {
         "the WebAssembly engine cannot start: {0}. Lower the number of calls that may run at once, or raise the address space limit."
     )]
     Engine(String),
+    /// There is no compiler for a machine.
+    #[error("code for {0} cannot be made here: {1}")]
+    NoCompiler(String, String),
     /// Not WebAssembly, or not valid.
     #[error("this is not a valid WebAssembly component: {0}")]
     Invalid(String),

@@ -6,10 +6,11 @@
 //! after many calls, or when its memory has grown; one call.
 //!
 //! `load` loads a component after `interface` has checked it, `compiled_cache` keeps it compiled in
-//! a `trusted_directory`, `prepared` finds the functions, `instances` has the instances, `slots`
+//! a `trusted_directory`, `ahead` compiles it for other machines, `prepared` finds the functions, `instances` has the instances, `slots`
 //! and `turns` share the machine between calls, `convert` translates between the generated types
 //! and the contract's.
 
+mod ahead;
 mod bindings;
 mod compiled_cache;
 mod convert;
@@ -24,6 +25,7 @@ mod trusted_directory;
 mod turns;
 mod watchdog;
 
+pub use ahead::{CompiledCode, compile_ahead};
 pub use compiled_cache::CompiledCache;
 pub use guest::{BlockingGuest, Guest};
 pub use interface::{Interface, LoadError};

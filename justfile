@@ -37,6 +37,10 @@ version *args:
 release *args:
     .ci/release {{args}}
 
+# The operator's image as an OCI layout in target/image, for amd64 and arm64. Needs no container engine.
+image *args:
+    .ci/image {{args}}
+
 # Licences, forbidden crates and sources of all dependencies (deny.toml).
 deny:
     .ci/deny

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod components;
 pub mod failing_pods;
 pub mod fixtures;
+pub mod image;
 pub mod node;
 pub mod pods;
 pub mod policy;

@@ -152,7 +152,7 @@ fn container(options: &ManifestOptions) -> Container {
             limits: quantities(&[("memory", "512Mi")]),
             ..ResourceRequirements::default()
         }),
-        // At the first start, the component is compiled before the server answers.
+        // A component that is not the image's own is compiled before the server answers.
         startup_probe: Some(probe("/healthz", 1, 60)),
         liveness_probe: Some(probe("/healthz", 10, 3)),
         readiness_probe: Some(probe("/readyz", 5, 2)),

@@ -54,6 +54,10 @@ mod claim_status;
     validation = Rule::new("!(has(self.secret) && has(self.secrets) && has(self.secrets.registryHttp))").message(sentences::TWO_HTTP_SECRETS).field_path(".secrets.registryHttp"),
     validation = Rule::new("!has(self.proxy) || !self.delete").message(sentences::DELETE_FROM_PROXY).field_path(".delete"),
     validation = Rule::new("!has(self.proxy) || self.replicas <= 1").message(sentences::REPLICAS_OF_PROXY).field_path(".replicas"),
+    validation = Rule::new("!has(self.seed) || !has(self.auth) || !has(self.auth.htpasswdSecret) || has(self.auth.credentialsSecret)").message(sentences::TASKS_WITHOUT_ACCOUNT).field_path(".seed"),
+    validation = Rule::new("!has(self.export) || !has(self.auth) || !has(self.auth.htpasswdSecret) || has(self.auth.credentialsSecret)").message(sentences::TASKS_WITHOUT_ACCOUNT).field_path(".export"),
+    validation = Rule::new("!has(self.retention) || !(has(self.proxy) || has(self.readOnly) && self.readOnly)").message(sentences::TASKS_OF_READ_ONLY).field_path(".retention"),
+    validation = Rule::new("!has(self.seed) || !(has(self.proxy) || has(self.readOnly) && self.readOnly)").message(sentences::TASKS_OF_READ_ONLY).field_path(".seed"),
     validation = Rule::new("(has(self.storage) && has(self.storage.s3)) == (has(oldSelf.storage) && has(oldSelf.storage.s3)) && (has(self.storage) && has(self.storage.gcs)) == (has(oldSelf.storage) && has(oldSelf.storage.gcs)) && (has(self.storage) && has(self.storage.azure)) == (has(oldSelf.storage) && has(oldSelf.storage.azure))").message(sentences::BACKEND_IS_FIXED).field_path(".storage")
 )]
 #[serde(rename_all = "camelCase")]

@@ -77,6 +77,15 @@ pub const SCHEDULE_OF_ZOT: &str =
 /// Retention of zot without garbage collection.
 pub const COLLECTION_OF_ZOT: &str =
     "zot deletes by its garbage collection alone: remove garbageCollection, or remove retention";
+/// `spec.retention` without a rule that keeps anything.
+pub const NOTHING_IS_KEPT: &str =
+    "nothing says what is kept, so that everything would be deleted: give keepTags, maxAge or both";
+/// An item of `spec.seed.artifacts` is no artifact of a registry. Follows the value.
+pub const SEED_SOURCE: &str = "must be an artifact with its host, like docker.io/library/busybox:1";
+/// What a seed becomes has no name of its own. Follows the value.
+pub const SEED_TARGET: &str = "must be a repository with a tag, like mirror/busybox:1";
+/// `spec.export.destination` is no place in a registry. Follows the value.
+pub const EXPORT_DESTINATION: &str = "must be a host with a path, like registry.example.org/lab";
 /// Several pods of zot.
 pub const REPLICAS_OF_ZOT: &str = "zot keeps a database beside its artifacts that one pod writes: set replicas to 1, or use the flavor distribution";
 /// An HTTP secret for zot.

@@ -5,10 +5,11 @@
 mod dev_cluster;
 
 use dev_cluster::{Dev, PREFIX, cache, container, ended, get, is_job, phase, step};
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::Api;
-use kube::api::LogParams;
+use kube::api::{DeleteParams, LogParams};
+use kube::{Api, Resource};
+use orascache_api::orascache::OrasCache;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,6 +130,52 @@ async fn steps_use_a_registry_with_tls_and_accounts_by_themselves() {
     let log = dev.log("demo-0", "registry").await;
     // Clients without an account are asked for one.
     assert!(log.contains(" 401\n") && log.contains("GET /v2/flow/words/manifests/1 200\n"), "{log}");
+    dev.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seeds_and_retention_of_a_cache_with_accounts_are_counted_in_its_status() {
+    let Some(dev) = Dev::start(&[]).await else { return };
+    dev.apply(cache("source")).await;
+    dev.registry("source-0").await;
+    let writing = json!({"output-uri": "flow/words:1", "output-path": "/data/words"});
+    dev.apply(step("writing", "source", writing, "mkdir -p /data; echo here > /data/words")).await;
+    assert_eq!(phase(&dev.until_finished("writing").await), "Succeeded");
+    let mut cache = cache("demo");
+    cache["spec"] = json!({
+        "tls": {}, "auth": {}, "retention": {"maxAge": "30d"},
+        "seed": {"artifacts": [{"source": "http://source-0.source.default.svc:5000/flow/words:1"}]},
+    });
+    dev.apply(cache).await;
+    let copied = |cache: &OrasCache| {
+        let seed = cache.status.as_ref().and_then(|status| status.seed.as_ref());
+        seed.is_some_and(|seed| (seed.copied, seed.skipped) == (1, Some(0)))
+    };
+    let seeded = dev.until::<OrasCache>("demo", "seeded", copied).await;
+    // Another run, as somebody makes one by hand: `kubectl create job --from=cronjob/demo-retention`.
+    let cron_job = dev.api::<CronJob>().get("demo-retention").await.expect("a CronJob");
+    let template = cron_job.spec.job_template.clone();
+    let mut metadata = template.metadata.unwrap_or_default();
+    metadata.name = Some("by-hand".to_owned());
+    metadata.owner_references = cron_job.controller_owner_ref(&()).map(|owner| vec![owner]);
+    let job = Job { metadata, spec: template.spec, status: None };
+    dev.api::<Job>().create(&Default::default(), &job).await.expect("created");
+    let counted = |cache: &OrasCache| {
+        let status = cache.status.as_ref();
+        let kept = status.and_then(|status| status.retention.as_ref()?.kept_tags);
+        kept == Some(1) && status.and_then(|status| status.bytes_referenced).is_some_and(|bytes| bytes > 0)
+    };
+    dev.until::<OrasCache>("demo", "counted", counted).await;
+    // The numbers stay when the pod is gone, and nothing is written again and again.
+    dev.api::<Job>().delete("by-hand", &DeleteParams::background()).await.expect("deleted");
+    let name = seeded.status.and_then(|status| status.seed?.job).expect("the name of a Job");
+    dev.api::<Job>().get(&name).await.expect("the Job that the status names");
+    let reading = json!({"input-uri": "flow/words:1", "input-path": "/data"});
+    dev.apply(step("reading", "demo", reading, "cat /data/words")).await;
+    dev.until_finished("reading").await;
+    assert!(dev.log("reading", "app").await.contains("here\n"));
+    let cache = dev.api::<OrasCache>().get("demo").await.expect("the cache");
+    assert!(counted(&cache), "{:#?}", cache.status);
     dev.stop().await;
 }
 

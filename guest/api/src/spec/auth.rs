@@ -19,7 +19,8 @@ pub struct OrasCacheAuth {
     pub htpasswd_secret: Option<String>,
 
     /// Name of a Secret in this namespace with ORAS_USER, ORAS_PULL_PASS and ORAS_PUSH_PASS of one of those accounts, for
-    /// workflow steps. Without it each step names such a Secret in the annotation oras-env.
+    /// workflow steps and for retention, seeds and exports. Without it each step names such a Secret in the annotation
+    /// oras-env, and the others are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub credentials_secret: Option<String>,

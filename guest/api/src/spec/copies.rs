@@ -1,6 +1,19 @@
 //! `spec.seed` and `spec.export`.
 
+use super::{SCHEDULE_RULE, repository_patterns_schema, tag_patterns_schema};
+use crate::schedule::SCHEDULE;
+use crate::sentences;
+use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
+
+/// A host that nobody takes for a part of a repository, and an artifact behind it. The component reads
+/// whether both are what they seem.
+const SOURCE_RULE: &str = "self.matches('^(https?://[^/ ]+|localhost|[^/ ]*[.:][^/ ]*)/+[a-z0-9][a-z0-9._/-]*([:@][A-Za-z0-9_.:@-]+)?$')";
+/// A repository with a tag.
+const TARGET_RULE: &str = "self.matches('^[a-z0-9][a-z0-9._/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$')";
+/// Such a host, with a path or without.
+const DESTINATION_RULE: &str =
+    "self.matches('^(https?://[^/ ]+|localhost|[^/ ]*[.:][^/ ]*)(/+[a-z0-9._/-]*)?$')";
 
 /// Artifacts that are copied into the registry, once for each edit of this list.
 #[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
@@ -18,40 +31,44 @@ pub struct OrasCacheSeed {
 }
 
 /// One artifact.
-#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct OrasCacheSeedArtifact {
     /// The artifact in another registry, for example docker.io/library/busybox:1.
     #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = Rule::new(SOURCE_RULE).message(sentences::SEED_SOURCE))]
     pub source: String,
 
     /// What it is called in this registry, for example mirror/busybox:1. By default as its source, without the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = Rule::new(TARGET_RULE).message(sentences::SEED_TARGET))]
     pub target: Option<String>,
 }
 
 /// Artifacts that are copied from the registry to another one, again and again.
-#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct OrasCacheExport {
     /// Host and path below which the repositories go, for example registry.example.org/lab.
     #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = Rule::new(DESTINATION_RULE).message(sentences::EXPORT_DESTINATION))]
     pub destination: String,
 
     /// Names or patterns of repositories, for example flow/*. By default all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 128)))]
+    #[schemars(schema_with = "repository_patterns_schema")]
     pub repositories: Option<Vec<String>>,
 
     /// Patterns of tags, for example release-*. By default all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 128)))]
+    #[schemars(schema_with = "tag_patterns_schema")]
     pub tags: Option<Vec<String>>,
 
     /// When artifacts are copied, as a CronJob says it. By default 0 * * * *: every hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100))]
+    #[x_kube(validation = Rule::new(SCHEDULE_RULE).message(SCHEDULE))]
     pub schedule: Option<String>,
 
     /// Name of a Secret in this namespace with the key .dockerconfigjson, as for pulling images. Its credentials go to the

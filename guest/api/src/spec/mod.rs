@@ -22,7 +22,7 @@ pub use object_storage::{OrasCacheAzure, OrasCacheGcs, OrasCacheS3};
 pub use proxy::OrasCacheProxy;
 pub use retention::{OrasCacheRetention, OrasCacheRetentionStatus};
 pub use schema::default_true;
-pub(crate) use schema::namespaces_schema;
+pub(crate) use schema::{SCHEDULE_RULE, namespaces_schema, repository_patterns_schema, tag_patterns_schema};
 pub use service::{OrasCacheService, ServiceType};
 pub use storage::{AccessMode, OrasCacheEmptyDir, OrasCacheStorage, WhenDeleted};
 pub use tls::{OrasCacheIssuerRef, OrasCacheTls};

@@ -1,16 +1,28 @@
 //! `spec.retention`.
 
+use super::{SCHEDULE_RULE, tag_patterns_schema};
+use crate::duration::AGE;
+use crate::schedule::SCHEDULE;
+use crate::sentences;
+use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
+
+/// Ages of whole days, hours, minutes and seconds. The component reads how long they are.
+const AGE_RULE: &str = "self.matches('^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$')";
 
 /// What is kept in the registry. A tag is kept if keepTags or maxAge keeps it, or if it matches none of the patterns. The
 /// registry lets clients delete then, as with delete.
-#[derive(Serialize, Deserialize, schemars::JsonSchema, Clone, Debug, Default, PartialEq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[x_kube(
+    validation = Rule::new("has(self.keepTags) || has(self.maxAge) || has(self.unusedSince)").message(sentences::NOTHING_IS_KEPT)
+)]
 #[serde(rename_all = "camelCase")]
 pub struct OrasCacheRetention {
     /// When old artifacts are deleted, as a CronJob says it. By default 0 3 * * *: every night at three. zot deletes once a
     /// day, and takes no schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100))]
+    #[x_kube(validation = Rule::new(SCHEDULE_RULE).message(SCHEDULE))]
     pub schedule: Option<String>,
 
     /// How many of the newest tags of each repository are kept. Keys of reused steps are counted by themselves.
@@ -21,11 +33,12 @@ pub struct OrasCacheRetention {
     /// Tags and keys that are younger than this are kept, for example 30d.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = Rule::new(AGE_RULE).message(AGE))]
     pub max_age: Option<String>,
 
     /// Patterns of the tags that may be deleted, for example run-*. By default all. Keys always count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 128)))]
+    #[schemars(schema_with = "tag_patterns_schema")]
     pub patterns: Option<Vec<String>>,
 
     /// Whether the space of what was deleted is given back. The distribution registry takes no pushes meanwhile, for which
@@ -36,6 +49,7 @@ pub struct OrasCacheRetention {
     /// Tags that were pulled within this time are kept, for example 30d. Only zot records when an artifact was pulled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = Rule::new(AGE_RULE).message(AGE))]
     pub unused_since: Option<String>,
 }
 

@@ -29,11 +29,7 @@ fn of_retention(spec: &Spec<'_>, retention: &Retention<'_>, report: &mut impl Fn
     let is_zot = spec.flavor() == Flavor::Zot;
     let knows_pulls = is_zot && retention.unused_since.is_some();
     if retention.keep_tags.is_none() && retention.max_age.is_none() && !knows_pulls {
-        report(
-            "spec.retention",
-            "nothing says what is kept, so that everything would be deleted: give keepTags, maxAge or both"
-                .to_owned(),
-        );
+        report("spec.retention", sentences::NOTHING_IS_KEPT.to_owned());
     }
     if let Some(keep) = retention.keep_tags.filter(|keep| !(1..=1_000_000).contains(keep)) {
         report("spec.retention.keepTags", format!("{keep} must be a number from 1 to 1000000"));
@@ -79,14 +75,11 @@ fn of_seed(seed: &Seed<'_>, report: &mut impl FnMut(&'static str, String)) {
     for artifact in &seed.artifacts {
         let (source, target) = (artifact.source, artifact.target());
         if !is_artifact(source) {
-            report(
-                FIELD,
-                format!("\"{source}\" must be an artifact with its host, like docker.io/library/busybox:1"),
-            );
+            report(FIELD, format!("\"{source}\" {}", sentences::SEED_SOURCE));
         } else if Reference::parse(target).is_ok_and(|target| target.digest.is_some())
             || Reference::parse(target).is_err()
         {
-            report(FIELD, format!("\"{target}\" must be a repository with a tag, like mirror/busybox:1"));
+            report(FIELD, format!("\"{target}\" {}", sentences::SEED_TARGET));
         } else if !targets.insert(target) {
             report(FIELD, format!("two sources would become {target}: give one of them another target"));
         }
@@ -97,10 +90,8 @@ fn of_export(export: &Export<'_>, report: &mut impl FnMut(&'static str, String))
     let (host, path) = split(export.destination);
     let is_path = path.is_empty() || (is_repository_pattern(path) && Reference::parse(path).is_ok());
     if !is_registry(host) || !is_path {
-        report(
-            "spec.export.destination",
-            format!("\"{}\" must be a host with a path, like registry.example.org/lab", export.destination),
-        );
+        let problem = format!("\"{}\" {}", export.destination, sentences::EXPORT_DESTINATION);
+        report("spec.export.destination", problem);
     }
     for repository in export.repositories.iter().filter(|one| !is_repository_pattern(one)) {
         report("spec.export.repositories", format!("\"{repository}\" {REPOSITORY_PATTERN}"));

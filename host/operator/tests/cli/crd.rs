@@ -2,6 +2,9 @@
 
 use super::{CACHE, err, out, run};
 use fake_kube::apimachinery::validation::Validator;
+use orascache_api::duration::AGE;
+use orascache_api::pattern::{REPOSITORY_PATTERN, TAG_PATTERN};
+use orascache_api::schedule::SCHEDULE;
 use orascache_api::sentences;
 use serde_json::{Value, json};
 
@@ -81,6 +84,63 @@ fn refused() -> Vec<(Value, &'static str, String)> {
             json!({"networkPolicy": {"enabled": false, "allowedNamespaces": ["a"]}}),
             "spec.networkPolicy",
             whole(sentences::POLICY_IS_OFF),
+        ),
+        (json!({"retention": {"patterns": ["*"]}}), "spec.retention", whole(sentences::NOTHING_IS_KEPT)),
+        (json!({"retention": {"maxAge": "30"}}), "spec.retention.maxAge", value("\"30\"", AGE)),
+        (
+            json!({"retention": {"keepTags": 1, "schedule": "daily"}}),
+            "spec.retention.schedule",
+            value("\"daily\"", SCHEDULE),
+        ),
+        (
+            json!({"retention": {"keepTags": 1, "patterns": ["a", "a b"]}}),
+            "spec.retention.patterns[1]",
+            value("\"a b\"", TAG_PATTERN),
+        ),
+        (
+            json!({"retention": {"keepTags": 1}, "readOnly": true}),
+            "spec.retention",
+            whole(sentences::TASKS_OF_READ_ONLY),
+        ),
+        (
+            json!({"seed": {"artifacts": [{"source": "busybox:1"}]}}),
+            "spec.seed.artifacts[0].source",
+            value("\"busybox:1\"", sentences::SEED_SOURCE),
+        ),
+        (
+            json!({"seed": {"artifacts": [{"source": "a.io/b:1", "target": "B"}]}}),
+            "spec.seed.artifacts[0].target",
+            value("\"B\"", sentences::SEED_TARGET),
+        ),
+        (
+            json!({"seed": {"artifacts": [{"source": "a.io/b:1"}]}, "auth": {"htpasswdSecret": "a"}}),
+            "spec.seed",
+            whole(sentences::TASKS_WITHOUT_ACCOUNT),
+        ),
+        (
+            json!({"seed": {"artifacts": [{"source": "a.io/b:1"}]}, "readOnly": true}),
+            "spec.seed",
+            whole(sentences::TASKS_OF_READ_ONLY),
+        ),
+        (
+            json!({"export": {"destination": "lab"}}),
+            "spec.export.destination",
+            value("\"lab\"", sentences::EXPORT_DESTINATION),
+        ),
+        (
+            json!({"export": {"destination": "a.io", "repositories": ["Flow"]}}),
+            "spec.export.repositories[0]",
+            value("\"Flow\"", REPOSITORY_PATTERN),
+        ),
+        (
+            json!({"export": {"destination": "a.io", "tags": ["a/b"]}}),
+            "spec.export.tags[0]",
+            value("\"a/b\"", TAG_PATTERN),
+        ),
+        (
+            json!({"export": {"destination": "a.io"}, "auth": {"htpasswdSecret": "a"}}),
+            "spec.export",
+            whole(sentences::TASKS_WITHOUT_ACCOUNT),
         ),
     ]
 }
@@ -205,6 +265,56 @@ fn a_cache_that_breaks_a_rule_can_be_updated_otherwise() {
     assert_eq!(causes(&new, Some(&old)).len(), 1);
 }
 
+/// Rules see the shape alone, so that the component refuses more. What it accepts, they accept.
+#[test]
+fn what_the_component_accepts_of_retention_seeds_and_exports_the_rules_accept() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let mut documents = Vec::new();
+    let mut accepted = |spec: Value| {
+        assert_eq!(causes(&cache("demo", spec.clone()), None), [""; 0], "{spec}");
+        let name = format!("name: demo-{}", documents.len());
+        documents.push(CACHE.replace("name: demo", &name).replace("spec: {}", &format!("spec: {spec}")));
+    };
+    for schedule in ["0 3 * * *", "*/5 8-18/2 ? JAN-mar sun", " 0\t0  1 1 0 ", "@yearly", "@hourly"] {
+        accepted(json!({"retention": {"keepTags": 1, "schedule": schedule}}));
+    }
+    for age in ["1s", "1d2h3m4s", "3650d", "90m"] {
+        accepted(json!({"retention": {"maxAge": age}}));
+    }
+    accepted(json!({"flavor": "zot", "retention": {"unusedSince": "30d"}}));
+    accepted(json!({"flavor": "zot", "auth": {"htpasswdSecret": "a"}, "retention": {"keepTags": 1}}));
+    for pattern in ["*", "v?.*", "_x-1", "Latest"] {
+        accepted(json!({"retention": {"keepTags": 1, "patterns": [pattern]}}));
+    }
+    for source in [
+        "docker.io/library/busybox:1",
+        "localhost/a",
+        "localhost:5000/a/b_c__d-e.f:T_1.2-3",
+        "http://mirror/a",
+        "https://[::1]:5000/a",
+        "[::1]/a:1",
+        &format!("a.io/b@{digest}"),
+        &format!("a.io/b:1@{digest}"),
+    ] {
+        accepted(json!({"seed": {"artifacts": [{"source": source, "target": "a/b:1"}]}}));
+    }
+    for target in ["a", "a/b-c:T_1", "0/1"] {
+        accepted(json!({"seed": {"artifacts": [{"source": "a.io/b:1", "target": target}]}}));
+    }
+    for destination in
+        ["a.io", "a.io/", "a.io/lab/x", "http://mirror", "localhost/a", "localhost:5000", "[::1]/a"]
+    {
+        accepted(json!({"export": {"destination": destination, "repositories": ["flow/*", "a"]}}));
+    }
+    accepted(json!({"auth": {}, "tls": {}, "retention": {"keepTags": 1}, "export": {"destination": "a.io"}}));
+    let auth = json!({"htpasswdSecret": "a", "credentialsSecret": "b"});
+    accepted(json!({"auth": auth, "retention": {"keepTags": 1}}));
+    accepted(json!({"readOnly": true, "export": {"destination": "a.io"}}));
+    let output = run(&["review"], &documents.join("\n---\n"));
+    assert_eq!(output.status.code(), Some(0), "{}{}", out(&output), err(&output));
+    assert!(documents.len() > 30, "{}", documents.len());
+}
+
 /// The schemas of strings that a rule reads: those with a rule, and those below an object with one.
 fn texts<'s>(schema: &'s Value, path: &str, below_rules: bool, found: &mut Vec<(String, &'s Value)>) {
     let has_rules = below_rules || schema.get("x-kubernetes-validations").is_some();
@@ -225,7 +335,7 @@ fn texts<'s>(schema: &'s Value, path: &str, below_rules: bool, found: &mut Vec<(
 fn texts_that_a_rule_reads_have_a_greatest_length() {
     let schema = schema();
     let mut found = Vec::new();
-    for part in ["storage", "networkPolicy"] {
+    for part in ["storage", "networkPolicy", "retention", "seed", "export"] {
         texts(&schema["properties"]["spec"]["properties"][part], part, false, &mut found);
     }
     texts(&schema["properties"]["spec"]["properties"]["image"], "image", false, &mut found);

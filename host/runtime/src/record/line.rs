@@ -126,7 +126,8 @@ mod tests {
     use orascache_contract::{
         Account, ArtifactAnswer, ArtifactAspect, ArtifactFinding, ArtifactQuestion, Certificate, Context,
         Credentials, Event, Failure, FailureReason, Generated, GuestError, Kind, Needs, ObjectPatch,
-        ObjectRef, Observed, Outcome, Plan, RandomKey, Recipe, Rotation, RotationStep, Response, Severity, Verb,
+        ObjectRef, Observed, Outcome, Plan, RandomKey, Recipe, Response, Rotation, RotationStep, Severity,
+        Verb,
     };
 
     const KIND: Kind = Kind::namespaced("v1", "K", "ks");

@@ -15,10 +15,12 @@ pub(crate) struct Name<'t>(pub(crate) &'t str);
 impl<'t> Name<'t> {
     /// Whether this is that name, however it is escaped.
     pub(crate) fn is(self, name: &str) -> bool {
-        match self.plain() {
-            Some(plain) => plain == name,
-            None => self.text() == name,
-        }
+        let Some(inner) = self.0.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
+            return false;
+        };
+        // An escape is longer than what it stands for.
+        let may_have_escape = inner.len() > name.len() && inner.contains('\\');
+        if inner == name { !name.contains('\\') } else { may_have_escape && self.text() == name }
     }
 
     /// The name without quotes and escapes.
@@ -126,16 +128,19 @@ impl<'t> Cursor<'t> {
 
     fn skip_string(&mut self) {
         self.at += 1;
-        while let Some(byte) = self.byte() {
-            self.at += 1;
-            match byte {
-                b'"' => return,
+        loop {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            self.at += until_quote_or_backslash(rest);
+            match self.byte() {
                 // What is escaped is one byte or begins with one.
-                b'\\' => self.at += 1,
-                _ => {}
+                Some(b'\\') => self.at = self.text.len().min(self.at + 2),
+                Some(_) => {
+                    self.at += 1;
+                    return;
+                }
+                None => return,
             }
         }
-        self.at = self.text.len();
     }
 
     fn skip_nested(&mut self) {
@@ -168,9 +173,30 @@ impl<'t> Cursor<'t> {
     }
 }
 
+/// The number of bytes before the first quote or backslash. It looks at eight bytes at once: most of
+/// an object is in strings.
+fn until_quote_or_backslash(bytes: &[u8]) -> usize {
+    const LOW: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    // The lowest bit that is set is that of the first byte that is zero.
+    let zeros = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut at = 0;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let found =
+            zeros(word ^ u64::from_le_bytes([b'"'; 8])) | zeros(word ^ u64::from_le_bytes([b'\\'; 8]));
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    at + rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{quoted, string};
+    use super::{quoted, string, until_quote_or_backslash};
     use crate::text::{items, member, members};
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -218,6 +244,20 @@ mod tests {
             for value in items(&text).into_iter().chain(members(&text).into_iter().map(|(_, value)| value)) {
                 prop_assert!(value.len() <= text.len());
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_quote_or_backslash_is_found(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let first = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+            prop_assert_eq!(until_quote_or_backslash(&bytes), first.unwrap_or(bytes.len()));
+        }
+
+        #[test]
+        fn a_quote_after_bytes_like_it_is_found(bytes in "[!\"#\\[\\]\\\\]{0,24}") {
+            let first = bytes.find(['"', '\\']);
+            prop_assert_eq!(until_quote_or_backslash(bytes.as_bytes()), first.unwrap_or(bytes.len()));
         }
     }
 

@@ -1,6 +1,6 @@
 //! An API server that answers from texts which it made at its start.
 
-use crate::{MANAGER, Templates, filled};
+use super::{MANAGER, Templates, filled};
 use bytes::Bytes;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::future::BoxFuture;
@@ -15,8 +15,6 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-
-pub const GROUP: &str = "cache.converged-computing.github.io";
 
 const PRIMARIES: &str = "orascaches";
 

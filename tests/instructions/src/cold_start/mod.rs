@@ -1,17 +1,9 @@
 //! The host's share of a cold start: a controller makes the children and the status of caches that
 //! are new, while the reconciler and the API server cost next to nothing.
-//!
-//! `valgrind --tool=callgrind` counts its instructions. Everything runs on one thread and without a
-//! network, so that two runs differ by less than a percent. `.ci/instructions` compares them with
-//! those of the last commit.
-//!
-//! The argument is the number of caches.
-
-#![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
 mod api;
 
-use api::{Api, GROUP};
+use api::Api;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use orascache_contract::{Description, Event, GuestError, Kind, Observed, Plan, Severity, WatchedKind};
@@ -20,17 +12,17 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// The field manager of the applies.
-pub const MANAGER: &str = "orascache";
+const MANAGER: &str = "orascache";
 
 const CACHE: Kind =
     Kind::namespaced("cache.converged-computing.github.io/v1alpha1", "OrasCache", "orascaches");
 
 /// What a plan has for a cache, with `NAME` and `UID` in place of its name and UID.
-pub struct Templates {
+struct Templates {
     /// Children, in the order in which they are made.
-    pub children: Vec<String>,
+    children: Vec<String>,
     /// The object with its status.
-    pub status: String,
+    status: String,
 }
 
 impl Templates {
@@ -45,7 +37,7 @@ impl Templates {
 }
 
 /// The text for a cache.
-pub fn filled(template: &str, name: &str) -> String {
+fn filled(template: &str, name: &str) -> String {
     template.replace("NAME", name).replace("UID", &api::uid_of(name))
 }
 
@@ -89,9 +81,8 @@ impl Reconciler for Planner {
     }
 }
 
-fn main() {
-    // Cargo hands its own flags over.
-    let caches = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(100);
+/// Runs a controller until there is everything that the caches should have.
+pub fn run(caches: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let templates = Arc::new(Templates::load());
@@ -104,9 +95,7 @@ fn main() {
             Controller::start(client, planner, options, &mut metrics).await.expect("a controller");
         controller.synced().await;
         controller.shutdown().await;
-        let writes = api.writes();
-        println!("{caches} caches of {GROUP}: {writes} writes");
         // Three children, a status and an event.
-        assert_eq!(writes, 5 * caches);
+        assert_eq!(api.writes(), 5 * caches);
     });
 }

@@ -346,10 +346,13 @@ fn a_component_without_shipped_code_is_compiled_without_a_word() {
     assert!(!folder.path().join("missing").exists(), "a directory of the program is not made");
 }
 
+/// A change of a directory and of the shipped code in it.
+type Change = fn(&Path, &Path);
+
 /// Each change makes the shipped code one that may not run. A warning says so, and ours runs.
 #[test]
 fn shipped_code_that_anybody_could_have_changed_is_not_run() {
-    let changes: [(&str, fn(&Path, &Path)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("chmod go-w", |directory, _| set_mode(directory, 0o777)),
         ("other users can write it", |_, file| set_mode(file, 0o666)),
         ("symbolic link", |directory, file| {

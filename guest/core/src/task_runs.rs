@@ -17,7 +17,7 @@ const MAX_LINE: usize = 512;
 pub(crate) const MAX_CLOCK_DIFFERENCE: u64 = 600;
 
 /// What retention counts (`orascache-agent prune`).
-pub(crate) const OF_RETENTION: &[&str] = &["deletedTags", "deletedManifests", "keptTags"];
+pub(crate) const OF_RETENTION: &[&str] = &["deletedTags", "deletedManifests", "keptTags", "freedBytes"];
 /// What it sums up besides, where it could look at everything.
 pub(crate) const BYTES_REFERENCED: &str = "bytesReferenced";
 /// What copies count (`orascache-agent copy`).

@@ -41,13 +41,12 @@ fn settle(world: &mut World) {
 #[test]
 fn the_numbers_of_the_last_run_are_in_the_status_and_outlive_its_pod() {
     let mut world = world(everything());
-    let numbers =
-        json!({"deletedTags": 12, "deletedManifests": 10, "keptTags": 40, "bytesReferenced": 5_u64 << 32});
+    let numbers = json!({"deletedTags": 12, "deletedManifests": 10, "keptTags": 40, "freedBytes": 7, "bytesReferenced": 5_u64 << 32});
     world.run_of(RETENTION, "first", NOW - 60, &message(&numbers));
     world.run_of(EXPORT, "first", NOW - 50, &message(&json!({"copied": 3, "skipped": 7, "failed": 1})));
     settle(&mut world);
     let wanted = json!({
-        "lastFinished": rfc3339(NOW - 60), "deletedTags": 12, "deletedManifests": 10, "keptTags": 40,
+        "lastFinished": rfc3339(NOW - 60), "deletedTags": 12, "deletedManifests": 10, "keptTags": 40, "freedBytes": 7,
     });
     assert_eq!(status(&world, "retention"), wanted);
     assert_eq!(status(&world, "bytesReferenced"), json!(5_u64 << 32));

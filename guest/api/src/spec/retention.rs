@@ -80,4 +80,8 @@ pub struct OrasCacheRetentionStatus {
     /// How many tags and keys were left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_tags: Option<i64>,
+
+    /// How many bytes the garbage collection at the end of that run gave back, where the registry stores files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freed_bytes: Option<i64>,
 }

@@ -6,11 +6,13 @@ use crate::cancel::Cancel;
 use crate::log::Log;
 use crate::transfer::progress::size;
 use crate::transfer::{TransferFailure, run};
+use crate::work::Ended;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::header::{AUTHORIZATION, HOST, RETRY_AFTER};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
@@ -26,19 +28,14 @@ const UNTIL_BEGIN: Duration = Duration::from_secs(5 * 3600);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Asks for a collection after retention, where the arguments say so, and adds to the sentence what
-/// became of it.
-pub fn after(
-    arguments: &CollectionArgs,
-    done: Result<String, TransferFailure>,
-    log: &Log,
-) -> Result<String, TransferFailure> {
-    let (Some(url), Some(key)) = (&arguments.url, &arguments.key) else { return done };
-    // Nothing may have been deleted by a run whose arguments are wrong.
-    let (text, has_failed) = match done {
+/// Asks for a collection after retention, where the arguments say so, and adds what became of it.
+pub fn after(arguments: &CollectionArgs, ended: Ended, log: &Log) -> Ended {
+    let (Some(url), Some(key)) = (&arguments.url, &arguments.key) else { return ended };
+    // Nothing was deleted by a run whose arguments are wrong.
+    let (text, has_failed) = match ended.done {
         Ok(text) => (text, false),
         Err(TransferFailure::Failed(text)) => (text, true),
-        other => return other,
+        other => return Ended { done: other, ..ended },
     };
     let text = text.trim_end();
     log.info(format_args!("{text}; now the garbage is collected"));
@@ -47,9 +44,23 @@ pub fn after(
         collecting.map_err(|_| "it cannot be asked for".to_owned())?
     });
     let outcome = outcome.unwrap_or_else(|why| Outcome::Failed { why });
-    match (sentence(&outcome), has_failed) {
+    let mut numbers = ended.numbers;
+    if let (Some(bytes), Some(Value::Object(members))) = (freed(&outcome), &mut numbers) {
+        members.insert("freedBytes".to_owned(), bytes.into());
+    }
+    let done = match (sentence(&outcome), has_failed) {
         (Ok(sentence), false) => Ok(format!("{text}; {sentence}\n")),
         (Ok(sentence) | Err(sentence), _) => Err(TransferFailure::Failed(format!("{text}; {sentence}"))),
+    };
+    Ended { done, numbers }
+}
+
+/// How many bytes were freed, where that is known.
+fn freed(outcome: &Outcome) -> Option<u64> {
+    match outcome {
+        Outcome::Nothing => Some(0),
+        Outcome::Freed { bytes, .. } => *bytes,
+        Outcome::Failed { .. } => None,
     }
 }
 

@@ -36,7 +36,7 @@ pub fn execute(arguments: &PruneArgs) -> u8 {
     let log = Log::default();
     let mut ended = try_prune(arguments, &log).unwrap_or_else(Ended::from);
     if !arguments.dry_run {
-        ended.done = collection::after(&arguments.collection, ended.done, &log);
+        ended = collection::after(&arguments.collection, ended, &log);
     }
     arguments.work.finish(ended, &log)
 }

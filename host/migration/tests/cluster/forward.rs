@@ -152,3 +152,30 @@ async fn a_service_without_a_registry_is_taken_over() {
     };
     tokio::time::timeout(crate::lab::PATIENCE, gone).await.expect("spec.deploy is false");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_cache_of_the_namespace_is_left_alone() {
+    // StatefulSets of the former operator in one namespace have the same selector, and its Services
+    // select the pods of all of them.
+    let (lab, _controller) = Lab::with_former_cache(spec()).await;
+    lab.make_named_as_former_operator("extra", json!({})).await;
+    let extra = lab.registry("extra-0").await;
+    push(&extra, "own:1", "six").await;
+    let object = |value: &Value| (value["metadata"]["uid"].clone(), value["spec"].clone());
+    let before = (
+        lab.pods().get("extra-0").await.expect("the pod").uid(),
+        object(&lab.until(&lab.sets(), "extra", "there", Value::is_object).await),
+        object(&lab.until(&lab.services_dynamic(), "extra", "there", Value::is_object).await),
+    );
+    lab.go(Direction::Forward, |_| false).await;
+    lab.assert_complete().await;
+    let after = (
+        lab.pods().get("extra-0").await.expect("the pod").uid(),
+        object(&lab.until(&lab.sets(), "extra", "there", Value::is_object).await),
+        object(&lab.until(&lab.services_dynamic(), "extra", "there", Value::is_object).await),
+    );
+    assert_eq!(after, before);
+    assert_eq!(pull(&extra, "own:1").await.as_deref(), Some("six"));
+    // Artifacts of one are not in the other one.
+    assert_eq!(pull(&lab.registry("demo-0").await, "own:1").await, None);
+}

@@ -119,13 +119,18 @@ impl Lab {
 
     /// Makes the cache, and what the former operator makes for it, by its requests.
     pub async fn make_as_former_operator(&self, spec: Value) {
+        self.make_named_as_former_operator(DEMO, spec).await;
+    }
+
+    /// The same for a cache of another name.
+    pub async fn make_named_as_former_operator(&self, name: &str, spec: Value) {
         let cache = json!({
             "apiVersion": "cache.converged-computing.github.io/v1alpha1", "kind": "OrasCache",
-            "metadata": {"name": DEMO}, "spec": spec,
+            "metadata": {"name": name}, "spec": spec,
         });
         let cache = self.create(cache).await;
         let uid = cache["metadata"]["uid"].as_str().expect("a UID").to_owned();
-        for object in former("objects.yaml", &uid) {
+        for object in former_of(name, "objects.yaml", &uid) {
             self.create(object).await;
         }
     }
@@ -320,9 +325,13 @@ pub const ARTIFACTS: [(&str, &str); 3] =
 
 /// Documents that the former operator makes.
 pub fn former(file: &str, uid: &str) -> Vec<Value> {
+    former_of(DEMO, file, uid)
+}
+
+fn former_of(name: &str, file: &str, uid: &str) -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/former_operator").join(file);
     let text = std::fs::read_to_string(path).expect("a fixture");
-    let text = text.replace("NAMESPACE", LAB).replace("NAME", DEMO).replace("UID", uid);
+    let text = text.replace("NAMESPACE", LAB).replace("NAME", name).replace("UID", uid);
     serde_saphyr::from_multiple(&text).expect("YAML")
 }
 

@@ -6,7 +6,7 @@
 
 use crate::json::Json;
 use crate::observed::Object;
-use crate::primary::Primary;
+use crate::primary::{Flavor, Primary};
 use crate::task_runs::{
     BYTES_REFERENCED, MAX_CLOCK_DIFFERENCE, OF_COPIES, OF_RETENTION, SKIPPED, TaskObjects, TaskRun, TaskRuns,
     count,
@@ -30,7 +30,9 @@ impl TaskStatus<'_, '_> {
     pub(crate) fn members<'s>(&'s self) -> [(&'static str, Option<Json<'s>>); 4] {
         let tasks = &self.primary.spec.tasks;
         let is_deployed = self.primary.spec.deploy();
-        let retains = tasks.retention.is_some() && is_deployed;
+        // zot deletes by itself, and tells nobody.
+        let has_runs = self.objects.retention.is_some() || self.primary.spec.flavor() == Flavor::Distribution;
+        let retains = tasks.retention.is_some() && is_deployed && has_runs;
         let exports = tasks.export.is_some() && is_deployed;
         let of_retention = || {
             self.scheduled("retention", self.objects.retention, self.runs.retention.as_ref(), OF_RETENTION)

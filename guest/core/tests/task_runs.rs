@@ -131,3 +131,16 @@ fn a_spec_that_is_invalid_for_a_while_loses_no_numbers() {
     assert_eq!(world.condition("Degraded")["reason"], "InvalidSpec");
     assert_eq!(status(&world, "retention"), before);
 }
+
+#[test]
+fn a_registry_that_deletes_by_itself_has_no_numbers_of_runs() {
+    let mut world = world(json!({"retention": {"keepTags": 5}}));
+    let numbers = json!({"deletedTags": 1, "deletedManifests": 1, "keptTags": 1, "bytesReferenced": 1});
+    world.run_of(RETENTION, "first", NOW - 60, &message(&numbers));
+    settle(&mut world);
+    assert_eq!(status(&world, "bytesReferenced"), 1);
+    world.edit(|spec| spec["flavor"] = "zot".into());
+    world.settle();
+    settle(&mut world);
+    assert_eq!((status(&world, "retention"), status(&world, "bytesReferenced")), (Value::Null, Value::Null));
+}

@@ -2,6 +2,7 @@
 //! termination messages of their pods.
 
 use crate::desired::TASK_CONTAINER;
+use crate::fields;
 use crate::json::Json;
 use crate::kinds::{JOB, POD};
 use crate::observed::{self, Object, Objects};
@@ -72,7 +73,7 @@ impl TaskRun {
         if at > now.saturating_add(MAX_CLOCK_DIFFERENCE) || line.len() > MAX_LINE {
             return None;
         }
-        let tree = Json::parse(line).ok()?;
+        let tree = fields::parse(line, "").ok()?;
         let names = OF_RETENTION.iter().chain(OF_COPIES).chain(&[BYTES_REFERENCED]);
         let numbers: Vec<(&'static str, i64)> =
             names.filter_map(|name| Some((*name, count(tree.get(name)?)?))).collect();

@@ -143,6 +143,7 @@ async fn seeds_and_retention_of_a_cache_with_accounts_are_counted_in_its_status(
     assert_eq!(phase(&dev.until_finished("writing").await), "Succeeded");
     let mut cache = cache("demo");
     cache["spec"] = json!({
+        // The registry of dev is none that a supervisor could start again.
         "tls": {}, "auth": {}, "retention": {"maxAge": "30d", "garbageCollection": false},
         "seed": {"artifacts": [{"source": "http://source-0.source.default.svc:5000/flow/words:1"}]},
     });

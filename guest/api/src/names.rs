@@ -61,6 +61,9 @@ pub const ROTATION_PHASE_ANNOTATION: &str = "cache.converged-computing.github.io
 pub const ROTATION_TIME_ANNOTATION: &str = "cache.converged-computing.github.io/rotation-time";
 /// Annotation of a generated Secret: a digest of the last request for other values.
 pub const ROTATION_REQUEST_ANNOTATION: &str = "cache.converged-computing.github.io/rotation-request";
+/// Annotation of a Secret with a generated account: the name of the account that was made last.
+pub const ROTATION_ACCOUNT_ANNOTATION: &str = "cache.converged-computing.github.io/rotation-account";
+
 /// Annotation of registry pods: the certificate that they start with, where it is not the first
 /// one. The Secret with a generated certificate has it too.
 pub const CERTIFICATE_ANNOTATION: &str = "cache.converged-computing.github.io/certificate";

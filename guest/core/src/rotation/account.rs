@@ -5,6 +5,7 @@ use crate::desired;
 use crate::observed::Objects;
 use crate::primary::{Flavor, Primary};
 use orascache_api::duration::age;
+use orascache_api::names::ROTATION_ACCOUNT_ANNOTATION;
 use orascache_contract::RotationStep;
 
 const REASON: &str = "AccountRotation";
@@ -20,8 +21,12 @@ impl Rotations {
         let since = subject.state.since;
         let interval = auth.rotate_after.and_then(|text| age(text).ok());
         let Some(due) = self.due(&subject, interval.map(|after| since.saturating_add(after))) else { return };
-        // The new account is named by the time of its making, which the staged Secret has.
-        let username = desired::rotated_username(if due.0 == RotationStep::Stage { now } else { since });
+        // The name of the new account is in an annotation, until steps use it.
+        let staged = subject.secret.text_of("annotations", ROTATION_ACCOUNT_ANNOTATION);
+        let username = match staged.filter(|_| due.0 != RotationStep::Stage) {
+            Some(name) => name.to_owned(),
+            None => desired::rotated_username(now),
+        };
         let data = (due.0 == RotationStep::Switch).then(|| desired::user_of(&username));
         let note = match due.0 {
             RotationStep::Stage => Some(format!(
@@ -31,9 +36,9 @@ impl Rotations {
             RotationStep::Finish => Some(format!("The former account in Secret {name} is removed.")),
         };
         let change = Change {
-            recipe: desired::account_recipe(username),
+            recipe: desired::account_recipe(username.clone()),
             joined: desired::HTPASSWD_KEY,
-            annotation: None,
+            annotation: Some((ROTATION_ACCOUNT_ANNOTATION, username)),
             data,
             event: note.map(|note| (REASON, note)),
         };

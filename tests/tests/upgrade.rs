@@ -1,21 +1,24 @@
 //! Upgrades and downgrades in a cluster: definitions of several versions, and two versions of the
 //! operator at the same time. What becomes of children is in `guest/core/tests/earlier_versions.rs`.
 
+use deploy_manifests::names;
 use fake_kube::Matcher;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DynamicObject, PostParams};
-use kube::{CustomResourceExt, ResourceExt};
+use kube::{Api, CustomResourceExt, ResourceExt};
 use orascache_api::orascache::OrasCache;
 use orascache_controller::{Controller, Options};
 use orascache_operator::EMBEDDED;
 use orascache_operator::leader::Leadership;
-use orascache_tests::cluster::{Cluster, GuestReconciler, guest, install_crd};
+use orascache_tests::cluster::{Cluster, GuestReconciler, PATIENCE, guest, install_crd};
 use orascache_tests::fixtures::cache;
 use orascache_tests::webhooks;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The definition of the former operator.
 const FORMER: &str = "former_operator/definition.yaml";
@@ -31,6 +34,18 @@ fn definition(file: &str) -> CustomResourceDefinition {
 async fn create(cluster: &Cluster, object: Value) -> DynamicObject {
     let object = serde_json::from_value(object).expect("an object");
     cluster.caches().create(&PostParams::default(), &object).await.expect("it is made")
+}
+
+/// A step of the cache `demo`.
+fn step() -> DynamicObject {
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "step", "annotations": {
+            "oras.converged-computing.github.io/oras-cache": "demo",
+            "oras.converged-computing.github.io/input-uri": "flow/words:1",
+        }},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "app", "image": "busybox", "command": ["id"]}]},
+    });
+    serde_json::from_value(pod).expect("a pod")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,15 +131,7 @@ async fn of_two_versions_one_writes_and_the_other_one_answers_reviews() {
     create(&cluster, cache("demo", json!({}))).await;
     cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
     // Only the later one serves webhooks.
-    let step = json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "step", "annotations": {
-            "oras.converged-computing.github.io/oras-cache": "demo",
-            "oras.converged-computing.github.io/input-uri": "flow/words:1",
-        }},
-        "spec": {"restartPolicy": "Never", "containers": [{"name": "app", "image": "busybox", "command": ["id"]}]},
-    });
-    let step = serde_json::from_value(step).expect("a pod");
-    let made = cluster.api("v1", "Pod", "pods").create(&PostParams::default(), &step).await.expect("made");
+    let made = cluster.api("v1", "Pod", "pods").create(&PostParams::default(), &step()).await.expect("made");
     assert!(made.annotations().contains_key("cache.converged-computing.github.io/injected"), "{made:#?}");
     let children = ["networkpolicies", "services", "statefulsets", "orascaches"];
     let written = |agent: &str, mark: u64| {
@@ -147,5 +154,39 @@ async fn of_two_versions_one_writes_and_the_other_one_answers_reviews() {
     assert!(written("operator", mark) > 0);
     assert_eq!(written("earlier", mark), 0);
     later.shutdown().await;
+    cluster.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_of_a_later_version_end_nothing_and_are_named() {
+    let cluster = Cluster::embedded().await;
+    let namespace =
+        serde_json::from_value(json!({"metadata": {"name": names::NAMESPACE}})).expect("a namespace");
+    let namespaces: Api<Namespace> = Api::all(cluster.client());
+    namespaces.create(&PostParams::default(), &namespace).await.expect("made");
+    // The later version's webhook has accepted them.
+    let maps: Api<ConfigMap> = Api::namespaced(cluster.client(), names::NAMESPACE);
+    let map = |settings: &str| -> ConfigMap {
+        let data = json!({names::SETTINGS_KEY: settings});
+        serde_json::from_value(json!({"metadata": {"name": names::SETTINGS}, "data": data})).expect("a map")
+    };
+    let later = map("maximumStorage: 1Ti\nsettingOfALaterVersion: true\n");
+    maps.create(&PostParams::default(), &later).await.expect("made");
+    let operator = webhooks::operator(&cluster).await;
+
+    // Caches are reconciled, with defaults. New steps wait for the correction.
+    create(&cluster, cache("demo", json!({}))).await;
+    cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
+    let pods = cluster.api("v1", "Pod", "pods");
+    let refused = pods.create(&PostParams::default(), &step()).await.expect_err("refused").to_string();
+    assert!(refused.contains("settings.settingOfALaterVersion is unknown"), "{refused}");
+    let corrected = map("maximumStorage: 1Ti\n");
+    maps.replace(names::SETTINGS, &PostParams::default(), &corrected).await.expect("corrected");
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(error) = pods.create(&PostParams::default(), &step()).await {
+        assert!(Instant::now() < deadline, "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    operator.shutdown().await;
     cluster.finish().await;
 }

@@ -202,7 +202,7 @@ fn build(package: &str, directory: &str, kind: Kind) -> Result<PathBuf, BuildErr
             "--target-dir",
         ])
         .arg(&target_dir)
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", remapped_paths(&here));
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", rust_flags(&here));
     if kind == Kind::Component {
         cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld");
     }
@@ -222,14 +222,15 @@ fn build(package: &str, directory: &str, kind: Kind) -> Result<PathBuf, BuildErr
     Ok(target_dir.join(TARGET).join("guest").join(file))
 }
 
-/// Flags that replace the folders of this machine in panic messages, which name source files. So
-/// every machine builds the same bytes, wherever its crates come from.
-fn remapped_paths(here: &Path) -> String {
+/// Flags of the nested compiler. Panic messages name source files: their folders are replaced, so
+/// that every machine builds the same bytes, wherever its crates come from. Cargo does not strip a
+/// crate whose profile has settings of its own.
+fn rust_flags(here: &Path) -> String {
     let home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
     let workspace = here.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
-    let mut flags = Vec::new();
+    let mut flags = vec!["-Cstrip=symbols".to_owned()];
     let mut remap =
         |from: &Path, to: &str| flags.push(format!("--remap-path-prefix={}={to}", from.display()));
     if let Some(home) = home {

@@ -57,7 +57,7 @@ async fn an_account_is_replaced_in_three_changes_and_nothing_of_it_is_left() {
             (1, second.clone(), password),
         ]
     );
-    assert_eq!(users(finished), [second.clone()]);
+    assert_eq!(users(finished), std::slice::from_ref(second));
     assert_eq!(finished["data"].as_object().map(serde_json::Map::len), Some(3), "nothing is left over");
     assert_eq!(finished["metadata"]["ownerReferences"], first["metadata"]["ownerReferences"]);
     // Nothing secret is in the events about it.

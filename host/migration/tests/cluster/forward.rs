@@ -157,8 +157,10 @@ async fn a_service_without_a_registry_is_taken_over() {
 async fn another_cache_of_the_namespace_is_left_alone() {
     // StatefulSets of the former operator in one namespace have the same selector, and its Services
     // select the pods of all of them.
-    let (lab, _controller) = Lab::with_former_cache(spec()).await;
+    let lab = Lab::start().await;
+    // Before this operator starts, which makes objects for a cache that has none.
     lab.make_named_as_former_operator("extra", json!({})).await;
+    let _controller = lab.leave_former_cache(spec()).await;
     let extra = lab.registry("extra-0").await;
     push(&extra, "own:1", "six").await;
     let object = |value: &Value| (value["metadata"]["uid"].clone(), value["spec"].clone());

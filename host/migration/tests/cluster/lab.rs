@@ -104,17 +104,23 @@ impl Lab {
     /// A cluster in which the former operator left the cache, with artifacts. This operator runs.
     pub async fn with_former_cache(spec: Value) -> (Self, Controller) {
         let lab = Self::start().await;
-        lab.make_as_former_operator(spec).await;
-        let registry = lab.registry("demo-0").await;
+        let controller = lab.leave_former_cache(spec).await;
+        (lab, controller)
+    }
+
+    /// Leaves the cache of the former operator, with artifacts, and starts this operator.
+    pub async fn leave_former_cache(&self, spec: Value) -> Controller {
+        self.make_as_former_operator(spec).await;
+        let registry = self.registry("demo-0").await;
         for (reference, content) in ARTIFACTS {
             push(&registry, reference, content).await;
         }
-        let controller = lab.operator().await;
-        lab.until(&lab.caches(), DEMO, "attended", |cache| {
+        let controller = self.operator().await;
+        self.until(&self.caches(), DEMO, "attended", |cache| {
             cache["status"]["conditions"].to_string().contains("FormerOperator")
         })
         .await;
-        (lab, controller)
+        controller
     }
 
     /// Makes the cache, and what the former operator makes for it, by its requests.

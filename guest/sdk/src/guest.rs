@@ -88,7 +88,9 @@ impl<G: Reconciler> reconciler::Guest for Exports<G> {
 }
 
 impl<G: Reconciler> rotating_reconciler::Guest for Exports<G> {
-    fn reconcile(observed: reconciler::Observed) -> Result<rotating_reconciler::RotatingPlan, types::Error> {
+    fn reconcile_rotating(
+        observed: reconciler::Observed,
+    ) -> Result<rotating_reconciler::RotatingPlan, types::Error> {
         G::reconcile(&convert::observed(observed)).map(convert::rotating_plan).map_err(convert::error)
     }
 }

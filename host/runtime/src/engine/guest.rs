@@ -188,7 +188,7 @@ async fn reconcile(mut instance: Instance, observed: &Observed) -> Answer<conver
     let arguments = convert::ObservedArguments::new(observed);
     let Instance { store, functions, .. } = &mut instance;
     let plan = match &functions.rotating {
-        Some(rotating) => rotating.call_reconcile(store, arguments.observed()).await,
+        Some(rotating) => rotating.call_reconcile_rotating(store, arguments.observed()).await,
         None => {
             let plan = functions.reconciler.call_reconcile(store, arguments.observed()).await;
             plan.map(|plan| plan.map(convert::without_rotations))

@@ -1,26 +1,20 @@
 //! Generated certificates that are replaced: which change comes when, and that no step meets a
 //! registry whose certificate it does not trust.
 
+mod rotating;
 mod world;
 
 use orascache_contract::time::rfc3339;
 use orascache_contract::{Plan, Recipe, Rotation, RotationStep};
 use proptest::prelude::*;
+use rotating::{DAY, LATE, MOUNT, request, steps, visible};
 use serde_json::{Value, json};
 use world::{NOW, World};
 
 const SECRET: &str = "Secret/demo-tls";
 const SET: &str = "StatefulSet/demo";
-const ROTATE: &str = "cache.converged-computing.github.io/rotate";
 const ANNOTATION: &str = "cache.converged-computing.github.io/certificate";
 const EXPIRES: &str = "cache.converged-computing.github.io/certificate-expires";
-const DAY: u64 = 24 * 60 * 60;
-/// How long one change waits for the next one, in seconds.
-const MOUNT: u64 = 600;
-/// How long a plan may take until it is carried out, and how long a mounted Secret may be out of
-/// date then.
-const LATE: u64 = 60;
-const OUT_OF_DATE: u64 = MOUNT - LATE;
 
 fn settled(has_storage: bool) -> World {
     let mut spec = json!({"tls": {}});
@@ -47,14 +41,6 @@ fn start_pod(world: &mut World) {
     }});
     world.related.retain(|object| object["kind"] != "Pod");
     world.related.push(pod);
-}
-
-fn request(world: &mut World, value: &str) {
-    world.cache["metadata"]["annotations"] = json!({ROTATE: value});
-}
-
-fn steps(plan: &Plan) -> Vec<RotationStep> {
-    plan.rotate.iter().map(|rotation| rotation.step).collect()
 }
 
 fn annotation(world: &World, name: &str) -> Value {
@@ -186,13 +172,6 @@ fn changed(before: &Content, rotation: &Rotation, now: u64) -> Content {
     after
 }
 
-/// What somebody may see at a time: everything that was there since the bound.
-fn visible(contents: &[Content], now: u64) -> Vec<&Content> {
-    let ends = contents.iter().skip(1).map(|content| content.since).chain([u64::MAX]);
-    let shown = contents.iter().zip(ends);
-    shown.filter(|(_, end)| *end > now.saturating_sub(OUT_OF_DATE)).map(|(content, _)| content).collect()
-}
-
 #[derive(Clone, Debug)]
 enum Happening {
     Wait(u64),
@@ -259,10 +238,10 @@ proptest! {
                 Happening::Request(value) => request(&mut world, &value.to_string()),
                 Happening::Restart => {
                     start_pod(&mut world);
-                    served = visible(&contents, world.now).iter().map(|content| content.served).collect();
+                    served = visible(&contents, |content| content.since, world.now).iter().map(|content| content.served).collect();
                 }
             }
-            for step in visible(&contents, world.now) {
+            for step in visible(&contents, |content| content.since, world.now) {
                 for certificate in &served {
                     prop_assert!(step.trusted.contains(certificate), "{certificate} at {step:?}");
                 }

@@ -1,36 +1,22 @@
 //! Generated accounts that are replaced: which change comes when, and that no account that a mount
 //! may still show is refused.
 
+mod rotating;
 mod world;
 
 use orascache_contract::time::rfc3339;
 use orascache_contract::{Plan, Recipe, Rotation, RotationStep};
 use proptest::prelude::*;
+use rotating::{DAY, LATE, MOUNT, request, steps, visible};
 use serde_json::{Value, json};
 use world::{NOW, World, is_settled};
 
 const ACCOUNT: &str = "Secret/demo-account";
-const ROTATE: &str = "cache.converged-computing.github.io/rotate";
-const DAY: u64 = 24 * 60 * 60;
-/// How long one change waits for the next one, in seconds.
-const MOUNT: u64 = 600;
-/// How long a plan may take until it is carried out, and how long a mounted Secret may be out of
-/// date then.
-const LATE: u64 = 60;
-const OUT_OF_DATE: u64 = MOUNT - LATE;
 
 fn settled(auth: Value) -> World {
     let mut world = World::new(json!({ "auth": auth }));
     world.settle();
     world
-}
-
-fn request(world: &mut World, value: &str) {
-    world.cache["metadata"]["annotations"] = json!({ROTATE: value});
-}
-
-fn steps(plan: &Plan) -> Vec<RotationStep> {
-    plan.rotate.iter().map(|rotation| rotation.step).collect()
 }
 
 fn username(rotation: &Rotation) -> String {
@@ -280,15 +266,7 @@ proptest! {
                     world.edit(|spec| spec["auth"] = auth);
                 }
             }
-            // What was the content at some time since the bound may be what a client or a registry
-            // sees.
-            let ends = contents.iter().skip(1).map(|content| content.since).chain([u64::MAX]);
-            let visible: Vec<&Content> = contents
-                .iter()
-                .zip(ends)
-                .filter(|(_, end)| *end > world.now.saturating_sub(OUT_OF_DATE))
-                .map(|(content, _)| content)
-                .collect();
+            let visible = visible(&contents, |content| content.since, world.now);
             for client in &visible {
                 for registry in &visible {
                     prop_assert!(registry.accepted.contains(&client.user), "{client:?} at {registry:?}");

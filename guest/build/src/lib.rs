@@ -14,7 +14,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::{env, fmt, fs, io};
 
 mod inspect;
@@ -96,6 +96,22 @@ impl fmt::Display for BuildError {
 }
 
 impl std::error::Error for BuildError {}
+
+/// A build script that makes OrasCache's component, whose sources are in `directory`, for its crate
+/// to embed: the crate finds the path in the environment variable `ORASCACHE_COMPONENT_PATH`. The
+/// variable `ORASCACHE_COMPONENT` names a built one to use instead.
+pub fn embed_orascache(directory: &str) -> ExitCode {
+    match component("orascache-component", directory, "ORASCACHE_COMPONENT") {
+        Ok(path) => {
+            emit(format_args!("rustc-env=ORASCACHE_COMPONENT_PATH={}", path.display()));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            emit(format_args!("error={error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Builds `package`, whose sources are in `directory`, and returns the path of the component.
 ///

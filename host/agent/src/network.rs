@@ -64,8 +64,7 @@ impl NetworkArgs {
 }
 
 /// The same network, which trusts the authorities of a file besides, as they are when it is used.
-/// `source` is the flag or the
-/// variable that names the file.
+/// `source` is the flag or the variable that names the file.
 ///
 /// # Errors
 /// A sentence, when certificates cannot be read.

@@ -3,11 +3,11 @@
 
 use super::pod_parts::{container_security, default_resources, read_only_mount, secret_volume};
 use super::task_access::Mounted;
-use super::{Child, not_empty, selector_labels, zot};
+use super::{Child, not_empty, selector_labels_of, zot};
 use crate::json::Json;
 use crate::kinds::SECRET;
 use crate::primary::{Flavor, Metadata, Primary};
-use orascache_api::names::{COLLECTION_PORT, labels};
+use orascache_api::names::COLLECTION_PORT;
 use orascache_api::steps::{AGENT_DIRECTORY, AGENT_PATH, AGENT_PROGRAM, AGENT_VOLUME, INSTALL_CONTAINER};
 use orascache_contract::{Generated, RandomKey, Recipe};
 use std::borrow::Cow;
@@ -96,12 +96,8 @@ pub(super) fn mounted<'a>(primary: &Primary<'_>) -> Mounted<'a> {
 
 /// A peer of a NetworkPolicy: the pods of the retention of a cache.
 pub(super) fn retention_pods<'a>(primary: &'a Primary<'a>, role: &'static str) -> Json<'a> {
-    let mut all = selector_labels(primary);
-    if let Json::Object(members) = &mut all {
-        members.retain(|(key, _)| key != labels::COMPONENT);
-        members.push((labels::COMPONENT.into(), role.into()));
-    }
-    Json::object([("podSelector", Some(Json::object([("matchLabels", Some(all))])))])
+    let labels = selector_labels_of(primary, role);
+    Json::object([("podSelector", Some(Json::object([("matchLabels", Some(labels))])))])
 }
 
 /// Whether pods with this spec of a StatefulSet do their part of retention: zot all of it, and

@@ -78,8 +78,7 @@ pub(crate) fn certificate_recipe(primary: &Primary<'_>, cluster_domain: Option<&
 
 fn certificate_of(primary: &Primary<'_>, cluster_domain: Option<&str>, now: u64) -> (String, Generated) {
     let name = generated_certificate(&primary.metadata);
-    // Not `kubernetes.io/tls`: the API server takes no Secret of that type without its keys, and
-    // what
+    // Not `kubernetes.io/tls`: the API server takes no Secret of that type without its keys, and what
     // `orascache render` prints has none.
     let mut extras = done_with_requests(primary);
     extras.stamps.push((CERTIFICATE_EXPIRES_ANNOTATION.into(), rotation::expires(now).into()));

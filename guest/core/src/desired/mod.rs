@@ -206,12 +206,17 @@ fn owner_name<'a>(primary: &Primary<'a>) -> &'a str {
     primary.metadata.name
 }
 
-/// Labels that select the pods of a cache, and no others.
+/// Labels that select the registry pods of a cache, and no others.
 fn selector_labels<'a>(primary: &'a Primary<'a>) -> Json<'a> {
+    selector_labels_of(primary, labels::COMPONENT_REGISTRY)
+}
+
+/// Labels that select the pods of a cache with this role.
+fn selector_labels_of<'a>(primary: &'a Primary<'a>, role: &'static str) -> Json<'a> {
     Json::object([
         (labels::NAME, Some(labels::NAME_VALUE.into())),
         (labels::INSTANCE, Some(primary.metadata.name.into())),
-        (labels::COMPONENT, Some(labels::COMPONENT_REGISTRY.into())),
+        (labels::COMPONENT, Some(role.into())),
     ])
 }
 

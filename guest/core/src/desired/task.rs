@@ -3,7 +3,7 @@
 
 use super::pod_parts::{container_security, default_resources, pod_security};
 use super::task_access::Mounted;
-use super::{Child, owner_name, selector_labels};
+use super::{Child, owner_name, selector_labels_of};
 use crate::digest;
 use crate::json::Json;
 use crate::kinds::{CRON_JOB, JOB};
@@ -96,10 +96,8 @@ pub(crate) fn task_name<'a>(primary: &Primary<'_>, role: &str) -> Cow<'a, str> {
 /// Labels of the pods. They are none of the registry, so that neither its Service nor its policy
 /// selects them.
 fn labels_of<'a>(primary: &'a Primary<'a>, role: &'static str) -> Json<'a> {
-    let mut all = selector_labels(primary);
+    let mut all = selector_labels_of(primary, role);
     if let Json::Object(members) = &mut all {
-        members.retain(|(key, _)| key != labels::COMPONENT);
-        members.push((labels::COMPONENT.into(), role.into()));
         members.push((labels::MANAGED_BY.into(), labels::MANAGED_BY_VALUE.into()));
     }
     all

@@ -47,12 +47,12 @@ deny:
 
 # The same end-to-end tests against a bare control plane: a folder with etcd and kube-apiserver.
 test-control-plane assets:
-    KUBEBUILDER_ASSETS={{assets}} cargo test -p orascache-tests --test operator --test other_guest --test leader --test admission -- --test-threads=2
+    KUBEBUILDER_ASSETS={{assets}} cargo test -p orascache-tests --test all -- --test-threads=2 operator:: other_guest:: leader:: admission::
 
 # Write generated files and snapshots anew. Look at the difference before you commit it.
 bless:
-    ORASCACHE_BLESS=1 cargo test -p orascache-tests --test manifests
-    ORASCACHE_BLESS=1 cargo test -p deploy-manifests --test manifests
+    ORASCACHE_BLESS=1 cargo test -p orascache-tests manifests
+    ORASCACHE_BLESS=1 cargo test -p deploy-manifests manifests
     INSTA_UPDATE=always cargo test -p orascache-core
 
 # The Kubewarden policy in kwctl. Needs kwctl and bats.

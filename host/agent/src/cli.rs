@@ -78,10 +78,10 @@ mod tests {
     /// and accounts.
     const TASKS: [&str; 2] = [
         include_str!(
-            "../../../guest/core/tests/snapshots/render__objects_and_status_of_every_cache@tasks.json.snap"
+            "../../../guest/core/tests/all/snapshots/all__render__objects_and_status_of_every_cache@tasks.json.snap"
         ),
         include_str!(
-            "../../../guest/core/tests/snapshots/render__objects_and_status_of_every_cache@tasks-closed.json.snap"
+            "../../../guest/core/tests/all/snapshots/all__render__objects_and_status_of_every_cache@tasks-closed.json.snap"
         ),
     ];
 

@@ -3,7 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
-#[path = "../tests/guest/mod.rs"]
+#[path = "../tests/all/guest/mod.rs"]
 mod guest;
 
 use guest::{context, load, observed};

@@ -4,7 +4,7 @@
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
-#[path = "../tests/guest/mod.rs"]
+#[path = "../tests/all/guest/mod.rs"]
 mod guest;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tracing::dispatcher::{Dispatch, set_default};
 use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -37,16 +38,34 @@ impl LogMessage {
 pub struct CapturedLog(Arc<Mutex<Vec<LogMessage>>>);
 
 impl CapturedLog {
-    /// One that gets the messages of all threads. A process has one: use it in a test that has a
-    /// process of its own.
+    /// Runs a test on a runtime of its own, and gives it a log with the messages of that runtime's
+    /// threads. Other threads of the process, such as those of other tests, log elsewhere.
+    ///
+    /// ```
+    /// use orascache_telemetry::testing::CapturedLog;
+    ///
+    /// CapturedLog::of_runtime(|log| async move {
+    ///     tokio::spawn(async { tracing::warn!("it is closed") }).await.unwrap();
+    ///     std::thread::spawn(|| tracing::warn!("elsewhere")).join().unwrap();
+    ///     assert_eq!(log.warnings(), ["it is closed"]);
+    /// });
+    /// ```
     ///
     /// # Panics
-    /// When the process has a subscriber already.
+    /// When the system does not start the threads.
     #[allow(clippy::expect_used, reason = "this is for tests, whose failures are panics")]
-    pub fn of_process() -> Self {
+    pub fn of_runtime<F: Future>(test: impl FnOnce(Self) -> F) -> F::Output {
         let log = Self::default();
-        tracing::subscriber::set_global_default(log.clone()).expect("a process without a subscriber");
-        log
+        let dispatch = Dispatch::new(log.clone());
+        let of_threads = dispatch.clone();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            // The thread keeps it until it ends.
+            .on_thread_start(move || std::mem::forget(set_default(&of_threads)))
+            .build()
+            .expect("a runtime");
+        let _of_this_thread = set_default(&dispatch);
+        runtime.block_on(test(log))
     }
 
     /// All messages so far, in their order.

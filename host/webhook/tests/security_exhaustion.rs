@@ -1,6 +1,9 @@
 //! Security: clients without credentials cannot use up connections, slots or memory, so that others
 //! go on being answered.
+//!
+//! A program of its own, because it opens nearly all descriptors that a process may have.
 
+#[path = "all/common/mod.rs"]
 mod common;
 
 use bytes::Bytes;

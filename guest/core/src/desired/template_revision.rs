@@ -6,7 +6,7 @@ use crate::json::Json;
 ///
 /// Whoever changes a default of the template (a constant, a probe, the default image) adds a
 /// revision and keeps what the older ones rendered: an upgrade of the operator would otherwise
-/// restart every registry without storage and empty it. `tests/security_upgrade.rs` has the
+/// restart every registry without storage and empty it. `tests/all/security_upgrade.rs` has the
 /// StatefulSets of each revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TemplateRevision {

@@ -106,8 +106,9 @@ fn extras() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
         extra("reuse", &["true", "false"]),
         extra("reuse-salt", &["a $(HOME)"]),
         extra("reuse-files", &["/scripts/run.sh, /x/{namespace}\n/y"]),
+        extra("compression", &["gzip", "zstd"]),
     );
-    all.prop_map(|(a, b, c, d, e, f)| [a, b, c, d, e, f].into_iter().flatten().collect())
+    all.prop_map(|(a, b, c, d, e, f, g)| [a, b, c, d, e, f, g].into_iter().flatten().collect())
 }
 
 fn annotations(containers: usize) -> impl Strategy<Value = Map<String, Value>> {

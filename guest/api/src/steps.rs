@@ -41,6 +41,8 @@ pub mod annotation {
     pub const REUSE_FILES: &str = "reuse-files";
     /// Whether a pushed directory is marked to be unpacked on pull.
     pub const UNPACK: &str = "unpack";
+    /// How a pushed directory is compressed: `gzip` or `zstd`.
+    pub const COMPRESSION: &str = "compression";
     /// Whether the agent leaves a provenance statement beside each output.
     pub const PROVENANCE: &str = "provenance";
     /// Image that carries the agent.

@@ -86,7 +86,7 @@ pub(crate) fn is_one_of(annotation: &str, base: &str) -> bool {
 }
 
 /// The annotations of a step, those with a number without it.
-pub(crate) const KNOWN: [&str; 19] = [
+pub(crate) const KNOWN: [&str; 20] = [
     name::CACHE,
     name::INPUT_URI,
     name::INPUT_PATH,
@@ -103,6 +103,7 @@ pub(crate) const KNOWN: [&str; 19] = [
     name::REUSE_SALT,
     name::REUSE_FILES,
     name::UNPACK,
+    name::COMPRESSION,
     name::PROVENANCE,
     name::ORAS_CONTAINER,
     name::DEBUG,

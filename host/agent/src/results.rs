@@ -44,6 +44,7 @@ pub fn push(
         let content = PushedContent {
             files: vec![Source { path: output.path.clone(), title }],
             unpack: step.args.unpack,
+            compression: step.args.compression.into(),
             artifact_type: None,
             annotations,
             config: key.map(|key| Config { media_type: document::MEDIA_TYPE, content: key.document.clone() }),

@@ -2,7 +2,7 @@
 
 use crate::network::NetworkArgs;
 use clap::{ArgAction, Args, Parser, ValueEnum};
-use oci_archive::SamePath;
+use oci_archive::{Compression, SamePath};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -56,6 +56,9 @@ pub struct StepArgs {
     /// Whether a pushed directory is marked to be unpacked on pull.
     #[arg(long, value_name = "BOOLEAN", require_equals = true, default_value_t = true, action = ArgAction::Set)]
     pub unpack: bool,
+    /// How a pushed directory is compressed. `oras pull` unpacks gzip alone.
+    #[arg(long, value_name = "METHOD", require_equals = true, value_enum, default_value_t)]
+    pub compression: CompressionMethod,
     /// Whether to leave a provenance statement (in-toto, SLSA) beside each output, where the registry
     /// knows referrers.
     #[arg(long, value_name = "BOOLEAN", require_equals = true, default_value_t = true, action = ArgAction::Set)]
@@ -125,6 +128,25 @@ impl From<InputConflicts> for SamePath {
         match rule {
             InputConflicts::Refuse => SamePath::Refuse,
             InputConflicts::LastWins => SamePath::LastWins,
+        }
+    }
+}
+
+/// How a directory is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CompressionMethod {
+    /// Gzip, which every program for artifacts reads.
+    #[default]
+    Gzip,
+    /// Zstandard: faster and smaller.
+    Zstd,
+}
+
+impl From<CompressionMethod> for Compression {
+    fn from(method: CompressionMethod) -> Self {
+        match method {
+            CompressionMethod::Gzip => Compression::Gzip,
+            CompressionMethod::Zstd => Compression::Zstd,
         }
     }
 }
@@ -203,6 +225,8 @@ mod tests {
         let said = refused(&["--registry=a"]);
         assert!(said.starts_with("wrong arguments: the following required arguments"), "{said}");
         assert!(said.contains("<COMMAND>") && !said.contains("Usage") && !said.contains('\n'), "{said}");
+        let said = refused(&["--registry=a", "--compression=xz", "--", "true"]);
+        assert!(said.contains("invalid value 'xz'") && said.contains("gzip, zstd"), "{said}");
         let said = refused(&["--registry=a", "--unpack=x", "--", "true"]);
         assert!(said.contains("invalid value 'x' for '--unpack=<BOOLEAN>'"), "{said}");
     }

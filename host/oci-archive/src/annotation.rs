@@ -17,3 +17,7 @@ pub const MEDIA_TYPE_FILE: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// Media type of directories, the default of `oras push`.
 pub const MEDIA_TYPE_DIRECTORY: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// Media type of directories that are compressed with Zstandard (OCI image-spec, "Zstd"), which
+/// `oras pull` does not unpack.
+pub const MEDIA_TYPE_DIRECTORY_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";

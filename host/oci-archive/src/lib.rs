@@ -3,7 +3,8 @@
 //!
 //! The conventions are those of the `oras` command line. A file is a layer as it is. A directory is
 //! a gzip-compressed tar archive, the names of whose entries begin with the title of the layer.
-//! Annotations say which is which ([`annotation`]).
+//! Annotations say which is which ([`annotation`]). Archives that are compressed with Zstandard are
+//! read too, and written where [`Compression::Zstd`] is asked for.
 //!
 //! [`pack()`] makes a [`Layer`], whose bytes can be read as often as needed. [`Staging`] unpacks
 //! layers, none of which is trusted, and moves them into place when all have arrived completely.
@@ -37,5 +38,5 @@ mod title;
 mod unpack;
 
 pub use limits::{Limits, MAX_DEPTH, MAX_ENTRY_NAME};
-pub use pack::{Layer, PackError, PackOptions, pack};
+pub use pack::{Compression, Layer, PackError, PackOptions, pack};
 pub use unpack::{Conflict, SamePath, Staging, StagingFolder, UnpackError, Unpacked, check_all};

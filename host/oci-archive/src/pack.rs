@@ -9,6 +9,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use compress::Compression;
 pub use error::PackError;
 
 use crate::annotation;
@@ -33,11 +34,13 @@ pub struct PackOptions {
     /// Whether a pull unpacks the archive of a directory. Otherwise the archive is pulled as a file
     /// with the name of the title. It has no meaning for files.
     pub unpack: bool,
+    /// How the archive of a directory is compressed. It has no meaning for files.
+    pub compression: Compression,
 }
 
 impl Default for PackOptions {
     fn default() -> Self {
-        Self { unpack: true }
+        Self { unpack: true, compression: Compression::default() }
     }
 }
 
@@ -49,7 +52,8 @@ impl Default for PackOptions {
 pub struct Layer {
     /// Path of the file or directory after a pull, relative to the target.
     pub title: String,
-    /// Media type: [`annotation::MEDIA_TYPE_FILE`] or [`annotation::MEDIA_TYPE_DIRECTORY`].
+    /// Media type: [`annotation::MEDIA_TYPE_FILE`], [`annotation::MEDIA_TYPE_DIRECTORY`] or
+    /// [`annotation::MEDIA_TYPE_DIRECTORY_ZSTD`].
     pub media_type: &'static str,
     /// Digest of the layer's bytes, `sha256:` and 64 lower-case hexadecimal digits.
     pub digest: String,
@@ -65,7 +69,7 @@ pub struct Layer {
 enum Source {
     File(Arc<File>),
     Memory(Arc<[u8]>),
-    Directory { root: Arc<Dir>, digest: [u8; 32] },
+    Directory { root: Arc<Dir>, digest: [u8; 32], compression: Compression },
 }
 
 impl fmt::Debug for Layer {
@@ -92,6 +96,9 @@ impl fmt::Debug for Layer {
 /// It takes constant memory, apart from the names in the directories on the way to the current one.
 /// Compressed archives of at most 4 MiB stay in memory until the layer is dropped; larger ones are
 /// made again whenever they are read.
+///
+/// An archive that a pull would refuse because Zstandard makes it too small, which zeros can do, is
+/// compressed with gzip.
 ///
 /// # Errors
 ///
@@ -129,7 +136,8 @@ pub fn pack(path: &Path, title: &str, options: &PackOptions) -> Result<Layer, Pa
     let file = File::options().read(true).custom_flags(nonblock).open(path).map_err(read)?;
     let metadata = file.metadata().map_err(read)?;
     if metadata.is_dir() {
-        pack_directory(path, title, parts.len(), Arc::new(Dir::from_std_file(file)), options)
+        let root = Arc::new(Dir::from_std_file(file));
+        pack_directory(path, title, parts.len(), root, options, &Limits::default())
     } else if metadata.is_file() {
         pack_file(path, title, file, metadata.len())
     } else {
@@ -177,11 +185,20 @@ fn pack_directory(
     title_depth: usize,
     root: Arc<Dir>,
     options: &PackOptions,
+    limits: &Limits,
 ) -> Result<Layer, PackError> {
     let archive = tree::Archive { root: &root, path, title, depth: title_depth, hashed: true };
-    let (totals, kept) = compress::run(&archive, Kept::new()).map_err(|halt| halt.into_error(path))?;
+    let compressed =
+        |compression| compress::run(&archive, compression, Kept::new()).map_err(|halt| halt.into_error(path));
+    let mut compression = options.compression;
+    let (mut totals, mut kept) = compressed(compression)?;
     if options.unpack {
-        check_limits(path, &totals, kept.size(), &Limits::default())?;
+        let is_too_small = totals.bytes > limits.allowed_bytes(kept.size());
+        if is_too_small && compression == Compression::Zstd {
+            compression = Compression::Gzip;
+            (totals, kept) = compressed(compression)?;
+        }
+        check_limits(path, &totals, kept.size(), limits)?;
     }
     let mut annotations = BTreeMap::from([
         (annotation::TITLE.to_owned(), title.to_owned()),
@@ -194,14 +211,14 @@ fn pack_directory(
     let (digest, bytes) = kept.finish();
     Ok(Layer {
         title: title.to_owned(),
-        media_type: annotation::MEDIA_TYPE_DIRECTORY,
+        media_type: compression.media_type(),
         digest: sha256_text(digest),
         size,
         annotations,
         path: path.to_owned(),
         source: match bytes {
             Some(bytes) => Source::Memory(bytes.into()),
-            None => Source::Directory { root, digest },
+            None => Source::Directory { root, digest, compression },
         },
     })
 }
@@ -242,8 +259,8 @@ impl Layer {
                 cursor.set_position(offset);
                 Box::new(cursor)
             }
-            Source::Directory { root, digest } => {
-                let made = reader::Expected { size: self.size, digest: *digest };
+            Source::Directory { root, digest, compression } => {
+                let made = reader::Expected { size: self.size, digest: *digest, compression: *compression };
                 Box::new(reader::Remade::start(Arc::clone(root), &self.path, &self.title, made, offset)?)
             }
         })

@@ -1,6 +1,6 @@
 //! Directories are unchanged after packing and unpacking, and equal ones have equal digests.
 
-use oci_archive::{Limits, PackOptions, Staging, annotation, pack};
+use oci_archive::{Compression, Limits, PackOptions, Staging, annotation, pack};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -134,7 +134,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_packed_directory_is_unpacked_unchanged(children in tree()) {
+    fn a_packed_directory_is_unpacked_unchanged(
+        children in tree(),
+        compression in prop::sample::select(vec![Compression::Gzip, Compression::Zstd]),
+    ) {
+        let options = PackOptions { compression, ..PackOptions::default() };
         let dir = TempDir::new().unwrap();
         let (one, two) = (dir.path().join("one"), dir.path().join("two"));
         for (path, backwards) in [(&one, false), (&two, true)] {
@@ -142,8 +146,8 @@ proptest! {
             fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
             write(path, &children, backwards);
         }
-        let layer = pack(&one, "title", &PackOptions::default()).unwrap();
-        prop_assert_eq!(&layer.digest, &pack(&two, "title", &PackOptions::default()).unwrap().digest);
+        let layer = pack(&one, "title", &options).unwrap();
+        prop_assert_eq!(&layer.digest, &pack(&two, "title", &options).unwrap().digest);
 
         let staging = Staging::create(&dir.path().join("target")).unwrap();
         let digest = layer.annotations.get(annotation::CONTENT_DIGEST).map(String::as_str);

@@ -74,6 +74,7 @@ pub(crate) fn exec_words<'a>(injection: &Injection<'_>) -> Vec<Json<'a>> {
         }
     }
     words.flag_if("unpack", (!step.unpack).then_some("false"));
+    words.flag_if("compression", step.zstd.then_some("zstd"));
     let may_leave_statements = step.provenance && injection.provenance;
     let pushes_without = !may_leave_statements && !step.outputs.is_empty();
     words.flag_if("provenance", pushes_without.then_some("false"));

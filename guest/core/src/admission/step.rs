@@ -40,6 +40,8 @@ pub(crate) struct Step<'a> {
     pub(crate) output_pipe: Option<PathTemplate<'a>>,
     pub(crate) reuse: Option<Reuse<'a>>,
     pub(crate) unpack: bool,
+    /// Whether a pushed directory is compressed with Zstandard instead of gzip.
+    pub(crate) zstd: bool,
     /// Whether a provenance statement is left beside each output.
     pub(crate) provenance: bool,
     pub(crate) debug: bool,
@@ -156,6 +158,7 @@ pub(crate) fn read<'a>(annotations: Option<&'a Json<'a>>, findings: &mut Finding
             name::REUSE_SALT => reuse.salt = values::salt(key, text, findings),
             name::REUSE_FILES => reuse.files = Some(text),
             name::UNPACK => step.unpack = values::boolean(key, text, findings).unwrap_or(true),
+            name::COMPRESSION => step.zstd = values::zstd(key, text, findings),
             name::PROVENANCE => step.provenance = values::boolean(key, text, findings).unwrap_or(true),
             name::DEBUG => step.debug = values::boolean(key, text, findings).unwrap_or(false),
             name::ORAS_CONTAINER => step.image = values::image(key, text, findings),

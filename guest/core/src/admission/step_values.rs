@@ -42,6 +42,14 @@ pub(crate) fn last_wins(key: &str, text: &str, findings: &mut Findings) -> bool 
     text == "last-wins"
 }
 
+/// Whether the compression is Zstandard. A wrong value counts as gzip.
+pub(crate) fn zstd(key: &str, text: &str, findings: &mut Findings) -> bool {
+    if !matches!(text, "gzip" | "zstd") {
+        findings.refuse(format!("{PREFIX}{key} is \"{text}\": write gzip or zstd"));
+    }
+    text == "zstd"
+}
+
 /// Messages do not repeat the text, which may be long.
 pub(crate) fn salt<'a>(key: &str, text: &'a str, findings: &mut Findings) -> Option<&'a str> {
     if text.len() > MAX_SALT_LENGTH {

@@ -10,6 +10,7 @@ use crate::cancel::Cancel;
 use crate::exit;
 use crate::log::Log;
 use crate::network::NetworkArgs;
+use crate::step_args::CompressionMethod;
 use crate::transfer::progress::Progress;
 use crate::transfer::{self, TransferFailure, Wanted, run};
 use crate::wait;
@@ -76,6 +77,9 @@ pub struct PushArgs {
     /// Whether a pull unpacks directories.
     #[arg(long, value_name = "BOOLEAN", default_value_t = true, action = ArgAction::Set)]
     unpack: bool,
+    /// How directories are compressed. `oras pull` unpacks gzip alone.
+    #[arg(long, value_name = "METHOD", value_enum, default_value_t)]
+    compression: CompressionMethod,
     #[command(flatten)]
     connection: ConnectionArgs,
 }
@@ -142,6 +146,7 @@ fn try_push(arguments: &PushArgs) -> Result<String, TransferFailure> {
     let content = transfer::push::PushedContent {
         files: sources(&arguments.paths).map_err(TransferFailure::BadRequest)?,
         unpack: arguments.unpack,
+        compression: arguments.compression.into(),
         artifact_type: arguments.artifact_type.clone(),
         annotations: arguments.annotations.iter().cloned().collect(),
         config: None,

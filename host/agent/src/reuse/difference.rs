@@ -54,6 +54,6 @@ mod tests {
         let listing = listing(&document("a:1", r#""A":"sha256:1""#, ""));
         assert!(listing.contains("image                  a:1\n"), "{listing}");
         assert!(listing.contains("variable A             sha256:1\n"), "{listing}");
-        assert_eq!(listing.lines().count(), 12, "{listing}");
+        assert_eq!(listing.lines().count(), 13, "{listing}");
     }
 }

@@ -39,6 +39,10 @@ pub struct KeyDocument {
     pub output_pipe: Option<String>,
     /// Whether a pull unpacks directories.
     pub unpack: bool,
+    /// How directories are compressed. None for gzip, as in the documents from before there was a
+    /// choice, so that their keys stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<String>,
     /// Index of the pod in its Job or StatefulSet.
     pub index: Option<String>,
     /// Digests of the values of variables. None for a variable that is not set.
@@ -142,6 +146,7 @@ impl KeyDocument {
         add("this output".to_owned(), (self.output + 1).to_string());
         add("output pipe".to_owned(), or_none(&self.output_pipe));
         add("unpack".to_owned(), self.unpack.to_string());
+        add("compression".to_owned(), self.compression.clone().unwrap_or_else(|| "gzip".to_owned()));
         add("index".to_owned(), or_none(&self.index));
         for (name, value) in &self.variables {
             add(format!("variable {name}"), value.clone().unwrap_or_else(|| "not set".to_owned()));
@@ -186,6 +191,7 @@ mod tests {
             output: 0,
             output_pipe: None,
             unpack: true,
+            compression: None,
             index: None,
             variables: BTreeMap::from([
                 ("B".to_owned(), None),
@@ -207,6 +213,10 @@ mod tests {
         assert_eq!(format!("sha256:{}", key.text()), key.digest().to_string());
         assert_eq!(KeyDocument::parse(&key.document).unwrap(), KeyDocument { output: 1, ..document() });
         assert_ne!(document().key(0), key, "each output has a key of its own");
+        // Gzip is not mentioned, as before there was a choice.
+        let zstd = KeyDocument { compression: Some("zstd".to_owned()), ..document() }.key(1);
+        let wanted = wanted.replace(r#""unpack":true,"#, r#""unpack":true,"compression":"zstd","#);
+        assert_eq!(String::from_utf8(zstd.document).unwrap(), wanted);
     }
 
     #[test]

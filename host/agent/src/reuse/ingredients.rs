@@ -2,7 +2,7 @@
 
 use super::document::{FORMAT, KeyDocument, KeyFile, KeyInput, NamedVariable};
 use crate::checked::CheckedStep;
-use crate::step_args::InputConflicts;
+use crate::step_args::{CompressionMethod, InputConflicts};
 use oci_registry_client::Digest;
 use orascache_api::steps::env;
 use std::ffi::{OsStr, OsString};
@@ -51,6 +51,10 @@ pub fn document(
         output: 0,
         output_pipe: step.output_pipe.as_ref().map(|path| text(path.as_os_str())),
         unpack: args.unpack,
+        compression: match args.compression {
+            CompressionMethod::Gzip => None,
+            CompressionMethod::Zstd => Some("zstd".to_owned()),
+        },
         index: index.map(|index| text(&index)),
         variables: variables.map(|name| (name.clone(), variable(name).map(|value| digest(&value)))).collect(),
         named_variables: args.reuse.named_variables.iter().map(named).collect(),
@@ -179,6 +183,7 @@ mod tests {
             ("another output", flag("", "--output=more:1,path=more")),
             ("output pipe", flag("--output-pipe=pipe", "--output-pipe=pipes")),
             ("unpack", flag("", "--unpack=false")),
+            ("compression", flag("", "--compression=zstd")),
             ("value of a variable", seed("8")),
             ("empty variable", seed("")),
             ("variable that was not set", variable("MISSING", "")),
@@ -209,6 +214,7 @@ mod tests {
             ("name of an output", flag("--output=out:1,path=out", "--output=other/out:2,path=out")),
             ("registry", flag("--registry=http://a:5000", "--registry=https://b")),
             ("proxy", flag("", "--proxy=/orascache/proxy.sock")),
+            ("the compression of old", flag("", "--compression=gzip")),
             ("waiting", flag("", "--input-wait=60")),
             ("patience", flag("", "--patience=7")),
             ("log", flag("", "--debug=true")),

@@ -12,7 +12,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Number of artifacts, and of layers of each, that are transferred at the same time. Each layer
-/// takes at most a megabyte of memory.
+/// takes at most a megabyte of memory; one of zstd up to 8 MiB more, as its frames ask for.
 const ARTIFACTS: usize = 4;
 const LAYERS: usize = 3;
 

@@ -5,7 +5,7 @@ use super::pull::blocking;
 use super::{Lost, PulledInput, TransferFailure};
 use crate::listed::listed;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use oci_archive::{Layer, PackOptions};
+use oci_archive::{Compression, Layer, PackOptions};
 use oci_registry_client::{
     ArtifactReference, Blob, Client, Descriptor, Digest, EMPTY_CONFIG, EncodedManifest, Error, Manifest,
     Pushed, media_type,
@@ -39,6 +39,8 @@ pub struct PushedContent {
     pub files: Vec<Source>,
     /// Whether a pull unpacks directories.
     pub unpack: bool,
+    /// How directories are compressed.
+    pub compression: Compression,
     /// Type of the artifact. By default, the type that ORAS writes.
     pub artifact_type: Option<String>,
     /// Annotations of the manifest.
@@ -162,7 +164,7 @@ impl PackedArtifact {
     async fn pack(reference: ArtifactReference, content: PushedContent) -> Result<Self, String> {
         let mut layers = Vec::new();
         for source in content.files {
-            let options = PackOptions { unpack: content.unpack };
+            let options = PackOptions { unpack: content.unpack, compression: content.compression };
             let packed = blocking(move || oci_archive::pack(&source.path, &source.title, &options)).await;
             layers.push(Arc::new(packed?.map_err(|error| error.to_string())?));
         }

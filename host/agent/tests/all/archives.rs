@@ -176,8 +176,8 @@ fn damaged_archives_are_refused() {
         ("cut", Layer::archive("x", &archive[..5000]), "is damaged"),
         ("cut-gz", Layer::archive("x", &compressed[..compressed.len() / 2]), "is damaged"),
         ("changed", Layer::archive("x", changed), "is damaged"),
-        ("text", Layer::archive("x", "no archive at all"), "neither gzip nor tar"),
-        ("empty", Layer::archive("x", ""), "neither gzip nor tar"),
+        ("text", Layer::archive("x", "no archive at all"), "neither gzip, zstd nor tar"),
+        ("empty", Layer::archive("x", ""), "neither gzip, zstd nor tar"),
         ("other", other, "was announced with the digest"),
     ] {
         put_artifact(&host, "a", tag, &[layer]);

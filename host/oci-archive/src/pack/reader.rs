@@ -1,7 +1,7 @@
 //! Readers of the bytes of a layer that was packed.
 
 use super::error::{Halt, PackError};
-use super::{compress, tree};
+use super::{Compression, compress, tree};
 use cap_std::fs::Dir;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -48,6 +48,7 @@ impl Read for Span {
 pub(super) struct Expected {
     pub(super) size: u64,
     pub(super) digest: [u8; 32],
+    pub(super) compression: Compression,
 }
 
 /// Number of bytes that are handed over at once.
@@ -81,7 +82,7 @@ impl Remade {
                 let outlet = Outlet::new(sender.clone(), expected, offset, from.clone());
                 let depth = title.split('/').count();
                 let archive = tree::Archive { root: &root, path: &from, title: &title, depth, hashed: false };
-                let result = match compress::run(&archive, outlet) {
+                let result = match compress::run(&archive, expected.compression, outlet) {
                     Ok((_, outlet)) => outlet.finish(),
                     Err(Halt::Failed(error)) => Err(error),
                     // Either the reader is gone, or the outlet has reported the error.

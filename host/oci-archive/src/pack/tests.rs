@@ -8,7 +8,8 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const UNPACK: PackOptions = PackOptions { unpack: true };
+const UNPACK: PackOptions = PackOptions { unpack: true, compression: Compression::Gzip };
+const ZSTD: PackOptions = PackOptions { compression: Compression::Zstd, ..UNPACK };
 
 fn bytes(layer: &Layer, offset: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -112,7 +113,7 @@ fn a_directory_is_an_archive_without_times_and_owners() {
         .map(|(path, mode, content, link)| (path.to_owned(), mode, content.to_owned(), link.to_owned()));
     assert_eq!(seen, expected);
 
-    let kept = pack(&root, "out", &PackOptions { unpack: false }).unwrap();
+    let kept = pack(&root, "out", &PackOptions { unpack: false, ..UNPACK }).unwrap();
     assert_eq!(kept.digest, layer.digest);
     assert!(!kept.annotations.contains_key("io.deis.oras.content.unpack"));
 }
@@ -130,6 +131,52 @@ fn a_large_archive_is_made_again_from_any_offset() {
         assert!(bytes(&layer, offset) == whole[offset as usize..], "from {offset}");
     }
     assert!(matches!(layer.open(layer.size + 1), Err(PackError::Offset { .. })));
+}
+
+#[test]
+fn a_directory_is_compressed_with_zstd_where_that_is_asked_for() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("words"), "word ".repeat(1000)).unwrap();
+    let gzip = pack(dir.path(), "data", &UNPACK).unwrap();
+    let layer = pack(dir.path(), "data", &ZSTD).unwrap();
+    assert_eq!(layer.media_type, "application/vnd.oci.image.layer.v1.tar+zstd");
+    assert_eq!(layer.annotations, gzip.annotations, "the archive is the same");
+    let packed = bytes(&layer, 0);
+    assert_eq!((layer.size, &layer.digest), (packed.len() as u64, &sha256_text(Sha256::digest(&packed))));
+    let archive = zstd::decode_all(&packed[..]).unwrap();
+    assert_eq!(layer.annotations["io.deis.oras.content.digest"], sha256_text(Sha256::digest(archive)));
+    assert_eq!(pack(dir.path(), "data", &ZSTD).unwrap().digest, layer.digest);
+    // A file is a layer as it is.
+    let file = pack(&dir.path().join("words"), "words", &ZSTD).unwrap();
+    assert_eq!((file.media_type, file.size), ("application/vnd.oci.image.layer.v1.tar", 5000));
+}
+
+#[test]
+fn a_large_archive_is_made_again_with_zstd() {
+    let dir = TempDir::new().unwrap();
+    large(dir.path());
+    let layer = pack(dir.path(), "data", &ZSTD).unwrap();
+    assert!(matches!(layer.source, Source::Directory { .. }));
+    let whole = bytes(&layer, 0);
+    assert_eq!(sha256_text(Sha256::digest(&whole)), layer.digest);
+    for offset in [1, 131_073, layer.size - 1, layer.size] {
+        assert!(bytes(&layer, offset) == whole[offset as usize..], "from {offset}");
+    }
+}
+
+#[test]
+fn what_zstd_would_make_too_small_for_a_pull_is_compressed_with_gzip() {
+    let dir = TempDir::new().unwrap();
+    File::create(dir.path().join("zeros")).unwrap().set_len(8 << 20).unwrap();
+    let root = || Arc::new(Dir::from_std_file(File::open(dir.path()).unwrap()));
+    let limits = Limits { bytes: 1 << 20, ..Limits::default() };
+    let pack = |options| pack_directory(dir.path(), "t", 1, root(), &options, &limits).unwrap();
+    let layer = pack(ZSTD);
+    assert_eq!(layer.media_type, "application/vnd.oci.image.layer.v1.tar+gzip");
+    assert_eq!(layer.digest, pack(UNPACK).digest);
+    // A pull that does not unpack refuses nothing.
+    let kept = pack(PackOptions { unpack: false, ..ZSTD });
+    assert_eq!(kept.media_type, "application/vnd.oci.image.layer.v1.tar+zstd");
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub enum UnpackError {
     },
     /// The layer is no archive of a kind that can be unpacked.
     #[error(
-        "the layer {title:?} says that it is to be unpacked, but it is {found} and neither gzip nor tar; push the \
+        "the layer {title:?} says that it is to be unpacked, but it is {found} and neither gzip, zstd nor tar; push the \
              directory again with `oras push` or a step's output-path"
     )]
     NotAnArchive {
@@ -45,6 +45,17 @@ pub enum UnpackError {
         title: String,
         /// What was found.
         reason: String,
+    },
+    /// The archive is compressed in a way that a pull does not undo.
+    #[error(
+        "the archive {title:?} cannot be unpacked: {reason}; compress it again with gzip, or with zstd at level 19 at \
+             most, without --long and without a dictionary"
+    )]
+    Unsupported {
+        /// Title of the layer.
+        title: String,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// The bytes of the layer could not be had, or were not those of its digest.
     #[error("the layer {title:?} could not be read: {source}")]

@@ -4,7 +4,7 @@ use super::Unpacked;
 use super::cursor::{Cursor, make};
 use super::error::UnpackError;
 use super::modes::Modes;
-use super::source::{BUFFER, Counted, Decoder, Rationed};
+use super::source::{BUFFER, Counted, Decoder, Rationed, Unsupported};
 use crate::digest::sha256_text;
 use crate::limits::Limits;
 use crate::title::{MAX_NAME, join};
@@ -120,9 +120,10 @@ impl Extraction<'_> {
 
     /// An error of the readers: one of our own, or damage.
     fn damaged(&self, error: io::Error) -> UnpackError {
-        error.downcast::<UnpackError>().unwrap_or_else(|error| UnpackError::Damaged {
-            title: self.title.to_owned(),
-            reason: error.to_string(),
+        let title = self.title.to_owned();
+        error.downcast::<UnpackError>().unwrap_or_else(|error| match error.downcast::<Unsupported>() {
+            Ok(Unsupported(reason)) => UnpackError::Unsupported { title, reason },
+            Err(error) => UnpackError::Damaged { title, reason: error.to_string() },
         })
     }
 

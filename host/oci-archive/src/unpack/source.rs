@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::rc::Rc;
+use zstd::zstd_safe;
 
 /// Number of bytes that are read at once.
 pub(super) const BUFFER: usize = 128 * 1024;
@@ -37,10 +38,41 @@ impl<R: Read> Read for Source<'_, R> {
 
 type Whole<R> = Chain<Cursor<Vec<u8>>, BufReader<R>>;
 
+/// Largest window of a zstd frame, as a power of two: 8 MiB. Decoders should support as much, and
+/// encoders should not need more (RFC 8878, 3.1.1.1.2). It is the memory that a layer takes, and up
+/// to twelve layers are unpacked at the same time.
+const WINDOW_LOG: u32 = 23;
+
+/// Why a zstd frame is not decompressed although it may be as it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Unsupported(pub(super) &'static str);
+
+/// The number of an error of the library (`ZSTD_ErrorCode` in zstd_errors.h).
+const WINDOW_TOO_LARGE: usize = 16;
+const DICTIONARY_WRONG: usize = 32;
+
+/// The error for what the decoder says. An error of the layer's reader is recorded where it
+/// occurs, and counts more than this one.
+fn of_zstd(error: &io::Error) -> io::Error {
+    let said = error.to_string();
+    // The library returns the negative number of an error, and `zstd` keeps its text alone.
+    let is = |number: usize| said == zstd_safe::get_error_name(number.wrapping_neg());
+    if is(WINDOW_TOO_LARGE) {
+        io::Error::other(Unsupported("it needs more than 8 MiB of memory, the window of its zstd frame"))
+    } else if is(DICTIONARY_WRONG) {
+        io::Error::other(Unsupported("it was compressed with a zstd dictionary, which is not in it"))
+    } else {
+        io::Error::new(error.kind(), format!("zstd says {said:?}"))
+    }
+}
+
 /// The bytes of a tar archive, compressed or not.
 pub(super) enum Decoder<R: Read> {
     /// Compressed, with one or several members (RFC 1952, 2.2).
     Gzip(Box<MultiGzDecoder<Whole<R>>>),
+    /// Compressed, with one or several frames, some of which may be skippable (RFC 8878, 3.1).
+    Zstd(Box<zstd::Decoder<'static, Whole<R>>>),
     /// Not compressed.
     Plain(Box<Whole<R>>),
 }
@@ -61,10 +93,10 @@ impl<R: Read> Decoder<R> {
             source.consume(count);
         }
         let gzip = head.starts_with(&[0x1f, 0x8b]);
+        let zstd = matches!(head[..], [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]);
         let plain = is_header(&head);
         let found = match &head[..] {
             [] => "empty",
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => "compressed with zstd",
             [b'B', b'Z', b'h', ..] => "compressed with bzip2",
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => "compressed with xz",
             [b'P', b'K', 3, 4, ..] => "a zip archive",
@@ -73,6 +105,10 @@ impl<R: Read> Decoder<R> {
         let whole = Cursor::new(head).chain(source);
         Ok(if gzip {
             Ok(Self::Gzip(Box::new(MultiGzDecoder::new(whole))))
+        } else if zstd {
+            let mut decoder = zstd::Decoder::with_buffer(whole)?;
+            decoder.window_log_max(WINDOW_LOG)?;
+            Ok(Self::Zstd(Box::new(decoder)))
         } else if plain {
             Ok(Self::Plain(Box::new(whole)))
         } else {
@@ -100,6 +136,7 @@ impl<R: Read> Read for Decoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Gzip(decoder) => decoder.read(buffer),
+            Self::Zstd(decoder) => decoder.read(buffer).map_err(|error| of_zstd(&error)),
             Self::Plain(whole) => whole.read(buffer),
         }
     }

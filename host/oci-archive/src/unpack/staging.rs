@@ -114,9 +114,9 @@ impl Staging {
         self.layer(title, |parts, root| extract::file(title, parts, root, self.path(), &mut content))
     }
 
-    /// Unpacks a layer that is a directory: an archive, compressed with gzip or not, the names of
-    /// whose entries begin with the title. `content` is read to its end, where it has to fail if it
-    /// was not what it should be.
+    /// Unpacks a layer that is a directory: an archive, the names of whose entries begin with the
+    /// title, compressed with gzip or zstd or not at all. `content` is read to its end, where it has
+    /// to fail if it was not what it should be.
     ///
     /// `tar_digest` is the digest that the uncompressed archive should have, `compressed_size` the
     /// size of the layer in bytes.
@@ -145,6 +145,7 @@ impl Staging {
             result,
             Err(UnpackError::Damaged { .. }
                 | UnpackError::NotAnArchive { .. }
+                | UnpackError::Unsupported { .. }
                 | UnpackError::TarDigest { .. })
         );
         // Bytes that changed on the way look like a damaged archive. The reader knows at its end

@@ -4,6 +4,7 @@ mod conflicts;
 mod hostile;
 mod left_over;
 mod placing;
+mod zstandard;
 
 use super::*;
 use crate::{Limits, PackOptions, pack};
@@ -62,6 +63,11 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+/// One frame of zstd, as the agent writes it.
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).unwrap()
 }
 
 fn unpack(target: &Path, bytes: &[u8]) -> Result<Unpacked, UnpackError> {

@@ -3,6 +3,7 @@
 //! The API server's answers to our own writes go in at once, so that no plan is made on a state
 //! that we have already changed. Older events of the watch do not undo that.
 
+mod own_write;
 mod relist;
 mod view;
 
@@ -15,6 +16,7 @@ use crate::roles::Roles;
 use crate::scope::Scope;
 use crate::watches::{KindIndex, PRIMARY, Watch};
 use orascache_contract::Kind;
+use own_write::Known;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -56,6 +58,8 @@ struct State {
     awaited: HashMap<(KindIndex, Key), BTreeSet<Key>>,
     /// Scopes of kinds that the API server does not have, or that may not be listed.
     absent: BTreeSet<Scope>,
+    /// Objects that a write is under way for.
+    own_writes: HashMap<(KindIndex, Key), Known>,
 }
 
 #[derive(Default)]
@@ -148,6 +152,9 @@ impl Cache {
             Source::Write if state.tombstones.contains(&object.uid) => return Vec::new(),
             Source::Write => {}
         }
+        if source == Source::Write {
+            state.note_answer(kind, &object);
+        }
         let mut concerned = state.waiting(kind, &object, source);
         let Some(objects) = state.objects.get_mut(kind) else { return concerned };
         let relist = objects.relist(&object.key);
@@ -175,8 +182,12 @@ impl Cache {
         }
         state.link(kind, &object);
         concerned.extend(state.concerned(kind, &object));
-        if let Some(old) = &old {
-            concerned.extend(state.concerned(kind, old));
+        // The namespace is the same, so that another controller alone leads to other primaries.
+        if let Some(old) = old.filter(|old| old.controller != object.controller) {
+            concerned.extend(state.concerned(kind, &old));
+        }
+        if source == Source::Watch {
+            state.hold_back(kind, &object, &mut concerned);
         }
         concerned
     }

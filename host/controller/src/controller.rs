@@ -12,6 +12,7 @@ use crate::informer::{Informer, InformerOptions};
 use crate::inquiries::{Inquiries, Waker};
 use crate::metrics::{Metrics, QuestionMetrics};
 use crate::options::Options;
+use crate::postponed::Postponed;
 use crate::primaries::Primaries;
 use crate::questions::Questions;
 use crate::queue::Queue;
@@ -112,6 +113,7 @@ impl Controller {
             failures: Failures::default(),
             complaints: Complaints::default(),
             questions: Questions::new(options.artifacts, activity.clone()),
+            postponed: Postponed::default(),
             attended: options.attending.map(|attending| Attended {
                 inquiries: Inquiries::new(
                     attending.registries,
@@ -210,6 +212,7 @@ impl Controller {
         // After this time, plans are cut off.
         let end = async {
             self.shared.queue.idle().await;
+            self.shared.finish_plans().await;
             self.shared.executor.events_recorded().await;
         };
         let _ = tokio::time::timeout(SHUTDOWN, end).await;

@@ -1,4 +1,5 @@
-//! Carries out a plan, in order: generate, rotate, apply, patch, delete, status, events.
+//! Carries out a plan, in order: generate, rotate, apply, patch, delete, status, events. Status and
+//! events may come later.
 
 mod adopt;
 mod apply;
@@ -14,6 +15,7 @@ use crate::object::Key;
 use crate::permit::{Permit, Planned, PlannedPatch};
 use crate::requests::{api, failure, has_code, is_final, json_patch, target};
 use crate::roles::Roles;
+use crate::watches::PRIMARY;
 use apply::Applier;
 use events::Events;
 use kube::Client;
@@ -54,6 +56,8 @@ pub(crate) struct Execution {
     pub(crate) incomplete: Option<String>,
     /// Whether anything was written: the API server's answers may lead to another plan.
     pub(crate) changed: bool,
+    /// Whether the status and the events of the plan are still to be written.
+    pub(crate) is_postponed: bool,
 }
 
 impl Execution {
@@ -63,6 +67,14 @@ impl Execution {
             Err(failures) => self.failures.extend(failures),
         }
         if self.failures.last().is_some_and(is_final) { Err(Stop::NamespaceTerminating) } else { Ok(()) }
+    }
+
+    /// Whether the rest of the plan is not carried out.
+    fn stopped(&mut self, written: Result<(), Stop>) -> bool {
+        if let Err(Stop::NotLeader) = written {
+            self.incomplete = Some("this process may not write any more".to_owned());
+        }
+        written.is_err()
     }
 }
 
@@ -93,20 +105,40 @@ impl Executor {
         }
     }
 
-    pub(crate) async fn execute(&self, context: &Context<'_>, plan: &Plan) -> Execution {
+    /// Carries out a plan. The status and the events are postponed where the plan changed children,
+    /// so that another plan follows, and `others_wait`.
+    pub(crate) async fn execute(
+        &self,
+        context: &Context<'_>,
+        plan: &Plan,
+        others_wait: impl FnOnce() -> bool + Send,
+    ) -> Execution {
         let mut outcome = Execution::default();
-        match self.write(context, plan, &mut outcome).await {
-            Ok(()) => {}
-            Err(Stop::NotLeader) => {
-                outcome.incomplete = Some("this process may not write any more".to_owned());
-                return outcome;
+        let written = self.write_objects(context, plan, &mut outcome).await;
+        if !outcome.stopped(written) {
+            let has_end = plan.status.is_some() || !plan.events.is_empty();
+            outcome.is_postponed = has_end && outcome.changed && outcome.failures.is_empty() && others_wait();
+            if !outcome.is_postponed {
+                self.finish(context, plan.status.as_deref(), &plan.events, &mut outcome).await;
             }
-            Err(Stop::NamespaceTerminating) => return outcome,
-        }
-        for event in &plan.events {
-            self.record(context, event).await;
         }
         outcome
+    }
+
+    /// Writes the status of a plan and records its events.
+    pub(crate) async fn finish(
+        &self,
+        context: &Context<'_>,
+        status: Option<&str>,
+        events: &[Event],
+        outcome: &mut Execution,
+    ) {
+        let written = self.write_end(context, status, outcome).await;
+        if !outcome.stopped(written) {
+            for event in events {
+                self.record(context, event).await;
+            }
+        }
     }
 
     /// Waits until the events so far are recorded.
@@ -122,7 +154,13 @@ impl Executor {
         }
     }
 
-    async fn write(&self, context: &Context<'_>, plan: &Plan, outcome: &mut Execution) -> Result<(), Stop> {
+    /// Writes everything of a plan but its status and its events.
+    async fn write_objects(
+        &self,
+        context: &Context<'_>,
+        plan: &Plan,
+        outcome: &mut Execution,
+    ) -> Result<(), Stop> {
         let permit = Permit {
             cache: context.cache,
             roles: context.roles,
@@ -166,19 +204,30 @@ impl Executor {
                 Err(refused) => Err(vec![*refused]),
             })?;
         }
-        if self.attends.is_some() && plan.status.is_some() {
+        Ok(())
+    }
+
+    async fn write_end(
+        &self,
+        context: &Context<'_>,
+        status: Option<&str>,
+        outcome: &mut Execution,
+    ) -> Result<(), Stop> {
+        if self.attends.is_some() && status.is_some() {
             let target = target(context.cache.primary_kind(), context.key);
             let message = format!("{target} is no object of the guest: its plan may not write the status.");
             let (verb, reason) = (Verb::Apply, FailureReason::NotPermitted);
             outcome.failures.push(Failure { target, verb, code: 0, reason, message });
-        } else if let Some(status) = &plan.status {
+        } else if let Some(status) = status {
             self.check_leadership()?;
+            let own = context.cache.begin_write(PRIMARY, context.key, context.key);
             match self.write_status(context, status).await {
                 Ok(is_outdated) => outcome.changed |= is_outdated,
                 Err(problem) => {
                     outcome.incomplete = Some(format!("the status could not be written: {problem}"))
                 }
             }
+            outcome.changed |= own.end();
         }
         Ok(())
     }

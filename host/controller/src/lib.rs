@@ -102,6 +102,7 @@ mod options;
 mod owner;
 mod ownership;
 mod permit;
+mod postponed;
 mod primaries;
 mod questions;
 mod queue;

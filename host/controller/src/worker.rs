@@ -12,12 +12,14 @@ use crate::inquiries::Inquiries;
 use crate::may_write::MayWrite;
 use crate::metrics::{Metrics, ReconcileResult};
 use crate::object::Key;
+use crate::postponed::{PlanEnd, Postponed};
 use crate::questions::Questions;
 use crate::queue::Queue;
 use crate::recorded::Recorded;
 use crate::requests::is_final;
+use crate::roles::Roles;
 use arc_swap::ArcSwap;
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use orascache_contract::{
     Description, Event, Failure, FailureReason, GuestError, Observed, Plan, Severity, Verb,
 };
@@ -31,6 +33,9 @@ use tokio::sync::watch;
 /// Shortest wait before a retry when the API server answered "too many requests".
 const OVERLOAD_WAIT: Duration = Duration::from_secs(1);
 
+/// How many plans are finished at the same time when the controller stops.
+const FINISHED_AT_ONCE: usize = 16;
+
 /// What workers, informers and handles share.
 pub(crate) struct Shared {
     pub(crate) cache: Arc<Cache>,
@@ -38,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) failures: Failures,
     pub(crate) complaints: Complaints,
     pub(crate) questions: Questions,
+    pub(crate) postponed: Postponed,
     /// Where primaries are objects of others, what is done in other ways for them.
     pub(crate) attended: Option<Attended>,
     pub(crate) executor: Executor,
@@ -109,6 +115,7 @@ impl Shared {
             self.failures.forget(key);
             self.complaints.forget(key);
             self.questions.forget(key);
+            self.postponed.forget(key);
             if let Some(attended) = &self.attended {
                 attended.inquiries.forget(key);
                 attended.recorded.forget(key);
@@ -118,9 +125,14 @@ impl Shared {
         };
         if !self.may_write.borrow().is_in_force() {
             // The leader works on it. It is queued again once this process may write.
+            self.postponed.forget(key);
             self.held_back.send_if_modified(|keys| keys.insert(key.clone()));
             return;
         }
+        let Some(view) = self.finish_plan(key, view, &active.roles).await else {
+            // Its deletion has queued it.
+            return;
+        };
         let observed = self.observe(key, &view);
         if observed.failures.iter().any(is_final) {
             // The primary ends with its namespace.
@@ -139,14 +151,40 @@ impl Shared {
                     tracing::info!(primary = %key, "there is a plan again");
                 }
                 let context = Context { cache: &self.cache, roles: &active.roles, key, view: &view };
-                let outcome = self.executor.execute(&context, &plan).await;
+                let outcome = self.executor.execute(&context, &plan, || self.queue.depth() > 0).await;
                 self.report_refusals(&context, &outcome).await;
                 self.ask(key, &view.uid, &plan);
+                if outcome.is_postponed {
+                    self.postponed.put(key, PlanEnd::of(&mut plan, view.of_primary()));
+                }
                 self.conclude(key, &view.uid, outcome, plan.requeue_after)
             }
             Err(error) => self.back_off(key, &error),
         };
         self.metrics.reconciled(result, started.elapsed());
+    }
+
+    /// Writes the status and the events of the last plan where they wait. Returns what the next plan
+    /// is made from; `None` when there is no such primary any more.
+    async fn finish_plan(&self, key: &Key, view: View, roles: &Roles) -> Option<View> {
+        let Some(end) = self.postponed.take(key, &view.uid) else { return Some(view) };
+        self.write_end(key, roles, &end).await;
+        self.cache.view(key, roles)
+    }
+
+    /// Writes the status and the events of plans that wait, of all primaries.
+    pub(crate) async fn finish_plans(&self) {
+        let active = self.active.load_full();
+        let ends = futures::stream::iter(self.postponed.take_all());
+        let write = async |(key, end): (Key, PlanEnd)| self.write_end(&key, &active.roles, &end).await;
+        ends.for_each_concurrent(FINISHED_AT_ONCE, write).await;
+    }
+
+    /// A status that cannot be written is part of the plan that follows.
+    async fn write_end(&self, key: &Key, roles: &Roles, end: &PlanEnd) {
+        let context = Context { cache: &self.cache, roles, key, view: &end.view };
+        let mut outcome = Execution::default();
+        self.executor.finish(&context, end.status.as_deref(), &end.events, &mut outcome).await;
     }
 
     /// Whether primaries that were held back are about to be queued.
@@ -204,7 +242,7 @@ impl Shared {
         outcome: Execution,
         requeue_after: Option<u32>,
     ) -> ReconcileResult {
-        let Execution { failures, incomplete, changed } = outcome;
+        let Execution { failures, incomplete, changed, is_postponed: _ } = outcome;
         for failure in failures.iter().filter(|one| one.reason == FailureReason::NotControlled) {
             let target = &failure.target;
             let name = Key::new(target.namespace.as_deref().unwrap_or_default(), &target.name);

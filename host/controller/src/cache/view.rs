@@ -24,6 +24,21 @@ pub(crate) struct View {
     pub(crate) omitted: Vec<Kind>,
 }
 
+impl View {
+    /// The same primary without any object.
+    pub(crate) fn of_primary(&self) -> View {
+        View {
+            uid: self.uid.clone(),
+            primary: "".into(),
+            content: self.content,
+            owned: Vec::new(),
+            related: Vec::new(),
+            absent: Vec::new(),
+            omitted: Vec::new(),
+        }
+    }
+}
+
 impl Cache {
     /// The objects that a reconciler with these roles is shown; `None` when there is no such
     /// primary.

@@ -14,7 +14,7 @@ impl Executor {
     ///
     /// Returns whether the answer has content that the plan was not made from: somebody changed the
     /// primary after the plan was made. The cache has that content now, and the watch's event,
-    /// which is older than the answer, leads to no other plan.
+    /// which is no newer than the answer, leads to no other plan.
     ///
     /// # Errors
     /// With a phrase.

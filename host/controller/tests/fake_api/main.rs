@@ -8,6 +8,7 @@ mod handle;
 mod leadership;
 mod namespaces;
 mod patch;
+mod postponed;
 mod questions;
 mod quiescence;
 mod rotate;

@@ -19,6 +19,7 @@ use crate::queue::Queue;
 use crate::quiescence;
 use crate::reconciler::Reconciler;
 use crate::recorded::Recorded;
+use crate::requests::Writer;
 use crate::roles::{Incompatible, Roles};
 use crate::scope::scopes;
 use crate::watches::{InvalidDescription, select_primaries, watches};
@@ -97,8 +98,9 @@ impl Controller {
         let cache = Arc::new(Cache::new(watches, scopes, ownership, roles.clone()));
         let may_write = options.may_write;
         let attends = options.attending.as_ref().map(|attending| Attends { patches: attending.patchable });
+        let workers = options.workers.max(1);
         let executor = Executor::new(
-            client.clone(),
+            Writer::new(client.clone(), workers),
             cache.primary_kind().clone(),
             cache.field_manager(),
             options.instance,
@@ -152,7 +154,7 @@ impl Controller {
         tasks.spawn(shared.clone().resume(activity.clone()));
         let (seen, settings_seen) = watch::channel(options.settings.borrow().clone());
         tasks.spawn(follow_settings(shared.clone(), options.settings, seen));
-        for _ in 0..options.workers.max(1) {
+        for _ in 0..workers {
             tasks.spawn(work(shared.clone(), listed.subscribe(), done.clone()));
         }
         let primaries = Primaries { cache, client };

@@ -13,18 +13,17 @@ use crate::cache::{Cache, Source, View};
 use crate::may_write::MayWrite;
 use crate::object::Key;
 use crate::permit::{Permit, Planned, PlannedPatch};
-use crate::requests::{api, failure, has_code, is_final, json_patch, target};
+use crate::requests::{Writer, api, failure, has_code, is_final, json_patch, target};
 use crate::roles::Roles;
 use crate::watches::PRIMARY;
 use apply::Applier;
 use events::Events;
-use kube::Client;
 use kube::api::{DeleteParams, Preconditions};
 use orascache_contract::{Event, Failure, FailureReason, Kind, ObjectPatch, ObjectRef, Plan, Verb};
 use tokio::sync::watch;
 
 pub(crate) struct Executor {
-    client: Client,
+    client: Writer,
     applier: Applier,
     events: Events,
     may_write: watch::Receiver<MayWrite>,
@@ -88,7 +87,7 @@ enum Stop {
 
 impl Executor {
     pub(crate) fn new(
-        client: Client,
+        client: Writer,
         primary: Kind,
         field_manager: &str,
         instance: String,
@@ -259,7 +258,8 @@ impl Executor {
         let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
         let namespace = target.namespace.as_deref().unwrap_or_default();
-        match api(&self.client, &target.kind, namespace).delete(&target.name, &parameters).await {
+        let api = api(self.client.client(), &target.kind, namespace);
+        match self.client.write(api.delete(&target.name, &parameters)).await {
             // A finalizer keeps it.
             Ok(either::Either::Left(object)) if object.is_being_deleted() => {
                 if let Some(kind) = cache.index_of(&target.kind)

@@ -12,7 +12,8 @@ pub struct Options {
     /// Objects outside of these namespaces are not watched. Empty by default, which means all
     /// namespaces. Kinds without namespaces are watched either way.
     pub namespaces: Vec<String>,
-    /// How many primaries are worked on at the same time.
+    /// How many primaries are worked on at the same time, and how many writes are under way at most.
+    /// Of writes, 16 are at first; then as many as the API server answers well.
     pub workers: usize,
     /// Backoff of a primary that fails, and of attempts to watch an absent kind.
     pub backoff: Backoff,
@@ -52,7 +53,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             namespaces: Vec::new(),
-            workers: 16,
+            workers: 64,
             backoff: Backoff::default(),
             instance: String::new(),
             may_write: watch::channel(MayWrite::Always).1,

@@ -1,10 +1,51 @@
 //! Requests to the API server, and what their errors mean.
 
+use crate::concurrency::Concurrency;
 use crate::decoded::Decoded;
 use crate::object::Key;
 use kube::core::ApiResource;
 use kube::{Api, Client, Resource};
 use orascache_contract::{Failure, FailureReason, Kind, ObjectRef, Verb};
+use std::sync::Arc;
+
+/// A client whose writes wait while too many of them are under way. Clones count together.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    client: Client,
+    concurrency: Arc<Concurrency>,
+}
+
+impl Writer {
+    /// At most that many writes are ever under way at the same time.
+    pub(crate) fn new(client: Client, most: usize) -> Self {
+        Self { client, concurrency: Arc::new(Concurrency::new(most)) }
+    }
+
+    /// The client for everything but writes.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Sends a write when its turn has come.
+    pub(crate) async fn write<T>(
+        &self,
+        write: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, kube::Error> {
+        let under_way = self.concurrency.begin().await;
+        let answer = write.await;
+        under_way.end(answer.as_ref().is_err_and(is_overload));
+        answer
+    }
+}
+
+/// Whether the API server has too much to do, as far as an error tells, or gave no answer.
+fn is_overload(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 429 | 503 | 504),
+        kube::Error::HyperError(_) | kube::Error::Service(_) => true,
+        _ => false,
+    }
+}
 
 /// A kind as `kube` describes it.
 pub(crate) fn api_resource(kind: &Kind) -> ApiResource {
@@ -29,7 +70,7 @@ pub(crate) fn api(client: &Client, kind: &Kind, namespace: &str) -> Api<Decoded>
 
 /// Creates an object, JSON text. Unknown fields are an error, as they are for server-side apply.
 pub(crate) async fn create(
-    client: &Client,
+    client: &Writer,
     kind: &Kind,
     namespace: &str,
     field_manager: &str,
@@ -49,7 +90,7 @@ pub(crate) enum Applied {
 
 /// Applies a document, JSON text, by force.
 pub(crate) async fn apply(
-    client: &Client,
+    client: &Writer,
     kind: &Kind,
     key: &Key,
     applied: Applied,
@@ -68,7 +109,7 @@ pub(crate) async fn apply(
 
 /// Sends a JSON Merge Patch (RFC 7386).
 pub(crate) async fn merge_patch(
-    client: &Client,
+    client: &Writer,
     kind: &Kind,
     key: &Key,
     field_manager: &str,
@@ -81,7 +122,7 @@ pub(crate) async fn merge_patch(
 
 /// Sends a JSON Patch (RFC 6902).
 pub(crate) async fn json_patch(
-    client: &Client,
+    client: &Writer,
     kind: &Kind,
     key: &Key,
     field_manager: &str,
@@ -98,7 +139,7 @@ fn path(kind: &Kind, namespace: &str) -> String {
 }
 
 async fn send(
-    client: &Client,
+    client: &Writer,
     request: http::request::Builder,
     content_type: &str,
     body: impl Into<Vec<u8>>,
@@ -108,7 +149,7 @@ async fn send(
         .header(http::header::CONTENT_TYPE, content_type)
         .body(body.into())
         .map_err(|error| kube::Error::BuildRequest(kube::core::request::Error::BuildRequest(error)))?;
-    client.request(request).await
+    client.write(client.client.request(request)).await
 }
 
 /// A text in a query. Only characters that need no escape stay.

@@ -10,8 +10,7 @@ use crate::may_write::MayWrite;
 use crate::owner::with_controller;
 use crate::permit::Planned;
 use crate::recipe::{self, Unfit};
-use crate::requests::{api, failure, has_code, merge_patch};
-use kube::Client;
+use crate::requests::{Writer, api, failure, has_code, merge_patch};
 use orascache_contract::{Failure, FailureReason, Generated, ObjectRef, Verb};
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -24,7 +23,7 @@ const ATTEMPTS: usize = 4;
 const OWNERS: &str = "metadata.ownerReferences";
 
 pub(super) struct Adopter {
-    client: Client,
+    client: Writer,
     may_write: watch::Receiver<MayWrite>,
     /// Somebody may remove the owner reference again and again.
     limiter: ForceLimiter,
@@ -39,7 +38,7 @@ pub(super) enum Wanted<'a> {
 }
 
 impl Adopter {
-    pub(super) fn new(client: Client, may_write: watch::Receiver<MayWrite>) -> Self {
+    pub(super) fn new(client: Writer, may_write: watch::Receiver<MayWrite>) -> Self {
         Self { client, may_write, limiter: ForceLimiter::default() }
     }
 
@@ -60,7 +59,7 @@ impl Adopter {
             Wanted::Generated(_) => Verb::Create,
         };
         let failed = |error: &kube::Error| vec![failure(target.clone(), verb, error)];
-        let api = api(&self.client, kind, &planned.key.namespace);
+        let api = api(self.client.client(), kind, &planned.key.namespace);
         for attempt in 1.. {
             let found = api.get_opt(&planned.key.name).await.map_err(|error| failed(&error))?;
             let Some(found) = found else { return Ok(true) };

@@ -12,10 +12,10 @@ use crate::may_write::MayWrite;
 use crate::object::Stored;
 use crate::ownership::{self, Judgement};
 use crate::permit::Planned;
-use crate::requests::{Applied, api, apply, create, failure, has_code, json_patch};
+use crate::requests::{Applied, Writer, api, apply, create, failure, has_code, json_patch};
 use crate::takeover;
 use crate::text::{ObjectText, quoted};
-use kube::{Api, Client};
+use kube::Api;
 use orascache_contract::{Failure, FailureReason, ObjectRef, Verb};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -40,7 +40,7 @@ enum Write {
 }
 
 pub(super) struct Applier {
-    client: Client,
+    client: Writer,
     may_write: watch::Receiver<MayWrite>,
     pub(super) adopter: Adopter,
     limiter: ForceLimiter,
@@ -49,7 +49,7 @@ pub(super) struct Applier {
 }
 
 impl Applier {
-    pub(super) fn new(client: Client, may_write: watch::Receiver<MayWrite>) -> Self {
+    pub(super) fn new(client: Writer, may_write: watch::Receiver<MayWrite>) -> Self {
         let adopter = Adopter::new(client.clone(), may_write.clone());
         Self { client, may_write, adopter, limiter: ForceLimiter::default(), settled: Mutex::default() }
     }
@@ -66,7 +66,7 @@ impl Applier {
         };
         let key = &planned.key;
         let failed = |error: &kube::Error| vec![failure(target.clone(), Verb::Apply, error)];
-        let api = api(&self.client, kind, &key.namespace);
+        let api = api(self.client.client(), kind, &key.namespace);
         let mut live = cache.get(planned.kind, key);
         let mut is_taken_over = false;
         for attempt in 1.. {

@@ -8,10 +8,9 @@ use crate::activity::{Activity, Work};
 use crate::may_write::MayWrite;
 use crate::note::event_note;
 use crate::object::Key;
-use crate::requests::{create, has_code, is_namespace_terminating, merge_patch};
+use crate::requests::{Writer, create, has_code, is_namespace_terminating, merge_patch};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
 use orascache_contract::{Event, Kind, Severity};
 use serde::Serialize;
 use serde_json::json;
@@ -64,7 +63,7 @@ struct Reporter {
 impl Events {
     /// Starts to record, until this is dropped.
     pub(super) fn new(
-        client: &Client,
+        client: &Writer,
         primary: Kind,
         field_manager: &str,
         instance: String,
@@ -106,7 +105,7 @@ impl Events {
 
 /// Records events one after another.
 struct Lane {
-    client: Client,
+    client: Writer,
     reporter: Reporter,
     series: Series,
     may_write: watch::Receiver<MayWrite>,

@@ -39,7 +39,7 @@ impl Executor {
         let (Some(uid), Some(version)) = state else {
             return Err(fails(FailureReason::Invalid, NO_STATE));
         };
-        let api = api(&self.client, kind, &key.namespace);
+        let api = api(self.client.client(), kind, &key.namespace);
         let failed = |error: &kube::Error| vec![failure(target.clone(), Verb::Patch, error)];
         let mut conflict = None;
         loop {

@@ -33,8 +33,9 @@ pub struct RunArgs {
     pub connection: ConnectionArgs,
 
     /// How many primaries (OrasCaches, with the embedded component) are reconciled at the same
-    /// time.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
+    /// time, and how many writes are under way at most. There are 16 at first, fewer while the API
+    /// server is overloaded, and more while it answers fast.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub workers: u16,
 
     /// Where /metrics, /healthz and /readyz are served.

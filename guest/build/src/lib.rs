@@ -207,7 +207,7 @@ fn build(package: &str, directory: &str, kind: Kind) -> Result<PathBuf, BuildErr
     cargo
         .current_dir(&sources)
         .args([
-            "build",
+            "rustc",
             "--profile",
             "guest",
             "--target",
@@ -215,6 +215,9 @@ fn build(package: &str, directory: &str, kind: Kind) -> Result<PathBuf, BuildErr
             "--package",
             package,
             "--lib",
+            // A library that is built for other crates too is not optimised at link time.
+            "--crate-type",
+            "cdylib",
             "--target-dir",
         ])
         .arg(&target_dir)

@@ -72,6 +72,8 @@ unsafe impl GlobalAlloc for Bump {
         start as *mut u8
     }
 
+    // Blocks are freed at hundreds of places.
+    #[inline(never)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let live = self.live.get() - 1;
         self.live.set(live);

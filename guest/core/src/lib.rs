@@ -29,7 +29,6 @@ mod former;
 pub mod gates;
 mod issue;
 mod issues;
-pub mod json;
 mod kinds;
 mod kubernetes;
 mod misspelt;
@@ -51,4 +50,5 @@ mod tasks;
 pub mod validate;
 
 pub use describe::describe;
+pub use orascache_json as json;
 pub use reconcile::reconcile;

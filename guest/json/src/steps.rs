@@ -7,12 +7,12 @@ thread_local! {
     static STEPS: Cell<usize> = const { Cell::new(0) };
 }
 
-pub(super) fn add(number: usize) {
+pub(crate) fn add(number: usize) {
     STEPS.set(STEPS.get() + number);
 }
 
 /// The steps of a function.
-pub(crate) fn of(function: impl FnOnce()) -> usize {
+pub fn of(function: impl FnOnce()) -> usize {
     STEPS.set(0);
     function();
     STEPS.get()

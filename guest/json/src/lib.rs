@@ -1,8 +1,11 @@
 //! A borrowed JSON tree: small to compile and quick to build. Its strings point into the input
 //! text.
 //!
+//! Most of the time of a decision goes into reading, comparing and writing such trees. So this
+//! crate is compiled for speed, where the decisions themselves are compiled for size.
+//!
 //! ```
-//! use orascache_core::json::Json;
+//! use orascache_json::Json;
 //!
 //! let tree = Json::parse(r#"{"spec":{"replicas":2,"cpu":0.50}}"#).unwrap();
 //! assert_eq!(tree.get("spec").and_then(|spec| spec.get("replicas")), Some(&Json::Int(2)));
@@ -11,8 +14,8 @@
 
 mod numbers;
 mod read;
-#[cfg(test)]
-pub(crate) mod steps;
+#[cfg(feature = "steps")]
+pub mod steps;
 
 use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
@@ -61,18 +64,18 @@ impl<'a> Json<'a> {
 
     /// A member of an object. Null counts as absent.
     #[inline(never)]
-    pub(crate) fn member(&self, key: &str) -> Option<&Json<'a>> {
+    pub fn member(&self, key: &str) -> Option<&Json<'a>> {
         self.get(key).filter(|value| !matches!(value, Json::Null))
     }
 
     /// A member of a member of an object. Null counts as absent.
-    pub(crate) fn member_of(&self, first: &str, second: &str) -> Option<&Json<'a>> {
+    pub fn member_of(&self, first: &str, second: &str) -> Option<&Json<'a>> {
         self.member(first)?.member(second)
     }
 
     /// The items of a member that is a list; none where there is no such list.
     #[inline(never)]
-    pub(crate) fn items(&self, key: &str) -> &[Json<'a>] {
+    pub fn items(&self, key: &str) -> &[Json<'a>] {
         let items = self.get(key).and_then(Json::as_array).unwrap_or_default();
         count_steps(items.len());
         items
@@ -80,7 +83,7 @@ impl<'a> Json<'a> {
 
     /// The member `name`, by which Kubernetes tells the items of most lists apart.
     #[inline(never)]
-    pub(crate) fn name(&self) -> Option<&str> {
+    pub fn name(&self) -> Option<&str> {
         self.get("name").and_then(Json::as_str)
     }
 
@@ -137,10 +140,10 @@ impl<'a> Json<'a> {
 }
 
 /// Counts how many members and items are visited, so that tests find loops within loops. Does
-/// nothing elsewhere.
+/// nothing without the feature `steps`.
 #[inline(always)]
-pub(crate) fn count_steps(_number: usize) {
-    #[cfg(test)]
+pub fn count_steps(_number: usize) {
+    #[cfg(feature = "steps")]
     steps::add(_number);
 }
 

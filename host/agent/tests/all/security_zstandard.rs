@@ -1,11 +1,11 @@
 //! Hostile and damaged layers of Zstandard: nothing of them is written, and the command is not
 //! started.
 
-use std::io::{self, Read};
 use crate::support::http::{Layer, put_artifact};
 use crate::support::tar::{SYMBOLIC_LINK, Tar};
 use crate::support::tree::paths;
 use crate::support::{assert_failed, try_pull};
+use std::io::{self, Read};
 use test_registries::Embedded;
 
 /// One frame of zstd with a checksum.

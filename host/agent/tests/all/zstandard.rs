@@ -1,11 +1,11 @@
 //! Directories as layers that are compressed with Zstandard, ours and those of other programs.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
 use crate::support::http::{manifest, tagged};
 use crate::support::tree::{content, tree, write};
 use crate::support::{Agent, Finished, pull};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 use test_registries::{DockerRegistry, Embedded, installed};
 
 const ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";

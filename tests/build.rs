@@ -1,6 +1,7 @@
 //! Builds the second guest, which the tests run in the same host, and the Kubewarden policy.
 
 use guest_build::BuildError;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -14,6 +15,10 @@ fn main() -> ExitCode {
 }
 
 fn build() -> Result<(), BuildError> {
+    // Tests keep compiled code there, of components that this build may replace. It may be missing.
+    let _ = std::fs::remove_dir_all(
+        std::env::var_os("OUT_DIR").map(PathBuf::from).unwrap_or_default().join("compiled"),
+    );
     let greeter = guest_build::component("greeter", "guests/greeter", "ORASCACHE_TEST_GREETER")?;
     guest_build::emit(format_args!("rustc-env=GREETER_PATH={}", greeter.display()));
     let policy = guest_build::module(

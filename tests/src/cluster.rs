@@ -305,10 +305,17 @@ impl Reconciler for GuestReconciler {
     }
 }
 
-/// Loads a component without a cache on disk.
+/// Loads a component into an engine of its own.
 pub fn guest(bytes: &[u8]) -> Guest {
     let engine = Engine::new(Limits::default()).expect("an engine");
-    engine.load(bytes, &CompiledCache::none()).expect("the component loads")
+    engine.load(bytes, &compiled()).expect("the component loads")
+}
+
+/// Code that was compiled before. Compiling a component takes a second of all processors in a build
+/// without optimization, and most tests do not depend on it. The build of this crate empties the
+/// folder.
+pub fn compiled() -> CompiledCache {
+    CompiledCache::at(concat!(env!("OUT_DIR"), "/compiled"))
 }
 
 async fn client_of(kubeconfig: &str, agent: &'static str) -> Client {

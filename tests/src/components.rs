@@ -1,7 +1,8 @@
 //! Versions of a component, made by exchanging text in it: they are valid, and behave differently in
 //! one place.
 
-use orascache_runtime::{CallLimits, CompiledCache, Engine, Guest, Limits};
+use crate::cluster::compiled;
+use orascache_runtime::{CallLimits, Engine, Guest, Limits};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,6 @@ pub fn load_all<const N: usize>(components: [&[u8]; N]) -> [Arc<Guest>; N] {
     let calls = CallLimits { deadline: Duration::from_millis(300), running: 8, waiting: 64 };
     let limits = Limits { review: calls, reconcile: calls, ..Limits::default() };
     let engine = Engine::new(limits).expect("an engine");
-    let load = |bytes: &[u8]| engine.load(bytes, &CompiledCache::none()).expect("the component loads");
+    let load = |bytes: &[u8]| engine.load(bytes, &compiled()).expect("the component loads");
     components.map(|bytes| Arc::new(load(bytes)))
 }

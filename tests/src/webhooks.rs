@@ -17,7 +17,7 @@ use orascache_operator::operator::{self, Operator};
 use orascache_operator::settings::Source;
 use orascache_operator::webhooks::{Certificate, Options};
 use orascache_runtime::Guest;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Starts the operator as `orascache run` does, with webhooks on a free port, and has the API
@@ -47,7 +47,7 @@ pub async fn operator_of(
         .await
         .expect("the operator's namespace");
     // The configurations are applied before the operator starts, as with `kubectl apply -k`.
-    let address = free_address();
+    let address = test_registries::free_address();
     install(cluster, &client, address, guest.describe()).await;
     // With a Lease, as in an installation.
     let mut options = operator::Options {
@@ -71,11 +71,6 @@ pub async fn operator_of(
     until_ca_is_published(&client, guest.describe()).await;
     tokio::time::timeout(PATIENCE, operator.synced()).await.expect("the operator syncs");
     operator
-}
-
-/// An address that was free when this function looked.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
 }
 
 /// Applies the webhook configurations of the manifests. No API server of the tests reaches

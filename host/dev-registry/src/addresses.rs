@@ -5,14 +5,18 @@
 //! reach a registry by its name and this port. Elsewhere it is 127.0.0.1 and any port.
 
 use crate::pod::REGISTRY_PORT;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpListener;
 
 /// How many addresses are tried before another port is taken.
 const ATTEMPTS: u32 = 254;
+
+/// The addresses that pods of this process have, or had and keep for their successors. A process may
+/// have several clusters: none of them takes an address of another one.
+static TAKEN: LazyLock<Mutex<HashSet<SocketAddr>>> = LazyLock::new(Mutex::default);
 
 /// Remembers the address of each pod: its successor gets the same one again, if it is free.
 pub(crate) struct Addresses {
@@ -44,17 +48,20 @@ impl Addresses {
             None => self.listen_anywhere().await?,
         };
         let address = listener.local_addr()?;
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, address);
+        let former = self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, address);
+        let mut taken = taken();
+        if let Some(former) = former {
+            taken.remove(&former);
+        }
+        taken.insert(address);
+        drop(taken);
         Ok((listener, address))
     }
 
     async fn listen_anywhere(&self) -> io::Result<TcpListener> {
-        // A stopped pod keeps its address for its successor.
-        let taken: Vec<SocketAddr> =
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).values().copied().collect();
         for number in 0..ATTEMPTS {
             let address = SocketAddr::from((Ipv4Addr::from(self.first + number), REGISTRY_PORT));
-            if taken.contains(&address) {
+            if taken().contains(&address) {
                 continue;
             }
             match TcpListener::bind(address).await {
@@ -68,9 +75,32 @@ impl Addresses {
     }
 }
 
+impl Drop for Addresses {
+    fn drop(&mut self) {
+        let known = self.known.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = taken();
+        for address in known.values() {
+            taken.remove(address);
+        }
+    }
+}
+
+fn taken() -> MutexGuard<'static, HashSet<SocketAddr>> {
+    TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::Addresses;
+
+    #[tokio::test]
+    async fn no_cluster_takes_the_address_of_a_stopped_pod_of_another_one() {
+        let (cluster, other) = (Addresses::new(), Addresses::new());
+        let (listener, address) = cluster.listen("lab", "a-0").await.expect("an address");
+        drop(listener);
+        let (_listener, next) = other.listen("lab", "a-0").await.expect("an address");
+        assert_ne!(next, address);
+    }
 
     #[tokio::test]
     async fn pods_have_addresses_of_their_own_and_get_them_again() {

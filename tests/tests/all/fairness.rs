@@ -6,14 +6,14 @@ use deploy_manifests::names;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::{DynamicObject, PostParams};
-use orascache_runtime::{CallKind, CallLimits, CompiledCache, Engine, Guest, Limits};
+use orascache_runtime::{CallKind, CallLimits, Engine, Guest, Limits};
 use orascache_tests::GREETER;
-use orascache_tests::cluster::{Cluster, PATIENCE, install_crd};
+use orascache_tests::cluster::{Cluster, PATIENCE, compiled, install_crd};
 use orascache_tests::fixtures::{greeting, greeting_crd};
 use orascache_tests::webhooks;
 use serde_json::{Value, json};
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,7 +27,7 @@ const REVIEWS: u32 = 4;
 fn guest() -> Arc<Guest> {
     let calls = CallLimits { deadline: Duration::from_secs(3_600), running: 32, waiting: 32 };
     let engine = Engine::new(Limits { review: calls, reconcile: calls, ..Limits::default() });
-    let guest = engine.expect("an engine").load(GREETER, &CompiledCache::none());
+    let guest = engine.expect("an engine").load(GREETER, &compiled());
     Arc::new(guest.expect("the component loads"))
 }
 
@@ -58,7 +58,7 @@ async fn health_lease_and_good_reviews_go_on_beside_endless_calls() {
     let cluster = Cluster::embedded().await;
     install_crd(&cluster.client(), &serde_json::from_value(greeting_crd()).expect("a CRD")).await;
     let guest = guest();
-    let listen = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let listen = test_registries::free_address();
     let operator = webhooks::operator_of(&cluster, guest.clone(), |options| {
         options.listen = Some(listen);
         options.workers = WORKERS as usize;

@@ -17,7 +17,7 @@ use orascache_tests::cluster::{Cluster, PATIENCE};
 use orascache_tests::fixtures::cache;
 use orascache_tests::webhooks;
 use serde_json::{Value, json};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use test_registries::Embedded;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -135,7 +135,7 @@ async fn a_pod_waits_without_a_node_until_its_input_is_pushed() {
     let registry = Embedded::start();
     let host = registry.host();
     let cluster = cluster(&host).await;
-    let listen = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let listen = test_registries::free_address();
     let operator = operator(&cluster, Some(listen)).await;
     let created = create(&cluster, "p", &host).await;
     assert!(is_gated(&created), "{created:#}");

@@ -17,7 +17,7 @@ use orascache_tests::tools::{installed, shell};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -201,9 +201,7 @@ async fn the_operator_runs_as_its_deployment_says_answers_probes_and_ends_on_sig
     std::fs::copy(cluster.kubeconfig_path(), config.join("config")).expect("a copy");
     readable(&config.join("config"));
 
-    let [http, webhooks] = [(); 2].map(|()| {
-        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
-    });
+    let [http, webhooks] = [(); 2].map(|()| test_registries::free_address().port());
     let started = Instant::now();
     let mut running = Running(start_operator(&image, &unpacked, &cache, &config, http, webhooks));
     // It is alive before it is ready.

@@ -20,7 +20,7 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -61,8 +61,7 @@ impl Running {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("guest.wasm");
         std::fs::write(&file, GREETER).expect("written");
-        let metrics =
-            TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+        let metrics = test_registries::free_address();
         let options = Options {
             listen: Some(metrics),
             lease_namespace: Some(cluster.namespace.clone()),

@@ -6,19 +6,12 @@ use crate::support::{Agent, assert_failed, pull, push};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use test_registries::{DockerRegistry, Embedded, Event, Network, Reaction};
 
 /// One file as an artifact.
 fn put_file(host: &str, repository: &str, title: &str, content: &str) {
     put_artifact(host, repository, "1", &[Layer::file(title, content)]);
-}
-
-/// An address on which no server listens.
-fn unused_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
 }
 
 #[test]
@@ -30,7 +23,7 @@ fn a_failed_push_ends_with_99_although_the_command_succeeded() {
         (forbidding.host(), "the registry refuses access (403"),
         (failing.host(), "the registry answered 500"),
         (unwilling.host(), "the registry answered 405"),
-        (unused_address(), "cannot be reached"),
+        (test_registries::free_address().to_string(), "cannot be reached"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let outcome = Agent::step(&host, ["sh", "-c", "echo result > out"])

@@ -5,19 +5,12 @@ use crate::support::tree::{content, holds, paths, tree, write};
 use crate::support::{Agent, assert_failed, eventually, pull, try_pull};
 use rustix::process::Signal;
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use test_registries::{Embedded, Event, Network, Reaction};
 
 /// One file as an artifact.
 fn put_file(host: &str, repository: &str, title: &str, content: &str) {
     put_artifact(host, repository, "1", &[Layer::file(title, content)]);
-}
-
-/// An address on which no server listens.
-fn unused_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
 }
 
 #[test]
@@ -174,7 +167,7 @@ fn a_failed_pull_ends_with_98() {
     for (host, part) in [
         (forbidding.host(), "the registry refuses access (401"),
         (failing.host(), "the registry answered 503"),
-        (unused_address(), "cannot be reached"),
+        (test_registries::free_address().to_string(), "cannot be reached"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let outcome = Agent::step(&host, ["touch", "started"])

@@ -1,6 +1,6 @@
 //! An S3 server on this machine: `moto_server`, of the Python package moto.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ impl S3 {
         if !test_registries::installed("moto_server") {
             return None;
         }
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
+        let address = test_registries::free_address();
         let child = Command::new("moto_server")
             .args(["-H", "127.0.0.1", "-p", &address.port().to_string()])
             .stdout(Stdio::null())

@@ -4,7 +4,6 @@ use super::{Agent, Finished, Running, eventually};
 use rustix::process::Signal;
 use std::ffi::OsString;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -153,5 +152,5 @@ pub fn end(running: Running) -> Finished {
 
 /// A free port of the loopback interface.
 pub fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    test_registries::free_address().to_string()
 }

@@ -129,7 +129,7 @@ fn garbage_collection_frees_what_was_pruned_and_keeps_the_rest() {
 #[test]
 fn thousands_of_tags_are_pruned_while_others_write() {
     let Some(registry) = DockerRegistry::start() else { return };
-    let each = if std::env::var_os("ORASCACHE_LARGE").is_some() { 100 } else { 10 };
+    let each = if std::env::var_os("ORASCACHE_LARGE").is_some() { 500 } else { 50 };
     let host = registry.host();
     // Debian's registry reads all tags for each manifest that it deletes, so that many share one.
     for n in 0..MANIFESTS {
@@ -138,7 +138,7 @@ fn thousands_of_tags_are_pruned_while_others_write() {
     link_tags(&registry, each);
     assert_eq!(tags(&host, "a").len(), MANIFESTS as usize * each);
     let stop = Arc::new(AtomicBool::new(false));
-    let mut base = support::http::manifest(&host, "a", "first-99");
+    let mut base = support::http::manifest(&host, "a", "first-19");
     let writers: Vec<_> = (0..3)
         .map(|writer| {
             let (host, stop, mut base) = (host.clone(), stop.clone(), base.clone());
@@ -158,19 +158,19 @@ fn thousands_of_tags_are_pruned_while_others_write() {
         .collect();
     // A tag that would go is given to a new manifest.
     base["annotations"]["tag"] = "moved".into();
-    let words = ["--tags=first-*", "--tags=tag-*", "--max-age=250d12h", &host];
+    let words = ["--tags=first-*", "--tags=tag-*", "--max-age=290d12h", &host];
     let running = pruning(&words).limit(Duration::from_secs(900)).start();
-    put_manifest(&host, "a", "first-49", &base);
+    put_manifest(&host, "a", "first-9", &base);
     let outcome = running.wait();
     stop.store(true, Ordering::Relaxed);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    // From 300 to 251 days old: the first fifty, with all their tags.
+    // From 300 to 291 days old: the first ten, with all their tags.
     let done = outcome.stdout();
-    assert!(done.contains(" and 50 manifests") || done.contains(" and 49 manifests"), "{done}");
+    assert!(done.contains(" and 10 manifests") || done.contains(" and 9 manifests"), "{done}");
     let left = tags(&host, "a");
-    let old = left.iter().filter(|tag| !tag.starts_with("new-") && tag.as_str() != "first-49").count();
+    let old = left.iter().filter(|tag| !tag.starts_with("new-") && tag.as_str() != "first-9").count();
     assert!(old == MANIFESTS as usize / 2 * each || old == MANIFESTS as usize / 2 * each + each - 1, "{old}");
-    assert!(left.iter().any(|tag| tag == "first-49") && raw(&host, "a", "first-49").is_some());
+    assert!(left.iter().any(|tag| tag == "first-9") && raw(&host, "a", "first-9").is_some());
     for writer in writers {
         let written = writer.join().unwrap();
         assert!(!written.is_empty());
@@ -180,8 +180,9 @@ fn thousands_of_tags_are_pruned_while_others_write() {
     }
 }
 
-/// Number of manifests with tags of one date each.
-const MANIFESTS: i64 = 100;
+/// Number of manifests with tags of one date each. There are few, since what Debian's registry does
+/// for each deletion takes nearly all the time of this test.
+const MANIFESTS: i64 = 20;
 
 /// Gives each manifest this number of tags, as the registry itself would write them.
 fn link_tags(registry: &DockerRegistry, each: usize) {

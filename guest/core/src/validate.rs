@@ -6,6 +6,7 @@ mod buckets;
 mod env;
 mod flavor;
 mod pods;
+mod report;
 mod service;
 mod serving;
 mod tasks;
@@ -18,6 +19,7 @@ use crate::quantity;
 use orascache_api::names::{MAX_NAME_LENGTH, MAX_PROGRESS_DEADLINE_SECONDS};
 use orascache_api::{reference, sentences};
 use orascache_contract::Error;
+use report::Report;
 use std::collections::BTreeMap;
 
 /// What is wrong with one field, and what to write instead.
@@ -28,9 +30,6 @@ pub struct Problem {
     /// A sentence without its final stop.
     pub message: String,
 }
-
-/// Takes the problems that are found: the field, and a sentence without its final stop.
-type Report<'r> = dyn FnMut(&'static str, String) + 'r;
 
 /// Texts that are there more than once, each as often as it is repeated.
 fn repeated(mut texts: Vec<&str>) -> Vec<&str> {
@@ -50,37 +49,36 @@ pub fn orascache(text: &str) -> Result<Vec<Problem>, Error> {
 
 /// Reports all problems at once, so that a user corrects them once.
 pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
-    let mut found = Vec::new();
-    let mut report = |field, message: String| found.push(Problem { field, message });
+    let mut report = Report::default();
     let spec = &primary.spec;
 
     let name = &primary.metadata.name;
     if name.len() > MAX_NAME_LENGTH {
-        report("metadata.name", sentences::NAME_LENGTH.to_owned());
+        report.say("metadata.name", sentences::NAME_LENGTH);
     }
     if !is_service_name(name) {
-        report("metadata.name", sentences::NAME.to_owned());
+        report.say("metadata.name", sentences::NAME);
     }
     if !reference::is_image(spec.image()) {
-        report("spec.image", format!("\"{}\" {}", spec.image(), sentences::IMAGE));
+        report.quoted("spec.image", spec.image(), sentences::IMAGE);
     }
     if let Some(policy) = &spec.image_pull_policy
         && !matches!(*policy, "Always" | "IfNotPresent" | "Never")
     {
-        report("spec.imagePullPolicy", format!("\"{policy}\" is none of Always, IfNotPresent and Never"));
+        report.quoted("spec.imagePullPolicy", policy, "is none of Always, IfNotPresent and Never");
     }
     if spec.replicas() < 0 {
-        report("spec.replicas", format!("{} {}", spec.replicas(), sentences::REPLICAS));
+        report.add("spec.replicas", format!("{} {}", spec.replicas(), sentences::REPLICAS));
     }
     let deadline = spec.progress_deadline_seconds();
     if !(1..=MAX_PROGRESS_DEADLINE_SECONDS).contains(&deadline) {
-        report("spec.progressDeadlineSeconds", format!("{deadline} {}", sentences::PROGRESS_DEADLINE));
+        report.add("spec.progressDeadlineSeconds", format!("{deadline} {}", sentences::PROGRESS_DEADLINE));
     }
     if spec.deploy() && spec.replicas() > 1 && !may_be_shared(spec.storage.as_ref()) {
-        report("spec.replicas", sentences::SHARED_STORAGE.to_owned());
+        report.say("spec.replicas", sentences::SHARED_STORAGE);
     }
     if spec.secret.is_some() && spec.registry_http.is_some() {
-        report("spec.secrets.registryHttp", sentences::TWO_HTTP_SECRETS.to_owned());
+        report.say("spec.secrets.registryHttp", sentences::TWO_HTTP_SECRETS);
     }
     if let Some(storage) = &spec.storage {
         storage_problems(storage, &mut report);
@@ -103,7 +101,7 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
         if let Some(value) = value
             && value.type_name() != wanted
         {
-            report(field, format!("this must be {wanted}, not {}", value.type_name()));
+            report.add(field, format!("this must be {wanted}, not {}", value.type_name()));
         }
     }
     if let Some(resources @ Json::Object(_)) = spec.resources {
@@ -116,18 +114,17 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
     if let Some(metrics) = &spec.metrics {
         service::metrics_problems(metrics, &mut report);
     }
-    found
+    report.into_problems()
 }
 
 /// Problems of the resources of a registry pod, which the API server would find when the pod is
 /// made.
-fn resource_problems(resources: &Json<'_>, report: &mut impl FnMut(&'static str, String)) {
+fn resource_problems(resources: &Json<'_>, report: &mut Report) {
     const FIELD: &str = "spec.resources";
     if resources.member("claims").is_some_and(|claims| claims.as_array() != Some(&[])) {
-        report(
+        report.say(
             FIELD,
-            "claims name devices that a pod has claimed, and registry pods claim none: remove claims"
-                .to_owned(),
+            "claims name devices that a pod has claimed, and registry pods claim none: remove claims",
         );
     }
     let mut quantities = [BTreeMap::new(), BTreeMap::new()];
@@ -136,13 +133,13 @@ fn resource_problems(resources: &Json<'_>, report: &mut impl FnMut(&'static str,
             None => &[],
             Some(Json::Object(members)) => members,
             Some(other) => {
-                report(FIELD, format!("{kind} must be an object, not {}", other.type_name()));
+                report.add(FIELD, format!("{kind} must be an object, not {}", other.type_name()));
                 continue;
             }
         };
         for (name, value) in members {
             if !names::is_container_resource(name) {
-                report(
+                report.add(
                     FIELD,
                     format!(
                         "{kind}: \"{name}\" is no resource of a container: write cpu, memory or ephemeral-storage, or a resource with its domain, like example.org/device"
@@ -153,7 +150,7 @@ fn resource_problems(resources: &Json<'_>, report: &mut impl FnMut(&'static str,
                 Some(amount) => {
                     read.insert(name.as_ref(), amount);
                 }
-                None => report(
+                None => report.add(
                     FIELD,
                     format!(
                         "{kind}.{name} is {}, which is not a quantity: write one like {}",
@@ -167,7 +164,7 @@ fn resource_problems(resources: &Json<'_>, report: &mut impl FnMut(&'static str,
     let [requests, limits] = quantities;
     for (name, request) in requests {
         if limits.get(name).is_some_and(|limit| request > *limit) {
-            report(
+            report.add(
                 FIELD,
                 format!("requests.{name} is more than limits.{name}: raise the limit, or lower the request"),
             );
@@ -214,46 +211,42 @@ pub(crate) fn names(spec: &Spec<'_>) -> Vec<Problem> {
     found
 }
 
-fn network_policy_problems(policy: &NetworkPolicy<'_>, report: &mut impl FnMut(&'static str, String)) {
+fn network_policy_problems(policy: &NetworkPolicy<'_>, report: &mut Report) {
     if !policy.is_enabled() && !policy.allowed_namespaces.is_empty() {
-        report("spec.networkPolicy", sentences::POLICY_IS_OFF.to_owned());
+        report.say("spec.networkPolicy", sentences::POLICY_IS_OFF);
     }
     for namespace in policy.allowed_namespaces.iter().filter(|namespace| !names::is_label(namespace)) {
-        report("spec.networkPolicy.allowedNamespaces", format!("\"{namespace}\" {}", sentences::NAMESPACE));
+        report.quoted("spec.networkPolicy.allowedNamespaces", namespace, sentences::NAMESPACE);
     }
 }
 
-fn storage_problems(storage: &Storage<'_>, report: &mut impl FnMut(&'static str, String)) {
+fn storage_problems(storage: &Storage<'_>, report: &mut Report) {
     // Each is one place for artifacts.
     let places = [storage.size.is_some(), storage.existing_claim.is_some(), storage.empty_dir.is_some()];
     if places.into_iter().filter(|is_given| *is_given).count() + storage.buckets.len() != 1 {
-        report("spec.storage", sentences::ONE_STORAGE.to_owned());
+        report.say("spec.storage", sentences::ONE_STORAGE);
     }
     storage.buckets.iter().for_each(|bucket| buckets::problems(bucket, report));
     let limit = storage.empty_dir.as_ref().and_then(|disk| disk.size_limit);
     for (field, size) in [("spec.storage.size", storage.size), ("spec.storage.emptyDir.sizeLimit", limit)] {
         if let Some(size) = size.filter(|size| !quantity::is_positive(size)) {
-            report(field, format!("\"{size}\" {}", sentences::SIZE));
+            report.quoted(field, size, sentences::SIZE);
         }
     }
     if let Some(fate) = storage.when_deleted.filter(|fate| !matches!(*fate, "Retain" | "Delete")) {
-        report("spec.storage.whenDeleted", format!("\"{fate}\" is none of Retain and Delete"));
+        report.quoted("spec.storage.whenDeleted", fate, "is none of Retain and Delete");
     }
     if storage.size.is_none()
         && (storage.storage_class_name.is_some()
             || storage.access_modes.is_some()
             || storage.when_deleted.is_some())
     {
-        report("spec.storage", sentences::FIELDS_OF_OWN_CLAIM.to_owned());
+        report.say("spec.storage", sentences::FIELDS_OF_OWN_CLAIM);
     }
     for mode in storage.access_modes() {
         if !matches!(*mode, "ReadWriteOnce" | "ReadOnlyMany" | "ReadWriteMany" | "ReadWriteOncePod") {
-            report(
-                "spec.storage.accessModes",
-                format!(
-                    "\"{mode}\" is none of ReadWriteOnce, ReadOnlyMany, ReadWriteMany and ReadWriteOncePod"
-                ),
-            );
+            let rest = "is none of ReadWriteOnce, ReadOnlyMany, ReadWriteMany and ReadWriteOncePod";
+            report.quoted("spec.storage.accessModes", mode, rest);
         }
     }
 }

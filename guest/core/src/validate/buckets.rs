@@ -1,11 +1,12 @@
 //! Problems of buckets, and of changing them.
 
 use super::Problem;
+use super::report::Report;
 use super::serving::check_url;
 use crate::primary::{Bucket, Provider};
 use orascache_api::sentences;
 
-pub(super) fn problems(bucket: &Bucket<'_>, report: &mut impl FnMut(&'static str, String)) {
+pub(super) fn problems(bucket: &Bucket<'_>, report: &mut Report) {
     if let Provider::S3 { endpoint: Some(endpoint), .. } = bucket.provider {
         check_url("spec.storage.s3.endpoint", endpoint, report);
     }

@@ -1,6 +1,6 @@
 //! Rules for `spec.env`.
 
-use super::Report;
+use super::report::Report;
 use crate::json::Json;
 
 const FIELD: &str = "spec.env";
@@ -63,16 +63,16 @@ fn instead_of(name: &str) -> Option<&'static str> {
     }
 }
 
-pub(super) fn problems(env: &[Json<'_>], report: &mut Report<'_>) {
+pub(super) fn problems(env: &[Json<'_>], report: &mut Report) {
     let mut names = Vec::with_capacity(env.len());
     for variable in env {
         let Some(name) = variable.name() else {
-            report(FIELD, "an item has no name: write name and value".to_owned());
+            report.say(FIELD, "an item has no name: write name and value");
             continue;
         };
         names.push(name);
         if !is_name(name) {
-            report(
+            report.add(
                 FIELD,
                 format!(
                     "\"{name}\" is no name of a variable: write letters, digits, '_', '-' and '.', and no digit first"
@@ -80,17 +80,18 @@ pub(super) fn problems(env: &[Json<'_>], report: &mut Report<'_>) {
             );
         }
         if let Some(instead) = instead_of(name) {
-            report(FIELD, format!("\"{name}\" is set by the operator: remove it, {instead}"));
+            report.add(FIELD, format!("\"{name}\" is set by the operator: remove it, {instead}"));
         }
         match (variable.member("value"), variable.member("valueFrom")) {
             (Some(value), Some(_)) if value.as_str() != Some("") => {
-                report(FIELD, format!("\"{name}\" has both value and valueFrom: remove one of them"));
+                report.add(FIELD, format!("\"{name}\" has both value and valueFrom: remove one of them"));
             }
             (Some(value), _) if value.as_str().is_none() => {
-                report(FIELD, format!("\"{name}\" has {} as its value: write a string", value.type_name()));
+                report
+                    .add(FIELD, format!("\"{name}\" has {} as its value: write a string", value.type_name()));
             }
             (_, Some(source)) if !matches!(source, Json::Object(_)) => {
-                report(
+                report.add(
                     FIELD,
                     format!("\"{name}\" has {} as its valueFrom: write an object", source.type_name()),
                 );
@@ -99,7 +100,7 @@ pub(super) fn problems(env: &[Json<'_>], report: &mut Report<'_>) {
         }
     }
     for name in super::repeated(names) {
-        report(FIELD, format!("\"{name}\" is there twice: keep one of them"));
+        report.add(FIELD, format!("\"{name}\" is there twice: keep one of them"));
     }
 }
 

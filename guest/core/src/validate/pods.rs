@@ -1,6 +1,7 @@
 //! Rules for what a spec adds to the registry pods.
 
-use super::{Report, env, repeated};
+use super::report::Report;
+use super::{env, repeated};
 use crate::json::Json;
 use crate::names;
 use crate::primary::Pods;
@@ -19,7 +20,7 @@ const LABELS_OF_OTHERS: [&str; 7] = [
 /// Keys under groups that end with this one mean something to the operator.
 const OUR_DOMAIN: &str = "converged-computing.github.io";
 
-pub(super) fn problems(pods: &Pods<'_>, report: &mut Report<'_>) {
+pub(super) fn problems(pods: &Pods<'_>, report: &mut Report) {
     if let Some(Json::Object(labels)) = pods.labels {
         label_problems("spec.podLabels", labels, report);
     }
@@ -37,11 +38,11 @@ pub(super) fn problems(pods: &Pods<'_>, report: &mut Report<'_>) {
 type Members<'a> = [(std::borrow::Cow<'a, str>, Json<'a>)];
 
 /// Problems of labels of a child.
-pub(super) fn label_problems(field: &'static str, labels: &Members<'_>, report: &mut Report<'_>) {
+pub(super) fn label_problems(field: &'static str, labels: &Members<'_>, report: &mut Report) {
     for (key, value) in labels {
         key_problems(field, key, LABELS_OF_OTHERS.contains(&key.as_ref()), report);
         if !value.as_str().is_some_and(names::is_label_value) {
-            report(
+            report.add(
                 field,
                 format!(
                     "\"{key}\" has the value {}: write up to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
@@ -53,56 +54,55 @@ pub(super) fn label_problems(field: &'static str, labels: &Members<'_>, report: 
 }
 
 /// Problems of annotations of a child.
-pub(super) fn annotation_problems(field: &'static str, annotations: &Members<'_>, report: &mut Report<'_>) {
+pub(super) fn annotation_problems(field: &'static str, annotations: &Members<'_>, report: &mut Report) {
     for (key, value) in annotations {
         key_problems(field, key, false, report);
         if value.as_str().is_none() {
-            report(field, format!("\"{key}\" has {} as its value: write a string", value.type_name()));
+            report.add(field, format!("\"{key}\" has {} as its value: write a string", value.type_name()));
         }
     }
 }
 
-fn key_problems(field: &'static str, key: &str, is_of_others: bool, report: &mut Report<'_>) {
+fn key_problems(field: &'static str, key: &str, is_of_others: bool, report: &mut Report) {
     if !names::is_key(key) {
-        report(
+        report.add(
             field,
             format!(
                 "\"{key}\" is no key: write a name of up to 63 letters, digits, '-', '_' and '.', with a domain and '/' in front where you like"
             ),
         );
     } else if is_of_others || key.split_once('/').is_some_and(|(domain, _)| domain.ends_with(OUR_DOMAIN)) {
-        report(
+        report.add(
             field,
             format!("\"{key}\" is set or read by the operator or by Kubernetes: choose another key"),
         );
     }
 }
 
-fn spread_problems(constraints: &[Json<'_>], report: &mut Report<'_>) {
+fn spread_problems(constraints: &[Json<'_>], report: &mut Report) {
     const FIELD: &str = "spec.topologySpreadConstraints";
     let mut places = Vec::with_capacity(constraints.len());
     for constraint in constraints {
         let text = |name| constraint.member(name).and_then(Json::as_str).unwrap_or_default();
         let (topology, otherwise) = (text("topologyKey"), text("whenUnsatisfiable"));
         if topology.is_empty() {
-            report(
+            report.say(
                 FIELD,
-                "topologyKey is missing: write the label of nodes, like topology.kubernetes.io/zone"
-                    .to_owned(),
+                "topologyKey is missing: write the label of nodes, like topology.kubernetes.io/zone",
             );
         }
         if !matches!(otherwise, "DoNotSchedule" | "ScheduleAnyway") {
-            report(
+            report.add(
                 FIELD,
                 format!("whenUnsatisfiable is \"{otherwise}\": write DoNotSchedule or ScheduleAnyway"),
             );
         }
         if !matches!(constraint.member("maxSkew"), Some(Json::Int(1..))) {
-            report(FIELD, "maxSkew must be at least 1".to_owned());
+            report.say(FIELD, "maxSkew must be at least 1");
         }
         places.push(format!("{topology} is there twice with {otherwise}"));
     }
     for place in repeated(places.iter().map(String::as_str).collect()) {
-        report(FIELD, format!("{place}: keep one of them"));
+        report.add(FIELD, format!("{place}: keep one of them"));
     }
 }

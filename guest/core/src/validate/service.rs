@@ -1,70 +1,72 @@
 //! Rules for `spec.service` and `spec.metrics`.
 
-use super::{Report, pods};
+use super::pods;
+use super::report::Report;
 use crate::json::Json;
 use crate::names;
 use crate::primary::{Metrics, Service};
 use orascache_api::sentences;
 
-pub(super) fn service_problems(service: &Service<'_>, has_policy: bool, report: &mut Report<'_>) {
+pub(super) fn service_problems(service: &Service<'_>, has_policy: bool, report: &mut Report) {
     let kind = service.kind();
     if !matches!(kind, "ClusterIP" | "NodePort" | "LoadBalancer") {
-        report("spec.service.type", format!("\"{kind}\" is none of ClusterIP, NodePort and LoadBalancer"));
+        report.quoted("spec.service.type", kind, "is none of ClusterIP, NodePort and LoadBalancer");
     }
     for (field, port) in
         [("spec.service.port", Some(service.port())), ("spec.service.nodePort", service.node_port)]
     {
         if let Some(port) = port.filter(|port| !(1..=65535).contains(port)) {
-            report(field, format!("{port} is no port: write a number from 1 to 65535"));
+            report.add(field, format!("{port} is no port: write a number from 1 to 65535"));
         }
     }
     if !service.is_external() {
         if service.node_port.is_some() {
-            report("spec.service.nodePort", sentences::NODE_PORT_IS_INTERNAL.to_owned());
+            report.say("spec.service.nodePort", sentences::NODE_PORT_IS_INTERNAL);
         }
         if !service.source_ranges.is_empty() {
-            report("spec.service.sourceRanges", sentences::SOURCE_RANGES_ARE_INTERNAL.to_owned());
+            report.say("spec.service.sourceRanges", sentences::SOURCE_RANGES_ARE_INTERNAL);
         }
     } else if !has_policy && !service.source_ranges.is_empty() {
         // A load balancer looks at the networks, and leads to a port of nodes that anybody may reach.
         let sentence = "only a NetworkPolicy keeps other networks from a port of nodes: set spec.networkPolicy.enabled to true, or remove sourceRanges";
-        report("spec.service.sourceRanges", sentence.to_owned());
+        report.say("spec.service.sourceRanges", sentence);
     }
     for range in service.source_ranges.iter().filter(|range| !is_network(range)) {
-        report(
-            "spec.service.sourceRanges",
-            format!("\"{range}\" is no network: write one like 192.0.2.0/24"),
-        );
+        report.quoted("spec.service.sourceRanges", range, "is no network: write one like 192.0.2.0/24");
     }
     for range in super::repeated(service.source_ranges.clone()) {
-        report("spec.service.sourceRanges", format!("{range} is there twice: keep one of them"));
+        report.add("spec.service.sourceRanges", format!("{range} is there twice: keep one of them"));
     }
     match service.annotations {
         Some(Json::Object(annotations)) => {
             pods::annotation_problems("spec.service.annotations", annotations, report);
         }
         Some(other) => {
-            report("spec.service.annotations", format!("this must be an object, not {}", other.type_name()));
+            report.add(
+                "spec.service.annotations",
+                format!("this must be an object, not {}", other.type_name()),
+            );
         }
         None => {}
     }
 }
 
-pub(super) fn metrics_problems(metrics: &Metrics<'_>, report: &mut Report<'_>) {
+pub(super) fn metrics_problems(metrics: &Metrics<'_>, report: &mut Report) {
     for namespace in metrics.allowed_namespaces.iter().filter(|namespace| !names::is_label(namespace)) {
-        report("spec.metrics.allowedNamespaces", format!("\"{namespace}\" {}", sentences::NAMESPACE));
+        report.quoted("spec.metrics.allowedNamespaces", namespace, sentences::NAMESPACE);
     }
     let Some(monitor) = &metrics.service_monitor else { return };
     if let Some(interval) = monitor.interval.filter(|interval| !is_interval(interval)) {
-        report(
+        report.quoted(
             "spec.metrics.serviceMonitor.interval",
-            format!("\"{interval}\" is no time: write one like 30s or 1m30s"),
+            interval,
+            "is no time: write one like 30s or 1m30s",
         );
     }
     const LABELS: &str = "spec.metrics.serviceMonitor.labels";
     match monitor.labels {
         Some(Json::Object(labels)) => pods::label_problems(LABELS, labels, report),
-        Some(other) => report(LABELS, format!("this must be an object, not {}", other.type_name())),
+        Some(other) => report.add(LABELS, format!("this must be an object, not {}", other.type_name())),
         None => {}
     }
 }

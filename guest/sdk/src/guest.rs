@@ -4,6 +4,7 @@ use crate::bindings::exports::orascache::operator::{
     admission, attendant, reconciler, rotating_reconciler, types,
 };
 use crate::convert;
+use crate::exported;
 use crate::request::Request;
 use orascache_contract::{AttendedKind, Context, Description, Error, Observed, Outcome, Plan};
 use std::marker::PhantomData;
@@ -91,7 +92,9 @@ impl<G: Reconciler> rotating_reconciler::Guest for Exports<G> {
     fn reconcile_rotating(
         observed: reconciler::Observed,
     ) -> Result<rotating_reconciler::RotatingPlan, types::Error> {
-        G::reconcile(&convert::observed(observed)).map(convert::rotating_plan).map_err(convert::error)
+        // One function for both, so that a component has one copy of what lifts and lowers.
+        let decide = if exported::takes_attend() { G::attend } else { G::reconcile };
+        decide(&convert::observed(observed)).map(convert::rotating_plan).map_err(convert::error)
     }
 }
 

@@ -47,6 +47,8 @@
 pub mod bindings;
 mod child;
 mod convert;
+#[doc(hidden)]
+pub mod exported;
 mod guest;
 mod object;
 mod request;
@@ -78,7 +80,7 @@ macro_rules! export {
         #[allow(unsafe_code, reason = "the canonical ABI passes raw pointers")]
         const _: () = {
             type Exported = $crate::Exports<$guest>;
-    $crate::bindings::export_bindings!(Exported with_types_in $crate::bindings);
+    $crate::bindings::export_bindings!(Exported with_types_in $crate::exported);
         };
         #[cfg(not(target_arch = "wasm32"))]
         const _: fn() = $crate::assert_guest::<$guest>;

@@ -4,7 +4,7 @@ use super::Json;
 use super::numbers::{Number, Numbers};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 impl<'a> Json<'a> {
@@ -14,11 +14,11 @@ impl<'a> Json<'a> {
     /// When the text is not JSON, is nested more than 127 levels deep, or has a number that is
     /// larger than any 64 bit floating-point number.
     pub fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
-        let has_unknown_numbers = Cell::new(false);
+        let reader = Reader::new();
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let mut tree = TreeVisitor(&has_unknown_numbers).deserialize(&mut deserializer)?;
+        let mut tree = TreeVisitor(&reader).deserialize(&mut deserializer)?;
         deserializer.end()?;
-        if has_unknown_numbers.get() {
+        if reader.has_unknown_numbers.get() {
             fill_in(&mut tree, &mut Numbers::of(text));
         }
         Ok(tree)
@@ -67,18 +67,44 @@ impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
     }
 }
 
-/// Builds the tree, and notes whether it has numbers whose text is still unknown.
-#[derive(Clone, Copy)]
-struct TreeVisitor<'n>(&'n Cell<bool>);
+/// What is known while a tree is read.
+struct Reader<'a> {
+    /// Whether the tree has numbers whose text is still unknown.
+    has_unknown_numbers: Cell<bool>,
+    /// Members of the objects that were begun and not ended, those of the innermost object last. The
+    /// vector of an object is made when its size is known, so that it never grows.
+    members: RefCell<Vec<(Cow<'a, str>, Json<'a>)>>,
+    /// Items of the lists that were begun and not ended.
+    items: RefCell<Vec<Json<'a>>>,
+}
 
-impl TreeVisitor<'_> {
-    fn other_number<'de>(self) -> Json<'de> {
-        self.0.set(true);
+impl Reader<'_> {
+    fn new() -> Self {
+        // The first entry belongs to nothing and stays: `split_off` copies what is behind it, and would
+        // give away the whole buffer if there were nothing in front.
+        let (mut members, mut items) = (Vec::with_capacity(32), Vec::with_capacity(16));
+        members.push((Cow::Borrowed(""), Json::Null));
+        items.push(Json::Null);
+        Reader {
+            has_unknown_numbers: Cell::new(false),
+            members: RefCell::new(members),
+            items: RefCell::new(items),
+        }
+    }
+}
+
+/// Builds the tree.
+#[derive(Clone, Copy)]
+struct TreeVisitor<'r, 'a>(&'r Reader<'a>);
+
+impl<'a> TreeVisitor<'_, 'a> {
+    fn other_number(self) -> Json<'a> {
+        self.0.has_unknown_numbers.set(true);
         Json::OtherNumber(Number::UNKNOWN)
     }
 }
 
-impl<'de> DeserializeSeed<'de> for TreeVisitor<'_> {
+impl<'de> DeserializeSeed<'de> for TreeVisitor<'_, 'de> {
     type Value = Json<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -86,7 +112,7 @@ impl<'de> DeserializeSeed<'de> for TreeVisitor<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for TreeVisitor<'_> {
+impl<'de> Visitor<'de> for TreeVisitor<'_, 'de> {
     type Value = Json<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,23 +148,19 @@ impl<'de> Visitor<'de> for TreeVisitor<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::new();
+        let begun = self.0.items.borrow().len();
         while let Some(item) = access.next_element_seed(self)? {
-            items.push(item);
+            self.0.items.borrow_mut().push(item);
         }
-        Ok(Json::Array(items))
+        Ok(Json::Array(self.0.items.borrow_mut().split_off(begun)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
+        let begun = self.0.members.borrow().len();
         while let Some(Key(key)) = access.next_key()? {
             let value = access.next_value_seed(self)?;
-            // Many objects have one member only, and a list has many of these.
-            if members.is_empty() {
-                members.reserve_exact(1);
-            }
-            members.push((key, value));
+            self.0.members.borrow_mut().push((key, value));
         }
-        Ok(Json::Object(members))
+        Ok(Json::Object(self.0.members.borrow_mut().split_off(begun)))
     }
 }

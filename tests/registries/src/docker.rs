@@ -151,17 +151,15 @@ impl DockerRegistry {
     /// Starts the process again, with the same port and data.
     ///
     /// # Panics
-    /// When it does not listen in time.
+    /// When it ends, or does not listen in time.
     pub fn restart(&mut self) {
         self.kill();
+        self.child = Some(self.command().spawn().expect("docker-registry starts"));
         let deadline = Instant::now() + START;
         while !super::listens(self.address) {
             assert!(Instant::now() < deadline, "docker-registry does not listen on {}", self.address);
-            let runs = self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)));
-            if !runs {
-                // The first time, or somebody had the port.
-                self.child = Some(self.command().spawn().expect("docker-registry starts"));
-            }
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().transpose());
+            assert!(ended.is_none(), "docker-registry ends before it listens: {ended:?}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

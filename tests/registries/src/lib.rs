@@ -22,36 +22,14 @@
 mod docker;
 mod embedded;
 mod network;
+mod port;
 
 pub use docker::DockerRegistry;
 pub use embedded::Embedded;
 pub use network::{Event, Fault, Network, Reaction};
+pub use port::free_address;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU32, Ordering};
-
-/// Ports below those that a system gives to whoever does not ask for one (ip(7),
-/// `ip_local_port_range`), so that no other test gets one of them before its own test listens on it.
-const PORTS: std::ops::Range<u32> = 10_000..32_000;
-
-/// A free port of the loopback interface, which nobody else in this process gets.
-///
-/// # Panics
-/// When no port is free.
-pub fn free_address() -> SocketAddr {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let count = PORTS.end - PORTS.start;
-    // Test programs that run at the same time begin at different ports.
-    let first = std::process::id().wrapping_mul(97);
-    for _ in 0..count {
-        let number = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % count;
-        let port = u16::try_from(PORTS.start + number).expect("a port");
-        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            return listener.local_addr().expect("its address");
-        }
-    }
-    panic!("no port from {} to {} is free", PORTS.start, PORTS.end)
-}
+use std::net::{SocketAddr, TcpStream};
 
 /// Whether a program listens. A connection to a free port can be one to itself, since the system may
 /// choose that very port as its other end.

@@ -149,7 +149,8 @@ fn pack_file(path: &Path, title: &str, file: File, size: u64) -> Result<Layer, P
     // This is a hint. The file is read without it as well.
     let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
+    // A small file needs no large buffer. One byte more shows that the file has grown.
+    let mut buffer = vec![0; size.saturating_add(1).min(256 * 1024) as usize];
     let mut offset = 0;
     loop {
         match file.read_at(&mut buffer, offset) {

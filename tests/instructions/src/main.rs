@@ -1,8 +1,10 @@
 //! Does one kind of work a number of times: `instruction-counts CASE COUNT`.
 //!
 //! `.ci/instructions` runs it in callgrind and compares the instructions with committed numbers.
-//! Nothing here uses a network or a second thread, so that two runs differ by less than a percent.
+//! Nothing here uses a network, and only packing uses a second thread, so that two runs differ by
+//! less than a percent.
 
+mod archives;
 mod cold_start;
 mod decisions;
 // The same review as in the benches, without the crate that links the engine.
@@ -22,11 +24,16 @@ use std::process::ExitCode;
 /// Does work a number of times.
 type Case = fn(usize);
 
-const CASES: [(&str, Case); 4] = [
+const CASES: [(&str, Case); 9] = [
     ("review", decisions::review),
     ("reconcile-new", decisions::reconcile_new),
     ("reconcile-converged", decisions::reconcile_converged),
     ("cold-start", cold_start::run),
+    ("scan", archives::scan),
+    ("pack", archives::pack),
+    ("pack-zstd", archives::pack_zstd),
+    ("unpack", archives::unpack),
+    ("unpack-zstd", archives::unpack_zstd),
 ];
 
 #[expect(clippy::print_stderr, reason = "it has no other output")]

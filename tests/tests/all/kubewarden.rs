@@ -371,7 +371,7 @@ fn the_module_has_imports_exports_and_metadata_of_a_policy() {
         assert!(exports.contains(wanted), "{wanted} in {exports:?}");
     }
     assert!(!exports.contains("_initialize") && !exports.contains("_start"), "{exports:?}");
-    assert!(KUBEWARDEN.len() < 612 << 10, "{} bytes", KUBEWARDEN.len());
+    assert!(KUBEWARDEN.len() < 537 << 10, "{} bytes", KUBEWARDEN.len());
 
     let section =
         custom_section(KUBEWARDEN, "io.kubewarden.metadata").expect("a module").expect("the section");

@@ -7,6 +7,7 @@ use orascache_api::pattern::{REPOSITORY_PATTERN, TAG_PATTERN};
 use orascache_api::schedule::SCHEDULE;
 use orascache_api::sentences;
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 
 fn schema() -> Value {
     let definition = orascache_operator::command::crd::definition();
@@ -28,8 +29,9 @@ fn cache(name: &str, spec: Value) -> Value {
 
 /// What the API server says of a spec: the field and the message of each cause.
 fn causes(new: &Value, old: Option<&Value>) -> Vec<String> {
-    let validator = Validator::from_openapi(&schema()).expect("a schema");
-    let causes = validator.validate(new, old);
+    static VALIDATOR: LazyLock<Validator> =
+        LazyLock::new(|| Validator::from_openapi(&schema()).expect("a schema"));
+    let causes = VALIDATOR.validate(new, old);
     causes.into_iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect()
 }
 
@@ -174,28 +176,50 @@ fn rules_say_what_is_wrong_and_what_to_write() {
 
 #[test]
 fn review_and_the_component_say_the_same_as_the_definition() {
-    for (spec, field, message) in refused() {
-        let written = CACHE.replace("spec: {}", &format!("spec: {spec}"));
-        let output = run(&["review"], &written);
-        assert_eq!(output.status.code(), Some(1), "{spec}: {}", err(&output));
-        let said = out(&output);
-        let start = "OrasCache/demo: refused (422): OrasCache.cache.converged-computing.github.io \"demo\" is invalid: ";
-        assert!(said.starts_with(&format!("{start}{field}: {message}")), "{spec}: {said}");
-
+    let (mut documents, mut reviews) = (Vec::new(), Vec::new());
+    for (number, (spec, ..)) in refused().into_iter().enumerate() {
+        let name = format!("demo-{number}");
+        let written = CACHE
+            .replace("name: demo", &format!("name: {name}"))
+            .replace("spec: {}", &format!("spec: {spec}"));
         // An AdmissionReview goes to the component at once.
         let object: Value = serde_saphyr::from_str(&written).expect("YAML");
         let review = json!({
             "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
             "request": {
-                "uid": "u", "operation": "CREATE", "namespace": "lab", "name": "demo", "object": object,
+                "uid": "u", "operation": "CREATE", "namespace": "lab", "name": name, "object": object,
                 "kind": {"group": "cache.converged-computing.github.io", "version": "v1alpha1", "kind": "OrasCache"},
             },
         });
-        let said = out(&run(&["review"], &review.to_string()));
+        documents.push(written);
+        reviews.push(review.to_string());
+    }
+    let by_definition = refusals(&documents);
+    let by_component = refusals(&reviews);
+    for (number, (spec, field, message)) in refused().into_iter().enumerate() {
+        let start = format!("OrasCache.cache.converged-computing.github.io \"demo-{number}\" is invalid: ");
+        let said = &by_definition[number];
+        assert!(said.starts_with(&format!("{start}{field}: {message}")), "{spec}: {said}");
         let sentence = message.trim_start_matches("Invalid value: ");
         let sentence = sentence.split_once(": must ").map_or(sentence, |(_, sentence)| sentence);
-        assert!(said.contains("refused (422): ") && said.contains(sentence), "{spec}: {said}");
+        let said = &by_component[number];
+        assert!(said.contains(sentence), "{spec}: {said}");
     }
+}
+
+/// What `review` says of documents all of which it refuses, without the object and the code. One call
+/// for all of them: each call sets the rules up.
+fn refusals(documents: &[String]) -> Vec<String> {
+    let output = run(&["review"], &documents.join("\n---\n"));
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    let text = out(&output);
+    let said = text.split("OrasCache/demo-").skip(1).enumerate().map(|(number, said)| {
+        let refusal = said.strip_prefix(&format!("{number}: refused (422): "));
+        refusal.unwrap_or_else(|| panic!("document {number} is not refused: {said}")).to_owned()
+    });
+    let said: Vec<String> = said.collect();
+    assert_eq!(said.len(), documents.len(), "{text}");
+    said
 }
 
 #[test]

@@ -9,7 +9,7 @@ dev:
 
 # The fast tests: contract, decisions, controller. They build no WebAssembly engine.
 quick *args:
-    cargo test -p orascache-contract -p orascache-core -p orascache-controller {{args}}
+    cargo test -p orascache-contract -p orascache-json -p orascache-core -p orascache-controller {{args}}
 
 # All tests. `just test -p orascache-core` for one crate.
 test *args="--workspace":

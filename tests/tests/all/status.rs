@@ -10,6 +10,7 @@ use orascache_tests::cluster::{Cluster, PATIENCE, condition};
 use orascache_tests::failing_pods::{CRASHING_IMAGE, MISSING_IMAGE};
 use orascache_tests::fixtures::{cache, http_secret};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 fn message<'o>(cache: &'o Value, kind: &str) -> &'o str {
     condition(cache, kind).and_then(|found| found["message"].as_str()).expect("a message")
@@ -26,6 +27,19 @@ async fn events(cluster: &Cluster, reason: &str) -> Vec<String> {
     found.filter_map(|event| event.note).collect()
 }
 
+/// Waits for an Event. Events are recorded beside the plans, and may come after the status.
+async fn until_event(cluster: &Cluster, reason: &str) -> Vec<String> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found = events(cluster, reason).await;
+        if !found.is_empty() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "there is no Event {reason}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cache_tells_why_its_pod_fails_and_recovers_when_the_spec_is_corrected() {
     let cluster = Cluster::embedded().await;
@@ -34,7 +48,7 @@ async fn a_cache_tells_why_its_pod_fails_and_recovers_when_the_spec_is_corrected
     let found = cluster.until_condition("demo", "Ready", "False", "ImagePullFailed").await;
     assert!(message(&found, "Ready").contains("missing.example/registry:1: not found"), "{found}");
     assert_eq!(condition(&found, "Degraded").expect("a condition")["status"], "False");
-    assert_eq!(events(&cluster, "ImagePullFailed").await.len(), 1);
+    assert_eq!(until_event(&cluster, "ImagePullFailed").await.len(), 1);
 
     cluster.edit(&cluster.caches(), "demo", json!({"spec": {"image": CRASHING_IMAGE}})).await;
     let found = cluster.until_condition("demo", "Progressing", "True", "CrashLooping").await;

@@ -1,5 +1,6 @@
 //! Transfers with cut networks, killed registries, full disks and killed steps.
 
+use crate::support::copies::registries;
 use crate::support::http::{Layer, put_artifact, tagged};
 use crate::support::tree::{content, paths, tree, write};
 use crate::support::{Agent, Finished, assert_failed, eventually, program, pull, push, try_pull};
@@ -10,15 +11,6 @@ use test_registries::{DockerRegistry, Embedded, Event, Network, Reaction, namesp
 
 /// Large enough that buffers cannot hold it.
 const SIZE: usize = 6 << 20;
-
-fn registries() -> Vec<(String, Box<dyn Send>)> {
-    let embedded = Embedded::start();
-    let mut all: Vec<(String, Box<dyn Send>)> = vec![(embedded.host(), Box::new(embedded))];
-    if let Some(docker) = DockerRegistry::start() {
-        all.push((docker.host(), Box::new(docker)));
-    }
-    all
-}
 
 /// A directory of several files that cannot be compressed.
 fn large(root: &Path) {

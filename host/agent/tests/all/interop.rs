@@ -1,5 +1,6 @@
 //! The program and the `oras` command line pull what the other one pushed.
 
+use crate::support::copies;
 use crate::support::http::{manifest, tagged};
 use crate::support::tree::{content, paths, tree, write};
 use crate::support::{Agent, pull, push};
@@ -9,19 +10,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
-use test_registries::{DockerRegistry, Embedded, installed};
+use test_registries::installed;
 
 /// The installed registries. None where `oras` is not installed.
 fn registries() -> Vec<(String, Box<dyn Send>)> {
     if !installed("oras") {
         return Vec::new();
     }
-    let embedded = Embedded::start();
-    let mut all: Vec<(String, Box<dyn Send>)> = vec![(embedded.host(), Box::new(embedded))];
-    if let Some(docker) = DockerRegistry::start() {
-        all.push((docker.host(), Box::new(docker)));
-    }
-    all
+    copies::registries()
 }
 
 /// Calls `oras` in a directory, with a home of its own.

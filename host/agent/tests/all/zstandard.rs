@@ -1,23 +1,15 @@
 //! Directories as layers that are compressed with Zstandard, ours and those of other programs.
 
+use crate::support::copies::registries;
 use crate::support::http::{manifest, tagged};
 use crate::support::tree::{content, tree, write};
 use crate::support::{Agent, Finished, pull};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use test_registries::{DockerRegistry, Embedded, installed};
+use test_registries::{Embedded, installed};
 
 const ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
-
-fn registries() -> Vec<(String, Box<dyn Send>)> {
-    let embedded = Embedded::start();
-    let mut all: Vec<(String, Box<dyn Send>)> = vec![(embedded.host(), Box::new(embedded))];
-    if let Some(docker) = DockerRegistry::start() {
-        all.push((docker.host(), Box::new(docker)));
-    }
-    all
-}
 
 /// A directory whose archive is too large to be kept in memory while it is sent.
 fn words(root: &Path) {

@@ -15,6 +15,7 @@
 
 pub mod cli;
 pub mod command;
+pub mod controller_runtime;
 pub mod leader;
 pub mod operator;
 pub mod output;

@@ -2,6 +2,7 @@
 
 use crate::admission::Admission;
 use crate::attending::{self, AttendantHandles, Attendants};
+use crate::controller_runtime::ControllerPlace;
 use crate::endpoints;
 use crate::image_configs::{self, ImageConfigs};
 use crate::leader::Leadership;
@@ -48,6 +49,8 @@ pub struct Options {
     /// Whether objects of others that the component attends are looked after: pods that wait behind
     /// a scheduling gate.
     pub gates: bool,
+    /// Where the controller runs; in the task that starts the operator by default.
+    pub controller: Option<ControllerPlace>,
 }
 
 /// A running operator.
@@ -142,7 +145,9 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
         controller_options.may_write = leadership.claim();
     }
     let reconciler = Arc::new(VersionReconciler(version));
-    let controller = Controller::start(client.clone(), reconciler, controller_options, &mut registry).await?;
+    let place = options.controller.unwrap_or_else(|| ControllerPlace::current(client.clone()));
+    let starting = Controller::start(place.client.clone(), reconciler, controller_options, &mut registry);
+    let controller = place.within(starting).await?;
     let controller = Arc::new(controller);
     let attendants = match options.gates {
         true => Some(Attendants::start(&attended, shared, &mut registry).await?),

@@ -4,6 +4,7 @@ use super::connection;
 use super::failed::{Failed, runtime};
 use super::load;
 use crate::cli::RunArgs;
+use crate::controller_runtime::ControllerThread;
 use crate::operator;
 use crate::webhooks::{self, Certificate};
 use anyhow::{Context, anyhow};
@@ -14,10 +15,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
     let guest = Arc::new(load::load_guest(&args.component)?);
+    // It outlives the other runtime, which stops the operator.
+    let thread = ControllerThread::start()?;
     runtime()?.block_on(async {
         let webhooks = webhooks(args).await?;
         let config = connection::config(&args.connection).await?;
-        let client = operator::connect(config, operator::AGENT).map_err(Failed::Unusable)?;
+        let connect = |config| operator::connect(config, operator::AGENT);
+        let place = thread.place(|| connect(config.clone())).map_err(Failed::Unusable)?;
+        let client = connect(config).map_err(Failed::Unusable)?;
         let options = operator::Options {
             namespaces: args.namespaces.clone(),
             workers: args.workers.into(),
@@ -30,6 +35,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<ExitCode, Failed> {
             record: args.record.options(),
             hot_swap: load::hot_swap_options(&args.component),
             gates: args.gates,
+            controller: Some(place),
         };
         let kind = guest.describe().primary.kind.clone();
         let running = operator::start(client, guest, options).await?;

@@ -9,7 +9,7 @@ use crate::leader::Leadership;
 use crate::reconciler::{ControllerHost, VersionReconciler};
 use crate::settings::{DefaultSetting, SettingsMetrics, SettingsReader, SettingsTask, Source};
 use crate::version_events::VersionEvents;
-use crate::webhooks::{self, Webhooks};
+use crate::webhooks::{self, Preparation, Webhooks};
 use anyhow::Context;
 use kube::runtime::events::Reporter;
 use kube::{Client, Config};
@@ -113,6 +113,10 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
     let field_manager = version.describe().field_manager.clone();
     let active = Arc::new(ActiveVersion::new(version.clone()));
 
+    // Its requests and those for the settings and the objects do not wait for each other.
+    let webhooks = options
+        .webhooks
+        .map(|serving| Preparation::start(client.clone(), version.describe(), serving, &mut registry));
     let metrics = SettingsMetrics::register(&mut registry);
     let mut reader =
         SettingsReader::new(options.agent_image.as_deref()).with_defaults(&options.default_settings);
@@ -154,8 +158,8 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
         false => None,
     };
 
-    let webhooks = match options.webhooks {
-        Some(serving) => {
+    let webhooks = match webhooks {
+        Some(webhooks) => {
             let admission = Admission {
                 active: active.clone(),
                 client: client.clone(),
@@ -165,7 +169,7 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
                 reader,
                 source,
             };
-            Some(Webhooks::start(client.clone(), admission, serving, &mut registry).await?)
+            Some(webhooks.serve(admission, &mut registry).await?)
         }
         None => None,
     };

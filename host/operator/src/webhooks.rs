@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Where reviews are served, and with which certificate.
 #[derive(Clone, Debug)]
@@ -58,6 +59,109 @@ enum CertificateTask {
     Files(CertificateFiles),
 }
 
+/// Webhooks that get their certificate, while the rest of the operator starts. That ends when this is
+/// dropped.
+pub(crate) struct Preparation {
+    task: AbortOnDropHandle<anyhow::Result<Prepared>>,
+    client_authority: Option<ClientAuthorityFile>,
+}
+
+/// What a server needs beside the reviewer.
+struct Prepared {
+    listener: TcpListener,
+    resolver: Arc<CertificateResolver>,
+    certificate: CertificateTask,
+}
+
+impl Preparation {
+    /// Listens, and sees to the certificate. `description` tells which webhook configurations need
+    /// its CA.
+    pub(crate) fn start(
+        client: Client,
+        description: &Description,
+        options: Options,
+        registry: &mut Registry,
+    ) -> Self {
+        let metrics = CertificateMetrics::register(registry);
+        let Options { listen, certificate, client_authority } = options;
+        let source = match certificate {
+            Certificate::Managed { namespace, service, configuration, names } => {
+                let mut managed =
+                    CertificateManagerOptions::new(namespace, names::WEBHOOK_CERTIFICATE, service);
+                managed.names.extend(names);
+                managed.targets = targets(description, &configuration);
+                Source::Managed(client, Box::new(managed))
+            }
+            Certificate::Files(folder) => Source::Files(folder),
+        };
+        let task = tokio::spawn(async move {
+            let listener = TcpListener::bind(listen).await.with_context(|| {
+                format!("{listen} cannot be listened on: give another one with --webhook-listen")
+            })?;
+            let (resolver, certificate) = source.certificate(metrics).await?;
+            Ok(Prepared { listener, resolver, certificate })
+        });
+        Self { task: AbortOnDropHandle::new(task), client_authority }
+    }
+
+    /// Returns once reviews are answered.
+    ///
+    /// # Errors
+    /// When the address is taken, or there is no certificate in time.
+    pub(crate) async fn serve(
+        self,
+        admission: Admission,
+        registry: &mut Registry,
+    ) -> anyhow::Result<Webhooks> {
+        let prepared = self.task.await.context("the webhooks could not be prepared")??;
+        let client_authority = self.client_authority.as_ref().map(ClientAuthorityFile::authority);
+        let serving = ServerOptions { client_authority, ..ServerOptions::default() };
+        let Prepared { listener, resolver, certificate } = prepared;
+        let server = Server::start(listener, Arc::new(admission), resolver, serving, registry)?;
+        tracing::info!(address = %server.local_addr(), "admission reviews are answered");
+        let clients = self.client_authority.map(ClientAuthorityFile::follow);
+        Ok(Webhooks { server, certificate, clients })
+    }
+}
+
+/// Where a certificate comes from.
+enum Source {
+    Managed(Client, Box<CertificateManagerOptions>),
+    Files(PathBuf),
+}
+
+impl Source {
+    /// Waits for the first certificate.
+    async fn certificate(
+        self,
+        metrics: CertificateMetrics,
+    ) -> anyhow::Result<(Arc<CertificateResolver>, CertificateTask)> {
+        match self {
+            Source::Managed(client, managed) => {
+                let started =
+                    tokio::time::timeout(PATIENCE, CertificateManager::start(client, *managed, metrics))
+                        .await;
+                let (resolver, managed) = started.map_err(|_| {
+                    anyhow!(
+                        "there was no certificate for the webhooks within {PATIENCE:?}: see the log, and check that this ServiceAccount may read and write the Secret {}",
+                        names::WEBHOOK_CERTIFICATE
+                    )
+                })??;
+                Ok((resolver, CertificateTask::Managed(managed)))
+            }
+            Source::Files(folder) => {
+                let name = folder.display().to_string();
+                let (resolver, files) =
+                    CertificateFiles::start(CertificateFilesOptions::new(folder), metrics).await;
+                tokio::time::timeout(PATIENCE, resolver.loaded()).await.map_err(|_| {
+                    anyhow!("there was no usable tls.crt with tls.key in {name} within {PATIENCE:?}: the log says what is wrong with them")
+                })?;
+                Ok((resolver, CertificateTask::Files(files)))
+            }
+        }
+    }
+}
+
 /// Running webhooks.
 pub struct Webhooks {
     server: Server,
@@ -66,55 +170,6 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// Returns once reviews are answered.
-    ///
-    /// # Errors
-    /// When the address is taken, or there is no certificate in time.
-    pub(crate) async fn start(
-        client: Client,
-        admission: Admission,
-        options: Options,
-        registry: &mut Registry,
-    ) -> anyhow::Result<Self> {
-        let address = options.listen;
-        let listener = TcpListener::bind(address).await.with_context(|| {
-            format!("{address} cannot be listened on: give another one with --webhook-listen")
-        })?;
-        let metrics = CertificateMetrics::register(registry);
-        let (resolver, certificate): (Arc<CertificateResolver>, _) = match options.certificate {
-            Certificate::Managed { namespace, service, configuration, names } => {
-                let mut managed =
-                    CertificateManagerOptions::new(namespace, names::WEBHOOK_CERTIFICATE, service);
-                managed.names.extend(names);
-                managed.targets = targets(admission.active.load().describe(), &configuration);
-                let started =
-                    tokio::time::timeout(PATIENCE, CertificateManager::start(client, managed, metrics)).await;
-                let (resolver, managed) = started.map_err(|_| {
-                    anyhow!(
-                        "there was no certificate for the webhooks within {PATIENCE:?}: see the log, and check that this ServiceAccount may read and write the Secret {}",
-                        names::WEBHOOK_CERTIFICATE
-                    )
-                })??;
-                (resolver, CertificateTask::Managed(managed))
-            }
-            Certificate::Files(folder) => {
-                let name = folder.display().to_string();
-                let (resolver, files) =
-                    CertificateFiles::start(CertificateFilesOptions::new(folder), metrics).await;
-                tokio::time::timeout(PATIENCE, resolver.loaded()).await.map_err(|_| {
-                    anyhow!("there was no usable tls.crt with tls.key in {name} within {PATIENCE:?}: the log says what is wrong with them")
-                })?;
-                (resolver, CertificateTask::Files(files))
-            }
-        };
-        let client_authority = options.client_authority.as_ref().map(ClientAuthorityFile::authority);
-        let serving = ServerOptions { client_authority, ..ServerOptions::default() };
-        let server = Server::start(listener, Arc::new(admission), resolver, serving, registry)?;
-        tracing::info!(address = %server.local_addr(), "admission reviews are answered");
-        let clients = options.client_authority.map(ClientAuthorityFile::follow);
-        Ok(Self { server, certificate, clients })
-    }
-
     /// Where reviews are answered.
     pub fn address(&self) -> SocketAddr {
         self.server.local_addr()

@@ -4,6 +4,7 @@
 
 mod admission;
 mod differential;
+mod earlier_component;
 mod engine;
 mod fairness;
 mod faults;

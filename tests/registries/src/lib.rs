@@ -31,6 +31,16 @@ pub use port::free_address;
 
 use std::net::{SocketAddr, TcpStream};
 
+/// A registry of each sort that this machine has: its host, and what stops it when it is dropped.
+pub fn registries() -> Vec<(String, Box<dyn Send>)> {
+    let embedded = Embedded::start();
+    let mut all: Vec<(String, Box<dyn Send>)> = vec![(embedded.host(), Box::new(embedded))];
+    if let Some(docker) = DockerRegistry::start() {
+        all.push((docker.host(), Box::new(docker)));
+    }
+    all
+}
+
 /// Whether a program listens. A connection to a free port can be one to itself, since the system may
 /// choose that very port as its other end.
 pub fn listens(address: SocketAddr) -> bool {

@@ -1,7 +1,7 @@
 //! `copy`: artifacts between registries.
 
 use crate::support::copies::{
-    INDEX, MANIFEST, copied, copy, copying, descriptor, put_index, put_referrer, raw, registries, tags,
+    INDEX, MANIFEST, copied, copy, copying, descriptor, put_index, put_referrer, raw, tags,
 };
 use crate::support::http::{Layer, ask, put_artifact, tagged};
 use crate::support::tree::content;
@@ -9,7 +9,7 @@ use crate::support::{assert_failed, pull};
 use axum::http::header;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
-use test_registries::{DockerRegistry, Embedded, Network};
+use test_registries::{DockerRegistry, Embedded, Network, registries};
 
 fn put(host: &str, repository: &str, tag: &str) {
     put_artifact(host, repository, tag, &[Layer::file("a", format!("{repository}:{tag}"))]);

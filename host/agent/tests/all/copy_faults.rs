@@ -1,7 +1,7 @@
 //! `copy` with cut networks, busy registries, and blobs that are lost or damaged.
 
 use crate::support;
-use crate::support::copies::{copied, copy, copying, raw, registries, tags};
+use crate::support::copies::{copied, copy, copying, raw, tags};
 use crate::support::http::{Layer, manifest, put_artifact};
 use crate::support::tree::content;
 use crate::support::{Agent, assert_failed, eventually};
@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use test_registries::{DockerRegistry, Embedded, Event, Network, Reaction};
+use test_registries::{DockerRegistry, Embedded, Event, Network, Reaction, registries};
 
 /// Large enough that buffers cannot hold it.
 const SIZE: usize = 6 << 20;

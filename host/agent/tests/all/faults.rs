@@ -1,13 +1,12 @@
 //! Transfers with cut networks, killed registries, full disks and killed steps.
 
-use crate::support::copies::registries;
 use crate::support::http::{Layer, put_artifact, tagged};
 use crate::support::tree::{content, paths, tree, write};
 use crate::support::{Agent, Finished, assert_failed, eventually, program, pull, push, try_pull};
 use rustix::process::{Signal, kill_process_group};
 use std::fs;
 use std::path::Path;
-use test_registries::{DockerRegistry, Embedded, Event, Network, Reaction, namespaces};
+use test_registries::{DockerRegistry, Embedded, Event, Network, Reaction, namespaces, registries};
 
 /// Large enough that buffers cannot hold it.
 const SIZE: usize = 6 << 20;

@@ -1,6 +1,5 @@
 //! The program and the `oras` command line pull what the other one pushed.
 
-use crate::support::copies;
 use crate::support::http::{manifest, tagged};
 use crate::support::tree::{content, paths, tree, write};
 use crate::support::{Agent, pull, push};
@@ -17,7 +16,7 @@ fn registries() -> Vec<(String, Box<dyn Send>)> {
     if !installed("oras") {
         return Vec::new();
     }
-    copies::registries()
+    test_registries::registries()
 }
 
 /// Calls `oras` in a directory, with a home of its own.

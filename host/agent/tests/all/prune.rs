@@ -1,14 +1,14 @@
 //! `prune`: retention by the API of a registry.
 
 use crate::support;
-use crate::support::copies::{descriptor, put_index, put_referrer, raw, registries, tags};
+use crate::support::copies::{descriptor, put_index, put_referrer, raw, tags};
 use crate::support::http::{Layer, ask, put_artifact, put_manifest, tagged};
 use crate::support::prunes::{DAY, ago, prune, pruned, put, put_of};
 use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use test_registries::Embedded;
+use test_registries::{Embedded, registries};
 
 #[test]
 fn the_newest_tags_of_each_repository_are_kept() {

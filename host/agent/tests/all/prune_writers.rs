@@ -1,7 +1,7 @@
 //! `prune` while others write, in runs that end early, and before garbage collection.
 
 use crate::support;
-use crate::support::copies::{put_index, raw, registries, tags};
+use crate::support::copies::{put_index, raw, tags};
 use crate::support::http::{ask, put_manifest, tagged};
 use crate::support::prunes::{DAY, ago, prune, pruned, pruning, put_of};
 use axum::http::{Method, StatusCode};
@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use test_registries::{DockerRegistry, Embedded, Event, Network, Reaction};
+use test_registries::{DockerRegistry, Embedded, Event, Network, Reaction, registries};
 
 #[test]
 fn a_tag_that_moves_away_at_the_last_moment_stays_with_its_old_manifest() {

@@ -1,13 +1,12 @@
 //! Directories as layers that are compressed with Zstandard, ours and those of other programs.
 
-use crate::support::copies::registries;
 use crate::support::http::{manifest, tagged};
 use crate::support::tree::{content, tree, write};
 use crate::support::{Agent, Finished, pull};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use test_registries::{Embedded, installed};
+use test_registries::{Embedded, installed, registries};
 
 const ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 

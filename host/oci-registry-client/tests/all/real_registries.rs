@@ -7,7 +7,7 @@ use oci_registry_client::{
     ArtifactReference, Blob, Client, Credentials, Descriptor, Digest, Endpoint, Error, Manifest, Pushed,
     Secret, TransferPolicy, VerifyingReader, channel, media_type,
 };
-use test_registries::{DockerRegistry, Embedded, Fault, Network};
+use test_registries::{DockerRegistry, Fault, Network, registries};
 
 /// Content that can be neither compressed nor deduplicated: a counter, hashed by multiplication.
 fn content(bytes: usize) -> Vec<u8> {
@@ -61,15 +61,6 @@ async fn pull(client: &Client, repository: &str, blob: &Descriptor) -> Result<io
     drop(sender);
     let read = reading.await.unwrap();
     pulled.map(|()| read)
-}
-
-fn registries() -> Vec<(String, Box<dyn Send>)> {
-    let embedded = Embedded::start();
-    let mut all: Vec<(String, Box<dyn Send>)> = vec![(embedded.host(), Box::new(embedded))];
-    if let Some(docker) = DockerRegistry::start() {
-        all.push((docker.host(), Box::new(docker)));
-    }
-    all
 }
 
 #[tokio::test]

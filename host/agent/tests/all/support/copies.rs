@@ -3,20 +3,9 @@
 use super::http::{ask, put_manifest};
 use super::{Agent, Finished};
 use serde_json::{Value, json};
-use test_registries::{DockerRegistry, Embedded};
 
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-
-/// A registry of each sort that this machine has.
-pub fn registries() -> Vec<(String, Box<dyn Send>)> {
-    let embedded = Embedded::start();
-    let mut all: Vec<(String, Box<dyn Send>)> = vec![(embedded.host(), Box::new(embedded))];
-    if let Some(docker) = DockerRegistry::start() {
-        all.push((docker.host(), Box::new(docker)));
-    }
-    all
-}
 
 /// Calls `copy`, with a folder for its termination message.
 pub fn copy(arguments: &[&str]) -> Finished {

@@ -3,18 +3,20 @@
 //! The API server's answers to our own writes go in at once, so that no plan is made on a state
 //! that we have already changed. Older events of the watch do not undo that.
 
+mod opened;
 mod own_write;
 mod relist;
 mod view;
 
 pub(crate) use relist::Listed;
-pub(crate) use view::View;
+pub(crate) use view::{Texts, View};
 
-use crate::decoded::{Decoded, Ownership};
+use crate::decoded::{Compressors, Decoded, Identity, Ownership};
 use crate::object::{Key, Stored};
 use crate::roles::Roles;
 use crate::scope::Scope;
 use crate::watches::{KindIndex, PRIMARY, Watch};
+use opened::Opened;
 use orascache_contract::Kind;
 use own_write::Known;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -31,9 +33,13 @@ const MAX_BYTES: usize = 8 << 20;
 
 pub(crate) struct Cache {
     watches: Vec<Watch>,
+    /// By kind, as the watches are.
+    compressors: Vec<Compressors>,
     scopes: Vec<Scope>,
     ownership: Ownership,
     max_bytes: usize,
+    /// Texts of primaries for decisions about other objects.
+    opened: Opened,
     state: RwLock<State>,
 }
 
@@ -88,8 +94,10 @@ pub(crate) enum Source {
 impl Cache {
     pub(crate) fn new(watches: Vec<Watch>, scopes: Vec<Scope>, ownership: Ownership, roles: Roles) -> Self {
         let objects = watches.iter().map(|_| Objects::default()).collect();
+        let compressors = watches.iter().map(|_| Compressors::default()).collect();
         let state = RwLock::new(State { objects, roles, ..State::default() });
-        Cache { watches, scopes, ownership, max_bytes: MAX_BYTES, state }
+        let opened = Opened::default();
+        Cache { watches, compressors, scopes, ownership, max_bytes: MAX_BYTES, opened, state }
     }
 
     /// Adds the roles of another reconciler: from now on changes concern primaries by them too.
@@ -136,7 +144,28 @@ impl Cache {
     /// Reduces an object to the form that is stored. `None` when it has no name, UID or
     /// resourceVersion.
     pub(crate) fn decode(&self, kind: KindIndex, object: Decoded) -> Option<Stored> {
-        object.store(self.watches.get(kind)?, &self.ownership)
+        object.store(self.watches.get(kind)?, &self.ownership, self.compressors.get(kind)?)
+    }
+
+    /// The watch reports a state of an object, which the cache may have already: from a list before
+    /// this one, or from the answer to our write. Returns the primaries that wait for such a report;
+    /// `None` when the state has to be stored.
+    pub(crate) fn confirm(&self, kind: KindIndex, object: &Decoded) -> Option<Vec<Key>> {
+        let Identity { namespace, name, uid, resource_version } = object.identity()?;
+        let key = Key::new(namespace, name);
+        let mut state = self.write();
+        if state.was_deleted(uid) {
+            return None;
+        }
+        let objects = state.objects.get_mut(kind)?;
+        let relist = objects.relist(&key);
+        let entry = objects.by_key.get_mut(&key)?;
+        // One resourceVersion is one state of an object.
+        if *entry.object.uid != *uid || *entry.object.resource_version != *resource_version {
+            return None;
+        }
+        entry.seen_in = relist;
+        Some(state.waiting(kind, &key, Source::Watch))
     }
 
     /// Stores a state of an object. Returns the primaries that the change concerns; none when
@@ -155,7 +184,7 @@ impl Cache {
         if source == Source::Write {
             state.note_answer(kind, &object);
         }
-        let mut concerned = state.waiting(kind, &object, source);
+        let mut concerned = state.waiting(kind, &object.key, source);
         let Some(objects) = state.objects.get_mut(kind) else { return concerned };
         let relist = objects.relist(&object.key);
         let old = match objects.by_key.get_mut(&object.key) {
@@ -200,7 +229,7 @@ impl Cache {
         if state.tombstones.len() > MAX_TOMBSTONES {
             state.tombstones.pop_front();
         }
-        let mut concerned = state.waiting(kind, object, Source::Watch);
+        let mut concerned = state.waiting(kind, &object.key, Source::Watch);
         let Some(objects) = state.objects.get_mut(kind) else { return concerned };
         match objects.by_key.get(&object.key) {
             Some(entry) if entry.object.uid == object.uid => {}
@@ -230,8 +259,7 @@ impl Cache {
 
     /// Whether an object with this UID was deleted lately, by us or by somebody else.
     pub(crate) fn was_deleted(&self, uid: &str) -> bool {
-        let state = self.read();
-        state.pending_deletes.contains(uid) || state.tombstones.iter().any(|one| **one == *uid)
+        self.read().was_deleted(uid)
     }
 
     /// The object of that name, whatever controls it.
@@ -254,12 +282,26 @@ impl Cache {
         primaries
     }
 
-    /// Texts of up to `at_most` primaries of a namespace.
-    pub(crate) fn primaries_in(&self, namespace: &str, at_most: usize) -> Vec<Arc<str>> {
+    /// The UID of the primary of that name.
+    pub(crate) fn primary_uid(&self, key: &Key) -> Option<Box<str>> {
         let state = self.read();
-        let primaries =
-            state.objects.get(PRIMARY).into_iter().flat_map(|objects| objects.in_namespace(namespace));
-        primaries.take(at_most).map(|object| object.text.clone()).collect()
+        state.objects.get(PRIMARY)?.by_key.get(key).map(|entry| entry.object.uid.clone())
+    }
+
+    /// Texts of the primaries of a namespace; `None` when there are more than `at_most`.
+    pub(crate) fn primaries_in(&self, namespace: &str, at_most: usize) -> Option<Vec<Arc<str>>> {
+        let found: Vec<Arc<Stored>> = {
+            let state = self.read();
+            let objects = state.objects.get(PRIMARY).into_iter();
+            let in_namespace = objects.flat_map(|objects| objects.in_namespace(namespace));
+            in_namespace.take(at_most.saturating_add(1)).cloned().collect()
+        };
+        (found.len() <= at_most).then(|| found.iter().map(|object| self.opened.text(object)).collect())
+    }
+
+    /// Text of the primary of that name.
+    pub(crate) fn primary_text(&self, key: &Key) -> Option<Arc<str>> {
+        self.get(PRIMARY, key).map(|object| self.opened.text(&object))
     }
 
     /// Bytes of text that the cache holds of all objects.
@@ -267,8 +309,11 @@ impl Cache {
     fn bytes_held(&self) -> usize {
         let state = self.read();
         let entries = state.objects.iter().flat_map(|objects| objects.by_key.values());
-        let managers = |object: &Stored| object.managers.as_ref().map_or(0, |text| text.len());
-        entries.map(|entry| entry.object.text.len() + managers(&entry.object)).sum()
+        let managers = |object: &Stored| object.managers.as_ref().map_or(0, |text| text.size());
+        let texts: usize =
+            entries.map(|entry| entry.object.compressed.size() + managers(&entry.object)).sum();
+        let dictionary = |one: &Compressors| one.texts.dictionary_size() + one.managers.dictionary_size();
+        texts + self.compressors.iter().map(dictionary).sum::<usize>()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -289,21 +334,26 @@ impl Objects {
         own.or_else(|| self.relists.get("")).copied().unwrap_or_default()
     }
 
-    fn in_namespace<'o>(&'o self, namespace: &str) -> impl Iterator<Item = &'o Stored> + use<'o> {
+    fn in_namespace<'o>(&'o self, namespace: &str) -> impl Iterator<Item = &'o Arc<Stored>> + use<'o> {
         let namespace: Arc<str> = namespace.into();
         let from = Key { namespace: namespace.clone(), name: "".into() };
         let range = self.by_key.range(from..).take_while(move |(key, _)| key.namespace == namespace);
-        range.map(|(_, entry)| &*entry.object)
+        range.map(|(_, entry)| &entry.object)
     }
 }
 
 impl State {
     /// Primaries that wait for a change of this object. The watch reports it.
-    fn waiting(&mut self, kind: KindIndex, object: &Stored, source: Source) -> Vec<Key> {
+    fn waiting(&mut self, kind: KindIndex, key: &Key, source: Source) -> Vec<Key> {
         if source == Source::Write || self.awaited.is_empty() {
             return Vec::new();
         }
-        self.awaited.remove(&(kind, object.key.clone())).into_iter().flatten().collect()
+        self.awaited.remove(&(kind, key.clone())).into_iter().flatten().collect()
+    }
+
+    /// Whether an object with this UID was deleted lately, by us or by somebody else.
+    fn was_deleted(&self, uid: &str) -> bool {
+        self.pending_deletes.contains(uid) || self.tombstones.iter().any(|one| **one == *uid)
     }
 
     /// Primaries that a change of this object concerns.

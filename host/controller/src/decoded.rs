@@ -1,5 +1,6 @@
 //! Objects as they come from the API server.
 
+use crate::compressed::Compressor;
 use crate::digest;
 use crate::managed_fields::{self, ManagedEntry};
 use crate::object::{Key, Stored};
@@ -58,13 +59,42 @@ pub(crate) struct Ownership {
     pub(crate) primary: Kind,
 }
 
+/// Compresses what is stored of the objects of one watch.
+#[derive(Default)]
+pub(crate) struct Compressors {
+    pub(crate) texts: Compressor,
+    pub(crate) managers: Compressor,
+}
+
+/// What tells a state of an object from all others of its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity<'d> {
+    pub(crate) namespace: &'d str,
+    pub(crate) name: &'d str,
+    pub(crate) uid: &'d str,
+    pub(crate) resource_version: &'d str,
+}
+
 impl Decoded {
+    /// `None` when the object has no name, UID or resourceVersion.
+    pub(crate) fn identity(&self) -> Option<Identity<'_>> {
+        Some(Identity {
+            namespace: self.metadata.namespace.as_deref().unwrap_or_default(),
+            name: self.metadata.name.as_deref()?,
+            uid: self.metadata.uid.as_deref()?,
+            resource_version: self.metadata.resource_version.as_deref()?,
+        })
+    }
+
     /// Reduces the object to the form that is stored. `None` when it has no name, UID or
     /// resourceVersion.
-    pub(crate) fn store(self, watch: &Watch, ownership: &Ownership) -> Option<Stored> {
-        let key = Key::new(&self.namespace().unwrap_or_default(), self.metadata.name.as_deref()?);
-        let uid = self.metadata.uid.clone()?.into_boxed_str();
-        let resource_version = self.metadata.resource_version.clone()?.into_boxed_str();
+    pub(crate) fn store(
+        self,
+        watch: &Watch,
+        ownership: &Ownership,
+        compressors: &Compressors,
+    ) -> Option<Stored> {
+        let Identity { namespace, name, uid, resource_version } = self.identity()?;
         let ours = &*ownership.field_manager;
         let owner = controlling(self.object.metadata("ownerReferences"));
         // Whatever the version of its kind: a child that was made before an upgrade names the
@@ -88,16 +118,18 @@ impl Decoded {
             None
         };
         let has_created_fields = is_whole && managed_fields::has_updated(&managed, ours);
-        let reduced = self.reduce(&watch.kind, retention.fields_kept(), shown.as_deref());
+        let mut reduced = self.reduce(&watch.kind, retention.fields_kept(), shown.as_deref());
+        let content = digest::outside(&reduced.text, &[&reduced.status, &reduced.revision]);
+        let revision_at = reduced.cut_revision(resource_version);
         Some(Stored {
-            key,
-            uid,
-            resource_version,
+            key: Key::new(namespace, name),
+            uid: uid.into(),
+            resource_version: resource_version.into(),
             controller,
-            content: digest::outside(&reduced.text, &[&reduced.status, &reduced.revision]),
-            revision_at: reduced.revision,
-            text: reduced.text.into(),
-            managers: managers.map(String::into_boxed_str),
+            content,
+            revision_at,
+            compressed: compressors.texts.compress(&reduced.text),
+            managers: managers.map(|text| compressors.managers.compress(&text)),
             is_stray,
             has_created_fields,
         })
@@ -189,6 +221,20 @@ struct Reduced {
     revision: Range<usize>,
 }
 
+impl Reduced {
+    /// Takes the resourceVersion out of the text, so that states which differ in nothing else are
+    /// equal. Returns where it was. It stays where the API server wrote it with escapes, which it
+    /// never does.
+    fn cut_revision(&mut self, resource_version: &str) -> Option<usize> {
+        let inner = self.revision.start.checked_add(1)?..self.revision.end.checked_sub(1)?;
+        if self.text.get(inner.clone())? != resource_version {
+            return None;
+        }
+        self.text.replace_range(inner.clone(), "");
+        Some(inner.start)
+    }
+}
+
 /// An object that was asked for without its content (`PartialObjectMetadata`).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
@@ -241,7 +287,7 @@ resource!(DecodedMetadata, metadata_only: true, object => object.0);
 
 #[cfg(test)]
 mod tests {
-    use super::{Decoded, Ownership};
+    use super::{Compressors, Decoded, Ownership};
     use crate::object::Stored;
     use crate::retention::Retention;
     use crate::testing::kind;
@@ -255,7 +301,11 @@ mod tests {
             primary: Kind::namespaced("example.org/v1", "P", "ps"),
         };
         let watch = Watch { kind, optional: false, label_selector: String::new(), kept };
-        serde_json::from_value::<Decoded>(value).expect("any JSON").store(&watch, &ownership)
+        serde_json::from_value::<Decoded>(value).expect("any JSON").store(
+            &watch,
+            &ownership,
+            &Compressors::default(),
+        )
     }
 
     fn store(value: Value) -> Option<Stored> {
@@ -280,24 +330,25 @@ mod tests {
             {"manager": "kubelet", "operation": "Update", "subresource": "status", "fieldsV1": {}},
         ]});
         let stored = store(named(managed.clone())).expect("stored");
-        assert!(stored.text.contains("\"kind\":\"Service\""));
-        assert!(stored.text.contains("managedFields") && stored.text.contains("kubectl-edit"));
-        assert!(!stored.text.contains("\"us\"") && !stored.text.contains("kubelet"));
+        assert!(stored.text().contains("\"kind\":\"Service\""));
+        assert!(stored.text().contains("managedFields") && stored.text().contains("kubectl-edit"));
+        assert!(!stored.text().contains("\"us\"") && !stored.text().contains("kubelet"));
         let managers = stored.managers.expect("two entries");
+        let managers = managers.open();
         assert!(
             managers.contains("kubectl-edit") && managers.contains("us") && !managers.contains("kubelet")
         );
         assert_eq!(stored.key.to_string(), "s/n");
         let mut free = managed.clone();
         free["ownerReferences"] = json!([]);
-        assert!(!store(named(free)).expect("stored").text.contains("managedFields"));
+        assert!(!store(named(free)).expect("stored").text().contains("managedFields"));
         for (operation, has_created_fields) in [("Apply", false), ("Update", true)] {
             let ours = json!({"ownerReferences": owner, "managedFields": [
                 {"manager": "us", "operation": operation, "fieldsV1": {}},
             ]});
             let stored = store(named(ours)).expect("stored");
-            assert_eq!((stored.managers, stored.has_created_fields), (None, has_created_fields));
-            assert!(!stored.text.contains("managedFields"));
+            assert_eq!((stored.managers.is_none(), stored.has_created_fields), (true, has_created_fields));
+            assert!(!stored.text().contains("managedFields"));
         }
     }
 
@@ -343,10 +394,10 @@ mod tests {
         secret["data"] = json!({"password": "cGFzc3dvcmQ="});
         let kind = || Kind::namespaced("v1", "Secret", "secrets");
         let whole = store_as(kind(), Kept::of_all(Retention::Whole), secret.clone()).expect("stored");
-        assert!(!whole.text.contains("cGFzc3dvcmQ") && whole.text.contains("annotations"));
+        assert!(!whole.text().contains("cGFzc3dvcmQ") && whole.text().contains("annotations"));
         let identity = Retention::fields(&[]).expect("no pointers");
         let reduced = store_as(kind(), Kept::of_all(identity), secret).expect("stored");
-        assert!(!reduced.text.contains("annotations") && reduced.text.contains("labels"));
+        assert!(!reduced.text().contains("annotations") && reduced.text().contains("labels"));
     }
 
     #[test]
@@ -362,8 +413,8 @@ mod tests {
             store_as(kind("Service"), kept.clone(), object).expect("stored")
         };
         let (child, other) = (stored("P"), stored("Q"));
-        assert!(child.text.contains("annotations") && child.managers.is_some());
-        assert!(!other.text.contains("annotations") && other.managers.is_none());
+        assert!(child.text().contains("annotations") && child.managers.is_some());
+        assert!(!other.text().contains("annotations") && other.managers.is_none());
     }
 
     #[test]

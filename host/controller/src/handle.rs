@@ -50,8 +50,8 @@ impl ReconcilerHandle {
         let roles = self.roles(description)?;
         let keys = self.shared.cache.primaries();
         let observations = keys.iter().filter_map(|key| {
-            let view = self.shared.cache.view(key, &roles)?;
-            Some(self.shared.observe(key, &view))
+            let (view, texts) = self.shared.cache.view(key, &roles)?;
+            Some(self.shared.observe(key, &view, texts))
         });
         Ok(observations.take(at_most).collect())
     }

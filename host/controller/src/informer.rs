@@ -130,9 +130,7 @@ impl<E: Fn(Vec<Key>) + Send> Informer<E> {
             match event {
                 Ok(Event::Init) => cache.begin_relist(scope),
                 Ok(Event::InitApply(object) | Event::Apply(object)) => {
-                    if let Some(object) = self.decode(object.into()) {
-                        (self.enqueue)(cache.store(scope.kind, object, Source::Watch));
-                    }
+                    (self.enqueue)(self.take_in(object.into()));
                 }
                 Ok(Event::Delete(object)) => {
                     if let Some(object) = self.decode(object.into()) {
@@ -153,10 +151,13 @@ impl<E: Fn(Vec<Key>) + Send> Informer<E> {
                 }
                 Err(error) if self.watch.optional && is_absence(&error) => {
                     if cache.mark_absent(scope) {
+                        let why =
+                            if code(&error) == Some(403) { "may not be watched" } else { "does not exist" };
                         tracing::info!(
-                            kind = %self.watch.kind.kind, namespace = scope.namespace.as_deref(), %error,
-                            "an optional kind cannot be watched; it is tried again"
+                            kind = %self.watch.kind.kind, namespace = scope.namespace.as_deref(),
+                            "an optional kind {why}; it is tried again"
                         );
+                        tracing::debug!(kind = %self.watch.kind.kind, %error, "why it cannot be watched");
                         (self.enqueue)(cache.primaries_of(scope));
                     }
                     self.count();
@@ -182,6 +183,15 @@ impl<E: Fn(Vec<Key>) + Send> Informer<E> {
             }
         }
         was_listed
+    }
+
+    /// Stores a state of an object. Returns the primaries that it concerns.
+    fn take_in(&self, object: Decoded) -> Vec<Key> {
+        let (cache, kind) = (&self.options.cache, self.scope.kind);
+        if let Some(concerned) = cache.confirm(kind, &object) {
+            return concerned;
+        }
+        self.decode(object).map(|object| cache.store(kind, object, Source::Watch)).unwrap_or_default()
     }
 
     fn count(&mut self) {

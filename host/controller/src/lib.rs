@@ -82,6 +82,7 @@ mod artifacts;
 mod backoff;
 mod cache;
 mod complaints;
+mod compressed;
 mod concurrency;
 mod consent;
 mod controller;

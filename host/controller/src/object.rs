@@ -1,8 +1,8 @@
 //! Objects as the cache stores them: JSON text, and beside it the few facts that the controller
 //! needs.
 
+use crate::compressed::Compressed;
 use orascache_contract::Kind;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Whether this is the kind of Secrets.
@@ -51,16 +51,17 @@ pub(crate) struct Stored {
     /// UID of the controller, when its owner reference names the primary's kind. Whether there is
     /// such a primary, and in the same namespace, is for the reader to check.
     pub(crate) controller: Option<Box<str>>,
-    /// JSON text without what the watch does not retain. Guests get this text. Of managedFields it
-    /// has the entries of other managers, and those only where the object is stored whole.
-    pub(crate) text: Arc<str>,
-    /// Where the resourceVersion is in the text; nowhere when it is not retained.
-    pub(crate) revision_at: Range<usize>,
+    /// JSON text without what the watch does not retain, and without the resourceVersion between its
+    /// quotes. Of managedFields it has the entries of other managers, and those only where the
+    /// object is stored whole.
+    pub(crate) compressed: Compressed,
+    /// Where the resourceVersion belongs in the text; `None` when it is not retained.
+    pub(crate) revision_at: Option<usize>,
     /// Digest of the text without the status and the resourceVersion.
     pub(crate) content: u64,
     /// managedFields entries of all managers, but for those of the status subresource, as JSON
     /// text. `None` for most objects: nobody but us set fields of them.
-    pub(crate) managers: Option<Box<str>>,
+    pub(crate) managers: Option<Compressed>,
     /// Whether our field manager set fields of it, and nothing controls it: somebody removed its
     /// owner reference.
     pub(crate) is_stray: bool,
@@ -76,19 +77,29 @@ impl Stored {
         revision(&self.resource_version)
     }
 
+    /// The object as JSON text without what the watch does not retain. Guests get this text.
+    pub(crate) fn text(&self) -> Arc<str> {
+        let text = self.compressed.open();
+        match self.revision_at.and_then(|at| text.split_at_checked(at)) {
+            Some((before, after)) => [before, &self.resource_version, after].concat().into(),
+            None => text.into(),
+        }
+    }
+
+    /// Bytes of the text.
+    pub(crate) fn length(&self) -> usize {
+        self.compressed.length() + self.revision_at.map_or(0, |_| self.resource_version.len())
+    }
+
     /// Whether two states of an object are equal but for their resourceVersion.
     pub(crate) fn looks_like(&self, other: &Stored) -> bool {
         self.uid == other.uid
-            && self.managers == other.managers
             && self.is_stray == other.is_stray
             && self.has_created_fields == other.has_created_fields
-            && self.without_revision() == other.without_revision()
-    }
-
-    /// The text before and after the resourceVersion.
-    fn without_revision(&self) -> (&str, &str) {
-        let part = |range: Range<usize>| self.text.get(range).unwrap_or_default();
-        (part(0..self.revision_at.start), part(self.revision_at.end..self.text.len()))
+            && self.content == other.content
+            && self.revision_at == other.revision_at
+            && self.managers == other.managers
+            && self.compressed == other.compressed
     }
 }
 
@@ -102,16 +113,31 @@ mod tests {
     use super::{Key, Stored};
     use crate::testing::object;
 
+    /// A state whose text is without its resourceVersion.
+    fn state(revision: &str, data: &str) -> Stored {
+        let text = format!(r#"{{"metadata":{{"resourceVersion":""}},"data":"{data}"}}"#);
+        Stored {
+            revision_at: text.find("\"}"),
+            compressed: text.as_str().into(),
+            resource_version: revision.into(),
+            ..object("n", "u", 1, None)
+        }
+    }
+
     #[test]
     fn states_that_differ_in_their_revision_alone_look_alike() {
-        let state = |revision: &str, data: &str| {
-            let text = format!(r#"{{"metadata":{{"resourceVersion":{revision}}},"data":"{data}"}}"#);
-            let start = text.find(revision).expect("the revision");
-            let revision_at = start..start + revision.len();
-            Stored { text: text.into(), revision_at, ..object("n", "u", 1, None) }
-        };
-        assert!(state("\"9\"", "x").looks_like(&state("\"10\"", "x")));
-        assert!(!state("\"9\"", "x").looks_like(&state("\"10\"", "y")));
+        assert!(state("9", "x").looks_like(&state("10", "x")));
+        assert!(!state("9", "x").looks_like(&state("10", "y")));
+    }
+
+    #[test]
+    fn the_text_has_the_revision_where_it_was() {
+        let stored = state("10", "x");
+        assert_eq!(&*stored.text(), r#"{"metadata":{"resourceVersion":"10"},"data":"x"}"#);
+        assert_eq!(stored.length(), stored.text().len());
+        let without = Stored { revision_at: None, ..stored };
+        assert_eq!(&*without.text(), r#"{"metadata":{"resourceVersion":""},"data":"x"}"#);
+        assert_eq!(without.length(), without.text().len());
     }
 
     #[test]

@@ -25,13 +25,12 @@ impl Primaries {
     /// All primaries of a namespace in the cache, JSON text; `None` when there are more than
     /// `at_most`.
     pub fn in_namespace(&self, namespace: &str, at_most: usize) -> Option<Vec<Arc<str>>> {
-        let found = self.cache.primaries_in(namespace, at_most.saturating_add(1));
-        (found.len() <= at_most).then_some(found)
+        self.cache.primaries_in(namespace, at_most)
     }
 
     /// One primary from the cache, JSON text.
     pub fn cached(&self, namespace: &str, name: &str) -> Option<Arc<str>> {
-        self.cache.get(PRIMARY, &Key::new(namespace, name)).map(|stored| stored.text.clone())
+        self.cache.primary_text(&Key::new(namespace, name))
     }
 
     /// One primary as the API server has it now, JSON text; `None` when there is none. The cache
@@ -41,6 +40,6 @@ impl Primaries {
     /// When the API server does not answer, or refuses.
     pub async fn read(&self, namespace: &str, name: &str) -> Result<Option<Arc<str>>, kube::Error> {
         let found = api(&self.client, self.kind(), namespace).get_opt(name).await?;
-        Ok(found.and_then(|object| self.cache.decode(PRIMARY, object)).map(|stored| stored.text))
+        Ok(found.and_then(|object| self.cache.decode(PRIMARY, object)).map(|stored| stored.text()))
     }
 }

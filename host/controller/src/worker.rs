@@ -3,8 +3,9 @@
 
 use crate::active::ActiveReconciler;
 use crate::activity::Activity;
-use crate::cache::{Cache, View};
+use crate::cache::{Cache, Texts, View};
 use crate::complaints::{Complaints, Topic};
+use crate::compressed::Compressed;
 use crate::executor::{Context, Execution, Executor};
 use crate::failures::{Change, Failures, is_same};
 use crate::force_limiter;
@@ -86,13 +87,13 @@ impl Shared {
     }
 
     /// Everything that a plan for this primary may depend on.
-    pub(crate) fn observe(&self, key: &Key, view: &View) -> Observed {
+    pub(crate) fn observe(&self, key: &Key, view: &View, texts: Texts) -> Observed {
         Observed {
-            primary: view.primary.clone(),
-            owned: view.owned.clone(),
-            related: view.related.clone(),
-            absent: view.absent.clone(),
-            omitted: view.omitted.clone(),
+            primary: texts.primary,
+            owned: texts.owned,
+            related: texts.related,
+            absent: texts.absent,
+            omitted: texts.omitted,
             failures: self.failures.of(key, &view.uid),
             answers: match &self.attended {
                 Some(attended) => attended.inquiries.answers(key, &view.uid),
@@ -109,7 +110,7 @@ impl Shared {
         // One reconciler makes the plan and has its roles apply to it, whichever is active
         // afterwards.
         let active = self.active.load_full();
-        let Some(view) = self.cache.view(key, &active.roles) else {
+        let Some(uid) = self.cache.primary_uid(key) else {
             // Nothing is remembered for a later primary of the same name.
             self.queue.remove(key);
             self.failures.forget(key);
@@ -129,11 +130,12 @@ impl Shared {
             self.held_back.send_if_modified(|keys| keys.insert(key.clone()));
             return;
         }
-        let Some(view) = self.finish_plan(key, view, &active.roles).await else {
+        self.finish_plan(key, &uid, &active.roles).await;
+        let Some((view, texts)) = self.cache.view(key, &active.roles) else {
             // Its deletion has queued it.
             return;
         };
-        let observed = self.observe(key, &view);
+        let observed = self.observe(key, &view, texts);
         if observed.failures.iter().any(is_final) {
             // The primary ends with its namespace.
             return;
@@ -155,7 +157,7 @@ impl Shared {
                 self.report_refusals(&context, &outcome).await;
                 self.ask(key, &view.uid, &plan);
                 if outcome.is_postponed {
-                    self.postponed.put(key, PlanEnd::of(&mut plan, view.of_primary()));
+                    self.postponed.put(key, &mut plan, view.clone());
                 }
                 self.conclude(key, &view.uid, outcome, plan.requeue_after)
             }
@@ -164,12 +166,11 @@ impl Shared {
         self.metrics.reconciled(result, started.elapsed());
     }
 
-    /// Writes the status and the events of the last plan where they wait. Returns what the next plan
-    /// is made from; `None` when there is no such primary any more.
-    async fn finish_plan(&self, key: &Key, view: View, roles: &Roles) -> Option<View> {
-        let Some(end) = self.postponed.take(key, &view.uid) else { return Some(view) };
-        self.write_end(key, roles, &end).await;
-        self.cache.view(key, roles)
+    /// Writes the status and the events of the last plan where they wait.
+    async fn finish_plan(&self, key: &Key, uid: &str, roles: &Roles) {
+        if let Some(end) = self.postponed.take(key, uid) {
+            self.write_end(key, roles, &end).await;
+        }
     }
 
     /// Writes the status and the events of plans that wait, of all primaries.
@@ -184,7 +185,8 @@ impl Shared {
     async fn write_end(&self, key: &Key, roles: &Roles, end: &PlanEnd) {
         let context = Context { cache: &self.cache, roles, key, view: &end.view };
         let mut outcome = Execution::default();
-        self.executor.finish(&context, end.status.as_deref(), &end.events, &mut outcome).await;
+        let status = end.status.as_ref().map(Compressed::open);
+        self.executor.finish(&context, status.as_deref(), &end.events, &mut outcome).await;
     }
 
     /// Whether primaries that were held back are about to be queued.

@@ -5,6 +5,7 @@
 use super::adopt::{Adopter, Wanted};
 use super::{Context, target_of};
 use crate::cache::{Cache, Source};
+use crate::compressed::Compressed;
 use crate::decoded::Decoded;
 use crate::digest;
 use crate::force_limiter::ForceLimiter;
@@ -152,8 +153,9 @@ impl Applier {
         }
         let now = Instant::now();
         let tree = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-        let (desired, object) = (tree(planned.object.text()), tree(&live.text));
-        ownership::judge(&desired, &object, live.managers.as_deref(), field_manager, &|path| {
+        let (desired, object) = (tree(planned.object.text()), tree(&live.text()));
+        let managers = live.managers.as_ref().map(Compressed::open);
+        ownership::judge(&desired, &object, managers.as_deref(), field_manager, &|path| {
             self.limiter.allows(&live.uid, path, now)
         })
     }

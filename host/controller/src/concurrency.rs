@@ -5,6 +5,7 @@
 //! server was overloaded halves the limit. One in which it was slow keeps it. One in which writes
 //! waited raises it by one.
 
+use prometheus_client::metrics::gauge::Gauge;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -72,6 +73,10 @@ impl Limit {
         }
     }
 
+    fn show(&self, shown: &Gauge) {
+        shown.set(i64::try_from(self.now).unwrap_or(i64::MAX));
+    }
+
     fn decide(&mut self, window: &Window, others: usize) {
         if window.is_overloaded {
             self.now = (self.now / 2).max(1);
@@ -92,6 +97,8 @@ pub(crate) struct Concurrency {
     state: Mutex<State>,
     /// Wakes one that waits.
     changed: Notify,
+    /// Shows the limit.
+    shown: Gauge,
 }
 
 struct State {
@@ -107,10 +114,12 @@ pub(crate) struct UnderWay<'c> {
 }
 
 impl Concurrency {
-    /// At most that many writes are ever under way at the same time.
-    pub(crate) fn new(most: usize) -> Self {
-        let state = Mutex::new(State { limit: Limit::new(most), under_way: 0 });
-        Self { state, changed: Notify::new() }
+    /// At most that many writes are ever under way at the same time. `shown` is the limit that
+    /// applies now.
+    pub(crate) fn new(most: usize, shown: Gauge) -> Self {
+        let limit = Limit::new(most);
+        limit.show(&shown);
+        Self { state: Mutex::new(State { limit, under_way: 0 }), changed: Notify::new(), shown }
     }
 
     /// Waits until another write may be sent.
@@ -160,6 +169,7 @@ impl Drop for UnderWay<'_> {
         let others = state.under_way;
         if let Some(is_overloaded) = self.is_overloaded {
             state.limit.take(Answered { took: self.began.elapsed(), is_overloaded }, others);
+            state.limit.show(&self.concurrency.shown);
         }
         drop(state);
         self.concurrency.changed.notify_one();
@@ -170,6 +180,7 @@ impl Drop for UnderWay<'_> {
 mod tests {
     use super::{AT_FIRST, Answered, Concurrency, Limit};
     use futures::FutureExt;
+    use prometheus_client::metrics::gauge::Gauge;
     use std::time::Duration;
 
     fn answered(milliseconds: u64) -> Answered {
@@ -237,7 +248,7 @@ mod tests {
 
     #[test]
     fn as_many_writes_are_under_way_as_may_be() {
-        let concurrency = Concurrency::new(2);
+        let concurrency = Concurrency::new(2, Gauge::default());
         let begin = || concurrency.begin().now_or_never();
         let (one, other) = (begin().expect("the first"), begin().expect("the second"));
         assert!(begin().is_none());
@@ -248,9 +259,22 @@ mod tests {
         assert!(begin().is_some());
     }
 
+    #[test]
+    fn the_limit_that_applies_is_shown() {
+        let shown = Gauge::default();
+        let concurrency = Concurrency::new(100, shown.clone());
+        let write = || concurrency.begin().now_or_never().expect("few are under way");
+        assert_eq!(shown.get(), AT_FIRST as i64);
+        write().end(false);
+        drop(write());
+        assert_eq!(shown.get(), AT_FIRST as i64);
+        write().end(true);
+        assert_eq!(shown.get(), AT_FIRST as i64 / 2);
+    }
+
     #[tokio::test]
     async fn a_write_that_waits_is_sent_when_another_one_ends() {
-        let concurrency = Concurrency::new(1);
+        let concurrency = Concurrency::new(1, Gauge::default());
         let first = concurrency.begin().await;
         let mut waiting = std::pin::pin!(async {
             concurrency.begin().await.end(false);

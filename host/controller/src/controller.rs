@@ -99,8 +99,9 @@ impl Controller {
         let may_write = options.may_write;
         let attends = options.attending.as_ref().map(|attending| Attends { patches: attending.patchable });
         let workers = options.workers.max(1);
+        let metrics = Metrics::new(&description.primary.kind.to_lowercase(), registry);
         let executor = Executor::new(
-            Writer::new(client.clone(), workers),
+            Writer::new(client.clone(), workers, metrics.write_limit()),
             cache.primary_kind().clone(),
             cache.field_manager(),
             options.instance,
@@ -108,7 +109,6 @@ impl Controller {
             attends,
             activity.clone(),
         );
-        let metrics = Metrics::new(&description.primary.kind.to_lowercase(), registry);
         let shared = Arc::new(Shared {
             cache: cache.clone(),
             queue: Queue::new(options.backoff, activity.clone()),

@@ -42,6 +42,7 @@ pub(crate) struct Metrics {
     errors: Family<ControllerLabels, Counter>,
     durations: Durations,
     refusals: Family<RefusalLabels, Counter>,
+    write_limit: Family<ControllerLabels, Gauge>,
     depth: Family<QueueLabels, Gauge>,
     adds: Family<QueueLabels, Counter>,
     retries: Family<QueueLabels, Counter>,
@@ -89,6 +90,12 @@ impl Metrics {
                 "Writes of plans that reach beyond what a guest may do, by verb",
                 Family::default(),
             ),
+            write_limit: register_metric(
+                registry,
+                "controller_write_limit",
+                "Writes that may be under way at the same time, which follows the API server's answers",
+                Family::default(),
+            ),
             depth: register_metric(
                 registry,
                 "workqueue_depth",
@@ -118,6 +125,12 @@ impl Metrics {
             self.errors.get_or_create(&controller).inc();
         }
         self.durations.get_or_create(&controller).observe(took.as_secs_f64());
+    }
+
+    /// Shows how many writes may be under way.
+    pub(crate) fn write_limit(&self) -> Gauge {
+        let labels = ControllerLabels { controller: self.controller.clone() };
+        self.write_limit.get_or_create(&labels).clone()
     }
 
     /// Counts a write that was refused.

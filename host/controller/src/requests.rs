@@ -6,6 +6,7 @@ use crate::object::Key;
 use kube::core::ApiResource;
 use kube::{Api, Client, Resource};
 use orascache_contract::{Failure, FailureReason, Kind, ObjectRef, Verb};
+use prometheus_client::metrics::gauge::Gauge;
 use std::sync::Arc;
 
 /// A client whose writes wait while too many of them are under way. Clones count together.
@@ -16,9 +17,10 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// At most that many writes are ever under way at the same time.
-    pub(crate) fn new(client: Client, most: usize) -> Self {
-        Self { client, concurrency: Arc::new(Concurrency::new(most)) }
+    /// At most that many writes are ever under way at the same time. `limit` shows how many may be
+    /// now.
+    pub(crate) fn new(client: Client, most: usize, limit: Gauge) -> Self {
+        Self { client, concurrency: Arc::new(Concurrency::new(most, limit)) }
     }
 
     /// The client for everything but writes.

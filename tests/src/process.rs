@@ -75,9 +75,36 @@ async fn answers_ok(port: u16) -> bool {
 
 /// Resident memory of a process in MiB.
 pub fn resident_mib(pid: u32) -> f64 {
+    memory_mib(pid, "VmRSS")
+}
+
+/// The most memory that was resident in MiB, since the start or since [`reset_peak`].
+pub fn peak_mib(pid: u32) -> f64 {
+    memory_mib(pid, "VmHWM")
+}
+
+/// Forgets what was resident at most.
+pub fn reset_peak(pid: u32) {
+    // proc(5) of Linux: 5 resets the peak.
+    std::fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("a process of ours");
+}
+
+/// A line of /proc/PID/status in MiB.
+fn memory_mib(pid: u32, name: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0
+}
+
+/// Waits until a process did next to nothing for two seconds.
+pub async fn until_quiet(pid: u32) {
+    loop {
+        let before = cpu_seconds(pid);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        if cpu_seconds(pid) - before < 0.05 {
+            return;
+        }
+    }
 }
 
 /// CPU time of a process so far in seconds, user and system together.

@@ -6,6 +6,7 @@
 mod opened;
 mod own_write;
 mod relist;
+mod shared;
 mod view;
 
 pub(crate) use relist::Listed;
@@ -19,6 +20,7 @@ use crate::watches::{KindIndex, PRIMARY, Watch};
 use opened::Opened;
 use orascache_contract::Kind;
 use own_write::Known;
+use shared::Shared;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -40,6 +42,7 @@ pub(crate) struct Cache {
     max_bytes: usize,
     /// Texts of primaries for decisions about other objects.
     opened: Opened,
+    shared: Shared,
     state: RwLock<State>,
 }
 
@@ -49,7 +52,7 @@ struct State {
     /// The roles of all reconcilers so far: they tell which primaries a change concerns.
     roles: Roles,
     /// Children by the UID of their controller.
-    children: HashMap<Box<str>, BTreeSet<(KindIndex, Key)>>,
+    children: HashMap<Arc<str>, BTreeSet<(KindIndex, Key)>>,
     /// Objects that our field manager wrote and that nothing controls.
     strays: BTreeSet<(Key, KindIndex)>,
     /// Primaries by UID.
@@ -96,8 +99,16 @@ impl Cache {
         let objects = watches.iter().map(|_| Objects::default()).collect();
         let compressors = watches.iter().map(|_| Compressors::default()).collect();
         let state = RwLock::new(State { objects, roles, ..State::default() });
-        let opened = Opened::default();
-        Cache { watches, compressors, scopes, ownership, max_bytes: MAX_BYTES, opened, state }
+        Cache {
+            watches,
+            compressors,
+            scopes,
+            ownership,
+            max_bytes: MAX_BYTES,
+            opened: Opened::default(),
+            shared: Shared::default(),
+            state,
+        }
     }
 
     /// Adds the roles of another reconciler: from now on changes concern primaries by them too.
@@ -144,7 +155,11 @@ impl Cache {
     /// Reduces an object to the form that is stored. `None` when it has no name, UID or
     /// resourceVersion.
     pub(crate) fn decode(&self, kind: KindIndex, object: Decoded) -> Option<Stored> {
-        object.store(self.watches.get(kind)?, &self.ownership, self.compressors.get(kind)?)
+        let mut stored =
+            object.store(self.watches.get(kind)?, &self.ownership, self.compressors.get(kind)?)?;
+        stored.key.namespace = self.shared.copy(&stored.key.namespace);
+        stored.controller = stored.controller.map(|uid| self.shared.copy(&uid));
+        Some(stored)
     }
 
     /// The watch reports a state of an object, which the cache may have already: from a list before
@@ -363,7 +378,7 @@ impl State {
             keys.push(object.key.clone());
         }
         if self.roles.is_owned(kind)
-            && let Some(primary) = object.controller.as_ref().and_then(|uid| self.primaries.get(uid))
+            && let Some(primary) = object.controller.as_deref().and_then(|uid| self.primaries.get(uid))
             && primary.may_control(&object.key)
         {
             keys.push(primary.clone());
@@ -372,7 +387,7 @@ impl State {
             && let Some(primaries) = self.objects.get(PRIMARY)
         {
             let readers = primaries.in_namespace(&object.key.namespace);
-            let readers = readers.filter(|primary| object.controller.as_ref() != Some(&primary.uid));
+            let readers = readers.filter(|primary| object.controller.as_deref() != Some(&*primary.uid));
             keys.extend(readers.map(|primary| primary.key.clone()));
         }
         keys

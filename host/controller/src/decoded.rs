@@ -17,6 +17,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// An object as it comes from the API server. Any JSON is accepted, so that one malformed object
 /// does not break the stream of the others.
@@ -102,7 +103,7 @@ impl Decoded {
         let controller = owner.as_ref().filter(|owner| {
             owner.group() == ownership.primary.group() && owner.kind == ownership.primary.kind
         });
-        let controller = controller.map(|owner| Box::from(&*owner.uid));
+        let controller = controller.map(|owner| Arc::from(&*owner.uid));
         let managed = managed_fields::entries(self.object.metadata("managedFields").unwrap_or_default());
         let is_of_other = |entry: &&ManagedEntry<'_>| entry.manager != ours;
         let is_stray = owner.is_none() && managed.iter().any(|entry| entry.manager == ours);
@@ -129,7 +130,7 @@ impl Decoded {
             content,
             revision_at,
             compressed: compressors.texts.compress(&reduced.text),
-            managers: managers.map(|text| compressors.managers.compress(&text)),
+            managers: managers.map(|text| Box::new(compressors.managers.compress(&text))),
             is_stray,
             has_created_fields,
         })

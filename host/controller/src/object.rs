@@ -50,7 +50,7 @@ pub(crate) struct Stored {
     pub(crate) resource_version: Box<str>,
     /// UID of the controller, when its owner reference names the primary's kind. Whether there is
     /// such a primary, and in the same namespace, is for the reader to check.
-    pub(crate) controller: Option<Box<str>>,
+    pub(crate) controller: Option<Arc<str>>,
     /// JSON text without what the watch does not retain, and without the resourceVersion between its
     /// quotes. Of managedFields it has the entries of other managers, and those only where the
     /// object is stored whole.
@@ -61,7 +61,7 @@ pub(crate) struct Stored {
     pub(crate) content: u64,
     /// managedFields entries of all managers, but for those of the status subresource, as JSON
     /// text. `None` for most objects: nobody but us set fields of them.
-    pub(crate) managers: Option<Compressed>,
+    pub(crate) managers: Option<Box<Compressed>>,
     /// Whether our field manager set fields of it, and nothing controls it: somebody removed its
     /// owner reference.
     pub(crate) is_stray: bool,

@@ -154,7 +154,7 @@ impl Applier {
         let now = Instant::now();
         let tree = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
         let (desired, object) = (tree(planned.object.text()), tree(&live.text()));
-        let managers = live.managers.as_ref().map(Compressed::open);
+        let managers = live.managers.as_deref().map(Compressed::open);
         ownership::judge(&desired, &object, managers.as_deref(), field_manager, &|path| {
             self.limiter.allows(&live.uid, path, now)
         })

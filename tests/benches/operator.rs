@@ -156,7 +156,10 @@ async fn memory(binary: &Path, caches: usize) {
     reset_peak(running.id());
     cluster.faults().expire_history();
     until_quiet(running.id()).await;
-    report(running.id(), &format!("  after a list of everything ({:.2} s CPU)", cpu_seconds(running.id()) - cpu));
+    report(
+        running.id(),
+        &format!("  after a list of everything ({:.2} s CPU)", cpu_seconds(running.id()) - cpu),
+    );
     drop(running);
     cluster.shutdown().await;
 }

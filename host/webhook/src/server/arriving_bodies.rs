@@ -5,11 +5,14 @@
 //! that send bodies slowly or never take nothing away from others.
 
 use super::limits::ServerLimits;
+use futures::task::AtomicWaker;
 use prometheus_client::metrics::counter::Counter;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
 
 /// Bytes of one permit of the semaphore: it takes at most `u32::MAX` permits at once.
 const UNIT: usize = 1024;
@@ -29,16 +32,20 @@ struct ByAge {
     bodies: BTreeMap<u64, Arc<Entry>>,
 }
 
+#[derive(Default)]
 struct Entry {
     memory: Mutex<Option<OwnedSemaphorePermit>>,
-    evicted: CancellationToken,
+    evicted: AtomicBool,
+    /// The task that reads the body.
+    reader: AtomicWaker,
 }
 
 impl Entry {
     /// Takes the memory away, and tells the task that reads the body.
     fn evict(&self) {
         drop(lock(&self.memory).take());
-        self.evicted.cancel();
+        self.evicted.store(true, Ordering::Release);
+        self.reader.wake();
     }
 }
 
@@ -56,7 +63,7 @@ impl ArrivingBodies {
 
     /// Begins a body. If as many as allowed are arriving, the oldest is evicted.
     pub(super) fn begin(self: &Arc<Self>) -> ArrivingBody {
-        let entry = Arc::new(Entry { memory: Mutex::new(None), evicted: CancellationToken::new() });
+        let entry = Arc::new(Entry::default());
         let mut by_age = lock(&self.by_age);
         if by_age.bodies.len() >= self.most
             && let Some((_, oldest)) = by_age.bodies.pop_first()
@@ -122,9 +129,15 @@ impl ArrivingBody {
         }
     }
 
-    /// Returns when a newer body has taken the place or the memory of this one.
+    /// Returns when a newer body has taken the place or the memory of this one. Only one task may
+    /// wait for that.
     pub(super) async fn evicted(&self) {
-        self.entry.evicted.cancelled().await;
+        poll_fn(|cx| {
+            // An eviction that the second line does not see wakes the task.
+            self.entry.reader.register(cx.waker());
+            if self.entry.evicted.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// The body is complete: it cannot be evicted any more, and keeps its memory. None if it was

@@ -2,12 +2,13 @@
 
 use super::arriving_bodies::{ArrivingBody, MemoryPermit};
 use super::limits::ServerLimits;
+use super::timers::Timer;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use std::fmt::Display;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 /// Why a body was not read to its end.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(super) enum BodyError {
     NoMemory,
     /// The body arrives more slowly than allowed.
     TooSlow,
+    /// The time for the whole review is over.
+    Late,
     /// A newer body took its place or its memory.
     Evicted,
     /// The client broke it off; the text is the protocol error.
@@ -43,11 +46,13 @@ impl BodyLimits {
     }
 }
 
-/// Reads a body. One that comes in a single frame is not copied.
+/// Reads a body until `deadline`. One that comes in a single frame is not copied.
 pub(super) async fn read<B>(
     body: &mut B,
     limits: &BodyLimits,
     arriving: ArrivingBody,
+    deadline: Instant,
+    timer: &mut Timer,
 ) -> Result<(Bytes, MemoryPermit), BodyError>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -62,12 +67,14 @@ where
     let mut joined = Vec::new();
     loop {
         let received = single.len().max(joined.len());
+        let slow = began + limits.time_for(received);
         let frame = tokio::select! {
             biased;
             () = arriving.evicted() => return Err(BodyError::Evicted),
-            frame = timeout_at(began + limits.time_for(received), body.frame()) => frame,
+            frame = timer.until(slow.min(deadline), body.frame()) => frame,
         };
-        let Some(frame) = frame.map_err(|_| BodyError::TooSlow)? else { break };
+        let frame = frame.ok_or(if slow < deadline { BodyError::TooSlow } else { BodyError::Late })?;
+        let Some(frame) = frame else { break };
         let frame = frame.map_err(|error| BodyError::Broken(error.to_string()))?;
         let Ok(data) = frame.into_data() else { continue };
         let length = received.saturating_add(data.len());
@@ -93,6 +100,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::super::arriving_bodies::ArrivingBodies;
+    use super::super::timers::Timers;
     use super::*;
     use futures::{FutureExt, StreamExt, stream};
     use http_body_util::{Full, StreamBody};
@@ -112,12 +120,26 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
     }
 
+    /// Reads a body that may take any time.
+    async fn read_all<B>(
+        body: &mut B,
+        limits: &BodyLimits,
+        arriving: ArrivingBody,
+    ) -> Result<(Bytes, MemoryPermit), BodyError>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Display,
+    {
+        let never = Instant::now() + Duration::from_secs(3_600);
+        read(body, limits, arriving, never, &mut Timers::default().timer()).await
+    }
+
     fn read_frames(frames: Frames, body_bytes: usize, all_bodies_bytes: usize) -> Result<Bytes, BodyError> {
         let limits = ServerLimits { body_bytes, all_bodies_bytes, ..ServerLimits::default() };
         let (limits, bodies) = setup(&limits);
         let frames = frames.into_iter().map(|frame| frame.map(|data| Frame::data(Bytes::from(data))));
         let mut body = StreamBody::new(stream::iter(frames));
-        let read = async { read(&mut body, &limits, bodies.begin()).await };
+        let read = async { read_all(&mut body, &limits, bodies.begin()).await };
         runtime().block_on(read).map(|(body, _)| body)
     }
 
@@ -125,7 +147,7 @@ mod tests {
     async fn a_single_frame_is_not_copied() {
         let data = Bytes::from(vec![b'x'; 3_000]);
         let (limits, bodies) = setup(&ServerLimits::default());
-        let (body, _) = read(&mut Full::new(data.clone()), &limits, bodies.begin()).await.ok().unwrap();
+        let (body, _) = read_all(&mut Full::new(data.clone()), &limits, bodies.begin()).await.ok().unwrap();
         assert_eq!(body.as_ptr(), data.as_ptr());
         assert_eq!(body, data);
     }
@@ -134,7 +156,7 @@ mod tests {
     async fn a_declared_length_over_the_limit_is_refused_at_once() {
         let (limits, bodies) = setup(&ServerLimits { body_bytes: 3, ..ServerLimits::default() });
         let mut body = Full::new(Bytes::from_static(b"1234"));
-        let error = read(&mut body, &limits, bodies.begin()).now_or_never().unwrap().err();
+        let error = read_all(&mut body, &limits, bodies.begin()).now_or_never().unwrap().err();
         assert_eq!(error, Some(BodyError::TooLarge));
     }
 
@@ -156,7 +178,7 @@ mod tests {
         let mut silent = StreamBody::new(stream::pending::<Result<Frame<Bytes>, io::Error>>());
         let arriving = bodies.begin();
         let _newer = bodies.begin();
-        let error = read(&mut silent, &limits, arriving).await.err();
+        let error = read_all(&mut silent, &limits, arriving).await.err();
         assert_eq!(error, Some(BodyError::Evicted));
     }
 
@@ -165,8 +187,17 @@ mod tests {
         let (limits, bodies) = setup(&ServerLimits { body_grace: Duration::ZERO, ..ServerLimits::default() });
         let first = stream::iter([Ok::<_, io::Error>(Frame::data(Bytes::from_static(b"{")))]);
         let mut stalled = StreamBody::new(first.chain(stream::pending()));
-        let error = read(&mut stalled, &limits, bodies.begin()).await.err();
+        let error = read_all(&mut stalled, &limits, bodies.begin()).await.err();
         assert_eq!(error, Some(BodyError::TooSlow));
+    }
+
+    #[tokio::test]
+    async fn a_body_is_given_up_at_the_end_of_its_review() {
+        let (limits, bodies) = setup(&ServerLimits::default());
+        let mut silent = StreamBody::new(stream::pending::<Result<Frame<Bytes>, io::Error>>());
+        let mut timer = Timers::default().timer();
+        let read = read(&mut silent, &limits, bodies.begin(), Instant::now(), &mut timer);
+        assert_eq!(read.await.err(), Some(BodyError::Late));
     }
 
     #[test]

@@ -3,18 +3,24 @@
 use super::connection_table::AdmittedConnection;
 use super::error_log::ErrorLog;
 use super::handler::Handler;
+use super::http2_requests::{NewRequests, WithRequests};
+use super::in_place::InPlace;
 use super::limits::ServerLimits;
 use super::tls::{H2, Tls};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::{http1, http2};
+use hyper::service::{HttpService, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
@@ -26,6 +32,9 @@ const STREAM_WINDOW: u32 = 64 << 10;
 const CONNECTION_WINDOW: u32 = 128 << 10;
 /// Bytes of all headers of a request.
 const HEADERS: u32 = 32 << 10;
+/// Bytes that are read from a socket at once: the largest TLS record. rustls alone reads 4 KiB at
+/// once, so that a review takes it two or three system calls.
+const READ_BUFFER: usize = 16 << 10;
 /// Time between two HTTP/2 pings, and the time for an answer.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,8 +43,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct ConnectionServer {
     handler: Handler,
     errors: Arc<ErrorLog>,
-    http1: Builder<TokioExecutor>,
-    http2: Builder<TokioExecutor>,
+    http1: http1::Builder,
     limits: ServerLimits,
     /// When cancelled: no new requests; running ones finish.
     pub(super) stop: CancellationToken,
@@ -52,28 +60,16 @@ struct RequestCounter {
 
 impl ConnectionServer {
     pub(super) fn new(handler: Handler, errors: Arc<ErrorLog>, limits: ServerLimits) -> Self {
-        let mut http1 = Builder::new(TokioExecutor::new()).http1_only();
+        let mut http1 = http1::Builder::new();
         http1
-            .http1()
-            .timer(TokioTimer::new())
-            // This timer also runs between requests, so that it must not be shorter than `idle`.
-            .header_read_timeout(limits.idle)
+            // A timer for each request costs more than its headers. Whoever sends headers slowly has
+            // begun no request, and `drive` closes such connections.
+            .header_read_timeout(None)
             .max_buf_size(HEADERS.max(STREAM_WINDOW) as usize);
-        let mut http2 = Builder::new(TokioExecutor::new()).http2_only();
-        http2
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_TIMEOUT)
-            .max_concurrent_streams(limits.streams_per_connection.max(1))
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(HEADERS);
         Self {
             handler,
             errors,
             http1,
-            http2,
             limits,
             stop: CancellationToken::new(),
             abandon: CancellationToken::new(),
@@ -93,6 +89,7 @@ impl ConnectionServer {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, "TCP_NODELAY cannot be set: {error}");
         }
+        let stream = BufReader::with_capacity(READ_BUFFER, stream);
         let handshake = tokio::time::timeout(self.limits.handshake, tls.acceptor.accept(stream));
         let stream = tokio::select! {
             biased;
@@ -109,58 +106,97 @@ impl ConnectionServer {
         }
     }
 
+    /// How HTTP/2 is served, with the executor of one connection.
+    fn http2(&self, requests: NewRequests) -> http2::Builder<NewRequests> {
+        let mut http2 = http2::Builder::new(requests);
+        http2
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .max_concurrent_streams(self.limits.streams_per_connection.max(1))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(HEADERS);
+        http2
+    }
+
     async fn serve_requests(
         self: &Arc<Self>,
         tls: &Tls,
-        stream: TlsStream<TcpStream>,
+        stream: TlsStream<BufReader<TcpStream>>,
         peer: SocketAddr,
         admitted: AdmittedConnection,
     ) {
-        let builder = if stream.get_ref().1.alpn_protocol() == Some(H2) { &self.http2 } else { &self.http1 };
-        let counter = Arc::new(RequestCounter::default());
-        let admitted = Arc::new(admitted);
-        let service = service_fn(|request: http::Request<Incoming>| {
-            let (server, counter, admitted) = (self.clone(), counter.clone(), admitted.clone());
-            counter.started.fetch_add(1, Ordering::Relaxed);
-            admitted.note_request();
+        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
+        let requests = Requests { counter: Arc::default(), admitted: Arc::new(admitted) };
+        let (server, begun) = (self.clone(), requests.clone());
+        let service = service_fn(move |request: http::Request<Incoming>| {
+            let (server, admitted) = (server.clone(), begun.admitted.clone());
+            let running = begun.begin();
             async move {
-                let _running = RunningRequest(counter);
+                let _running = running;
                 Ok::<_, Infallible>(server.handler.answer(request, &admitted).await)
             }
         });
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let stream = TokioIo::new(stream);
+        if is_http2 {
+            let new = NewRequests::default();
+            let connection = self.http2(new.clone()).serve_connection(stream, service);
+            self.drive(WithRequests::new(connection, new), tls, peer, &requests).await;
+        } else {
+            self.drive(self.http1.serve_connection(stream, service), tls, peer, &requests).await;
+        }
+    }
+
+    /// Runs a connection to its end.
+    async fn drive(
+        &self,
+        connection: impl Connection + Send,
+        tls: &Tls,
+        peer: SocketAddr,
+        requests: &Requests,
+    ) {
+        let Requests { counter, admitted } = requests;
+        let mut connection = InPlace::new(connection);
         let mut closing = false;
         let mut seen = 0;
         let mut check = pin!(tokio::time::sleep(self.limits.first_request));
-        let mut evicted = pin!(admitted.evicted());
+        let abandoned = pin!(self.abandon.cancelled().map(|()| Signal::Abandoned));
+        let evicted = pin!(admitted.evicted().map(|()| Signal::Evicted));
+        let stopped = pin!(self.stop.cancelled().map(|()| Signal::Stopped));
+        let replaced = pin!(tls.replaced.cancelled().map(|()| Signal::Replaced));
+        // Signals are rare, and asking for one costs a lock that all connections share. This set
+        // asks only for those that woke the task.
+        let signals: [Pin<&mut (dyn Future<Output = Signal> + Send)>; 4] =
+            [abandoned, evicted, stopped, replaced];
+        let mut signals: FuturesUnordered<_> = signals.into_iter().collect();
         loop {
             tokio::select! {
-                result = connection.as_mut() => {
+                biased;
+                result = &mut connection => {
                     if let Err(error) = result {
                         tracing::debug!(%peer, "connection ended: {error}");
                     }
                     return;
                 }
-                () = self.abandon.cancelled() => return,
-                () = evicted.as_mut(), if !closing => {
-                    closing = true;
-                    connection.as_mut().graceful_shutdown();
-                    // A review that took a slot at the last moment finishes. Otherwise one poll
-                    // sends the GOAWAY of HTTP/2, as far as the client reads it.
-                    if admitted.is_idle() {
-                        let _ = futures::poll!(connection.as_mut());
+                Some(signal) = signals.next() => {
+                    if signal == Signal::Abandoned {
                         return;
                     }
-                    check.as_mut().reset(Instant::now() + self.limits.first_request);
-                }
-                () = self.stop.cancelled(), if !closing => {
+                    if closing {
+                        continue;
+                    }
                     closing = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                () = tls.replaced.cancelled(), if !closing => {
-                    closing = true;
-                    connection.as_mut().graceful_shutdown();
-                    check.as_mut().reset(Instant::now() + self.limits.first_request);
+                    connection.future().graceful_shutdown();
+                    // A review that took a slot at the last moment finishes. Otherwise one poll
+                    // sends the GOAWAY of HTTP/2, as far as the client reads it.
+                    if signal == Signal::Evicted && admitted.is_idle() {
+                        let _ = futures::poll!(&mut connection);
+                        return;
+                    }
+                    if signal != Signal::Stopped {
+                        check.as_mut().reset(Instant::now() + self.limits.first_request);
+                    }
                 }
                 () = check.as_mut() => {
                     let started = counter.started.load(Ordering::Relaxed);
@@ -171,13 +207,68 @@ impl ConnectionServer {
                     }
                     if idle {
                         closing = true;
-                        connection.as_mut().graceful_shutdown();
+                        connection.future().graceful_shutdown();
                     }
                     let next = if closing { self.limits.first_request } else { self.limits.idle };
                     check.as_mut().reset(Instant::now() + next);
                 }
             }
         }
+    }
+}
+
+/// A connection as hyper serves it.
+pub(super) trait Connection: Future<Output = hyper::Result<()>> {
+    /// Lets running requests finish, and takes no new ones.
+    fn graceful_shutdown(self: Pin<&mut Self>);
+}
+
+type Io = TokioIo<TlsStream<BufReader<TcpStream>>>;
+
+impl<S> Connection for http1::Connection<Io, S>
+where
+    S: HttpService<Incoming, ResBody = Full<Bytes>, Error = Infallible>,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        http1::Connection::graceful_shutdown(self);
+    }
+}
+
+impl<S> Connection for http2::Connection<Io, S, NewRequests>
+where
+    S: HttpService<Incoming, ResBody = Full<Bytes>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        http2::Connection::graceful_shutdown(self);
+    }
+}
+
+/// What may happen to a connection, beside its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    /// Running requests are dropped, too.
+    Abandoned,
+    /// A new connection has taken its place.
+    Evicted,
+    /// The server ends.
+    Stopped,
+    /// Another client CA is in force.
+    Replaced,
+}
+
+/// The requests of one connection.
+#[derive(Clone)]
+struct Requests {
+    counter: Arc<RequestCounter>,
+    admitted: Arc<AdmittedConnection>,
+}
+
+impl Requests {
+    fn begin(&self) -> RunningRequest {
+        self.counter.started.fetch_add(1, Ordering::Relaxed);
+        self.admitted.note_request();
+        RunningRequest(self.counter.clone())
     }
 }
 

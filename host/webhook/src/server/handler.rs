@@ -8,20 +8,28 @@ use super::error_log::ErrorLog;
 use super::limits::ServerLimits;
 use super::load_shedder::{LoadShedder, Slot};
 use super::paths::{HEALTH_PATHS, MUTATE_PATH, VALIDATE_PATH};
+use super::timers::{Timer, Timers};
 use super::{deadline, review_response};
 use crate::metrics::{PathMetrics, RequestMetrics};
 use crate::reviewer::{ReviewError, Reviewer};
 use bytes::Bytes;
+use futures::FutureExt;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use orascache_contract::{Response as ReviewResponse, Verdict};
 use prometheus_client::metrics::counter::Counter;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
+
+/// Bytes of a body up to which a review is begun in the task of its connection. A longer review
+/// would keep other requests of an HTTP/2 connection waiting.
+const SHORT_REVIEW: usize = 64 << 10;
 
 /// Answers requests.
 pub(super) struct Handler {
@@ -30,6 +38,7 @@ pub(super) struct Handler {
     bodies: Arc<ArrivingBodies>,
     body_limits: BodyLimits,
     drain: Drain,
+    timers: Timers,
     deadline: Duration,
     mutate: PathMetrics,
     validate: PathMetrics,
@@ -75,6 +84,7 @@ impl Handler {
             bodies: Arc::new(ArrivingBodies::new(limits, bodies_evicted)),
             body_limits: BodyLimits::new(limits),
             drain: Drain::new(limits.body_bytes),
+            timers: Timers::default(),
             deadline: limits.deadline,
             mutate: metrics.of(MUTATE_PATH),
             validate: metrics.of(VALIDATE_PATH),
@@ -127,18 +137,17 @@ impl Handler {
         let allowed = deadline::of(request.uri().query(), self.deadline);
         let deadline = Deadline { at: started + allowed, allowed };
 
-        let read = body::read(request.body_mut(), &self.body_limits, self.bodies.begin());
-        let (body, memory) = match timeout_at(deadline.at, read).await {
-            Ok(Ok(read)) => read,
-            Ok(Err(error)) => {
-                self.drain.start(request);
-                return Err(self.body_error(error));
-            }
-            Err(_) => {
-                return Err(http_error(
-                    StatusCode::REQUEST_TIMEOUT,
-                    format!("the body did not arrive within {allowed:?}, the time for the whole review"),
-                ));
+        let mut timer = self.timers.timer();
+
+        let arriving = self.bodies.begin();
+        let read = body::read(request.body_mut(), &self.body_limits, arriving, deadline.at, &mut timer);
+        let (body, memory) = match read.await {
+            Ok(read) => read,
+            Err(error) => {
+                if error != BodyError::Late {
+                    self.drain.start(request);
+                }
+                return Err(self.body_error(error, deadline));
             }
         };
         if body.is_empty() {
@@ -154,14 +163,14 @@ impl Handler {
             ));
         };
         let running = connection.note_review();
-        if timeout_at(deadline.at, self.shedder.wait_for_turn(&mut slot)).await.is_err() {
+        if timer.until(deadline.at, self.shedder.wait_for_turn(&mut slot)).await.is_none() {
             return Err(http_error(
                 StatusCode::GATEWAY_TIMEOUT,
                 format!("other reviews took the {allowed:?} that this one had"),
             ));
         }
         let held = Held { _slot: slot, _memory: memory, _connection: running };
-        let response = self.run_review(body, held, deadline, metrics).await?;
+        let response = self.run_review(body, held, deadline, &mut timer, metrics).await?;
         log_decision(metrics.webhook, &response);
         review_response::to_json(&response).map_err(|error| {
             http_error(
@@ -171,18 +180,21 @@ impl Handler {
         })
     }
 
-    /// Runs the review in a task of its own, so that a review that panics or computes beyond its
-    /// deadline does not keep the request from being answered. `held` moves into the task: a review
-    /// that goes on computing keeps its slot.
+    /// Runs the review in a task of its own, so that a review that computes beyond its deadline does
+    /// not keep the request from being answered. A short review by a cooperative reviewer is begun
+    /// here: it mostly ends at once. `held` moves into the review: one that goes on computing keeps
+    /// its slot.
     async fn run_review(
         &self,
         body: Bytes,
         held: Held,
         deadline: Deadline,
+        timer: &mut Timer,
         metrics: &PathMetrics,
     ) -> Result<ReviewResponse, HttpError> {
         let reviewer = self.reviewer.clone();
-        let task = tokio::spawn(async move {
+        let begins_here = reviewer.is_cooperative() && body.len() <= SHORT_REVIEW;
+        let review = async move {
             let _held = held;
             let text = std::str::from_utf8(&body).map_err(|error| {
                 http_error(StatusCode::BAD_REQUEST, format!("the body is not UTF-8: {error}; send JSON"))
@@ -191,11 +203,19 @@ impl Handler {
                 ReviewError::Invalid(sentence) => http_error(StatusCode::BAD_REQUEST, sentence),
                 ReviewError::Failed(sentence) => http_error(StatusCode::INTERNAL_SERVER_ERROR, sentence),
             })
-        });
-        match timeout_at(deadline.at, AbortOnDropHandle::new(task)).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(stopped)) => {
-                if stopped.is_panic() {
+        };
+        // Nothing of a review that panicked is used again.
+        let mut review = AssertUnwindSafe(review).catch_unwind().boxed();
+        let begun = if begins_here { futures::poll!(&mut review) } else { Poll::Pending };
+        let ended = match begun {
+            Poll::Ready(ended) => Some(Ok(ended)),
+            Poll::Pending => timer.until(deadline.at, AbortOnDropHandle::new(tokio::spawn(review))).await,
+        };
+        match ended {
+            Some(Ok(Ok(result))) => result,
+            // The review panicked, or the runtime ends.
+            Some(stopped) => {
+                if stopped.is_ok() {
                     metrics.panics.inc();
                 }
                 Err(http_error(
@@ -203,7 +223,7 @@ impl Handler {
                     "the review ended by a defect of this program; its log has the details",
                 ))
             }
-            Err(_) => Err(http_error(
+            None => Err(http_error(
                 StatusCode::GATEWAY_TIMEOUT,
                 format!("the review did not end within its {:?}", deadline.allowed),
             )),
@@ -241,8 +261,15 @@ impl Handler {
         response
     }
 
-    fn body_error(&self, error: BodyError) -> HttpError {
+    fn body_error(&self, error: BodyError, deadline: Deadline) -> HttpError {
         match error {
+            BodyError::Late => http_error(
+                StatusCode::REQUEST_TIMEOUT,
+                format!(
+                    "the body did not arrive within {:?}, the time for the whole review",
+                    deadline.allowed
+                ),
+            ),
             BodyError::TooLarge => http_error(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 format!("the body is longer than {} bytes, the most for a review", self.body_limits.bytes),

@@ -12,11 +12,14 @@ mod deadline;
 mod drain;
 mod error_log;
 mod handler;
+mod http2_requests;
+mod in_place;
 mod limits;
 mod listener;
 mod load_shedder;
 mod paths;
 mod review_response;
+mod timers;
 mod tls;
 
 pub use limits::ServerLimits;

@@ -1,7 +1,7 @@
 //! The answers to all kinds of requests, over both protocols.
 
 use crate::common;
-use crate::common::{Answer, Caller, PROTOCOLS, Protocol, Running, start, trusting};
+use crate::common::{Answer, Caller, PROTOCOLS, Protocol, Running, start, start_uncooperative, trusting};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
@@ -112,21 +112,23 @@ async fn health_is_answered() {
 
 #[tokio::test]
 async fn a_panic_fails_only_its_own_request() {
-    let running = start(ServerLimits::default()).await;
-    for protocol in PROTOCOLS {
-        let caller = running.caller(protocol);
-        refused(&caller.act("panic").await.unwrap(), 500, "defect");
-        assert_eq!(caller.act("allow").await.unwrap().status, 200);
-    }
-    let metrics = running.metrics();
-    for line in [
-        "controller_runtime_webhook_panics_total{webhook=\"/mutate\"} 2",
-        "controller_runtime_webhook_requests_total{webhook=\"/mutate\",code=\"500\"} 2",
-        "controller_runtime_webhook_requests_total{webhook=\"/mutate\",code=\"200\"} 2",
-        "controller_runtime_webhook_requests_in_flight{webhook=\"/mutate\"} 0",
-        "controller_runtime_webhook_latency_seconds_count{webhook=\"/mutate\"} 4",
-    ] {
-        assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
+    for running in [start(ServerLimits::default()).await, start_uncooperative(ServerLimits::default()).await]
+    {
+        for protocol in PROTOCOLS {
+            let caller = running.caller(protocol);
+            refused(&caller.act("panic").await.unwrap(), 500, "defect");
+            assert_eq!(caller.act("allow").await.unwrap().status, 200);
+        }
+        let metrics = running.metrics();
+        for line in [
+            "controller_runtime_webhook_panics_total{webhook=\"/mutate\"} 2",
+            "controller_runtime_webhook_requests_total{webhook=\"/mutate\",code=\"500\"} 2",
+            "controller_runtime_webhook_requests_total{webhook=\"/mutate\",code=\"200\"} 2",
+            "controller_runtime_webhook_requests_in_flight{webhook=\"/mutate\"} 0",
+            "controller_runtime_webhook_latency_seconds_count{webhook=\"/mutate\"} 4",
+        ] {
+            assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
+        }
     }
 }
 
@@ -226,7 +228,8 @@ async fn a_review_ends_at_its_deadline() {
 /// A review that computes without awaiting cannot be stopped, but its request is answered.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_request_is_answered_at_its_deadline_while_the_review_computes() {
-    let running = start(ServerLimits { running: 1, queued: 8, ..ServerLimits::default() }).await;
+    let limits = ServerLimits { running: 1, queued: 8, ..ServerLimits::default() };
+    let running = start_uncooperative(limits).await;
     let caller = running.caller(Protocol::Http1);
     refused(&caller.post("/mutate?timeout=500ms", "\"block\"").await.unwrap(), 504, "450ms");
     // It still holds the only turn, so that the next review waits in vain.

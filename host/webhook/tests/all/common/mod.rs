@@ -35,11 +35,19 @@ pub struct Script {
     pub waiting: AtomicUsize,
     /// How many of them have ended.
     pub dropped: Arc<AtomicUsize>,
+    /// What it says of itself.
+    cooperative: bool,
 }
 
 impl Default for Script {
     fn default() -> Self {
-        Self { turns: Semaphore::new(0), waiting: AtomicUsize::new(0), dropped: Arc::default() }
+        Self::new(true)
+    }
+}
+
+impl Script {
+    fn new(cooperative: bool) -> Self {
+        Self { turns: Semaphore::new(0), waiting: AtomicUsize::new(0), dropped: Arc::default(), cooperative }
     }
 }
 
@@ -72,6 +80,10 @@ impl Reviewer for Script {
             Ok(Response::patched(uid, "[]".to_owned()))
         })
     }
+
+    fn is_cooperative(&self) -> bool {
+        self.cooperative
+    }
 }
 
 /// A self-signed certificate.
@@ -103,8 +115,17 @@ pub async fn start(limits: ServerLimits) -> Running {
     start_with(ServerOptions { limits, ..ServerOptions::default() }).await
 }
 
+/// A server whose reviewer is not cooperative: it may compute for any time.
+pub async fn start_uncooperative(limits: ServerLimits) -> Running {
+    start_scripted(ServerOptions { limits, ..ServerOptions::default() }, Script::new(false)).await
+}
+
 pub async fn start_with(options: ServerOptions) -> Running {
-    let script = Arc::new(Script::default());
+    start_scripted(options, Script::default()).await
+}
+
+async fn start_scripted(options: ServerOptions, script: Script) -> Running {
+    let script = Arc::new(script);
     let identity = identity();
     let resolver = Arc::new(CertificateResolver::new());
     resolver.replace_pem(identity.certificate.as_bytes(), identity.key.as_bytes()).unwrap();

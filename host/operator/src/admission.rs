@@ -1,5 +1,7 @@
 //! Answers reviews: the component decides, and this finds the objects that it asks for.
 
+mod request;
+
 use crate::image_configs::ImageConfigs;
 use crate::settings::{SettingsReader, SettingsWatch, Source};
 use futures::future::BoxFuture;
@@ -9,15 +11,14 @@ use orascache_contract::{Context, GuestError, ObjectRef, Outcome, Response};
 use orascache_controller::Primaries;
 use orascache_runtime::ActiveVersion;
 use orascache_webhook::{ReviewError, Reviewer};
+use request::{Place, Request, names_in};
 use serde::Deserialize;
 use serde_json::json;
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Largest number of primaries of a namespace that the component gets with a review. Where there
-/// are more, it has to ask for those that it needs: that costs a second call, but no copies of the
-/// others.
+/// Largest number of primaries of a namespace that the component gets all of. It asks for those
+/// that are missing, which costs a second call.
 const MAX_UNASKED: usize = 8;
 
 /// Answers reviews by the component, with primaries from the controller's cache and, where they are
@@ -41,19 +42,23 @@ pub(crate) struct Admission {
 
 impl Admission {
     async fn decide(&self, review: &str) -> Result<Response, ReviewError> {
-        let request = request_of(review)?;
-        if self.is_about_settings(&request) {
-            return self.review_settings(&request, review).await;
+        let place = Place::of(review).map_err(unreadable)?;
+        let is_near = |source: &&Source| place.is_config_map && place.namespace == source.namespace;
+        if let Some(source) = self.source.as_ref().filter(is_near) {
+            let request = Request::of(review).map_err(unreadable)?;
+            if request.name == source.name {
+                return self.review_settings(&request, review).await;
+            }
         }
         let settings = self
             .settings
             .current()
             .map_err(|why| ReviewError::Failed(format!("no settings can be used: {why}")))?;
-        let objects = self.primaries.in_namespace(&request.namespace, MAX_UNASKED).unwrap_or_default();
+        let objects = self.unasked(&place.namespace, review);
         let mut context = Context { objects, settings, now: now(), ..Context::default() };
         // Both calls of a review are answered by the same version.
         let version = self.active.load_full();
-        let needs = match version.review(review, &context).await.map_err(failed)? {
+        let needs = match version.review(review, &context).await.map_err(failed(review))? {
             Outcome::Decided(response) => return Ok(response),
             Outcome::Need(needs) => needs,
         };
@@ -65,13 +70,22 @@ impl Admission {
         }
         context.answers = self.images.answer(needs.questions, &context.settings).await;
         context.complete = true;
-        match version.review(review, &context).await.map_err(failed)? {
+        match version.review(review, &context).await.map_err(failed(review))? {
             Outcome::Decided(response) => Ok(response),
             Outcome::Need(_) => {
                 let sentence = "the component asks again for what it was told does not exist";
                 Err(ReviewError::Failed(sentence.to_owned()))
             }
         }
+    }
+
+    /// Primaries that the component gets with a review. In a namespace with many of them this is the
+    /// first one whose name the review has: copies of all others would cost more than the review.
+    fn unasked(&self, namespace: &str, review: &str) -> Vec<Arc<str>> {
+        self.primaries.in_namespace(namespace, MAX_UNASKED).unwrap_or_else(|| {
+            let cached = names_in(review).find_map(|name| self.primaries.cached(namespace, name));
+            cached.into_iter().filter(|cached| !is_being_deleted(cached)).collect()
+        })
     }
 
     /// An object that the component asks for: a primary, or a namespace.
@@ -88,9 +102,8 @@ impl Admission {
             )));
         }
         let namespace = reference.namespace.as_deref().unwrap_or_default();
-        // A primary that is being deleted may have been replaced by another one of its name.
         let cached = self.primaries.cached(namespace, &reference.name);
-        if let Some(cached) = cached.filter(|cached| !cached.contains("\"deletionTimestamp\"")) {
+        if let Some(cached) = cached.filter(|cached| !is_being_deleted(cached)) {
             return Ok(Some(cached));
         }
         self.primaries.read(namespace, &reference.name).await.map_err(|error| {
@@ -113,15 +126,6 @@ impl Admission {
             let metadata = json!({"name": name, "labels": found.labels()});
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}).to_string().into()
         }))
-    }
-
-    fn is_about_settings(&self, request: &Request<'_>) -> bool {
-        request.kind.group.is_empty()
-            && request.kind.kind == "ConfigMap"
-            && self
-                .source
-                .as_ref()
-                .is_some_and(|source| request.namespace == source.namespace && request.name == source.name)
     }
 
     /// Refuses settings that the component does not accept.
@@ -148,47 +152,30 @@ impl Reviewer for Admission {
     fn review<'a>(&'a self, review: &'a str) -> BoxFuture<'a, Result<Response, ReviewError>> {
         Box::pin(self.decide(review))
     }
-}
 
-/// The fields of a request that the host reads: in which namespace primaries may matter, and
-/// whether the request is about the settings.
-#[derive(Default, Deserialize)]
-struct Request<'a> {
-    #[serde(borrow, default)]
-    uid: Cow<'a, str>,
-    #[serde(borrow, default)]
-    kind: RequestKind<'a>,
-    #[serde(borrow, default)]
-    namespace: Cow<'a, str>,
-    #[serde(borrow, default)]
-    name: Cow<'a, str>,
-}
-
-#[derive(Default, Deserialize)]
-struct RequestKind<'a> {
-    #[serde(borrow, default)]
-    group: Cow<'a, str>,
-    #[serde(borrow, default)]
-    kind: Cow<'a, str>,
-}
-
-fn request_of(review: &str) -> Result<Request<'_>, ReviewError> {
-    #[derive(Deserialize)]
-    struct Review<'a> {
-        #[serde(borrow, default)]
-        request: Request<'a>,
+    /// Calls of the component end their turn after two ticks at most, and all else is reading from
+    /// memory or waiting.
+    fn is_cooperative(&self) -> bool {
+        true
     }
-    let review: Review<'_> = serde_json::from_str(review).map_err(unreadable)?;
-    Ok(review.request)
+}
+
+/// A primary that is being deleted may have been replaced by another one of its name.
+fn is_being_deleted(primary: &str) -> bool {
+    primary.contains("\"deletionTimestamp\"")
 }
 
 fn unreadable(error: serde_json::Error) -> ReviewError {
     ReviewError::Invalid(format!("this is not an AdmissionReview: {error}"))
 }
 
-fn failed(error: GuestError) -> ReviewError {
-    match error {
-        GuestError::InvalidInput(sentence) => ReviewError::Invalid(sentence),
+/// The answer when the component has none.
+fn failed(review: &str) -> impl Fn(GuestError) -> ReviewError {
+    |error| match error {
+        // The host has read only the beginning.
+        GuestError::InvalidInput(sentence) => {
+            Request::of(review).err().map_or(ReviewError::Invalid(sentence), unreadable)
+        }
         other => ReviewError::Failed(other.to_string()),
     }
 }

@@ -1,4 +1,5 @@
-//! The cost of admission over TLS: CPU per review, latency under 64 connections, and memory.
+//! The cost of admission over TLS: CPU per review, latency under 64 connections, memory, and the
+//! same in a namespace with 100 caches.
 //!
 //! The operator runs in a process of its own. The client is this process: its CPU time is not
 //! counted, but it takes cores from the operator.
@@ -28,6 +29,8 @@ use std::time::{Duration, Instant};
 
 /// How long each measurement runs.
 const TIME: Duration = Duration::from_secs(8);
+/// A namespace with so many caches that a review cannot take all of them along.
+const MANY_CACHES: usize = 100;
 const NAMESPACE: &str = "orascache-system";
 
 type Http = HttpClient<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -44,17 +47,7 @@ async fn main() {
     for name in [NAMESPACE, pods::NAMESPACE] {
         create(&client, "", "v1", "Namespace", "namespaces", None, json!({"metadata": {"name": name}})).await;
     }
-    let cache = fixtures::cache(pods::CACHE, json!({}));
-    create(
-        &client,
-        "cache.converged-computing.github.io",
-        "v1alpha1",
-        "OrasCache",
-        "orascaches",
-        Some(pods::NAMESPACE),
-        cache,
-    )
-    .await;
+    create_cache(&client, pods::CACHE).await;
 
     let port =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
@@ -77,31 +70,64 @@ async fn main() {
     });
     println!("review: {} bytes", load.body.len());
     for (connections, http2) in [(8, false), (64, false), (8, true)] {
-        let clients: Vec<Http> = (0..connections).map(|_| https(&authority, http2)).collect();
-        let protocol = if http2 { "HTTP/2" } else { "HTTP/1.1" };
-        let before = cpu_seconds(pid);
-        let started = Instant::now();
-        let mut latencies = closed_loop(&load, &clients).await;
-        let (seconds, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds(pid) - before);
-        let rate = latencies.len() as f64 / seconds;
-        println!(
-            "{connections} connections, {protocol}, as fast as it goes: {rate:.0} reviews/s, {:.1} us CPU a review ({:.0} reviews per CPU-second), p99 {:.1} ms, {} failed, {:.1} MiB",
-            cpu * 1e6 / latencies.len() as f64,
-            latencies.len() as f64 / cpu,
-            percentile(&mut latencies, 0.99) * 1e3,
-            load.failed.swap(0, Ordering::Relaxed),
-            resident_mib(pid)
-        );
-        let mut latencies = open_loop(&load, &clients, rate / 2.0).await;
-        println!(
-            "{connections} connections, {protocol}, half of that: {:.0} reviews/s, p50 {:.2} ms, p99 {:.2} ms, {} failed, {:.1} MiB",
-            latencies.len() as f64 / TIME.as_secs_f64(),
-            percentile(&mut latencies, 0.5) * 1e3,
-            percentile(&mut latencies, 0.99) * 1e3,
-            load.failed.swap(0, Ordering::Relaxed),
-            resident_mib(pid)
-        );
+        measure(&load, &authority, pid, connections, http2, "").await;
     }
+    for number in 1..MANY_CACHES {
+        create_cache(&client, &format!("cache-{number}")).await;
+    }
+    measure(&load, &authority, pid, 8, false, ", 100 caches").await;
+}
+
+/// Whether a row is to be measured: all are, or those whose names have an argument in them, as in
+/// `cargo bench -p orascache-tests --bench webhook -- HTTP/2`.
+fn is_chosen(name: &str) -> bool {
+    let mut chosen = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).peekable();
+    chosen.peek().is_none() || chosen.any(|part| name.contains(&part))
+}
+
+/// Prints what reviews cost over a number of connections.
+async fn measure(
+    load: &Arc<Load>,
+    authority: &[u8],
+    pid: u32,
+    connections: usize,
+    http2: bool,
+    where_else: &str,
+) {
+    let protocol = if http2 { "HTTP/2" } else { "HTTP/1.1" };
+    let name = format!("{connections} connections, {protocol}{where_else}");
+    if !is_chosen(&name) {
+        return;
+    }
+    let clients: Vec<Http> = (0..connections).map(|_| https(authority, http2)).collect();
+    let before = cpu_seconds(pid);
+    let started = Instant::now();
+    let mut latencies = closed_loop(load, &clients).await;
+    let (seconds, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds(pid) - before);
+    let rate = latencies.len() as f64 / seconds;
+    println!(
+        "{name}, as fast as it goes: {rate:.0} reviews/s, {:.1} us CPU a review ({:.0} reviews per CPU-second), p99 {:.1} ms, {} failed, {:.1} MiB",
+        cpu * 1e6 / latencies.len() as f64,
+        latencies.len() as f64 / cpu,
+        percentile(&mut latencies, 0.99) * 1e3,
+        load.failed.swap(0, Ordering::Relaxed),
+        resident_mib(pid)
+    );
+    let mut latencies = open_loop(load, &clients, rate / 2.0).await;
+    println!(
+        "{name}, half of that: {:.0} reviews/s, p50 {:.2} ms, p99 {:.2} ms, {} failed, {:.1} MiB",
+        latencies.len() as f64 / TIME.as_secs_f64(),
+        percentile(&mut latencies, 0.5) * 1e3,
+        percentile(&mut latencies, 0.99) * 1e3,
+        load.failed.swap(0, Ordering::Relaxed),
+        resident_mib(pid)
+    );
+}
+
+async fn create_cache(client: &Client, name: &str) {
+    let (group, namespace) = ("cache.converged-computing.github.io", Some(pods::NAMESPACE));
+    let cache = fixtures::cache(name, json!({}));
+    create(client, group, "v1alpha1", "OrasCache", "orascaches", namespace, cache).await;
 }
 
 async fn create(

@@ -318,7 +318,7 @@ pub fn compiled() -> CompiledCache {
     CompiledCache::at(concat!(env!("OUT_DIR"), "/compiled"))
 }
 
-async fn client_of(kubeconfig: &str, agent: &'static str) -> Client {
+pub(crate) async fn client_of(kubeconfig: &str, agent: &'static str) -> Client {
     // The tests of a process share one TLS provider. Only the first call installs it, the others
     // fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -330,7 +330,7 @@ async fn client_of(kubeconfig: &str, agent: &'static str) -> Client {
     Client::try_from(config).expect("a client")
 }
 
-async fn wait_for_api(client: &Client) {
+pub(crate) async fn wait_for_api(client: &Client) {
     let deadline = Instant::now() + PATIENCE;
     let api: Api<Namespace> = Api::all(client.clone());
     while !matches!(api.get_opt("default").await, Ok(Some(_))) {

@@ -6,6 +6,7 @@
 //! `ORASCACHE_TEST_KUBECONFIG` a cluster that runs already.
 
 pub mod access;
+pub mod bench_api;
 pub mod cluster;
 pub mod components;
 pub mod failing_pods;
@@ -15,6 +16,7 @@ pub mod node;
 pub mod pods;
 pub mod policy;
 pub mod process;
+pub mod request_counts;
 pub mod reviews;
 pub mod tools;
 pub mod webhooks;

@@ -7,8 +7,21 @@ use std::time::{Duration, Instant};
 /// Clock ticks per second in /proc/PID/stat (proc(5), `sysconf(_SC_CLK_TCK)`: 100 on Linux).
 const TICKS: f64 = 100.0;
 
-/// The release binary, if it was built in the same target directory as the running benchmark.
-pub fn release_binary() -> Option<PathBuf> {
+/// The operator that `ORASCACHE_BENCH_OPERATOR` names, to compare two; without it the release
+/// binary, if it was built in the same target directory as the running benchmark. A line of output
+/// says which one, or that there is none.
+#[allow(clippy::print_stdout, reason = "a benchmark prints what it measures")]
+pub fn benched_binary() -> Option<PathBuf> {
+    let named = std::env::var_os("ORASCACHE_BENCH_OPERATOR").map(PathBuf::from);
+    let Some(binary) = named.or_else(release_binary) else {
+        println!("skipped: build the operator first with `cargo build --release -p orascache-operator`");
+        return None;
+    };
+    println!("operator: {}", binary.display());
+    Some(binary)
+}
+
+fn release_binary() -> Option<PathBuf> {
     // The benchmark is target/release/deps/NAME-HASH, the binary target/release/orascache.
     let path = std::env::current_exe().ok()?.parent()?.parent()?.join("orascache");
     path.is_file().then_some(path)

@@ -20,6 +20,7 @@ mod mirror;
 mod operator;
 mod other_guest;
 mod overlays;
+mod plots;
 mod quiet_log;
 mod replay;
 mod rotation;

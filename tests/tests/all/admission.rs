@@ -6,8 +6,6 @@ use fake_kube::{Fault, Matcher};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
-use orascache_contract::Outcome;
-use orascache_runtime::record;
 use orascache_tests::access::needed;
 use orascache_tests::cluster::{Cluster, PATIENCE};
 use orascache_tests::fixtures::cache;
@@ -18,7 +16,7 @@ use std::time::{Duration, Instant};
 
 const PREFIX: &str = "oras.converged-computing.github.io";
 
-fn pod(name: &str, annotations: &[(&str, &str)]) -> Value {
+pub(crate) fn pod(name: &str, annotations: &[(&str, &str)]) -> Value {
     let annotations: serde_json::Map<String, Value> =
         annotations.iter().map(|(key, value)| (format!("{PREFIX}/{key}"), json!(value))).collect();
     json!({
@@ -34,12 +32,12 @@ fn object(value: Value) -> DynamicObject {
     serde_json::from_value(value).expect("an object")
 }
 
-fn pods(cluster: &Cluster) -> Api<DynamicObject> {
+pub(crate) fn pods(cluster: &Cluster) -> Api<DynamicObject> {
     cluster.api("v1", "Pod", "pods")
 }
 
 /// Creates an object and returns the API server's answer.
-async fn create(api: &Api<DynamicObject>, value: Value) -> Result<Value, kube::Error> {
+pub(crate) async fn create(api: &Api<DynamicObject>, value: Value) -> Result<Value, kube::Error> {
     let created = api.create(&PostParams::default(), &object(value)).await?;
     Ok(serde_json::to_value(created).expect("JSON"))
 }
@@ -51,7 +49,7 @@ fn refusal(outcome: Result<Value, kube::Error>) -> (u16, String) {
     }
 }
 
-fn is_injected(pod: &Value) -> bool {
+pub(crate) fn is_injected(pod: &Value) -> bool {
     pod["spec"]["containers"][0]["command"][0] == "/orascache/orascache-agent"
         && pod["spec"]["initContainers"][0]["name"] == "oras-install"
 }
@@ -107,38 +105,6 @@ async fn pods_with_annotations_are_injected_or_refused_and_others_left_alone() {
     assert_eq!(code, 422);
     assert!(message.contains("registryHttp"), "{message}");
     operator.shutdown().await;
-    cluster.finish().await;
-}
-
-/// The second call of the component is what a namespace with many caches would cost.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_step_among_many_caches_is_decided_by_one_call() {
-    let cluster = Cluster::start().await;
-    for number in 0..20 {
-        cluster.apply(&cluster.caches(), cache(&format!("cache-{number}"), json!({"deploy": false}))).await;
-    }
-    let folder = tempfile::tempdir().expect("a folder");
-    let directory = folder.path().join("records");
-    let recorded = record::Options::new(&directory);
-    let operator = webhooks::operator_with(&cluster, |options| options.record = Some(recorded)).await;
-    let step = [("oras-cache", "cache-17"), ("registry", "ghcr.io"), ("input-uri", "flow/words:1")];
-    let created = create(&pods(&cluster), pod("step", &step)).await.expect("admitted");
-    assert!(is_injected(&created), "{created:#}");
-    operator.shutdown().await;
-
-    let records = record::records(&directory).expect("readable").map(|entry| entry.content.expect("whole"));
-    let reviews = records.filter_map(|record| match record.decision {
-        record::Decision::Review { review, context, output } if review.contains("cache-17") => {
-            Some((context, output))
-        }
-        _ => None,
-    });
-    let reviews: Vec<_> = reviews.collect();
-    assert!(!reviews.is_empty(), "the step was reviewed");
-    for (context, output) in reviews {
-        assert_eq!(context.objects.len(), 1, "it comes with the cache that the step names");
-        assert!(matches!(output, Ok(Outcome::Decided(_))), "{output:?}");
-    }
     cluster.finish().await;
 }
 

@@ -16,6 +16,7 @@ mod kubectl;
 mod kubewarden;
 mod leader;
 mod manifests;
+mod many_caches;
 mod mirror;
 mod operator;
 mod other_guest;

@@ -18,7 +18,7 @@ use kube::api::{DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, CustomResourceExt};
 use orascache_api::orascache::OrasCache;
-use orascache_tests::process::{cpu_seconds, release_binary, resident_mib, run, until_ready};
+use orascache_tests::process::{benched_binary, cpu_seconds, resident_mib, run, until_ready};
 use orascache_tests::{fixtures, pods, reviews};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -37,11 +37,7 @@ type Http = HttpClient<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>
 
 #[tokio::main]
 async fn main() {
-    let Some(binary) = release_binary() else {
-        println!("skipped: build the operator first with `cargo build --release -p orascache-operator`");
-        return;
-    };
-    println!("operator: {}", binary.display());
+    let Some(binary) = benched_binary() else { return };
     let cluster = FakeKube::builder().definition(OrasCache::crd()).start().await.expect("an API server");
     let client = cluster.client();
     for name in [NAMESPACE, pods::NAMESPACE] {

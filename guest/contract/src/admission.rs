@@ -8,7 +8,8 @@ use std::sync::Arc;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default))]
 pub struct Context<T = Arc<str>> {
-    /// Primaries that the request may refer to (all of its namespace), JSON text.
+    /// Primaries that the request may refer to, JSON text: all of its namespace, or some of them where
+    /// there are many.
     pub objects: Vec<T>,
     /// True when the host has looked for everything that the guest asked for with
     /// [`Outcome::Need`].

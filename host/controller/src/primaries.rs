@@ -17,6 +17,12 @@ pub struct Primaries {
 }
 
 impl Primaries {
+    /// The same, with another client for what is read: connections belong to the runtime that opens
+    /// them.
+    pub fn with_client(self, client: Client) -> Self {
+        Self { client, ..self }
+    }
+
     /// Their kind.
     pub fn kind(&self) -> &Kind {
         self.cache.primary_kind()

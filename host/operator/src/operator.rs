@@ -163,7 +163,7 @@ pub async fn start(client: Client, guest: Arc<Guest>, options: Options) -> anyho
             let admission = Admission {
                 active: active.clone(),
                 client: client.clone(),
-                primaries: controller.primaries(),
+                primaries: controller.primaries().with_client(client.clone()),
                 settings: settings.watch(),
                 images: ImageConfigs::new(image_configs::Limits::default(), &mut registry),
                 reader,

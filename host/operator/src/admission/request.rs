@@ -143,7 +143,11 @@ impl<'a> Visitor<'a> for Members<'_, 'a> {
     }
 }
 
-/// Texts of a review that may be the name of an object.
+/// How many texts of a review are taken for names: each costs a look into the cache, and a body of
+/// several megabytes may have a million of them.
+const MOST_NAMES: usize = 256;
+
+/// The first texts of a review that may be the name of an object.
 pub(super) fn names_in(review: &str) -> impl Iterator<Item = &str> {
     // Names have no quotes and no escapes, so that each is what is between two quotes. What is
     // before a colon is the name of a field.
@@ -157,6 +161,7 @@ pub(super) fn names_in(review: &str) -> impl Iterator<Item = &str> {
             }
         }
     })
+    .take(MOST_NAMES)
 }
 
 fn is_name(text: &str) -> bool {
@@ -220,5 +225,11 @@ mod tests {
         let review = r#"{"metadata" : {"name":"step","labels":{"a.b/c":"shared"}},"x":["shared-2","Pod","a b",""],"y":"\"shared-3\"","z":"shared"}"#;
         let names: Vec<&str> = names_in(review).collect();
         assert_eq!(names, ["step", "shared", "shared-2", "shared"]);
+    }
+
+    #[test]
+    fn security_of_a_million_names_only_the_first_are_looked_up() {
+        let review = format!("[{}\"a\"]", "\"a\",".repeat(1_000_000));
+        assert_eq!(names_in(&review).count(), MOST_NAMES);
     }
 }

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::BufReader;
 use tokio::net::TcpStream;
+use tokio::task::coop;
 use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -158,7 +159,7 @@ impl ConnectionServer {
     ) {
         let Requests { counter, admitted } = requests;
         let mut connection = InPlace::new(connection);
-        let mut closing = false;
+        let mut closing: Option<Instant> = None;
         let mut seen = 0;
         let mut check = pin!(tokio::time::sleep(self.limits.first_request));
         let abandoned = pin!(self.abandon.cancelled().map(|()| Signal::Abandoned));
@@ -183,10 +184,10 @@ impl ConnectionServer {
                     if signal == Signal::Abandoned {
                         return;
                     }
-                    if closing {
+                    if closing.is_some() {
                         continue;
                     }
-                    closing = true;
+                    closing = Some(Instant::now());
                     connection.future().graceful_shutdown();
                     // A review that took a slot at the last moment finishes. Otherwise one poll
                     // sends the GOAWAY of HTTP/2, as far as the client reads it.
@@ -198,23 +199,31 @@ impl ConnectionServer {
                         check.as_mut().reset(Instant::now() + self.limits.first_request);
                     }
                 }
-                () = check.as_mut() => {
+                // A client that always has something to send uses up what the scheduler grants.
+                () = coop::unconstrained(check.as_mut()) => {
                     let started = counter.started.load(Ordering::Relaxed);
                     let idle = started == seen && started == counter.ended.load(Ordering::Relaxed);
                     seen = started;
-                    if idle && closing {
+                    if closing.is_some_and(|since| idle || is_over(since.elapsed(), &self.limits)) {
                         return;
                     }
                     if idle {
-                        closing = true;
+                        closing = Some(Instant::now());
                         connection.future().graceful_shutdown();
                     }
-                    let next = if closing { self.limits.first_request } else { self.limits.idle };
+                    let next = if closing.is_some() { self.limits.first_request } else { self.limits.idle };
                     check.as_mut().reset(Instant::now() + next);
                 }
             }
         }
     }
+}
+
+/// Whether a connection that has been closing for some time had enough for every request that it had.
+/// A client of HTTP/2 that does not confirm the end goes on sending requests, which are answered as if
+/// they had been under way.
+fn is_over(closing: Duration, limits: &ServerLimits) -> bool {
+    closing >= limits.deadline + limits.first_request
 }
 
 /// A connection as hyper serves it.
@@ -285,4 +294,16 @@ impl Drop for RunningRequest {
 fn is_alert(error: &std::io::Error) -> bool {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
     matches!(cause, Some(rustls::Error::AlertReceived(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn security_a_connection_that_goes_on_with_requests_is_closed_when_earlier_ones_had_their_time() {
+        let limits = ServerLimits::default();
+        assert!(!is_over(limits.deadline, &limits), "a request of the last moment is answered");
+        assert!(is_over(limits.deadline + limits.first_request, &limits));
+    }
 }

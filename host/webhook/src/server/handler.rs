@@ -9,7 +9,7 @@ use super::limits::ServerLimits;
 use super::load_shedder::{LoadShedder, Slot};
 use super::paths::{HEALTH_PATHS, MUTATE_PATH, VALIDATE_PATH};
 use super::timers::{Timer, Timers};
-use super::{deadline, review_response};
+use super::{deadline, in_place, review_response};
 use crate::metrics::{PathMetrics, RequestMetrics};
 use crate::reviewer::{ReviewError, Reviewer};
 use bytes::Bytes;
@@ -193,7 +193,9 @@ impl Handler {
         metrics: &PathMetrics,
     ) -> Result<ReviewResponse, HttpError> {
         let reviewer = self.reviewer.clone();
-        let begins_here = reviewer.is_cooperative() && body.len() <= SHORT_REVIEW;
+        let is_short = reviewer.is_cooperative() && body.len() <= SHORT_REVIEW;
+        // Of many reviews of a connection that take long, one is begun in a turn of the connection.
+        let begins_here = is_short && in_place::has_time_left();
         let review = async move {
             let _held = held;
             let text = std::str::from_utf8(&body).map_err(|error| {

@@ -6,6 +6,7 @@
 //! the HTTP of a review.
 
 use futures::task::AtomicWaker;
+use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -18,12 +19,42 @@ const MOST_POLLS: u32 = 16;
 /// How long a future is polled in a row before other tasks of the thread get their turn.
 const SLICE: Duration = Duration::from_millis(1);
 
-/// The future is not being polled: a wake goes to its task.
-const WAITING: u8 = 0;
-/// The future is being polled.
+/// Set while the future is being polled. Otherwise a wake goes to its task.
 const POLLED: u8 = 1;
-/// The future was woken while it was being polled.
+/// Set when the future was woken.
 const WOKEN: u8 = 2;
+
+thread_local! {
+    /// When the poll that runs in this thread began.
+    static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Whether the poll that runs in this thread may begin something that takes a while. Other tasks of the
+/// thread wait for it.
+pub(super) fn has_time_left() -> bool {
+    BEGAN.get().is_none_or(|began| began.elapsed() <= SLICE)
+}
+
+/// Notes when a poll began, until it is dropped.
+struct Slice(Instant);
+
+impl Slice {
+    fn begin() -> Self {
+        let now = Instant::now();
+        BEGAN.set(Some(now));
+        Slice(now)
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.elapsed() > SLICE
+    }
+}
+
+impl Drop for Slice {
+    fn drop(&mut self) {
+        BEGAN.set(None);
+    }
+}
 
 /// A future that is polled again when it woke itself. Wakes at other times go to its task.
 pub(super) struct InPlace<F> {
@@ -43,8 +74,8 @@ impl Wake for Wakes {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let noted = self.state.compare_exchange(POLLED, WOKEN, Ordering::AcqRel, Ordering::Acquire);
-        if noted == Err(WAITING) {
+        // Every wake writes, so that the poll that reads it also sees what the wake is about.
+        if self.state.fetch_or(WOKEN, Ordering::AcqRel) & POLLED == 0 {
             self.task.wake();
         }
     }
@@ -52,7 +83,7 @@ impl Wake for Wakes {
 
 impl<F> InPlace<F> {
     pub(super) fn new(future: F) -> Self {
-        let wakes = Arc::new(Wakes { state: AtomicU8::new(WAITING), task: AtomicWaker::new() });
+        let wakes = Arc::new(Wakes { state: AtomicU8::new(0), task: AtomicWaker::new() });
         let waker = Waker::from(wakes.clone());
         Self { future: Box::pin(future), wakes, waker }
     }
@@ -68,24 +99,22 @@ impl<F: Future> Future for InPlace<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let Self { future, wakes, waker } = &mut *self;
-        // From here on a wake that finds the state `WAITING` reaches this task.
+        // From here on a wake outside of a poll reaches this task.
         wakes.task.register(cx.waker());
         let mut own = Context::from_waker(waker);
-        let began = Instant::now();
+        let slice = Slice::begin();
         for _ in 0..MOST_POLLS {
-            wakes.state.store(POLLED, Ordering::Release);
+            wakes.state.swap(POLLED, Ordering::AcqRel);
             let polled = future.as_mut().poll(&mut own);
-            let unwoken =
-                wakes.state.compare_exchange(POLLED, WAITING, Ordering::AcqRel, Ordering::Acquire).is_ok();
+            let unwoken = wakes.state.fetch_and(!POLLED, Ordering::AcqRel) & WOKEN == 0;
             if polled.is_ready() || unwoken {
                 return polled;
             }
             // Without a budget, everything of tokio is pending and wakes the task.
-            if !coop::has_budget_remaining() || began.elapsed() > SLICE {
+            if !coop::has_budget_remaining() || slice.is_over() {
                 break;
             }
         }
-        wakes.state.store(WAITING, Ordering::Release);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -154,6 +183,20 @@ mod tests {
         assert_eq!(poll(&mut slow), (Poll::Pending, 1));
         drop(slow);
         assert_eq!(polls, 1);
+    }
+
+    #[test]
+    fn what_takes_long_is_not_begun_in_a_poll_that_has_taken_long() {
+        let mut answers = InPlace::new(poll_fn(|_| {
+            let before = has_time_left();
+            let began = Instant::now();
+            while began.elapsed() <= SLICE {
+                std::hint::spin_loop();
+            }
+            Poll::Ready((before, has_time_left()))
+        }));
+        assert_eq!(poll(&mut answers).0, Poll::Ready((true, false)));
+        assert!(has_time_left(), "the poll has ended");
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub struct ServerLimits {
     pub handshake: Duration,
     /// Time from the handshake to the first request.
     pub first_request: Duration,
-    /// Time without a request after which a connection is closed (between one and two times that).
+    /// Time without a request after which a connection is closed: between one and two times that,
+    /// and `first_request` more where the client does not let it be closed.
     /// It is longer than the 90 seconds after which API servers close idle connections, so that no
     /// request arrives on a connection that is being closed.
     pub idle: Duration,

@@ -4,6 +4,11 @@ use clap::FromArgMatches;
 use orascache_operator::cli::{Cli, explained};
 use std::process::ExitCode;
 
+/// The allocator of the image's operator, which is linked with musl.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     if let Some(code) = orascache_operator::programs::run_other() {
         return code;

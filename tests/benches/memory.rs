@@ -1,18 +1,18 @@
-//! Resident memory of the operator with many caches of six children each, after making them, after a
-//! converged restart, and after a list of everything. `ORASCACHE_BENCH_CACHES=1000,100000` has other
-//! numbers of caches measured, and `ORASCACHE_BENCH_OPERATOR=FILE` uses another program.
+//! Resident memory of the operator with many caches of six children each, after making them, after
+//! a converged restart, and after a list of everything. `ORASCACHE_BENCH_CACHES=1000,100000` has
+//! other numbers of caches measured, and `ORASCACHE_BENCH_OPERATOR=FILE` uses another program.
 //!
 //! The operator runs in a process of its own, and the fake API server in this one.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
-use fake_kube::{FakeKube, Matcher};
+use fake_kube::Matcher;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{DynamicObject, PostParams};
-use kube::core::{ApiResource, GroupVersionKind};
-use kube::{Api, CustomResourceExt};
-use orascache_api::orascache::OrasCache;
+use kube::Api;
+use kube::api::PostParams;
+use orascache_tests::bench_api;
+use orascache_tests::cluster::caches_of;
 use orascache_tests::fixtures::cache;
 use orascache_tests::process::{
     benched_binary, cpu_seconds, peak_mib, reset_peak, resident_mib, run, until_quiet, until_ready,
@@ -35,22 +35,10 @@ async fn main() {
     }
 }
 
-/// A fake API server whose history is long enough for 10,000 caches.
-async fn cluster() -> FakeKube {
-    let builder = FakeKube::builder().history(200_000).definition(OrasCache::crd());
-    builder.start().await.expect("an API server")
-}
-
-fn caches_of(cluster: &FakeKube, namespace: &str) -> Api<DynamicObject> {
-    let kind = GroupVersionKind::gvk("cache.converged-computing.github.io", "v1alpha1", "OrasCache");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "orascaches");
-    Api::namespaced_with(cluster.client(), namespace, &resource)
-}
-
 /// Resident memory with caches of six children each: NetworkPolicy, two Services,
 /// PodDisruptionBudget, StatefulSet and Secret.
 async fn memory(binary: &Path, caches: usize) {
-    let cluster = cluster().await;
+    let cluster = bench_api::fake().await;
     let namespaces: Api<Namespace> = Api::all(cluster.client());
     for number in 0..caches.div_ceil(IN_A_NAMESPACE) {
         let namespace = serde_json::from_value(json!({"metadata": {"name": format!("team-{number}")}}));
@@ -58,7 +46,7 @@ async fn memory(binary: &Path, caches: usize) {
     }
     let spec = json!({"replicas": 3, "storage": {"existingClaim": "shared"}});
     let create = async |number: usize| {
-        let api = caches_of(&cluster, &format!("team-{}", number / IN_A_NAMESPACE));
+        let api = caches_of(cluster.client(), &format!("team-{}", number / IN_A_NAMESPACE));
         let object = serde_json::from_value(cache(&format!("cache-{number}"), spec.clone()));
         api.create(&PostParams::default(), &object.expect("an object")).await.expect("created");
     };

@@ -8,10 +8,9 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
-use kube::Api;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use orascache_tests::bench_api::BenchApi;
+use orascache_tests::cluster::{caches_of, namespaced};
 use orascache_tests::fixtures::cache;
 use orascache_tests::process::{Running, benched_binary, cpu_seconds, resident_mib, run, until_ready};
 use orascache_tests::request_counts::{RequestCounts, Sort};
@@ -21,6 +20,7 @@ use std::time::Instant;
 
 /// Most caches for which requests are counted: each sort waits until no further ones come.
 const COUNTED: usize = 1_000;
+const NAMESPACE: &str = "default";
 
 #[tokio::main]
 async fn main() {
@@ -54,8 +54,7 @@ async fn start_to_ready(binary: &Path) {
 
 async fn per_cache(binary: &Path, caches: usize) {
     let api = BenchApi::start().await;
-    let objects =
-        namespaced(&api, "cache.converged-computing.github.io", "v1alpha1", "OrasCache", "orascaches");
+    let objects = caches_of(api.client(), NAMESPACE);
     for name in names(caches) {
         let object = serde_json::from_value(cache(&name, json!({}))).expect("an object");
         objects.create(&PostParams::default(), &object).await.expect("created");
@@ -87,7 +86,7 @@ async fn per_cache(binary: &Path, caches: usize) {
         objects.patch(&name, &PatchParams::default(), &patch).await.expect("edited");
     }
     counts = report(&api, &counts, caches, "edited (podLabels)").await;
-    let services = namespaced(&api, "", "v1", "Service", "services");
+    let services = namespaced(api.client(), NAMESPACE, "v1", "Service", "services");
     for name in names(caches) {
         services.delete(&name, &DeleteParams::default()).await.expect("deleted");
     }
@@ -100,12 +99,6 @@ async fn per_cache(binary: &Path, caches: usize) {
 
 fn names(caches: usize) -> impl Iterator<Item = String> {
     (0..caches).map(|number| format!("cache-{number}"))
-}
-
-fn namespaced(api: &BenchApi, group: &str, version: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
-    let kind = GroupVersionKind::gvk(group, version, kind);
-    let resource = ApiResource::from_gvk_with_plural(&kind, plural);
-    Api::namespaced_with(api.client(), "default", &resource)
 }
 
 /// Starts the operator, and returns it with the seconds until it was ready.

@@ -28,6 +28,15 @@ const VERBS: [(&str, &str); 5] =
 /// Requests are over when their numbers have not changed for that long.
 const SETTLED: Duration = Duration::from_secs(2);
 
+/// A fake API server with the definition of OrasCaches. It remembers the changes of 10,000 caches.
+///
+/// # Panics
+/// When it does not start.
+pub async fn fake() -> FakeKube {
+    let builder = FakeKube::builder().history(HISTORY).definition(OrasCache::crd());
+    builder.start().await.expect("an API server")
+}
+
 /// An API server with the definition of OrasCaches.
 pub struct BenchApi {
     backend: Backend,
@@ -53,8 +62,7 @@ impl BenchApi {
         let folder = tempfile::tempdir().expect("a folder");
         let kubeconfig = folder.path().join("kubeconfig");
         let Some(assets) = std::env::var_os("KUBEBUILDER_ASSETS") else {
-            let builder = FakeKube::builder().history(HISTORY).definition(OrasCache::crd());
-            let fake = builder.start().await.expect("an API server");
+            let fake = fake().await;
             let (client, kubeconfig) = (fake.client(), fake.kubeconfig_path().to_owned());
             return Self { backend: Backend::Fake(Box::new(fake)), client, kubeconfig, _folder: folder };
         };

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::GroupVersionKind;
+use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait;
 use kube::{Api, Client, Config, CustomResourceExt, ResourceExt};
 use orascache_api::orascache::OrasCache;
@@ -153,15 +153,12 @@ impl Cluster {
 
     /// The API of any kind in the test's namespace.
     pub fn api(&self, api_version: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
-        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-        let kind = GroupVersionKind::gvk(group, version, kind);
-        let resource = kube::core::ApiResource::from_gvk_with_plural(&kind, plural);
-        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+        namespaced(self.client.clone(), &self.namespace, api_version, kind, plural)
     }
 
     /// OrasCaches of the test's namespace.
     pub fn caches(&self) -> Api<DynamicObject> {
-        self.api("cache.converged-computing.github.io/v1alpha1", "OrasCache", "orascaches")
+        caches_of(self.client.clone(), &self.namespace)
     }
 
     /// StatefulSets of the test's namespace.
@@ -285,6 +282,24 @@ impl Cluster {
             fake.shutdown().await;
         }
     }
+}
+
+/// The API of any kind in a namespace.
+pub fn namespaced(
+    client: Client,
+    namespace: &str,
+    api_version: &str,
+    kind: &str,
+    plural: &str,
+) -> Api<DynamicObject> {
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let kind = GroupVersionKind::gvk(group, version, kind);
+    Api::namespaced_with(client, namespace, &ApiResource::from_gvk_with_plural(&kind, plural))
+}
+
+/// OrasCaches of a namespace.
+pub fn caches_of(client: Client, namespace: &str) -> Api<DynamicObject> {
+    namespaced(client, namespace, "cache.converged-computing.github.io/v1alpha1", "OrasCache", "orascaches")
 }
 
 /// A condition of an object's status.

@@ -59,8 +59,8 @@ enum CertificateTask {
     Files(CertificateFiles),
 }
 
-/// Webhooks that get their certificate, while the rest of the operator starts. That ends when this is
-/// dropped.
+/// Webhooks that get their certificate, while the rest of the operator starts. That ends when this
+/// is dropped.
 pub(crate) struct Preparation {
     task: AbortOnDropHandle<anyhow::Result<Prepared>>,
     client_authority: Option<ClientAuthorityFile>,

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-fn check(path: &str, generated: &str) {
+/// Compares a file of the repository with what the code makes now.
+pub(crate) fn check(path: &str, generated: &str) {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
     if std::env::var_os("ORASCACHE_BLESS").is_some() {
         std::fs::write(&path, generated).expect("the file is written");

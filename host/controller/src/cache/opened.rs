@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many texts are kept.
 const MAX: usize = 256;
-/// The longest text that is kept, in bytes. Whoever may change one primary makes as many texts as they
-/// like: all of them together have 8 MiB at most.
+/// The longest text that is kept, in bytes. Whoever may change one primary makes as many texts as
+/// they like: all of them together have 8 MiB at most.
 const LONGEST: usize = 32 << 10;
 
 /// Texts by the address of their objects.

@@ -219,9 +219,9 @@ impl ConnectionServer {
     }
 }
 
-/// Whether a connection that has been closing for some time had enough for every request that it had.
-/// A client of HTTP/2 that does not confirm the end goes on sending requests, which are answered as if
-/// they had been under way.
+/// Whether a connection that has been closing for some time had enough for every request that it
+/// had. A client of HTTP/2 that does not confirm the end goes on sending requests, which are answered
+/// as if they had been under way.
 fn is_over(closing: Duration, limits: &ServerLimits) -> bool {
     closing >= limits.deadline + limits.first_request
 }

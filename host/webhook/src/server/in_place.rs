@@ -29,8 +29,8 @@ thread_local! {
     static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Whether the poll that runs in this thread may begin something that takes a while. Other tasks of the
-/// thread wait for it.
+/// Whether the poll that runs in this thread may begin something that takes a while. Other tasks of
+/// the thread wait for it.
 pub(super) fn has_time_left() -> bool {
     BEGAN.get().is_none_or(|began| began.elapsed() <= SLICE)
 }

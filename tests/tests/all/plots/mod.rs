@@ -4,6 +4,7 @@
 mod bars;
 mod table;
 
+use crate::manifests;
 use std::path::{Path, PathBuf};
 use table::Table;
 
@@ -30,17 +31,8 @@ fn figures_are_drawn_from_the_numbers_beside_them() {
     let tables = tables();
     assert!(!tables.is_empty(), "docs/plots has tables");
     for (path, table) in tables {
-        let drawn = bars::draw(&table);
-        let path = path.with_extension("svg");
-        if std::env::var_os("ORASCACHE_BLESS").is_some() {
-            std::fs::write(&path, &drawn).expect("the figure is written");
-        }
-        let committed = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            committed == drawn,
-            "{} is not what its table says: run the tests with ORASCACHE_BLESS=1",
-            path.display()
-        );
+        let name = path.file_stem().expect("a name").to_string_lossy();
+        manifests::check(&format!("docs/plots/{name}.svg"), &bars::draw(&table));
     }
 }
 

@@ -12,16 +12,18 @@
 //! assert_eq!(tree.to_text(), r#"{"spec":{"replicas":2,"cpu":0.50}}"#);
 //! ```
 
-mod numbers;
+mod error;
+mod number;
+mod plain;
 mod read;
 #[cfg(feature = "steps")]
 pub mod steps;
+mod write;
 
-use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-pub use numbers::Number;
+pub use error::ParseError;
+pub use number::Number;
 
 /// A JSON value whose strings borrow from the text it was read from, where they have no escapes.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,13 +120,6 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Writes the value as JSON text.
-    pub fn to_text(&self) -> String {
-        // Serialising this tree into a String cannot fail: all keys are strings, and all numbers
-        // come from JSON.
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
     /// How messages call the type of the value.
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -205,28 +200,5 @@ impl From<bool> for Json<'_> {
 impl<'a> From<Vec<Json<'a>>> for Json<'a> {
     fn from(items: Vec<Json<'a>>) -> Self {
         Json::Array(items)
-    }
-}
-
-impl Serialize for Json<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Json::Null => serializer.serialize_unit(),
-            Json::Bool(value) => serializer.serialize_bool(*value),
-            Json::Int(value) => serializer.serialize_i64(*value),
-            Json::OtherNumber(number) => {
-                let text: &RawValue = serde_json::from_str(number.text()).map_err(S::Error::custom)?;
-                text.serialize(serializer)
-            }
-            Json::Str(text) => serializer.serialize_str(text),
-            Json::Array(items) => serializer.collect_seq(items),
-            Json::Object(members) => {
-                let mut map = serializer.serialize_map(Some(members.len()))?;
-                for (key, value) in members {
-                    map.serialize_entry(key.as_ref(), value)?;
-                }
-                map.end()
-            }
-        }
     }
 }

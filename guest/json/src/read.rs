@@ -1,166 +1,294 @@
 //! Reads the tree from a text.
+//!
+//! It goes over the text once, and keeps numbers as they are written. With `serde_json`, which hands over
+//! values one by one, reading took twice as long and needed a second pass for the texts of numbers
+//! (docs/decisions/borrowed-json.md).
 
-use super::Json;
-use super::numbers::{Number, Numbers};
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use super::error::{ParseError, Reason};
+use super::number::Number;
+use super::{Json, plain};
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
-use std::fmt;
+
+/// Levels of lists and objects. Deeper texts would need more of the stack than a call has.
+const MAX_DEPTH: u8 = 127;
 
 impl<'a> Json<'a> {
     /// Reads a JSON text (RFC 8259).
     ///
     /// # Errors
-    /// When the text is not JSON, is nested more than 127 levels deep, or has a number that is
-    /// larger than any 64 bit floating-point number.
-    pub fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
-        let reader = Reader::new();
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let mut tree = TreeVisitor(&reader).deserialize(&mut deserializer)?;
-        deserializer.end()?;
-        if reader.has_unknown_numbers.get() {
-            fill_in(&mut tree, &mut Numbers::of(text));
-        }
-        Ok(tree)
+    /// When the text is not JSON, is nested more than 127 levels deep, has a number of 1e308 or more,
+    /// or half of a surrogate pair, which no string can have.
+    pub fn parse(text: &'a str) -> Result<Self, ParseError> {
+        let mut reader = Reader::new(text);
+        reader.document().map_err(|reason| ParseError::at(reason, text, reader.at))
     }
 }
 
-/// Gives the numbers of a tree their texts. The tree was read from the text with these numbers, and
-/// has all its members in their order.
-fn fill_in<'a>(tree: &mut Json<'a>, numbers: &mut Numbers<'a>) {
-    match tree {
-        Json::Int(_) => {
-            numbers.next();
-        }
-        Json::OtherNumber(number) => {
-            if let Some(text) = numbers.next() {
-                *number = text;
-            }
-        }
-        Json::Array(items) => items.iter_mut().for_each(|item| fill_in(item, numbers)),
-        Json::Object(members) => members.iter_mut().for_each(|(_, value)| fill_in(value, numbers)),
-        Json::Null | Json::Bool(_) | Json::Str(_) => {}
-    }
-}
-
-/// A key that borrows where it can.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = Key<'de>;
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a member name")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-        // JSON keys are strings, whatever type is asked for. Asking for any type compiles to the
-        // least code.
-        deserializer.deserialize_any(KeyVisitor)
-    }
-}
-
-/// What is known while a tree is read.
 struct Reader<'a> {
-    /// Whether the tree has numbers whose text is still unknown.
-    has_unknown_numbers: Cell<bool>,
+    text: &'a str,
+    /// How many bytes were read.
+    at: usize,
+    /// Levels that may still begin.
+    depth: u8,
     /// Members of the objects that were begun and not ended, those of the innermost object last. The
     /// vector of an object is made when its size is known, so that it never grows.
-    members: RefCell<Vec<(Cow<'a, str>, Json<'a>)>>,
+    members: Vec<(Cow<'a, str>, Json<'a>)>,
     /// Items of the lists that were begun and not ended.
-    items: RefCell<Vec<Json<'a>>>,
+    items: Vec<Json<'a>>,
 }
 
-impl Reader<'_> {
-    fn new() -> Self {
+impl<'a> Reader<'a> {
+    fn new(text: &'a str) -> Self {
         // The first entry belongs to nothing and stays: `split_off` copies what is behind it, and would
         // give away the whole buffer if there were nothing in front.
         let (mut members, mut items) = (Vec::with_capacity(32), Vec::with_capacity(16));
         members.push((Cow::Borrowed(""), Json::Null));
         items.push(Json::Null);
-        Reader {
-            has_unknown_numbers: Cell::new(false),
-            members: RefCell::new(members),
-            items: RefCell::new(items),
+        Reader { text, at: 0, depth: MAX_DEPTH, members, items }
+    }
+
+    fn document(&mut self) -> Result<Json<'a>, Reason> {
+        let first = self.token()?;
+        let value = self.value(first)?;
+        match self.token() {
+            Err(_) => Ok(value),
+            Ok(_) => Err(Reason::Rest),
         }
     }
-}
 
-/// Builds the tree.
-#[derive(Clone, Copy)]
-struct TreeVisitor<'r, 'a>(&'r Reader<'a>);
-
-impl<'a> TreeVisitor<'_, 'a> {
-    fn other_number(self) -> Json<'a> {
-        self.0.has_unknown_numbers.set(true);
-        Json::OtherNumber(Number::UNKNOWN)
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for TreeVisitor<'_, 'de> {
-    type Value = Json<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for TreeVisitor<'_, 'de> {
-    type Value = Json<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
     }
 
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Json::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Json::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Json::Int(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(i64::try_from(value).map_or_else(|_| self.other_number(), Json::Int))
-    }
-
-    fn visit_f64<E>(self, _value: f64) -> Result<Self::Value, E> {
-        Ok(self.other_number())
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Json::Str(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Json::Str(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let begun = self.0.items.borrow().len();
-        while let Some(item) = access.next_element_seed(self)? {
-            self.0.items.borrow_mut().push(item);
+    /// The next byte that is not white space. It counts as read.
+    #[inline]
+    fn token(&mut self) -> Result<u8, Reason> {
+        loop {
+            let byte = self.peek().ok_or(Reason::End)?;
+            self.at += 1;
+            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return Ok(byte);
+            }
         }
-        Ok(Json::Array(self.0.items.borrow_mut().split_off(begun)))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let begun = self.0.members.borrow().len();
-        while let Some(Key(key)) = access.next_key()? {
-            let value = access.next_value_seed(self)?;
-            self.0.members.borrow_mut().push((key, value));
+    /// A value whose first byte was read.
+    fn value(&mut self, first: u8) -> Result<Json<'a>, Reason> {
+        match first {
+            b'"' => self.string().map(Json::Str),
+            b'{' => self.object(),
+            b'[' => self.list(),
+            b'-' | b'0'..=b'9' => self.number(first),
+            b't' => self.word("rue", Json::Bool(true)),
+            b'f' => self.word("alse", Json::Bool(false)),
+            b'n' => self.word("ull", Json::Null),
+            _ => Err(Reason::Value),
         }
-        Ok(Json::Object(self.0.members.borrow_mut().split_off(begun)))
+    }
+
+    fn object(&mut self) -> Result<Json<'a>, Reason> {
+        self.depth = self.depth.checked_sub(1).ok_or(Reason::Depth)?;
+        let begun = self.members.len();
+        let mut next = self.token()?;
+        while next != b'}' {
+            if next != b'"' {
+                return Err(Reason::Name);
+            }
+            let name = self.string()?;
+            if self.token()? != b':' {
+                return Err(Reason::Colon);
+            }
+            let value = match self.token()? {
+                // Most values are strings.
+                b'"' => Json::Str(self.string()?),
+                first => self.value(first)?,
+            };
+            self.members.push((name, value));
+            next = self.token()?;
+            if next == b',' {
+                next = self.token()?;
+                // A comma that nothing follows.
+                if next == b'}' {
+                    return Err(Reason::Name);
+                }
+            } else if next != b'}' {
+                return Err(Reason::NextMember);
+            }
+        }
+        self.depth += 1;
+        Ok(Json::Object(self.members.split_off(begun)))
+    }
+
+    fn list(&mut self) -> Result<Json<'a>, Reason> {
+        self.depth = self.depth.checked_sub(1).ok_or(Reason::Depth)?;
+        let begun = self.items.len();
+        let mut next = self.token()?;
+        while next != b']' {
+            let item = self.value(next)?;
+            self.items.push(item);
+            next = self.token()?;
+            if next == b',' {
+                next = self.token()?;
+                // A comma that nothing follows.
+                if next == b']' {
+                    return Err(Reason::Value);
+                }
+            } else if next != b']' {
+                return Err(Reason::NextItem);
+            }
+        }
+        self.depth += 1;
+        Ok(Json::Array(self.items.split_off(begun)))
+    }
+
+    fn word(&mut self, rest: &str, value: Json<'a>) -> Result<Json<'a>, Reason> {
+        let end = self.at + rest.len();
+        if self.text.as_bytes().get(self.at..end) != Some(rest.as_bytes()) {
+            return Err(Reason::Word);
+        }
+        self.at = end;
+        Ok(value)
+    }
+
+    /// A number whose first byte was read (RFC 8259, section 6).
+    fn number(&mut self, first: u8) -> Result<Json<'a>, Reason> {
+        let start = self.at - 1;
+        let first_digit = if first == b'-' {
+            self.at += 1;
+            self.text.as_bytes().get(self.at - 1).copied()
+        } else {
+            Some(first)
+        };
+        match first_digit {
+            // No digit follows a zero in front.
+            Some(b'0') => {}
+            Some(b'1'..=b'9') => self.skip_digits(),
+            _ => return Err(Reason::Number),
+        }
+        let mut is_whole = true;
+        if self.peek() == Some(b'.') {
+            is_whole = false;
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            is_whole = false;
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        let text = self.text.get(start..self.at).ok_or(Reason::Number)?;
+        if is_whole
+            && text != "-0"
+            && let Ok(number) = text.parse()
+        {
+            return Ok(Json::Int(number));
+        }
+        Number::new(text).map(Json::OtherNumber).ok_or(Reason::LargeNumber)
+    }
+
+    /// At least one digit.
+    fn digits(&mut self) -> Result<(), Reason> {
+        match self.peek() {
+            Some(b'0'..=b'9') => {
+                self.skip_digits();
+                Ok(())
+            }
+            _ => Err(Reason::Number),
+        }
+    }
+
+    fn skip_digits(&mut self) {
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+    }
+
+    /// A string whose first quotation mark was read.
+    fn string(&mut self) -> Result<Cow<'a, str>, Reason> {
+        let plain = self.plain()?;
+        if self.peek() == Some(b'"') {
+            self.at += 1;
+            return Ok(Cow::Borrowed(plain));
+        }
+        self.escaped_string(plain).map(Cow::Owned)
+    }
+
+    /// The part of a string up to what does not stand for itself.
+    #[inline]
+    fn plain(&mut self) -> Result<&'a str, Reason> {
+        let rest = self.text.as_bytes().get(self.at..).ok_or(Reason::EndOfString)?;
+        let start = self.at;
+        self.at += plain::length(rest);
+        self.text.get(start..self.at).ok_or(Reason::EndOfString)
+    }
+
+    /// A string that does not end behind its first part.
+    #[cold]
+    fn escaped_string(&mut self, first: &str) -> Result<String, Reason> {
+        let mut content = first.to_owned();
+        loop {
+            match self.peek() {
+                None => return Err(Reason::EndOfString),
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(content);
+                }
+                Some(b'\\') => {
+                    self.at += 1;
+                    content.push(self.escape()?);
+                }
+                Some(_) => return Err(Reason::ControlCharacter),
+            }
+            content.push_str(self.plain()?);
+        }
+    }
+
+    /// The character of an escape whose backslash was read (RFC 8259, section 7).
+    fn escape(&mut self) -> Result<char, Reason> {
+        let kind = self.peek().ok_or(Reason::EndOfString)?;
+        self.at += 1;
+        Ok(match kind {
+            b'"' | b'\\' | b'/' => char::from(kind),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let first = self.four_digits()?;
+                let code = match first {
+                    0xd800..0xdc00 => {
+                        let second = self.second_of_pair()?;
+                        0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)
+                    }
+                    code => code,
+                };
+                char::from_u32(code).ok_or(Reason::Surrogate)?
+            }
+            _ => return Err(Reason::Escape),
+        })
+    }
+
+    fn second_of_pair(&mut self) -> Result<u32, Reason> {
+        if self.text.as_bytes().get(self.at..self.at + 2) != Some(b"\\u") {
+            return Err(Reason::Surrogate);
+        }
+        self.at += 2;
+        let second = self.four_digits()?;
+        if (0xdc00..0xe000).contains(&second) { Ok(second) } else { Err(Reason::Surrogate) }
+    }
+
+    /// Four hexadecimal digits.
+    fn four_digits(&mut self) -> Result<u32, Reason> {
+        let mut number = 0;
+        for _ in 0..4 {
+            let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16)).ok_or(Reason::Escape)?;
+            self.at += 1;
+            number = number * 16 + digit;
+        }
+        Ok(number)
     }
 }

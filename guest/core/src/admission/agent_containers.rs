@@ -32,7 +32,7 @@ impl<'a> Words<'a> {
     }
 
     fn flag(&mut self, name: &str, value: &str) {
-        self.0.push(escaped(&format!("--{name}={value}")).into());
+        self.0.push(escaped(&["--", name, "=", value].concat()).into());
     }
 
     fn flag_if(&mut self, name: &str, value: Option<&str>) {

@@ -69,5 +69,5 @@ impl<'a> Patch<'a> {
 
 /// Pointer to a member (RFC 6901, section 3).
 fn member(map: &str, key: &str) -> String {
-    format!("{map}/{}", key.replace('~', "~0").replace('/', "~1"))
+    [map, "/", &key.replace('~', "~0").replace('/', "~1")].concat()
 }

@@ -105,7 +105,7 @@ impl<'a> Child<'a> {
         ]);
         let content =
             Json::Object(content.into_iter().map(|(key, value)| (Cow::Borrowed(key), value)).collect());
-        let hash = digest::of(&Json::Array(vec![metadata.clone(), content.clone()]));
+        let hash = digest::of_list(&[&metadata, &content]);
         if let Json::Object(members) = &mut metadata {
             let mut annotations = vec![(CONSENT_ANNOTATION.into(), primary.metadata.name.into())];
             if primary.metadata.is_in_cluster() {

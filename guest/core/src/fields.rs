@@ -77,5 +77,5 @@ impl<'a> Fields<'a> {
 
 /// Parses a document. `what` names it in the message.
 pub(crate) fn parse<'a>(text: &'a str, what: &str) -> Result<Json<'a>, Error> {
-    Json::parse(text).map_err(|error| Error::InvalidInput(format!("{what} is not JSON: {error}")))
+    Json::parse(text).map_err(|error| Error::InvalidInput(format!("{what} cannot be read as JSON: {error}")))
 }

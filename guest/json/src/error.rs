@@ -1,8 +1,8 @@
-//! Why a text is not JSON.
+//! Why a text cannot be read.
 
 use std::fmt;
 
-/// Why a text is not JSON, and where.
+/// Why a text cannot be read, and where: at the first byte that does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseError {
     reason: Reason,
@@ -13,7 +13,7 @@ pub struct ParseError {
 }
 
 impl ParseError {
-    /// Not part of reading, which only keeps how far it came: few texts are not JSON.
+    /// Lines are counted afterwards, and not by every reading: nearly all texts are JSON.
     #[cold]
     pub(crate) fn at(reason: Reason, text: &str, offset: usize) -> Self {
         let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
@@ -56,20 +56,20 @@ impl Reason {
     fn text(self) -> &'static str {
         match self {
             Reason::End => "the text ends too early",
-            Reason::Value => "expected a value",
-            Reason::Word => "expected true, false or null",
-            Reason::Number => "this is not how JSON writes a number",
-            Reason::LargeNumber => "a number that is too large to be read everywhere",
-            Reason::Name => "expected a member name in quotation marks",
-            Reason::Colon => "expected `:` behind a member name",
-            Reason::NextItem => "expected `,` or `]`",
-            Reason::NextMember => "expected `,` or `}`",
+            Reason::Value => "a value was expected",
+            Reason::Word => "no words but true, false and null are known",
+            Reason::Number => "a number is not written as JSON demands",
+            Reason::LargeNumber => "a number is larger than every floating-point number of 64 bits",
+            Reason::Name => "a member name in quotation marks was expected",
+            Reason::Colon => "`:` was expected behind a member name",
+            Reason::NextItem => "`,` or `]` was expected",
+            Reason::NextMember => "`,` or `}` was expected",
             Reason::EndOfString => "a string does not end",
-            Reason::ControlCharacter => "a control character in a string, which must be escaped",
-            Reason::Escape => "no such escape in JSON",
-            Reason::Surrogate => "half of a surrogate pair",
-            Reason::Depth => "nested too deeply",
-            Reason::Rest => "more text behind the value",
+            Reason::ControlCharacter => "a control character in a string is not escaped",
+            Reason::Escape => "a string has an escape that JSON does not know",
+            Reason::Surrogate => "a string has half of a surrogate pair",
+            Reason::Depth => "lists and objects are nested more than 127 levels deep",
+            Reason::Rest => "more text follows the value",
         }
     }
 }

@@ -1,23 +1,23 @@
 //! Reads the tree from a text.
 //!
-//! It goes over the text once, and keeps numbers as they are written. With `serde_json`, which hands over
-//! values one by one, reading took twice as long and needed a second pass for the texts of numbers
-//! (docs/decisions/borrowed-json.md).
+//! It goes over the text once, and keeps numbers as they are written. `serde_json` hands over the values of
+//! numbers, so that their texts had to be looked for afterwards. docs/decisions/borrowed-json.md says what
+//! else it cost.
 
 use super::error::{ParseError, Reason};
 use super::number::Number;
 use super::{Json, plain};
 use std::borrow::Cow;
 
-/// Levels of lists and objects. Deeper texts would need more of the stack than a call has.
+/// Levels of lists and objects, as in `serde_json`. Whoever walks the tree calls itself at each of them.
 const MAX_DEPTH: u8 = 127;
 
 impl<'a> Json<'a> {
     /// Reads a JSON text (RFC 8259).
     ///
     /// # Errors
-    /// When the text is not JSON, is nested more than 127 levels deep, has a number of 1e308 or more,
-    /// or half of a surrogate pair, which no string can have.
+    /// When the text is not JSON, is nested more than 127 levels deep, has a number that is larger
+    /// than every floating-point number of 64 bits, or half of a surrogate pair.
     pub fn parse(text: &'a str) -> Result<Self, ParseError> {
         let mut reader = Reader::new(text);
         reader.document().map_err(|reason| ParseError::at(reason, text, reader.at))
@@ -52,12 +52,19 @@ impl<'a> Reader<'a> {
         let value = self.value(first)?;
         match self.token() {
             Err(_) => Ok(value),
-            Ok(_) => Err(Reason::Rest),
+            Ok(_) => Err(self.before(Reason::Rest)),
         }
     }
 
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// An error at the byte that was read last.
+    #[cold]
+    fn before(&mut self, reason: Reason) -> Reason {
+        self.at -= 1;
+        reason
     }
 
     /// The next byte that is not white space. It counts as read.
@@ -82,21 +89,30 @@ impl<'a> Reader<'a> {
             b't' => self.word("rue", Json::Bool(true)),
             b'f' => self.word("alse", Json::Bool(false)),
             b'n' => self.word("ull", Json::Null),
-            _ => Err(Reason::Value),
+            _ => Err(self.before(Reason::Value)),
         }
     }
 
+    /// Begins a list or an object whose first byte was read.
+    fn enter(&mut self) -> Result<(), Reason> {
+        match self.depth.checked_sub(1) {
+            Some(depth) => self.depth = depth,
+            None => return Err(self.before(Reason::Depth)),
+        }
+        Ok(())
+    }
+
     fn object(&mut self) -> Result<Json<'a>, Reason> {
-        self.depth = self.depth.checked_sub(1).ok_or(Reason::Depth)?;
+        self.enter()?;
         let begun = self.members.len();
         let mut next = self.token()?;
         while next != b'}' {
             if next != b'"' {
-                return Err(Reason::Name);
+                return Err(self.before(Reason::Name));
             }
             let name = self.string()?;
             if self.token()? != b':' {
-                return Err(Reason::Colon);
+                return Err(self.before(Reason::Colon));
             }
             let value = match self.token()? {
                 // Most values are strings.
@@ -109,10 +125,10 @@ impl<'a> Reader<'a> {
                 next = self.token()?;
                 // A comma that nothing follows.
                 if next == b'}' {
-                    return Err(Reason::Name);
+                    return Err(self.before(Reason::Name));
                 }
             } else if next != b'}' {
-                return Err(Reason::NextMember);
+                return Err(self.before(Reason::NextMember));
             }
         }
         self.depth += 1;
@@ -120,7 +136,7 @@ impl<'a> Reader<'a> {
     }
 
     fn list(&mut self) -> Result<Json<'a>, Reason> {
-        self.depth = self.depth.checked_sub(1).ok_or(Reason::Depth)?;
+        self.enter()?;
         let begun = self.items.len();
         let mut next = self.token()?;
         while next != b']' {
@@ -131,10 +147,10 @@ impl<'a> Reader<'a> {
                 next = self.token()?;
                 // A comma that nothing follows.
                 if next == b']' {
-                    return Err(Reason::Value);
+                    return Err(self.before(Reason::Value));
                 }
             } else if next != b']' {
-                return Err(Reason::NextItem);
+                return Err(self.before(Reason::NextItem));
             }
         }
         self.depth += 1;
@@ -142,28 +158,30 @@ impl<'a> Reader<'a> {
     }
 
     fn word(&mut self, rest: &str, value: Json<'a>) -> Result<Json<'a>, Reason> {
-        let end = self.at + rest.len();
-        if self.text.as_bytes().get(self.at..end) != Some(rest.as_bytes()) {
-            return Err(Reason::Word);
+        for wanted in rest.bytes() {
+            match self.peek() {
+                None => return Err(Reason::End),
+                Some(byte) if byte == wanted => self.at += 1,
+                Some(_) => return Err(Reason::Word),
+            }
         }
-        self.at = end;
         Ok(value)
     }
 
     /// A number whose first byte was read (RFC 8259, section 6).
     fn number(&mut self, first: u8) -> Result<Json<'a>, Reason> {
         let start = self.at - 1;
-        let first_digit = if first == b'-' {
+        let mut first_digit = first;
+        if first == b'-' {
+            first_digit = self.peek().ok_or(Reason::End)?;
             self.at += 1;
-            self.text.as_bytes().get(self.at - 1).copied()
-        } else {
-            Some(first)
-        };
+        }
         match first_digit {
             // No digit follows a zero in front.
-            Some(b'0') => {}
-            Some(b'1'..=b'9') => self.skip_digits(),
-            _ => return Err(Reason::Number),
+            b'0' if matches!(self.peek(), Some(b'0'..=b'9')) => return Err(Reason::Number),
+            b'0' => {}
+            b'1'..=b'9' => self.skip_digits(),
+            _ => return Err(self.before(Reason::Number)),
         }
         let mut is_whole = true;
         if self.peek() == Some(b'.') {
@@ -186,7 +204,11 @@ impl<'a> Reader<'a> {
         {
             return Ok(Json::Int(number));
         }
-        Number::new(text).map(Json::OtherNumber).ok_or(Reason::LargeNumber)
+        if let Some(number) = Number::new(text) {
+            return Ok(Json::OtherNumber(number));
+        }
+        self.at = start;
+        Err(Reason::LargeNumber)
     }
 
     /// At least one digit.
@@ -196,7 +218,8 @@ impl<'a> Reader<'a> {
                 self.skip_digits();
                 Ok(())
             }
-            _ => Err(Reason::Number),
+            Some(_) => Err(Reason::Number),
+            None => Err(Reason::End),
         }
     }
 
@@ -249,8 +272,7 @@ impl<'a> Reader<'a> {
     /// The character of an escape whose backslash was read (RFC 8259, section 7).
     fn escape(&mut self) -> Result<char, Reason> {
         let kind = self.peek().ok_or(Reason::EndOfString)?;
-        self.at += 1;
-        Ok(match kind {
+        let character = match kind {
             b'"' | b'\\' | b'/' => char::from(kind),
             b'b' => '\u{8}',
             b'f' => '\u{c}',
@@ -258,34 +280,44 @@ impl<'a> Reader<'a> {
             b'r' => '\r',
             b't' => '\t',
             b'u' => {
-                let first = self.four_digits()?;
-                let code = match first {
-                    0xd800..0xdc00 => {
-                        let second = self.second_of_pair()?;
-                        0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)
-                    }
-                    code => code,
-                };
-                char::from_u32(code).ok_or(Reason::Surrogate)?
+                self.at += 1;
+                return self.code();
             }
             _ => return Err(Reason::Escape),
-        })
+        };
+        self.at += 1;
+        Ok(character)
     }
 
-    fn second_of_pair(&mut self) -> Result<u32, Reason> {
-        if self.text.as_bytes().get(self.at..self.at + 2) != Some(b"\\u") {
-            return Err(Reason::Surrogate);
+    /// The character of one escape with four digits, or of two that are a surrogate pair. The first `\u`
+    /// was read.
+    fn code(&mut self) -> Result<char, Reason> {
+        let first = self.four_digits()?;
+        let mut code = first;
+        if (0xd800..0xdc00).contains(&first) {
+            for wanted in [b'\\', b'u'] {
+                match self.peek() {
+                    None => return Err(Reason::EndOfString),
+                    Some(byte) if byte == wanted => self.at += 1,
+                    Some(_) => return Err(Reason::Surrogate),
+                }
+            }
+            let second = self.four_digits()?;
+            if !(0xdc00..0xe000).contains(&second) {
+                return Err(Reason::Surrogate);
+            }
+            code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
         }
-        self.at += 2;
-        let second = self.four_digits()?;
-        if (0xdc00..0xe000).contains(&second) { Ok(second) } else { Err(Reason::Surrogate) }
+        // A second half without a first one is no character.
+        char::from_u32(code).ok_or(Reason::Surrogate)
     }
 
     /// Four hexadecimal digits.
     fn four_digits(&mut self) -> Result<u32, Reason> {
         let mut number = 0;
         for _ in 0..4 {
-            let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16)).ok_or(Reason::Escape)?;
+            let byte = self.peek().ok_or(Reason::EndOfString)?;
+            let digit = char::from(byte).to_digit(16).ok_or(Reason::Escape)?;
             self.at += 1;
             number = number * 16 + digit;
         }

@@ -31,6 +31,11 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Numbers of all sizes, in all ways in which JSON writes them.
+fn number() -> impl Strategy<Value = String> {
+    r"-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?"
+}
+
 /// A text, one byte of which is another one, or is left out. All of it is ASCII.
 fn damaged() -> impl Strategy<Value = String> {
     let text = value().prop_map(|value| value.to_string().replace(|char: char| !char.is_ascii(), "x"));
@@ -52,6 +57,16 @@ proptest! {
     fn texts_are_read_and_written_as_they_are(value in value()) {
         let text = value.to_string();
         prop_assert_eq!(Json::parse(&text).expect("JSON").to_text(), text);
+    }
+
+    #[test]
+    fn numbers_keep_their_texts_where_serde_json_reads_them(number in number()) {
+        let tree = Json::parse(&number);
+        prop_assert_eq!(tree.is_ok(), serde_json::from_str::<f64>(&number).is_ok(), "{}", number);
+        if let Ok(tree) = tree {
+            prop_assert_eq!(tree.has_other_number(), number == "-0" || number.parse::<i64>().is_err());
+            prop_assert_eq!(tree.to_text(), number);
+        }
     }
 
     #[test]
@@ -101,24 +116,77 @@ fn both_stop_at_the_same_depth() {
 }
 
 #[test]
+fn pairs_of_surrogates_are_one_character_and_halves_are_none() {
+    for (text, character) in [(r#""\ud83d\ude00""#, "\u{1f600}"), (r#""a\uDBFF\uDFFFb""#, "a\u{10ffff}b")] {
+        assert_eq!(Json::parse(text).expect(text).as_str(), Some(character));
+    }
+    for text in [
+        r#""\ud800\ud800""#,
+        r#""\ud800\u0041""#,
+        r#""\ud800\uffff""#,
+        r#""\ud800\n""#,
+        r#""\ud800A""#,
+        r#""\udc00""#,
+        r#""\udc00\ud800""#,
+    ] {
+        assert!(Json::parse(text).is_err(), "{text}");
+        assert!(serde_json::from_str::<Value>(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn what_json_lacks_is_refused() {
+    for text in [
+        "[1,]",
+        "[,]",
+        "{,}",
+        "[1}",
+        "{\"a\":1]",
+        "\u{c}1",
+        "\u{a0}1",
+        "-",
+        "1e",
+        "1e+",
+        "[.5]",
+        "[+1]",
+        "[0x1]",
+        "''",
+    ] {
+        assert!(Json::parse(text).is_err(), "{text}");
+        assert!(serde_json::from_str::<Value>(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn errors_say_what_is_wrong_and_where() {
     for (text, error) in [
         ("", "the text ends too early at line 1 column 1"),
-        ("[1,\n 2,,3]", "expected a value at line 2 column 5"),
-        ("{\n\"a\" 1}", "expected `:` behind a member name at line 2 column 6"),
-        (r#"{"a":1,}"#, "expected a member name in quotation marks at line 1 column 9"),
-        (r#"{"a":1 "b"}"#, "expected `,` or `}` at line 1 column 9"),
-        ("[1 2]", "expected `,` or `]` at line 1 column 5"),
-        ("[tru]", "expected true, false or null at line 1 column 3"),
-        ("[01]", "expected `,` or `]` at line 1 column 4"),
-        ("[1.]", "this is not how JSON writes a number at line 1 column 4"),
-        ("[1e308]", "a number that is too large to be read everywhere at line 1 column 7"),
+        ("x", "a value was expected at line 1 column 1"),
+        ("[1,\n 2,,3]", "a value was expected at line 2 column 4"),
+        ("[1,]", "a value was expected at line 1 column 4"),
+        ("{\n\"a\" 1}", "`:` was expected behind a member name at line 2 column 5"),
+        ("{1:2}", "a member name in quotation marks was expected at line 1 column 2"),
+        (r#"{"a":1,}"#, "a member name in quotation marks was expected at line 1 column 8"),
+        (r#"{"a":1 "b"}"#, "`,` or `}` was expected at line 1 column 8"),
+        ("[1 2]", "`,` or `]` was expected at line 1 column 4"),
+        ("[tru]", "no words but true, false and null are known at line 1 column 5"),
+        ("[nul", "the text ends too early at line 1 column 5"),
+        ("[01]", "a number is not written as JSON demands at line 1 column 3"),
+        ("[1.]", "a number is not written as JSON demands at line 1 column 4"),
+        ("[-\n]", "a number is not written as JSON demands at line 1 column 3"),
+        ("[-", "the text ends too early at line 1 column 3"),
+        ("[1, 1e309]", "a number is larger than every floating-point number of 64 bits at line 1 column 5"),
         (r#"["a"#, "a string does not end at line 1 column 4"),
-        ("[\"a\nb\"]", "a control character in a string, which must be escaped at line 1 column 4"),
-        (r#"["a\x"]"#, "no such escape in JSON at line 1 column 6"),
-        (r#"["\ud800"]"#, "half of a surrogate pair at line 1 column 9"),
-        ("1 2", "more text behind the value at line 1 column 4"),
+        (r#"["\u12"#, "a string does not end at line 1 column 7"),
+        ("[\"a\nb\"]", "a control character in a string is not escaped at line 1 column 4"),
+        (r#"["a\x"]"#, "a string has an escape that JSON does not know at line 1 column 5"),
+        ("[\"a\\\n\"]", "a string has an escape that JSON does not know at line 1 column 5"),
+        (r#"["\ud800"]"#, "a string has half of a surrogate pair at line 1 column 9"),
+        ("1 2", "more text follows the value at line 1 column 3"),
     ] {
         assert_eq!(Json::parse(text).map_err(|error| error.to_string()), Err(error.to_owned()), "{text}");
     }
+    let text = "[".repeat(128);
+    let error = Json::parse(&text).expect_err("too deep").to_string();
+    assert_eq!(error, "lists and objects are nested more than 127 levels deep at line 1 column 128");
 }

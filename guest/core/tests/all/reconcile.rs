@@ -332,7 +332,7 @@ fn unusable_input_is_an_error_that_says_where() {
         let observed = Observed { primary: primary.to_owned(), owned: owned.to_vec(), ..Observed::default() };
         reconcile(&observed).unwrap_err().to_string()
     };
-    assert!(observe("{", &[]).contains("the primary is not JSON"));
+    assert!(observe("{", &[]).contains("the primary cannot be read as JSON"));
     assert!(observe(r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x"}}"#, &[]).contains("v1 Pod"));
     let world = World::new(json!({}));
     assert!(observe(&world.cache.to_string(), &["[]".into()]).contains("object 0 of the owned objects"));

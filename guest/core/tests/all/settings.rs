@@ -46,7 +46,7 @@ fn usable_settings_are_accepted() {
 #[test]
 fn unusable_settings_are_refused_with_place_and_remedy() {
     for (settings, wanted) in [
-        ("[", "settings is not JSON: "),
+        ("[", "settings cannot be read as JSON: "),
         ("[]", "settings must be an object, not a list"),
         (
             r#"{"imageConfigRegistries":["*.example.org"]}"#,

@@ -8,5 +8,7 @@ mod deployment;
 mod images;
 mod kubewarden;
 mod manifests;
+mod python;
+mod release_files;
 mod security_gates;
 mod version;

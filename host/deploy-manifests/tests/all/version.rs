@@ -122,9 +122,20 @@ fn the_workflow_runs_steps_that_there_are() {
     let steps: Vec<&str> =
         looped.split_whitespace().chain(called.filter(|step| *step != "\"$step\"")).collect();
     assert!(steps.len() > 9, "{steps:?}");
-    for step in
-        ["check", "notes", "binaries", "modules", "chart", "packages", "sboms", "checksums", "push", "sign"]
-    {
+    for step in [
+        "check",
+        "notes",
+        "binaries",
+        "modules",
+        "chart",
+        "packages",
+        "sboms",
+        "krew",
+        "wheels",
+        "checksums",
+        "push",
+        "sign",
+    ] {
         assert!(steps.contains(&step), "{step} is not run");
     }
     for step in steps {

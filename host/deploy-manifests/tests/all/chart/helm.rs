@@ -1,5 +1,6 @@
 //! Helm's engine, which a script installs below the target directory.
 
+use crate::python;
 use orascache_core::describe;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -7,25 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-/// Exit code of the script where nothing can be installed.
-const CANNOT_INSTALL: i32 = 3;
-
 /// The Python with the engine. None where it cannot be installed.
-static PYTHON: LazyLock<Option<PathBuf>> = LazyLock::new(install);
-
-#[allow(clippy::print_stdout, reason = "a skipped test says why")]
-fn install() -> Option<PathBuf> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("tmp lies in the target directory");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/packages/install");
-    let output = Command::new(script).arg("helm").env("CARGO_TARGET_DIR", target).output();
-    let output = output.expect("the script starts");
-    if output.status.code() == Some(CANNOT_INSTALL) {
-        println!("skipped: {}", String::from_utf8_lossy(&output.stderr));
-        return None;
-    }
-    assert!(output.status.success(), "{output:?}");
-    Some(target.join("runtimes/helm/bin/python"))
-}
+static PYTHON: LazyLock<Option<PathBuf>> = LazyLock::new(|| python::install("helm"));
 
 /// The folder of the chart, as the code writes it now. Another test compares it with `manifests/chart`.
 pub fn chart() -> PathBuf {

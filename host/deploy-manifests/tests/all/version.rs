@@ -138,6 +138,11 @@ fn the_workflow_runs_steps_that_there_are() {
     ] {
         assert!(steps.contains(&step), "{step} is not run");
     }
+    let place = |wanted| steps.iter().position(|step| *step == wanted);
+    for file in ["binaries", "krew", "wheels", "push"] {
+        assert!(place(file) < place("checksums"), "{file} makes files that no sum would have");
+    }
+    assert!(place("checksums") < place("sign"), "the signature is that of the sums");
     for step in steps {
         assert!(step == "has" || release.contains(&format!("\n{step})\n")), "there is no step {step}");
     }

@@ -1,5 +1,5 @@
-//! The steps of `.ci/release` that make files of the archives with the programs. They run in a copy,
-//! with small programs in place of the real ones.
+//! The steps of `.ci/release` about the archives with the programs. What is made of the archives runs
+//! in a copy, with small programs in place of the real ones.
 
 use crate::python;
 use serde_json::{Value, json};
@@ -326,5 +326,61 @@ fn krew_has_the_digests_of_the_archives_and_the_sums_have_those_of_all_files() {
         let archive = platform["uri"].as_str().and_then(|uri| uri.rsplit('/').next()).expect("an archive");
         let digest = platform["sha256"].as_str().expect("a digest");
         assert!(sums.contains(&(digest, archive)), "{archive} has another digest than {digest}");
+    }
+}
+
+/// A bill of the archive of a program, for a processor, in the sources themselves.
+fn bill(program: &str, processor: &str) -> Value {
+    let output = Command::new("python3")
+        .args([".ci/documents.py", "archive_sbom", program, &format!("{processor}-unknown-linux-musl")])
+        .current_dir(root())
+        .env("SOURCE_DATE_EPOCH", "1700000000")
+        .output()
+        .expect("python3 starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "a skipped test says why")]
+fn a_bill_of_materials_names_what_is_linked_into_the_program_of_an_archive() {
+    let reads_toml = Command::new("python3").args(["-c", "import tomllib"]).status();
+    if !reads_toml.is_ok_and(|status| status.success()) {
+        println!("skipped: python3 is not installed, or older than 3.11");
+        return;
+    }
+    // What a program has, and what only other programs or builds have.
+    let cases = [
+        (
+            "orascache",
+            &["orascache-operator", "orascache-component", "orascache-dev-registry", "wasmtime"][..],
+            &["guest-build", "syn", "serde_derive", "criterion"][..],
+        ),
+        (
+            "orascache-agent",
+            &["orascache-agent", "ring", "zstd-sys"],
+            &["orascache-operator", "orascache-component", "wasmtime", "kube", "serde_derive"],
+        ),
+    ];
+    for (program, named, absent) in cases {
+        for (processor, _) in PROCESSORS {
+            let bill = bill(program, processor);
+            let archive = format!("{program}-{processor}-unknown-linux-musl.tar.gz");
+            assert_eq!(bill["metadata"]["component"]["name"], json!(archive));
+            assert_eq!(bill["metadata"]["timestamp"], json!("2023-11-14T22:13:20Z"));
+            let parts = bill["components"].as_array().expect("components");
+            let names: BTreeSet<&str> = parts.iter().filter_map(|part| part["name"].as_str()).collect();
+            for name in named {
+                assert!(names.contains(name), "{archive} has {name}");
+            }
+            for name in absent {
+                assert!(!names.contains(name), "{archive} does not have {name}");
+            }
+            // What is not of this workspace has the digest that the lock file has.
+            let pinned = |part: &&Value| part["purl"].is_string() && part["hashes"][0]["content"].is_string();
+            let own = |part: &&Value| part["version"] == json!(env!("CARGO_PKG_VERSION"));
+            assert!(parts.iter().all(|part| pinned(&part) || own(&part) || part["bom-ref"] == json!("std")));
+            assert!(parts.iter().filter(pinned).count() > 50);
+        }
     }
 }

@@ -1,6 +1,8 @@
-"""The JSON documents of the image. `.ci/image` calls this; each call prints one document.
+"""The JSON documents of the image, and the bills of materials of a release's archives.
+`.ci/image` and `.ci/release` call this; each call prints one document.
 
 config ARCH TAR | manifest CONFIG LAYER | index FOLDER... | sbom ARCH TARGET | provenance INDEX ARCH...
+archive_sbom PROGRAM TARGET
 
 Everything in them follows from the sources, the files that are named and the variables
 SOURCE_DATE_EPOCH and IMAGE_REVISION, so that the same build prints the same bytes.
@@ -24,6 +26,8 @@ PROGRAMS = [
     ("orascache-operator", ["--no-default-features"], "usr/bin/orascache"),
     ("orascache-agent", [], "usr/bin/orascache-agent"),
 ]
+# What is linked into the program of an archive: package, and flags of cargo.
+ARCHIVES = {"orascache": ("orascache-operator", []), "orascache-agent": ("orascache-agent", [])}
 COMPONENT = "orascache-component"
 
 
@@ -117,18 +121,22 @@ def linked(package, target, flags):
     return crates
 
 
-def sbom(arch, target):
+def bill(subject, properties, target, programs):
+    """What is in something: programs, each as package, flags of cargo, and where it is."""
     checksums = {
         (package["name"], package["version"]): package["checksum"]
         for package in tomllib.loads(Path("Cargo.lock").read_text())["package"]
         if "checksum" in package
     }
-    programs = [(package, target, flags, path) for package, flags, path in PROGRAMS]
-    programs.append((COMPONENT, "wasm32-unknown-unknown", [], "in usr/bin/orascache"))
+    built = [(package, target, flags, path) for package, flags, path in programs]
+    # The operator has the component in it.
+    for package, _, path in programs:
+        if package == "orascache-operator":
+            built.append((COMPONENT, "wasm32-unknown-unknown", [], "in " + path))
     reference = lambda name, number: f"{name}@{number}"
     components, dependencies = {}, []
-    for package, target, flags, path in programs:
-        crates = sorted(linked(package, target, flags))
+    for package, platform, flags, path in built:
+        crates = sorted(linked(package, platform, flags))
         own = reference(package, version())
         others = [reference(name, number) for name, number, _ in crates if name != package]
         dependencies.append({"ref": own, "dependsOn": others})
@@ -141,7 +149,6 @@ def sbom(arch, target):
                 known["purl"] = f"pkg:cargo/{name}@{number}"
             components.setdefault(known["bom-ref"], known)
         components[own] |= {"type": "application", "description": path}
-    image = {"type": "container", "bom-ref": "image", "name": "orascache", "version": version()}
     rust = run("rustc", "--version").split()[1]
     components["std"] = {"type": "library", "bom-ref": "std", "name": "Rust standard library with musl", "version": rust}
     direct = [entry["ref"] for entry in dependencies] + ["std"]
@@ -151,12 +158,24 @@ def sbom(arch, target):
         "version": 1,
         "metadata": {
             "timestamp": time(),
-            "component": image,
-            "properties": [{"name": "platform", "value": "linux/" + arch}],
+            "component": subject,
+            "properties": [{"name": name, "value": value} for name, value in properties.items()],
         },
         "components": [components[key] for key in sorted(components)],
-        "dependencies": [{"ref": "image", "dependsOn": direct}, *dependencies],
+        "dependencies": [{"ref": subject["bom-ref"], "dependsOn": direct}, *dependencies],
     }
+
+
+def sbom(arch, target):
+    image = {"type": "container", "bom-ref": "image", "name": "orascache", "version": version()}
+    return bill(image, {"platform": "linux/" + arch}, target, PROGRAMS)
+
+
+def archive_sbom(program, target):
+    package, flags = ARCHIVES[program]
+    name = f"{program}-{target}.tar.gz"
+    archive = {"type": "file", "bom-ref": "archive", "name": name, "version": version()}
+    return bill(archive, {"target": target}, target, [(package, flags, program)])
 
 
 def provenance(subject, *architectures):
@@ -197,7 +216,7 @@ def provenance(subject, *architectures):
 
 
 if __name__ == "__main__":
-    documents = {made.__name__: made for made in (config, manifest, index, sbom, provenance)}
+    documents = {made.__name__: made for made in (config, manifest, index, sbom, archive_sbom, provenance)}
     if len(sys.argv) < 3 or sys.argv[1] not in documents:
         sys.exit(__doc__)
     print(json.dumps(documents[sys.argv[1]](*sys.argv[2:]), indent=2))

@@ -4,15 +4,15 @@ use super::connection_table::AdmittedConnection;
 use super::error_log::ErrorLog;
 use super::handler::Handler;
 use super::http2_requests::{NewRequests, WithRequests};
+use super::hyper_connection::Connection;
 use super::in_place::InPlace;
 use super::limits::ServerLimits;
 use super::tls::{H2, Tls};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::{HttpService, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -224,33 +224,6 @@ impl ConnectionServer {
 /// as if they had been under way.
 fn is_over(closing: Duration, limits: &ServerLimits) -> bool {
     closing >= limits.deadline + limits.first_request
-}
-
-/// A connection as hyper serves it.
-pub(super) trait Connection: Future<Output = hyper::Result<()>> {
-    /// Lets running requests finish, and takes no new ones.
-    fn graceful_shutdown(self: Pin<&mut Self>);
-}
-
-type Io = TokioIo<TlsStream<BufReader<TcpStream>>>;
-
-impl<S> Connection for http1::Connection<Io, S>
-where
-    S: HttpService<Incoming, ResBody = Full<Bytes>, Error = Infallible>,
-{
-    fn graceful_shutdown(self: Pin<&mut Self>) {
-        http1::Connection::graceful_shutdown(self);
-    }
-}
-
-impl<S> Connection for http2::Connection<Io, S, NewRequests>
-where
-    S: HttpService<Incoming, ResBody = Full<Bytes>, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    fn graceful_shutdown(self: Pin<&mut Self>) {
-        http2::Connection::graceful_shutdown(self);
-    }
 }
 
 /// What may happen to a connection, beside its requests.

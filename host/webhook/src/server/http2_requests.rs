@@ -4,7 +4,7 @@
 //! back. The headers of its answer are then sent before its body is there, in a packet of their
 //! own. In the same task both go out together.
 
-use super::connection::Connection;
+use super::hyper_connection::Connection;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use hyper::rt::Executor;

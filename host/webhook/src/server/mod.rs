@@ -13,6 +13,7 @@ mod drain;
 mod error_log;
 mod handler;
 mod http2_requests;
+mod hyper_connection;
 mod in_place;
 mod limits;
 mod listener;

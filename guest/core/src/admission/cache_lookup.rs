@@ -1,6 +1,7 @@
 //! The cache that a step names: known, to be looked up by the host, or missing.
 
 use super::cache_of_step::Cache;
+use super::decision::Decision;
 use super::known::Known;
 use super::pod::{Container, Pod};
 use super::policy;
@@ -14,7 +15,7 @@ use crate::primary::Primary;
 use crate::settings::Settings;
 use orascache_api::names::KIND;
 use orascache_api::steps::{ANNOTATION_PREFIX as PREFIX, annotation};
-use orascache_contract::ObjectRef;
+use orascache_contract::{ArtifactQuestion, Needs, ObjectRef};
 
 /// Result of the lookup of a cache.
 pub(crate) enum Found<'a> {
@@ -63,7 +64,7 @@ pub(crate) fn find<'a>(
 }
 
 /// The cache, for the host to look up.
-pub(crate) fn cache_reference(name: &str, namespace: &str) -> ObjectRef {
+fn cache_reference(name: &str, namespace: &str) -> ObjectRef {
     ObjectRef {
         kind: ORAS_CACHE.clone(),
         namespace: Some(namespace.to_owned()),
@@ -73,7 +74,7 @@ pub(crate) fn cache_reference(name: &str, namespace: &str) -> ObjectRef {
 }
 
 /// The namespace, for the host to look up its labels.
-pub(crate) fn namespace_reference(name: &str) -> ObjectRef {
+fn namespace_reference(name: &str) -> ObjectRef {
     ObjectRef { kind: NAMESPACE.clone(), namespace: None, name: name.to_owned(), uid: None }
 }
 
@@ -154,4 +155,24 @@ fn check_own_registry(step: &Step<'_>, cache: &Cache<'_>, findings: &mut Finding
             annotation::REGISTRY
         ));
     }
+}
+
+/// What the host must look up before there is an answer.
+pub(crate) fn need(
+    found: &Found<'_>,
+    step: &Step<'_>,
+    namespace: &str,
+    needs_namespace: bool,
+    question: Option<&ArtifactQuestion>,
+) -> Option<Decision> {
+    if !needs_namespace && !matches!(found, Found::Need) && question.is_none() {
+        return None;
+    }
+    // The next context has what is asked for now, and nothing else: so the cache is asked for in
+    // any case.
+    let mut objects = vec![cache_reference(step.cache, namespace)];
+    if needs_namespace {
+        objects.push(namespace_reference(namespace));
+    }
+    Some(Decision::Need(Needs { objects, questions: question.cloned().into_iter().collect() }))
 }

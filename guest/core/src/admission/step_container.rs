@@ -5,6 +5,7 @@ use super::network::Network;
 use super::pod::{Container, Pod, PodSource};
 use super::step::Step;
 use super::step_warnings;
+use crate::credentials::Credentials;
 use crate::findings::Findings;
 use crate::json::Json;
 use orascache_api::steps::{
@@ -185,7 +186,7 @@ fn first_directory(path: &str) -> Option<&str> {
 }
 
 /// Refuses a container that already has one of the variables with authorities, where it gets them.
-pub(crate) fn check_network_variables(
+fn check_network_variables(
     pod: &Pod<'_>,
     container: &Container<'_>,
     network: &Network<'_>,
@@ -217,7 +218,7 @@ fn check_volume_name(pod: &Pod<'_>, name: &str, findings: &mut Findings) {
 }
 
 /// Refuses a pod that already uses the names which a step with credentials needs.
-pub(crate) fn check_proxy_names(pod: &Pod<'_>, findings: &mut Findings) {
+fn check_proxy_names(pod: &Pod<'_>, findings: &mut Findings) {
     check_container_name(pod, PROXY_CONTAINER, findings);
     check_volume_name(pod, CREDENTIALS_VOLUME, findings);
 }
@@ -292,5 +293,20 @@ pub(crate) fn index_field(pod: &Pod<'_>) -> Option<(&'static str, &'static str)>
         Some(("metadata.labels", well_known::POD_INDEX))
     } else {
         None
+    }
+}
+
+/// Refuses names in the pod that the container which connects to the registry needs.
+pub(crate) fn check_connection(
+    pod: &Pod<'_>,
+    container: &Container<'_>,
+    credentials: &Option<Credentials<'_>>,
+    network: &Network<'_>,
+    findings: &mut Findings,
+) {
+    if credentials.is_some() {
+        check_proxy_names(pod, findings);
+    } else {
+        check_network_variables(pod, container, network, findings);
     }
 }

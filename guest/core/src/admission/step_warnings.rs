@@ -140,3 +140,12 @@ fn is_writable(container: &Container<'_>, path: &str) -> bool {
             path.is_some_and(is_in) && mount.member("readOnly") != Some(&Json::Bool(true))
         })
 }
+
+/// Warns of annotations that ask for nothing.
+pub(crate) fn warn_idle(findings: &mut Findings) {
+    findings.warn(format!(
+        "the annotations under {PREFIX} ask for nothing: write {} or {}, or remove them",
+        annotation::INPUT_URI,
+        annotation::OUTPUT_URI
+    ));
+}

@@ -1,16 +1,17 @@
 //! Makes the plan for one cache from what is observed.
 
-use crate::desired::{self, Child, Defaults};
+mod children;
+mod network;
+mod wanted;
+
+use crate::desired::{self, Defaults};
 use crate::diagnosis::{Claim, Symptoms};
 use crate::fields;
 use crate::former::Former;
 use crate::issue::{Issue, Reason};
 use crate::issues::{self, Related};
 use crate::json::Json;
-use crate::kinds::{
-    CERTIFICATE, CRON_JOB, DISRUPTION_BUDGET, JOB, NETWORK_POLICY, RESOURCE_QUOTA, SECRET, SERVICE,
-    SERVICE_MONITOR, STATEFUL_SET, VOLUME_CLAIM,
-};
+use crate::kinds::{NETWORK_POLICY, RESOURCE_QUOTA, STATEFUL_SET, VOLUME_CLAIM};
 use crate::observed::{self, Object, Objects};
 use crate::own_claim::OwnClaim;
 use crate::primary::{Primary, Storage};
@@ -22,8 +23,9 @@ use crate::status::{Facts, Network, foreign_fields};
 use crate::status_of_tasks::TaskStatus;
 use crate::task_runs::{TaskObjects, TaskRuns};
 use crate::validate;
-use orascache_api::names::{CONSENT_ANNOTATION, RETAINED_ANNOTATION, labels};
-use orascache_contract::{Error, Failure, Kind, Observed, Plan};
+use children::{Present, plan_children};
+use orascache_contract::{Error, Observed, Plan};
+use wanted::Wanted;
 
 /// How messages call the two lists of the input.
 const OWNED: &str = "owned";
@@ -235,181 +237,4 @@ fn names_that_matter<'a>(primary: &'a Primary<'a>, owned: &Objects<'_>) -> Vec<&
         names.push(primary.metadata.name);
     }
     names
-}
-
-/// What exists.
-struct Present<'p, 'a> {
-    owned: &'p Objects<'a>,
-    related: &'p Objects<'a>,
-    pods_wait: bool,
-    former: Former,
-    /// Seconds since the epoch.
-    now: u64,
-}
-
-impl<'p, 'a> Present<'p, 'a> {
-    /// The child of that name, also if it lost its owner reference.
-    fn find(&self, primary: &Primary<'_>, kind: &Kind, name: &str) -> Option<&'p Object<'a>> {
-        // Of kinds that are not related, the host shows nothing but strays. Of Secrets it shows all.
-        let is_stray = |object: &&Object<'_>| {
-            object.is_uncontrolled()
-                && (*kind != SECRET
-                    || (object.text_of("labels", labels::MANAGED_BY) == Some(labels::MANAGED_BY_VALUE)
-                        && object.text_of("labels", labels::INSTANCE) == Some(primary.metadata.name)))
-        };
-        self.owned.find(kind, name).or_else(|| self.related.find(kind, name).filter(is_stray))
-    }
-}
-
-/// What a cache should have.
-struct Wanted<'a> {
-    /// The children that should exist, in the order in which they are made: first who may reach the
-    /// pods, then what they need, then the pods.
-    children: Vec<Child<'a>>,
-    /// Which defaults the StatefulSet has.
-    defaults: Defaults,
-}
-
-impl Network {
-    /// What is known about the NetworkPolicy of the cache. `wanted` is `None` for an invalid spec.
-    fn of(
-        primary: &Primary<'_>,
-        wanted: Option<&Wanted<'_>>,
-        owned: &Objects<'_>,
-        failures: &[Failure],
-    ) -> Self {
-        if !primary.spec.deploy() {
-            return Network::Unused;
-        }
-        if !primary.spec.network_policy.is_enabled() {
-            return Network::Disabled;
-        }
-        let Some(policy) = owned.find(&NETWORK_POLICY, primary.metadata.name) else {
-            return Network::Missing;
-        };
-        let mut children = wanted.into_iter().flat_map(|wanted| &wanted.children);
-        let differs =
-            children.find(|child| *child.kind == NETWORK_POLICY).is_some_and(|child| !child.has_spec(policy));
-        // A difference without a failure is mended by this plan.
-        if differs && failures.iter().any(|failure| failure.target.kind == NETWORK_POLICY) {
-            return Network::Changed;
-        }
-        Network::Restricted
-    }
-}
-
-impl<'a> Wanted<'a> {
-    fn of(
-        primary: &'a Primary<'a>,
-        settings: &Settings<'a>,
-        owned: &Objects<'_>,
-        related: &Objects<'_>,
-        keep_claim_as_it_is: bool,
-    ) -> Self {
-        let mut wanted = Wanted { children: Vec::with_capacity(8), defaults: Defaults::Current };
-        if !primary.spec.deploy() {
-            // Storage outlives the registry, and is not made before it is needed.
-            return wanted;
-        }
-        wanted.children.extend(desired::network_policy(primary, settings.operator_namespace));
-        if !keep_claim_as_it_is {
-            let name = desired::claim_name(primary);
-            let free = name
-                .and_then(|name| related.find(&VOLUME_CLAIM, &name))
-                .filter(|claim| claim.is_uncontrolled());
-            let says = |key, text| free.and_then(|claim| claim.text_of("annotations", key)) == Some(text);
-            let is_offered = says(CONSENT_ANNOTATION, primary.metadata.name)
-                || says(RETAINED_ANNOTATION, primary.metadata.uid);
-            wanted.children.extend(desired::volume_claim(primary, is_offered));
-        }
-        wanted.children.extend(desired::literal_http_secret(primary));
-        wanted.children.push(desired::service(primary));
-        let name = desired::registry_service_name(primary);
-        let balances = owned.find(&SERVICE, &name).is_some();
-        wanted.children.extend(desired::registry_service(primary, balances));
-        wanted.children.extend(desired::disruption_budget(primary));
-        wanted.children.extend(desired::service_monitor(primary));
-        wanted.children.extend(desired::issued_certificate(primary, settings.cluster_domain));
-        let existing = owned.find(&STATEFUL_SET, primary.metadata.name);
-        let (stateful_set, defaults) = desired::stateful_set_beside(primary, existing, settings.agent_image);
-        wanted.children.push(stateful_set);
-        wanted.defaults = defaults;
-        wanted
-    }
-
-    /// Whether the registry pods do their part of retention, as they are to be or to stay.
-    fn pods_retain(&self, primary: &Primary<'_>, owned: &Objects<'_>) -> bool {
-        let existing = owned.find(&STATEFUL_SET, primary.metadata.name);
-        let spec = match self.defaults {
-            Defaults::Unknown => existing.and_then(|set| set.spec),
-            Defaults::Current | Defaults::Older => {
-                let set = self.children.iter().find(|child| *child.kind == STATEFUL_SET);
-                set.and_then(|set| set.object.get("spec"))
-            }
-        };
-        desired::pods_retain(primary, spec)
-    }
-}
-
-/// Plans the writes that make the children as wanted. Returns whether that changes the StatefulSet
-/// in more than its stamps.
-fn plan_children(
-    primary: &Primary<'_>,
-    wanted: &Wanted<'_>,
-    present: &Present<'_, '_>,
-    settings: &Settings<'_>,
-    plan: &mut Plan,
-) -> bool {
-    let owned = present.owned;
-    let mut changes_stateful_set = false;
-    for (name, generated) in desired::generated(primary, settings.cluster_domain, present.now) {
-        if owned.find(&SECRET, &name).is_none() {
-            plan.generate.push(generated);
-        }
-    }
-    for child in &wanted.children {
-        let is_pods = *child.kind == STATEFUL_SET;
-        let observed = owned.find(child.kind, &child.name);
-        if (is_pods && (present.pods_wait || wanted.defaults == Defaults::Unknown))
-            || present.former.keeps(primary, child.kind, &child.name)
-            || observed.is_some_and(|object| child.is_up_to_date(object))
-        {
-            continue;
-        }
-        changes_stateful_set |= is_pods && !observed.is_some_and(|object| child.is_in_effect(object));
-        plan.apply.push(child.object.to_text());
-    }
-    let name = primary.metadata.name;
-    let literal_secret = desired::literal_http_secret_name(primary);
-    let registry_name = desired::registry_service_name(primary);
-    // Only objects without artifacts are ever deleted. The StatefulSet goes first: its pods must
-    // not outlive the Service that names them and the policy that protects them.
-    let [first, second] = desired::cron_job_names(primary);
-    let mut removable = vec![
-        (&CRON_JOB, &*first),
-        (&CRON_JOB, &*second),
-        (&STATEFUL_SET, name),
-        (&SERVICE, name),
-        (&SERVICE, registry_name.as_str()),
-        (&DISRUPTION_BUDGET, registry_name.as_str()),
-        (&SERVICE_MONITOR, registry_name.as_str()),
-        (&CERTIFICATE, registry_name.as_str()),
-        (&NETWORK_POLICY, name),
-        (&SECRET, literal_secret.as_str()),
-    ];
-    // A list of seeds that was edited has another Job.
-    removable.extend(owned.of_kind(&JOB).map(|job| (&JOB, job.name())));
-    let unused = desired::unused_generated(primary);
-    let unused = unused.iter().map(|name| (&SECRET, name.as_str()));
-    for (kind, name) in removable.into_iter().chain(unused) {
-        if wanted.children.iter().any(|child| child.kind == kind && child.name == name)
-            || present.former.keeps(primary, kind, name)
-        {
-            continue;
-        }
-        if let Some(object) = present.find(primary, kind, name).filter(|object| !object.is_being_deleted) {
-            plan.delete.push(object.reference(kind));
-        }
-    }
-    changes_stateful_set
 }

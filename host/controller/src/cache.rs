@@ -14,8 +14,9 @@ pub(crate) use changes::Source;
 pub(crate) use relist::Listed;
 pub(crate) use view::{Texts, View};
 
-use crate::decoded::{Compressors, Decoded, Ownership};
+use crate::decoded::Decoded;
 use crate::object::{Key, Stored};
+use crate::reduce::{Compressors, Ownership};
 use crate::roles::Roles;
 use crate::scope::Scope;
 use crate::watches::{KindIndex, PRIMARY, Watch};

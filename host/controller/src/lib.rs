@@ -112,6 +112,7 @@ mod quiescence;
 mod recipe;
 mod reconciler;
 mod recorded;
+mod reduce;
 mod requests;
 mod retention;
 mod roles;

@@ -7,8 +7,8 @@ mod relists;
 mod views;
 
 use super::{Cache, Texts};
-use crate::decoded::Ownership;
 use crate::object::{Key, Stored};
+use crate::reduce::Ownership;
 use crate::roles::Roles;
 use crate::scope::{Scope, scopes};
 use crate::testing::{description, object};

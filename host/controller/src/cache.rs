@@ -146,11 +146,8 @@ impl Cache {
     /// Reduces an object to the form that is stored. `None` when it has no name, UID or
     /// resourceVersion.
     pub(crate) fn decode(&self, kind: KindIndex, object: Decoded) -> Option<Stored> {
-        let mut stored =
-            object.store(self.watches.get(kind)?, &self.ownership, self.compressors.get(kind)?)?;
-        stored.key.namespace = self.shared.copy(&stored.key.namespace);
-        stored.controller = stored.controller.map(|uid| self.shared.copy(&uid));
-        Some(stored)
+        let (watch, compressors) = (self.watches.get(kind)?, self.compressors.get(kind)?);
+        object.store(watch, &self.ownership, compressors, |text| self.shared.copy(text))
     }
 
     /// The object of that name, whatever controls it.

@@ -31,12 +31,13 @@ pub(crate) struct Compressors {
 
 impl Decoded {
     /// Reduces the object to the form that is stored. `None` when it has no name, UID or
-    /// resourceVersion.
+    /// resourceVersion. `share` makes the texts that many objects have in common.
     pub(crate) fn store(
         self,
         watch: &Watch,
         ownership: &Ownership,
         compressors: &Compressors,
+        share: impl Fn(&str) -> Arc<str>,
     ) -> Option<Stored> {
         let Identity { namespace, name, uid, resource_version } = self.identity()?;
         let ours = &*ownership.field_manager;
@@ -46,7 +47,7 @@ impl Decoded {
         let controller = owner.as_ref().filter(|owner| {
             owner.group() == ownership.primary.group() && owner.kind == ownership.primary.kind
         });
-        let controller = controller.map(|owner| Arc::from(&*owner.uid));
+        let controller = controller.map(|owner| share(&owner.uid));
         let managed = managed_fields::entries(self.object().metadata("managedFields").unwrap_or_default());
         let is_of_other = |entry: &&ManagedEntry<'_>| entry.manager != ours;
         let is_stray = owner.is_none() && managed.iter().any(|entry| entry.manager == ours);
@@ -66,7 +67,7 @@ impl Decoded {
         let content = digest::outside(&reduced.text, &[&reduced.status, &reduced.revision]);
         let revision_at = reduced.cut_revision(resource_version);
         Some(Stored {
-            key: Key::new(namespace, name),
+            key: Key { namespace: share(namespace), name: name.into() },
             uid: uid.into(),
             resource_version: resource_version.into(),
             controller,
@@ -176,6 +177,7 @@ mod tests {
             &watch,
             &ownership,
             &Compressors::default(),
+            |text| text.into(),
         )
     }
 

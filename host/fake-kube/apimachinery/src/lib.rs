@@ -40,3 +40,4 @@ pub mod times;
 pub mod type_check;
 pub mod unknown_fields;
 pub mod validation;
+mod values;

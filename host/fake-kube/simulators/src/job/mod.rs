@@ -6,8 +6,10 @@
 //! and `ttlSecondsAfterFinished`, and restarts within a pod do not count.
 
 mod backoff;
+mod counts;
 mod failure_policy;
 mod indexes;
+mod outcome;
 mod plan;
 
 use crate::controller::{Error, done, drive, patch_params, unless_gone};
@@ -20,7 +22,8 @@ use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::Store;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use kube::{Api, Client, ResourceExt};
-use plan::{Missing, Outcome, Plan, plan};
+use outcome::Outcome;
+use plan::{Missing, Plan, plan};
 use serde_json::json;
 use std::sync::Arc;
 

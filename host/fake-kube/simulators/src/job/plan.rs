@@ -1,26 +1,17 @@
 //! What is to be done for a Job, from its pods: a pure function.
 
-use super::failure_policy::{Verdict, verdict};
-use super::{INDEX, backoff};
+use super::backoff;
+use super::counts::{Counts, Failures, count, failed_indexes, index_of, indexes_of, number};
+use super::failure_policy::verdict;
+use super::outcome::{Outcome, outcome, until_deadline};
 use crate::pods;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Counts of a Job's pods.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) active: i32,
-    /// How many of the active ones are ready.
-    pub(super) ready: i32,
-    pub(super) succeeded: i32,
-    /// Without those that the failure policy ignores.
-    pub(super) failed: i32,
-}
 
 /// A pod to create. Its name is the first free one and not a random one: a cache that lags behind
 /// then leads to the same name again, which the API refuses, and not to a second pod.
@@ -28,19 +19,6 @@ pub(super) struct Counts {
 pub(super) struct Missing {
     pub(super) name: String,
     pub(super) index: Option<i32>,
-}
-
-/// How a Job ends.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Complete,
-    Failed { reason: &'static str, message: String },
-}
-
-impl Outcome {
-    fn failed(reason: &'static str, message: &str) -> Self {
-        Outcome::Failed { reason, message: message.to_owned() }
-    }
 }
 
 /// What is to be done.
@@ -64,9 +42,6 @@ impl Plan {
     }
 }
 
-/// Pods that have failed, and what each of them means.
-type Failures<'p> = Vec<(&'p Pod, Verdict)>;
-
 pub(super) fn plan(job: &Job, owned: &[Arc<Pod>], now: Timestamp) -> Plan {
     let spec = job.spec.clone().unwrap_or_default();
     let owned: Vec<&Pod> = owned.iter().map(AsRef::as_ref).collect();
@@ -85,7 +60,7 @@ pub(super) fn plan(job: &Job, owned: &[Arc<Pod>], now: Timestamp) -> Plan {
     let mut plan =
         Plan { counts: count(&owned, &failures, completed.as_ref()), completed, failed, ..Plan::default() };
     let until_deadline = until_deadline(job, &spec, now);
-    plan.outcome = outcome(&spec, &failures, &plan, until_deadline);
+    plan.outcome = outcome(&spec, &failures, &plan.counts, plan.failed.as_ref(), until_deadline);
     if spec.suspend != Some(true) && !plan.has_failed() {
         add_missing(job, &spec, &owned, now, &mut plan);
     }
@@ -93,101 +68,6 @@ pub(super) fn plan(job: &Job, owned: &[Arc<Pod>], now: Timestamp) -> Plan {
         plan.wait = plan.wait.into_iter().chain(until_deadline).min();
     }
     plan
-}
-
-/// How long a Job may still run, where it says so.
-fn until_deadline(job: &Job, spec: &JobSpec, now: Timestamp) -> Option<Duration> {
-    let limit = u64::try_from(spec.active_deadline_seconds?).ok()?;
-    let start = job.status.as_ref()?.start_time.as_ref()?.0;
-    let passed = Duration::try_from(now.duration_since(start)).unwrap_or_default();
-    Some(Duration::from_secs(limit).saturating_sub(passed))
-}
-
-fn count(owned: &[&Pod], failures: &Failures<'_>, completed: Option<&BTreeSet<i32>>) -> Counts {
-    let mut counts = Counts::default();
-    for pod in owned {
-        match pods::phase(pod) {
-            "Succeeded" => counts.succeeded += 1,
-            "Failed" => {}
-            _ if !pods::is_terminating(pod) => {
-                counts.active += 1;
-                counts.ready += i32::from(pods::is_ready(pod));
-            }
-            _ => {}
-        }
-    }
-    if let Some(completed) = completed {
-        counts.succeeded = number(completed.len());
-    }
-    counts.failed = number(failures.iter().filter(|(_, verdict)| *verdict != Verdict::Ignore).count());
-    counts
-}
-
-fn number(count: usize) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
-}
-
-/// The index of a pod of an indexed Job.
-fn index_of(pod: &Pod) -> Option<i32> {
-    pod.annotations().get(INDEX)?.parse().ok()
-}
-
-fn indexes_of<'p>(pods: impl Iterator<Item = &'p Pod>, phase: &str) -> BTreeSet<i32> {
-    pods.filter(|pod| pods::phase(pod) == phase).filter_map(index_of).collect()
-}
-
-/// Indexes with more failures than their limit, or with one that fails the index at once.
-fn failed_indexes(failures: &Failures<'_>, limit: i32) -> BTreeSet<i32> {
-    let mut counts: BTreeMap<i32, i32> = BTreeMap::new();
-    for (pod, verdict) in failures {
-        let Some(index) = index_of(pod) else { continue };
-        let weight = match verdict {
-            Verdict::Count => 1,
-            Verdict::FailIndex => limit.saturating_add(1),
-            Verdict::Ignore | Verdict::FailJob(_) => 0,
-        };
-        let count = counts.entry(index).or_default();
-        *count = count.saturating_add(weight);
-    }
-    counts.into_iter().filter(|(_, count)| *count > limit).map(|(index, _)| index).collect()
-}
-
-fn outcome(
-    spec: &JobSpec,
-    failures: &Failures<'_>,
-    plan: &Plan,
-    until_deadline: Option<Duration>,
-) -> Option<Outcome> {
-    let message = failures.iter().find_map(|(_, verdict)| match verdict {
-        Verdict::FailJob(message) => Some(message.clone()),
-        _ => None,
-    });
-    if let Some(message) = message {
-        return Some(Outcome::Failed { reason: "PodFailurePolicy", message });
-    }
-    let failed = plan.failed.as_ref().map_or(0, |failed| number(failed.len()));
-    if spec.max_failed_indexes.is_some_and(|most| failed > most) {
-        let message = "Job has exceeded the specified maximal number of failed indexes";
-        return Some(Outcome::failed("MaxFailedIndexesExceeded", message));
-    }
-    let limit = spec.backoff_limit.unwrap_or(if plan.failed.is_some() { i32::MAX } else { 6 });
-    if plan.counts.failed > limit {
-        return Some(Outcome::failed("BackoffLimitExceeded", "Job has reached the specified backoff limit"));
-    }
-    if until_deadline == Some(Duration::ZERO) {
-        let message = "Job was active longer than specified deadline";
-        return Some(Outcome::failed("DeadlineExceeded", message));
-    }
-    let counts = &plan.counts;
-    match spec.completions {
-        Some(completions) if counts.succeeded >= completions => Some(Outcome::Complete),
-        Some(completions) if failed > 0 && counts.succeeded + failed >= completions => {
-            Some(Outcome::failed("FailedIndexes", "Job has failed indexes"))
-        }
-        // A work queue: it is empty when a pod succeeds.
-        None if counts.succeeded > 0 && counts.active == 0 => Some(Outcome::Complete),
-        _ => None,
-    }
 }
 
 /// The pods to create, and how long to wait for those that are created later.

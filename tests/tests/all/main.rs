@@ -21,6 +21,7 @@ mod mirror;
 mod operator;
 mod other_guest;
 mod overlays;
+mod ownership;
 mod plots;
 mod quiet_log;
 mod replay;

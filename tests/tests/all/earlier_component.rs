@@ -1,9 +1,11 @@
 //! Upgrades and downgrades of the component: one that was built for an earlier contract runs in this
 //! host, and both take over from each other. `earlier_components/` has it.
 
+use crate::admission::{create, pod, pods};
 use kube::Api;
 use kube::ResourceExt;
 use kube::api::{DynamicObject, PostParams};
+use orascache_api::steps::INJECTED_ANNOTATION;
 use orascache_operator::EMBEDDED;
 use orascache_runtime::Guest;
 use orascache_tests::cluster::{Cluster, guest};
@@ -14,8 +16,6 @@ use std::sync::Arc;
 
 /// Of the contract 0.3.1, which does not know the rotation of generated values.
 const EARLIER: &[u8] = include_bytes!("../../earlier_components/7505c28.wasm.zst");
-/// Set on steps that have been rewritten.
-const INJECTED: &str = "cache.converged-computing.github.io/injected";
 /// Set on children, with the generation of the cache that they follow.
 const GENERATION: &str = "cache.converged-computing.github.io/applied-generation";
 
@@ -30,17 +30,10 @@ struct Lab<'c> {
 }
 
 impl Lab<'_> {
-    async fn step(&self, name: &str) -> DynamicObject {
-        let pod = json!({
-            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "annotations": {
-                "oras.converged-computing.github.io/oras-cache": "demo",
-                "oras.converged-computing.github.io/input-uri": "flow/words:1",
-            }},
-            "spec": {"restartPolicy": "Never", "containers": [{"name": "app", "image": "busybox", "command": ["id"]}]},
-        });
-        let pod = serde_json::from_value(pod).expect("a pod");
-        let made = self.pods.create(&PostParams::default(), &pod).await.expect("it is allowed");
-        assert!(made.annotations().contains_key(INJECTED), "{made:#?}");
+    async fn step(&self, name: &str) -> Value {
+        let step = pod(name, &[("oras-cache", "demo"), ("input-uri", "flow/words:1")]);
+        let made = create(&self.pods, step).await.expect("it is allowed");
+        assert!(made["metadata"]["annotations"].get(INJECTED_ANNOTATION).is_some(), "{made:#}");
         made
     }
 
@@ -64,7 +57,7 @@ impl Lab<'_> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_component_of_an_earlier_contract_and_ours_take_over_from_each_other() {
     let cluster = Cluster::embedded().await;
-    let lab = Lab { cluster: &cluster, pods: cluster.api("v1", "Pod", "pods") };
+    let lab = Lab { cluster: &cluster, pods: pods(&cluster) };
     let operator = webhooks::operator_of(&cluster, earlier(), |_| {}).await;
     let demo = serde_json::from_value(cache("demo", json!({}))).expect("a cache");
     cluster.caches().create(&PostParams::default(), &demo).await.expect("it is made");
@@ -80,7 +73,7 @@ async fn the_component_of_an_earlier_contract_and_ours_take_over_from_each_other
     let second = lab.step("second").await;
     // A step that the other version has rewritten is edited.
     let labelled = cluster.edit(&lab.pods, "first", json!({"metadata": {"labels": {"a": "b"}}})).await;
-    assert_eq!(labelled.data["spec"], first.data["spec"]);
+    assert_eq!(labelled.data["spec"], first["spec"]);
     operator.shutdown().await;
 
     // The downgrade.
@@ -88,7 +81,7 @@ async fn the_component_of_an_earlier_contract_and_ours_take_over_from_each_other
     cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
     assert_eq!(lab.registry().await, registry, "the downgrade changed the registry pod");
     let labelled = cluster.edit(&lab.pods, "second", json!({"metadata": {"labels": {"a": "b"}}})).await;
-    assert_eq!(labelled.data["spec"], second.data["spec"]);
+    assert_eq!(labelled.data["spec"], second["spec"]);
     lab.step("third").await;
     lab.edit(json!({"delete": true})).await;
     operator.shutdown().await;

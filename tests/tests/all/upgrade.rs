@@ -1,6 +1,7 @@
 //! Upgrades and downgrades in a cluster: definitions of several versions, and two versions of the
 //! operator at the same time. What becomes of children is in `guest/core/tests/all/earlier_versions.rs`.
 
+use crate::admission;
 use deploy_manifests::names;
 use fake_kube::Matcher;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
@@ -8,6 +9,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{DynamicObject, PostParams};
 use kube::{Api, CustomResourceExt, ResourceExt};
 use orascache_api::orascache::OrasCache;
+use orascache_api::steps::INJECTED_ANNOTATION;
 use orascache_controller::{Controller, Options};
 use orascache_operator::EMBEDDED;
 use orascache_operator::leader::Leadership;
@@ -37,15 +39,8 @@ async fn create(cluster: &Cluster, object: Value) -> DynamicObject {
 }
 
 /// A step of the cache `demo`.
-fn step() -> DynamicObject {
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "step", "annotations": {
-            "oras.converged-computing.github.io/oras-cache": "demo",
-            "oras.converged-computing.github.io/input-uri": "flow/words:1",
-        }},
-        "spec": {"restartPolicy": "Never", "containers": [{"name": "app", "image": "busybox", "command": ["id"]}]},
-    });
-    serde_json::from_value(pod).expect("a pod")
+fn step() -> Value {
+    admission::pod("step", &[("oras-cache", "demo"), ("input-uri", "flow/words:1")])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,8 +126,8 @@ async fn of_two_versions_one_writes_and_the_other_one_answers_reviews() {
     create(&cluster, cache("demo", json!({}))).await;
     cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
     // Only the later one serves webhooks.
-    let made = cluster.api("v1", "Pod", "pods").create(&PostParams::default(), &step()).await.expect("made");
-    assert!(made.annotations().contains_key("cache.converged-computing.github.io/injected"), "{made:#?}");
+    let made = admission::create(&admission::pods(&cluster), step()).await.expect("made");
+    assert!(made["metadata"]["annotations"].get(INJECTED_ANNOTATION).is_some(), "{made:#}");
     let children = ["networkpolicies", "services", "statefulsets", "orascaches"];
     let written = |agent: &str, mark: u64| {
         let entries = cluster.server().requests().writes_since(mark, &Matcher::any().user_agent(agent));
@@ -177,13 +172,13 @@ async fn settings_of_a_later_version_end_nothing_and_are_named() {
     // Caches are reconciled, with defaults. New steps wait for the correction.
     create(&cluster, cache("demo", json!({}))).await;
     cluster.until_condition("demo", "Ready", "True", "RegistryReady").await;
-    let pods = cluster.api("v1", "Pod", "pods");
-    let refused = pods.create(&PostParams::default(), &step()).await.expect_err("refused").to_string();
+    let pods = admission::pods(&cluster);
+    let refused = admission::create(&pods, step()).await.expect_err("refused").to_string();
     assert!(refused.contains("settings.settingOfALaterVersion is unknown"), "{refused}");
     let corrected = map("maximumStorage: 1Ti\n");
     maps.replace(names::SETTINGS, &PostParams::default(), &corrected).await.expect("corrected");
     let deadline = Instant::now() + PATIENCE;
-    while let Err(error) = pods.create(&PostParams::default(), &step()).await {
+    while let Err(error) = admission::create(&pods, step()).await {
         assert!(Instant::now() < deadline, "{error}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

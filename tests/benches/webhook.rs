@@ -59,12 +59,18 @@ async fn main() {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
     let secret = secrets.get("orascache-webhook-certificate").await.expect("the certificate's Secret");
     let authority = secret.data.and_then(|mut data| data.remove("ca.crt")).expect("a CA").0;
-    let load = Arc::new(Load {
-        uri: format!("https://127.0.0.1:{port}/mutate?timeout=5s"),
-        body: Bytes::from(reviews::review(&reviews::pod())),
-        failed: AtomicU64::new(0),
-    });
-    println!("review: {} bytes", load.body.len());
+    let load_of = |pod: Value| {
+        let load = Load {
+            uri: format!("https://127.0.0.1:{port}/mutate?timeout=5s"),
+            body: Bytes::from(reviews::review(&pod)),
+            failed: AtomicU64::new(0),
+        };
+        println!("a pod of {} bytes, a review of {}", pod.to_string().len(), load.body.len());
+        Arc::new(load)
+    };
+    let small = load_of(reviews::small_pod());
+    measure(&small, &authority, pid, 8, false, ", small pod").await;
+    let load = load_of(reviews::pod());
     for (connections, http2) in [(8, false), (64, false), (8, true)] {
         measure(&load, &authority, pid, connections, http2, "").await;
     }

@@ -1,4 +1,4 @@
-//! A review of realistic size: 5.3 KB, with a pod of 4.5 KB as the API server sends it.
+//! Reviews of realistic sizes: of a pod of 4.5 KB as the API server sends it, and of one of 1.9 KB.
 
 use crate::pods::{CACHE, NAMESPACE, PREFIX};
 use serde_json::{Value, json};
@@ -73,6 +73,50 @@ pub fn pod() -> Value {
                 {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300},
             ],
             "priority": 0, "enableServiceLinks": true, "preemptionPolicy": "PreemptLowerPriority",
+        },
+        "status": {},
+    })
+}
+
+/// A pod as `kubectl apply` makes it, with what the API server adds: 1.9 KB.
+pub fn small_pod() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": "count-words", "namespace": NAMESPACE, "creationTimestamp": null,
+            "labels": {"app.kubernetes.io/name": "count-words"},
+            "annotations": {
+                format!("{PREFIX}oras-cache"): CACHE,
+                format!("{PREFIX}input-uri"): "corpus/words:2026-11",
+                format!("{PREFIX}input-path"): "/data/in",
+                format!("{PREFIX}output-uri"): "corpus/counts:2026-11",
+                format!("{PREFIX}output-path"): "/data/out",
+            },
+        },
+        "spec": {
+            "volumes": [
+                {"name": "data", "emptyDir": {}},
+                {"name": "kube-api-access-x7k2p", "projected": {"defaultMode": 420, "sources": [
+                    {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+                    {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                ]}},
+            ],
+            "containers": [{
+                "name": "count", "image": "docker.io/library/busybox:1.37", "imagePullPolicy": "IfNotPresent",
+                "command": ["sh", "-c", "cat /data/in/* | tr -s ' ' '\\n' | sort | uniq -c >/data/out/counts"],
+                "resources": {"requests": {"cpu": "500m", "memory": "256Mi"}},
+                "volumeMounts": [
+                    {"name": "data", "mountPath": "/data"},
+                    {"name": "kube-api-access-x7k2p", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true},
+                ],
+                "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
+            }],
+            "restartPolicy": "Never", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
+            "serviceAccountName": "default", "serviceAccount": "default", "securityContext": {},
+            "schedulerName": "default-scheduler", "priority": 0, "enableServiceLinks": true,
+            "tolerations": [
+                {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300},
+            ],
         },
         "status": {},
     })

@@ -1,4 +1,4 @@
-//! Reviews of realistic sizes: of a pod of 4.5 KB as the API server sends it, and of one of 1.9 KB.
+//! Reviews of realistic sizes: of a pod of 4.5 KB as the API server sends it, and of one of 1.7 KB.
 
 use crate::pods::{CACHE, NAMESPACE, PREFIX};
 use serde_json::{Value, json};
@@ -78,7 +78,7 @@ pub fn pod() -> Value {
     })
 }
 
-/// A pod as `kubectl apply` makes it, with what the API server adds: 1.9 KB.
+/// A pod as `kubectl apply` makes it, with what the API server adds: 1.7 KB.
 pub fn small_pod() -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",

@@ -26,8 +26,8 @@ PROGRAMS = [
     ("orascache-operator", ["--no-default-features"], "usr/bin/orascache"),
     ("orascache-agent", [], "usr/bin/orascache-agent"),
 ]
-# What is linked into the program of an archive: package, and flags of cargo.
-ARCHIVES = {"orascache": ("orascache-operator", []), "orascache-agent": ("orascache-agent", [])}
+# The package of the program in an archive, which has all its features.
+ARCHIVES = {"orascache": "orascache-operator", "orascache-agent": "orascache-agent"}
 COMPONENT = "orascache-component"
 
 
@@ -172,10 +172,9 @@ def sbom(arch, target):
 
 
 def archive_sbom(program, target):
-    package, flags = ARCHIVES[program]
     name = f"{program}-{target}.tar.gz"
     archive = {"type": "file", "bom-ref": "archive", "name": name, "version": version()}
-    return bill(archive, {"target": target}, target, [(package, flags, program)])
+    return bill(archive, {"target": target}, target, [(ARCHIVES[program], [], program)])
 
 
 def provenance(subject, *architectures):

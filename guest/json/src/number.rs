@@ -24,7 +24,8 @@ impl<'a> Number<'a> {
     }
 }
 
-/// The power of ten of the first digit that is not 0. `None` if the exponent alone is beyond all bounds.
+/// The power of ten of the first digit that is not 0. `None` if the exponent alone is beyond all
+/// bounds.
 fn magnitude(text: &str) -> Option<i64> {
     let text = text.strip_prefix('-').unwrap_or(text);
     let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));

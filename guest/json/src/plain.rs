@@ -5,10 +5,10 @@ const ONES: u64 = u64::MAX / 0xff;
 /// The highest bit of every byte of a word.
 const HIGHEST_BITS: u64 = ONES << 7;
 
-/// The number of bytes before the first one that JSON escapes in a string: a quotation mark, a backslash
-/// or a control character (RFC 8259, section 7).
-// Eight bytes are looked at together. Strings are half of an object's text, and this is the loop over
-// them.
+/// The number of bytes before the first one that JSON escapes in a string: a quotation mark, a
+/// backslash or a control character (RFC 8259, section 7).
+// Eight bytes are looked at together. Strings are half of an object's text, and this is the loop
+// over them.
 #[inline]
 pub(crate) fn length(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
@@ -27,8 +27,8 @@ fn is_special(byte: u8) -> bool {
 }
 
 /// The highest bit of the first special byte, and perhaps of bytes behind it. 0 when there is none.
-// Subtracting borrows from the byte behind, which can only be wrong behind a special byte. (S. E. Anderson,
-// Bit Twiddling Hacks, "Determine if a word has a byte less than n".)
+// Subtracting borrows from the byte behind, which can only be wrong behind a special byte.
+// (S. E. Anderson, Bit Twiddling Hacks, "Determine if a word has a byte less than n".)
 fn special(word: u64) -> u64 {
     let less_than = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
     let equal_to = |byte: u8| less_than(word ^ (ONES * u64::from(byte)), 1);

@@ -1,15 +1,15 @@
 //! Reads the tree from a text.
 //!
-//! It goes over the text once, and keeps numbers as they are written. `serde_json` hands over the values of
-//! numbers, so that their texts had to be looked for afterwards. docs/decisions/borrowed-json.md says what
-//! else it cost.
+//! It goes over the text once, and keeps numbers as they are written. `serde_json` hands over the
+//! values of numbers, so that their texts had to be looked for afterwards.
+//! docs/decisions/borrowed-json.md says what else it cost.
 
 use super::error::{ParseError, Reason};
 use super::number::Number;
 use super::{Json, plain};
 use std::borrow::Cow;
 
-/// Levels of lists and objects, as in `serde_json`. Whoever walks the tree calls itself at each of them.
+/// Levels of lists and objects, as in `serde_json`. Functions that walk the tree are recursive.
 const MAX_DEPTH: u8 = 127;
 
 impl<'a> Json<'a> {
@@ -289,8 +289,8 @@ impl<'a> Reader<'a> {
         Ok(character)
     }
 
-    /// The character of one escape with four digits, or of two that are a surrogate pair. The first `\u`
-    /// was read.
+    /// The character of one escape with four digits, or of two that are a surrogate pair. The first
+    /// `\u` was read.
     fn code(&mut self) -> Result<char, Reason> {
         let first = self.four_digits()?;
         let mut code = first;

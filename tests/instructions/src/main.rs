@@ -8,7 +8,7 @@ mod archives;
 mod cold_start;
 mod decisions;
 // The same review as in the benches, without the crate that links the engine.
-#[expect(dead_code, reason = "one of its reviews is of another bench")]
+#[expect(dead_code, reason = "some of its reviews are of other benches")]
 #[path = "../../src/reviews.rs"]
 mod reviews;
 

@@ -13,6 +13,11 @@ pub(crate) const PARTS: [&str; 3] = ["oras", "converged", "computing.github"];
 pub(crate) fn is_meant_for_us(key: &str) -> bool {
     let Some((prefix, name)) = key.split_once('/') else { return is_distinctive(key) };
     let ours = ANNOTATION_PREFIX.trim_end_matches('/');
+    let is_like_ours = prefix.len().abs_diff(ours.len()) <= MAX_DISTANCE;
+    // Most keys are told apart by this, without searching their prefixes.
+    if !is_like_ours && !is_distinctive(name) && !is_known(name) {
+        return false;
+    }
     if prefix == ours || !PARTS.iter().any(|part| prefix.contains(part)) {
         return false;
     }

@@ -20,7 +20,7 @@ use orascache_api::names::{MAX_NAME_LENGTH, MAX_PROGRESS_DEADLINE_SECONDS};
 use orascache_api::{reference, sentences};
 use orascache_contract::Error;
 use report::Report;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is wrong with one field, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +32,9 @@ pub struct Problem {
 }
 
 /// Texts that are there more than once, each as often as it is repeated.
-fn repeated(mut texts: Vec<&str>) -> Vec<&str> {
-    texts.sort_unstable();
-    let pairs = texts.iter().zip(texts.iter().skip(1));
-    pairs.filter(|(one, next)| one == next).map(|(one, _)| *one).collect()
+fn repeated<'a>(texts: &[&'a str]) -> Vec<&'a str> {
+    let mut seen = BTreeSet::new();
+    texts.iter().copied().filter(|text| !seen.insert(*text)).collect()
 }
 
 /// Problems of an OrasCache, JSON text. A cache without problems can work.

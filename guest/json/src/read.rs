@@ -68,8 +68,20 @@ impl<'a> Reader<'a> {
     }
 
     /// The next byte that is not white space. It counts as read.
-    #[inline]
+    #[inline(always)]
     fn token(&mut self) -> Result<u8, Reason> {
+        match self.peek() {
+            // The texts of programs have no white space.
+            Some(byte) if byte > b' ' => {
+                self.at += 1;
+                Ok(byte)
+            }
+            _ => self.token_behind_space(),
+        }
+    }
+
+    #[cold]
+    fn token_behind_space(&mut self) -> Result<u8, Reason> {
         loop {
             let byte = self.peek().ok_or(Reason::End)?;
             self.at += 1;

@@ -13,6 +13,7 @@ use orascache_api::endpoint::Endpoint;
 use orascache_api::reference::{DEFAULT_TAG, Reference};
 use orascache_api::steps::annotation as name;
 use orascache_api::template::{InputTemplate, Placeholder, total};
+use std::collections::BTreeMap;
 
 /// Why the operator does not look into a registry whose certificate a private authority signed.
 const UNKNOWN_AUTHORITY: &str = "the operator does not know the authority of the registry";
@@ -47,7 +48,7 @@ impl std::fmt::Display for Artifact {
 impl<'a> Awaited<'a> {
     pub(crate) fn read(annotations: Option<&'a Json<'a>>) -> Self {
         let mut awaited = Awaited::default();
-        let mut inputs = Vec::new();
+        let mut inputs = BTreeMap::new();
         for (key, value) in step_annotations::of(annotations) {
             let Some(text) = value.as_str() else { continue };
             match key {
@@ -62,8 +63,7 @@ impl<'a> Awaited<'a> {
                 ),
             }
         }
-        inputs.sort_unstable();
-        awaited.inputs = inputs.into_iter().map(|(_, text)| text).collect();
+        awaited.inputs = inputs.into_values().collect();
         awaited
     }
 

@@ -19,7 +19,7 @@ pub(crate) fn check(request: &Request<'_>, settings: &Settings<'_>, findings: &m
     if object.member_of("metadata", "deletionTimestamp").is_some() {
         return;
     }
-    if size::refuse_too_large(KIND, object, findings) {
+    if size::refuse_too_large(KIND, request, findings) {
         return;
     }
     let new = match Primary::read(object) {

@@ -20,7 +20,7 @@ pub(crate) fn check(request: &Request<'_>, findings: &mut Findings) {
     if !items(old, "volumes").iter().any(|volume| volume.name() == Some(CREDENTIALS_VOLUME)) {
         return;
     }
-    if size::refuse_too_large("pod", new, findings) {
+    if size::refuse_too_large("pod", request, findings) {
         return;
     }
     let mut present = BTreeSet::new();

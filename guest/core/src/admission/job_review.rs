@@ -31,7 +31,7 @@ pub(crate) fn create_job(
     if step_annotations::of(Some(&annotations)).next().is_none() {
         return Ok(Decision::default());
     }
-    if size::refuse_too_large("Job", job, findings) {
+    if size::refuse_too_large("Job", request, findings) {
         return Ok(Decision::default());
     }
     let pod = match job.member_of("spec", "template") {

@@ -83,7 +83,7 @@ pub fn review<T: AsRef<str>>(text: &str, context: &Context<T>) -> Result<Outcome
 
 fn decide(text: &str, known: &Known<'_>, settings: &str) -> Result<Outcome, Error> {
     let tree = fields::parse(text, "the AdmissionReview")?;
-    let request = Request::read(&tree)?;
+    let request = Request::read(&tree, text.len())?;
     let settings_tree = Settings::parse(settings)?;
     let settings = Settings::read(settings_tree.as_ref())?;
     let mut findings = Findings::default();

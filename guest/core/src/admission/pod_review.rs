@@ -31,7 +31,7 @@ pub(crate) fn create_pod(
     if step_annotations::of(annotations).next().is_none() {
         return Ok(Decision::default());
     }
-    if size::refuse_too_large("pod", object, findings) {
+    if size::refuse_too_large("pod", request, findings) {
         return Ok(Decision::default());
     }
     let Some(pod) = Pod::read(object, PodSource::Pod, findings) else { return Ok(Decision::default()) };
@@ -122,10 +122,10 @@ pub(crate) fn update_pod(
     let marker = old.member_of("metadata", "annotations").and_then(|all| all.member(INJECTED_ANNOTATION));
     // An update that changes neither the spec nor the step is left alone however large the pod is:
     // finalizers must stay removable.
-    if marker.is_none() || (size::is_too_large(new) && new.member("spec") == old.member("spec")) {
+    if marker.is_none() || (size::is_too_large(request) && new.member("spec") == old.member("spec")) {
         return Decision::default();
     }
-    if size::refuse_too_large("pod", new, findings) {
+    if size::refuse_too_large("pod", request, findings) {
         return Decision::default();
     }
     // Wrong types in an update are left to the API server: finalizers must stay removable.

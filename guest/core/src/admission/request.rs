@@ -30,6 +30,8 @@ pub(crate) enum Subject {
 /// The request, as far as decisions depend on it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
+    /// Bytes of the review's text, which bound how many values its objects have.
+    pub(crate) length: usize,
     pub(crate) uid: &'a str,
     pub(crate) operation: Operation,
     pub(crate) subject: Subject,
@@ -40,7 +42,8 @@ pub(crate) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    pub(crate) fn read(review: &'a Json<'a>) -> Result<Self, Error> {
+    /// Reads a review whose text has `length` bytes.
+    pub(crate) fn read(review: &'a Json<'a>, length: usize) -> Result<Self, Error> {
         let request = Fields::root(review).object("request", "request")?.ok_or_else(|| {
             Error::invalid_input("this is not an AdmissionReview of admission.k8s.io/v1: request is missing")
         })?;
@@ -56,6 +59,7 @@ impl<'a> Request<'a> {
             _ => Subject::Other,
         };
         Ok(Request {
+            length,
             uid: request.required_text("uid")?,
             operation: match request.text("operation")?.unwrap_or_default() {
                 "CREATE" => Operation::Create,

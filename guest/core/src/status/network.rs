@@ -1,6 +1,7 @@
 //! The condition NetworkRestricted: who reaches the registry.
 
 use super::{Condition, Facts};
+use std::collections::BTreeSet;
 
 /// What is known about the NetworkPolicy of a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +46,9 @@ impl Facts<'_, '_> {
                 format!("NetworkPolicy {name} is not as the spec asks: the condition Degraded says why."),
             ),
             Network::Restricted => {
-                let mut namespaces = vec![primary.metadata.namespace, self.operator_namespace];
+                let mut namespaces = BTreeSet::from([primary.metadata.namespace, self.operator_namespace]);
                 namespaces.extend(&primary.spec.network_policy.allowed_namespaces);
-                namespaces.sort_unstable();
-                namespaces.dedup();
+                let namespaces: Vec<&str> = namespaces.into_iter().collect();
                 let networks = primary.spec.service.as_ref().map_or(&[][..], |service| &service.source_ranges);
                 let networks = match networks {
                     [] => String::new(),

@@ -99,7 +99,7 @@ pub(super) fn problems(env: &[Json<'_>], report: &mut Report) {
             _ => {}
         }
     }
-    for name in super::repeated(names) {
+    for name in super::repeated(&names) {
         report.add(FIELD, format!("\"{name}\" is there twice: keep one of them"));
     }
 }

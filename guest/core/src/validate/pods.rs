@@ -102,7 +102,8 @@ fn spread_problems(constraints: &[Json<'_>], report: &mut Report) {
         }
         places.push(format!("{topology} is there twice with {otherwise}"));
     }
-    for place in repeated(places.iter().map(String::as_str).collect()) {
+    let places: Vec<&str> = places.iter().map(String::as_str).collect();
+    for place in repeated(&places) {
         report.add(FIELD, format!("{place}: keep one of them"));
     }
 }

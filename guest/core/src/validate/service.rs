@@ -34,7 +34,7 @@ pub(super) fn service_problems(service: &Service<'_>, has_policy: bool, report: 
     for range in service.source_ranges.iter().filter(|range| !is_network(range)) {
         report.quoted("spec.service.sourceRanges", range, "is no network: write one like 192.0.2.0/24");
     }
-    for range in super::repeated(service.source_ranges.clone()) {
+    for range in super::repeated(&service.source_ranges) {
         report.add("spec.service.sourceRanges", format!("{range} is there twice: keep one of them"));
     }
     match service.annotations {

@@ -46,5 +46,5 @@ matchExpressions:
 {{- end }}
 
 {{- define "orascache.testNamespace" -}}
-{{- .Values.test.namespace | default (first .Values.namespaces) | default "default" -}}
+{{- .Values.test.namespace | default (first (.Values.namespaces | default list)) | default "default" -}}
 {{- end }}

@@ -57,6 +57,8 @@ fn cases() -> Vec<(Value, ManifestOptions)> {
     let digest = format!("sha256:{}", "a".repeat(64));
     vec![
         (json!({}), default()),
+        // With null, Helm takes away what another file of values has.
+        (json!({"namespaces": null}), default()),
         (
             json!({"image": {"repository": "mirror.test:5000/team/orascache", "tag": "1e3"}, "replicas": 5}),
             ManifestOptions {

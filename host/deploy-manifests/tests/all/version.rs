@@ -14,11 +14,12 @@ fn read(root: &Path, path: &str) -> String {
 }
 
 /// Files that `.ci/version` reads and writes.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     ".ci/version",
     "CHANGELOG.md",
     "Cargo.toml",
     "docs/install.md",
+    "docs/migrating.md",
     "guest/kubewarden/README.md",
     "guest/kubewarden/artifacthub-pkg.yml",
     "guest/kubewarden/metadata.yml",

@@ -154,6 +154,11 @@ pub struct OrasCacheSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
 
+    /// CPU and memory of the pods that work on the registry: for retention, seed and export. By default they are small,
+    /// and limited where resources has limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_resources: Option<ResourceRequirements>,
+
     /// Labels of the nodes that registry pods may run on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_selector: Option<BTreeMap<String, String>>,

@@ -23,11 +23,12 @@ pub fn describe() -> Description {
     let always = [&SECRET, &VOLUME_CLAIM, &NETWORK_POLICY, &SERVICE, &STATEFUL_SET, &DISRUPTION_BUDGET];
     // A cluster may have many Jobs, which are nobody's business here.
     let ours = format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE);
-    let labelled =
-        |kind: &orascache_contract::Kind| WatchedKind::reduced(kind.clone(), &[]).with_labels(&ours);
+    let labelled = |kind: &orascache_contract::Kind, fields: &[&str]| {
+        WatchedKind::reduced(kind.clone(), fields).with_labels(&ours)
+    };
     let mut owned: Vec<WatchedKind> = always.into_iter().map(whole).collect();
     owned.extend([&SERVICE_MONITOR, &CERTIFICATE].map(|kind| whole(kind).or_absent()));
-    owned.extend([&JOB, &CRON_JOB].map(labelled));
+    owned.extend([&JOB, &CRON_JOB].map(|kind| labelled(kind, &[])));
     Description {
         primary: ORAS_CACHE.clone(),
         owned,
@@ -49,7 +50,7 @@ pub fn describe() -> Description {
             // To release those that outlive their cache.
             .to_be_patched(),
             // Those of CronJobs, which control the pods of retention and exports.
-            labelled(&JOB),
+            labelled(&JOB, &["/metadata/creationTimestamp"]),
             // Pods tell why a registry is not ready, and what retention, seeds and exports did. Quotas
             // tell the first one too. A cache works without them.
             WatchedKind {

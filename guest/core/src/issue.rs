@@ -62,7 +62,7 @@ pub(crate) enum Reason {
     ClaimLost,
     /// A quota of the namespace leaves no room.
     QuotaExceeded,
-    /// Registry pods are not made, for a reason that is not observed.
+    /// Pods are not made, for a reason that is not observed.
     PodsNotCreated,
     /// A registry pod that is being deleted does not end.
     PodTerminating,

@@ -29,6 +29,7 @@ mod former;
 pub mod gates;
 mod issue;
 mod issues;
+mod jobs_without_pods;
 mod kinds;
 mod kubernetes;
 mod misspelt;

@@ -143,6 +143,8 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
         },
     };
     let runs = TaskRuns::of(observed, primary.metadata.namespace, &tasks)?;
+    issues.extend(issues::of_jobs_without_pods(&runs.without_pods.names));
+    let job_at = runs.without_pods.look_at;
     let claim = Claim::of(&primary, &owned, &around);
     // What blocks the roll-out is the reason. The deadline begins when it is gone.
     let is_under_way = primary.spec.deploy()
@@ -188,7 +190,12 @@ pub fn reconcile<T: AsRef<str>>(observed: &Observed<T>) -> Result<Plan, Error> {
     plan.rotate = rotations.steps;
     plan.events.extend(rotations.events);
     let seconds = |at: u64| u32::try_from(at.saturating_sub(observed.now)).unwrap_or(u32::MAX);
-    let times = [wait.and_then(|wait| wait.look_after), rotations.look_after, certificate_at.map(seconds)];
+    let times = [
+        wait.and_then(|wait| wait.look_after),
+        rotations.look_after,
+        certificate_at.map(seconds),
+        job_at.map(seconds),
+    ];
     plan.requeue_after = times.into_iter().flatten().min();
     Ok(plan)
 }

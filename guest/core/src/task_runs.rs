@@ -1,8 +1,9 @@
-//! Runs of retention, seeds and exports that have ended: the numbers that the agent left in the
-//! termination messages of their pods.
+//! Runs of retention, seeds and exports: the numbers that the agent left in the termination messages
+//! of pods that have ended, and Jobs that get no pod.
 
 use crate::desired::TASK_CONTAINER;
 use crate::fields;
+use crate::jobs_without_pods::{JobsWithoutPods, has_not_begun, is_run_of};
 use crate::json::Json;
 use crate::kinds::{JOB, POD};
 use crate::observed::{self, Object, Objects};
@@ -33,7 +34,7 @@ pub(crate) struct TaskObjects<'f, 'a> {
     pub(crate) seed: Option<&'f Object<'a>>,
 }
 
-/// What is known about runs that ended.
+/// What is known about runs.
 #[derive(Debug, Default)]
 pub(crate) struct TaskRuns {
     /// The last run of retention.
@@ -42,6 +43,7 @@ pub(crate) struct TaskRuns {
     pub(crate) export: Option<TaskRun>,
     /// How many seeds the registry had already.
     pub(crate) skipped_seeds: i64,
+    pub(crate) without_pods: JobsWithoutPods,
 }
 
 /// A run that ended.
@@ -102,10 +104,13 @@ impl TaskRuns {
         let names: Vec<&str> = cron_jobs.into_iter().flatten().collect();
         let trees = observed::parse_mentioning(&observed.related, &names, RELATED)?;
         let objects = Objects::of_namespace(namespace, &trees, RELATED)?;
-        let [of_retention, of_export] = cron_jobs.map(|owner| -> Vec<&str> {
-            let Some(owner) = owner else { return Vec::new() };
-            objects.of_kind(&JOB).filter(|job| job.is_controlled_by(owner)).map(|job| job.uid).collect()
-        });
+        let jobs_of = |cron_job: Option<&Object<'_>>| -> Vec<&Object<'_>> {
+            let Some(owner) = uid(cron_job) else { return Vec::new() };
+            objects.of_kind(&JOB).filter(|job| job.is_controlled_by(owner)).collect()
+        };
+        let (jobs_of_retention, jobs_of_export) = (jobs_of(tasks.retention), jobs_of(tasks.export));
+        let [of_retention, of_export] = [&jobs_of_retention, &jobs_of_export]
+            .map(|jobs| jobs.iter().map(|job| job.uid).collect::<Vec<&str>>());
         let of_seed: Vec<&str> = uid(tasks.seed).into_iter().collect();
         let all = [of_retention.as_slice(), &of_export, &of_seed].concat();
         if all.is_empty() {
@@ -122,10 +127,22 @@ impl TaskRuns {
             run.is_success && run.number("copied") == Some(0) && run.number(SKIPPED).is_some_and(|n| n > 0)
         };
         let skipped = runs(&of_seed).iter().filter(is_skipped).count();
+        let mut without_pods = JobsWithoutPods::default();
+        // Where pods are not observed, none is missed.
+        if ![&observed.absent, &observed.omitted].into_iter().any(|kinds| kinds.contains(&POD)) {
+            let scheduled = [(tasks.retention, &jobs_of_retention), (tasks.export, &jobs_of_export)];
+            for (cron_job, jobs) in scheduled {
+                let runs = |job: &&Object<'_>| cron_job.is_some_and(|owner| is_run_of(owner, job));
+                without_pods.add(jobs.iter().copied().filter(runs), &pods, observed.now);
+            }
+            let seed = tasks.seed.filter(|job| !job.uid.is_empty() && has_not_begun(job));
+            without_pods.add(seed.into_iter(), &pods, observed.now);
+        }
         Ok(TaskRuns {
             retention: last(&of_retention),
             export: last(&of_export),
             skipped_seeds: i64::try_from(skipped).unwrap_or(i64::MAX),
+            without_pods,
         })
     }
 }

@@ -89,6 +89,7 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
     for (field, value, wanted) in [
         ("spec.imagePullSecrets", &spec.image_pull_secrets, "a list"),
         ("spec.resources", &spec.resources, "an object"),
+        ("spec.taskResources", &spec.task_resources, "an object"),
         ("spec.nodeSelector", &spec.node_selector, "an object"),
         ("spec.tolerations", &spec.tolerations, "a list"),
         ("spec.affinity", &spec.pods.affinity, "an object"),
@@ -103,8 +104,12 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
             report.add(field, format!("this must be {wanted}, not {}", value.type_name()));
         }
     }
-    if let Some(resources @ Json::Object(_)) = spec.resources {
-        resource_problems(resources, &mut report);
+    for (field, resources) in
+        [("spec.resources", spec.resources), ("spec.taskResources", spec.task_resources)]
+    {
+        if let Some(resources @ Json::Object(_)) = resources {
+            resource_problems(field, resources, &mut report);
+        }
     }
     pods::problems(&spec.pods, &mut report);
     if let Some(service) = &spec.service {
@@ -116,14 +121,12 @@ pub(crate) fn problems(primary: &Primary<'_>) -> Vec<Problem> {
     report.into_problems()
 }
 
-/// Problems of the resources of a registry pod, which the API server would find when the pod is
-/// made.
-fn resource_problems(resources: &Json<'_>, report: &mut Report) {
-    const FIELD: &str = "spec.resources";
+/// Problems of the resources of a pod, which the API server would find when the pod is made.
+fn resource_problems(field: &'static str, resources: &Json<'_>, report: &mut Report) {
     if resources.member("claims").is_some_and(|claims| claims.as_array() != Some(&[])) {
         report.say(
-            FIELD,
-            "claims name devices that a pod has claimed, and registry pods claim none: remove claims",
+            field,
+            "claims name devices that a pod has claimed, and the pods of a cache claim none: remove claims",
         );
     }
     let mut quantities = [BTreeMap::new(), BTreeMap::new()];
@@ -132,14 +135,14 @@ fn resource_problems(resources: &Json<'_>, report: &mut Report) {
             None => &[],
             Some(Json::Object(members)) => members,
             Some(other) => {
-                report.add(FIELD, format!("{kind} must be an object, not {}", other.type_name()));
+                report.add(field, format!("{kind} must be an object, not {}", other.type_name()));
                 continue;
             }
         };
         for (name, value) in members {
             if !names::is_container_resource(name) {
                 report.add(
-                    FIELD,
+                    field,
                     format!(
                         "{kind}: \"{name}\" is no resource of a container: write cpu, memory or ephemeral-storage, or a resource with its domain, like example.org/device"
                     ),
@@ -150,7 +153,7 @@ fn resource_problems(resources: &Json<'_>, report: &mut Report) {
                     read.insert(name.as_ref(), amount);
                 }
                 None => report.add(
-                    FIELD,
+                    field,
                     format!(
                         "{kind}.{name} is {}, which is not a quantity: write one like {}",
                         value.to_text(),
@@ -164,7 +167,7 @@ fn resource_problems(resources: &Json<'_>, report: &mut Report) {
     for (name, request) in requests {
         if limits.get(name).is_some_and(|limit| request > *limit) {
             report.add(
-                FIELD,
+                field,
                 format!("requests.{name} is more than limits.{name}: raise the limit, or lower the request"),
             );
         }

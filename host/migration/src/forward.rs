@@ -138,7 +138,7 @@ fn copied(observed: &Observed, copy: Copy, wishes: Wishes) -> Option<Step> {
             "Job {job} could not copy everything: kubectl logs job/{job} says why. Run this command again to try it again."
         ))),
         CopyState::Running => Some(Step::Wait(format!(
-            "Job {job} copies artifacts: kubectl get pods -l job-name={job} shows how far it is"
+            "Job {job} copies artifacts: kubectl get pods -l job-name={job} shows how far it is, and kubectl describe job {job} why it has no pod"
         ))),
     }
 }

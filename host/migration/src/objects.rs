@@ -76,11 +76,12 @@ pub(crate) fn job(
 ) -> Value {
     let arguments =
         json!([AGENT_PROGRAM, "copy", "--all-tags", "--referrers", "--patience=600", from.url(), to.url(),]);
+    let small = json!({"requests": {"cpu": "50m", "memory": "64Mi"}});
     let container = json!({
         "name": "agent",
         "image": image,
         "command": arguments,
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
+        "resources": observed.spec("taskResources").unwrap_or(&small),
         "securityContext": {
             "allowPrivilegeEscalation": false,
             "capabilities": {"drop": ["ALL"]},

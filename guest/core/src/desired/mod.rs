@@ -16,6 +16,7 @@ mod service_monitor;
 mod stateful_set;
 mod task;
 mod task_access;
+mod task_resources;
 mod tasks;
 mod template_revision;
 mod upgrade;

@@ -1,8 +1,9 @@
 //! Pods that work on a registry with the agent, and the Jobs and CronJobs that they belong to. They
 //! satisfy Pod Security `restricted`.
 
-use super::pod_parts::{container_security, default_resources, pod_security};
+use super::pod_parts::{container_security, pod_security};
 use super::task_access::Mounted;
+use super::task_resources;
 use super::{Child, owner_name, selector_labels_of};
 use crate::digest;
 use crate::json::Json;
@@ -109,7 +110,7 @@ fn pod<'a>(primary: &'a Primary<'a>, settings: &Settings<'a>, task: Task<'a>) ->
     let volumes = list(task.mounted.iter().map(|mounted| mounted.volume.clone()));
     let spec = Json::object([
         ("automountServiceAccountToken", Some(false.into())),
-        ("containers", Some(Json::Array(vec![container(settings, task)]))),
+        ("containers", Some(Json::Array(vec![container(primary, settings, task)]))),
         ("enableServiceLinks", Some(false.into())),
         ("imagePullSecrets", spec.image_pull_secrets.cloned()),
         ("nodeSelector", spec.node_selector.cloned()),
@@ -121,7 +122,7 @@ fn pod<'a>(primary: &'a Primary<'a>, settings: &Settings<'a>, task: Task<'a>) ->
     Json::object([("metadata", Some(Json::object([("labels", Some(labels))]))), ("spec", Some(spec))])
 }
 
-fn container<'a>(settings: &Settings<'a>, task: Task<'a>) -> Json<'a> {
+fn container<'a>(primary: &'a Primary<'a>, settings: &Settings<'a>, task: Task<'a>) -> Json<'a> {
     let mut words = vec![Json::from(AGENT_PROGRAM)];
     words.extend(task.words);
     words.extend(task.mounted.iter().map(|mounted| Json::from(mounted.word.clone())));
@@ -136,7 +137,7 @@ fn container<'a>(settings: &Settings<'a>, task: Task<'a>) -> Json<'a> {
         ("env", variables),
         ("image", Some(settings.agent_image.into())),
         ("name", Some(CONTAINER.into())),
-        ("resources", Some(default_resources())),
+        ("resources", Some(task_resources::of(&primary.spec))),
         ("securityContext", Some(container_security())),
         ("terminationMessagePolicy", Some("FallbackToLogsOnError".into())),
         ("volumeMounts", mounts),

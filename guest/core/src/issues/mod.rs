@@ -20,7 +20,7 @@ pub(crate) use image::of_image;
 pub(crate) use references::{Related, of_references};
 pub(crate) use service_monitor::of_service_monitor;
 pub(crate) use storage::of_storage;
-pub(crate) use tasks::{of_registries, of_runs};
+pub(crate) use tasks::{of_jobs_without_pods, of_registries, of_runs};
 
 /// The issue of a spec that contradicts itself.
 pub(crate) fn of_problems(problems: &[Problem]) -> Option<Issue> {

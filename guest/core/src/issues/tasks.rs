@@ -52,6 +52,17 @@ pub(crate) fn of_runs(
     issues
 }
 
+/// The issues of Jobs that should run and have no pod.
+pub(crate) fn of_jobs_without_pods(names: &[String]) -> Vec<Issue> {
+    let issue = |name: &String| {
+        let message = format!(
+            "Job {name} gets no pod. A quota, a limit range, a policy or a webhook may refuse it: kubectl describe job {name} shows why. spec.taskResources says what its pods ask for."
+        );
+        Issue::new(Reason::PodsNotCreated, Impact::Warning, message)
+    };
+    names.iter().map(issue).collect()
+}
+
 /// When the last run of a CronJob began, where it has ended without success (batch/v1 CronJobStatus).
 fn failed_run<'a>(object: &Object<'a>) -> Option<&'a str> {
     let status = object.raw_status?;

@@ -18,6 +18,7 @@ mod fields;
 mod former;
 mod gates;
 mod image_questions;
+mod jobs_without_pods;
 mod real_registry;
 mod reconcile;
 mod reconcile_settings;

@@ -73,6 +73,16 @@ pub(super) fn lines() -> Vec<Line> {
             json!({"retention": {"keepTags": 5, "schedule": "@weekly"}}),
         ),
         line(
+            "taskResources",
+            json!({"retention": {"keepTags": 5}}),
+            json!({"retention": {"keepTags": 5}, "taskResources": {"limits": {"memory": "1Gi"}}}),
+        ),
+        line(
+            "resources",
+            json!({"retention": {"keepTags": 5}}),
+            json!({"retention": {"keepTags": 5}, "resources": {"limits": {"memory": "8Gi"}}}),
+        ),
+        line(
             "retention.garbageCollection",
             json!({"retention": {"keepTags": 5}}),
             json!({"retention": {"keepTags": 5, "garbageCollection": false}}),

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fields whose content is a type of Kubernetes: one line stands for all of it.
-const OF_KUBERNETES: [&str; 2] = ["affinity", "resources"];
+const OF_KUBERNETES: [&str; 3] = ["affinity", "resources", "taskResources"];
 
 /// Children that outlive the fields that made them: artifacts, the secret with which uploads under
 /// way are signed, and the Service to which running steps were sent.

@@ -2,7 +2,7 @@
 
 use crate::issue::{Impact, Issue, Reason};
 use crate::kinds::{NETWORK_POLICY, SERVICE, STATEFUL_SET, VOLUME_CLAIM};
-use crate::primary::Primary;
+use crate::primary::{Primary, Storage};
 use orascache_api::names::CONSENT_ANNOTATION;
 use orascache_contract::{Failure, FailureReason, Verb};
 
@@ -77,6 +77,16 @@ fn write_failed(primary: &Primary<'_>, failure: &Failure, reason: &FailureReason
                 Some(why) => format!(" That restarts the registry, which loses its artifacts, {why}."),
                 None => " That restarts the registry.".to_owned(),
             });
+        }
+    }
+    // The admission plugin OwnerReferencesPermissionEnforcement says it so.
+    if why.contains("cannot set an ownerRef on a resource you can't delete") {
+        message.push_str(&format!(
+            " On this cluster the owner of an object changes only by who may delete it: docs/security.md of the operator says how to grant that for {}.",
+            kind.plural
+        ));
+        if *kind == VOLUME_CLAIM && primary.spec.storage.as_ref().is_some_and(Storage::retains) {
+            message.push_str(" Until then the claim is deleted with the cache.");
         }
     }
     // The admission plugin ResourceQuota says it so.

@@ -289,6 +289,19 @@ fn failed_writes_are_reported() {
 }
 
 #[test]
+fn a_claim_whose_owner_may_not_be_changed_is_told_with_its_fate() {
+    // In the words of a real API server with OwnerReferencesPermissionEnforcement.
+    let refused = "persistentvolumeclaims \"demo-data\" is forbidden: cannot set an ownerRef on a resource you can't delete: , <nil>";
+    let mut world = World::new(spec(r#"{"storage": {"size": "1Gi", "whenDeleted": "Retain"}}"#));
+    world.settle();
+    world.failures = vec![failure(CLAIM, FailureReason::Forbidden, 403, refused)];
+    world.settle();
+    let condition = world.condition("Degraded");
+    assert_eq!(condition["reason"], "ApplyFailed");
+    insta::assert_snapshot!(condition["message"].as_str().unwrap(), @r#"PersistentVolumeClaim demo: apply failed (403 Forbidden): persistentvolumeclaims "demo-data" is forbidden: cannot set an ownerRef on a resource you can't delete: , <nil>. On this cluster the owner of an object changes only by who may delete it: docs/security.md of the operator says how to grant that for persistentvolumeclaims. Until then the claim is deleted with the cache."#);
+}
+
+#[test]
 fn a_cache_that_an_autoscaler_scales_is_ready() {
     let mut world = World::new(spec("{}"));
     world.settle();

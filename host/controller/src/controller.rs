@@ -39,7 +39,11 @@ const SHUTDOWN: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The API server gave no answer, or none that an API server gives.
-    #[error("the Kubernetes API does not answer: {0}. Check the kubeconfig and that the server runs.")]
+    #[error(
+        "the Kubernetes API does not answer: {0}. Check the kubeconfig and that the server runs. In a \
+         cluster, check that the NetworkPolicies of this namespace admit this pod to the port behind \
+         the Service kubernetes."
+    )]
     Unreachable(#[source] kube::Error),
     /// No watches can be made from the reconciler's description.
     #[error(transparent)]

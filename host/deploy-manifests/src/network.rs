@@ -86,13 +86,13 @@ mod tests {
     #[test]
     fn pods_may_connect_to_dns_the_api_server_and_listed_ports() {
         let dns = json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]});
-        assert_eq!(egress(&ManifestOptions::default()), json!([dns, tcp(&[443, 6443])]));
+        assert_eq!(egress(&ManifestOptions::default()), json!([dns, tcp(&[443, 6443, 8443, 16443])]));
         let options = ManifestOptions {
-            api_ports: vec![8443, 16443],
+            api_ports: vec![7443, 17443],
             egress_ports: vec![5000],
             ..ManifestOptions::default()
         };
-        assert_eq!(egress(&options), json!([dns, tcp(&[8443, 16443]), tcp(&[5000])]));
+        assert_eq!(egress(&options), json!([dns, tcp(&[7443, 17443]), tcp(&[5000])]));
     }
 
     #[test]

@@ -71,8 +71,9 @@ pub struct ManifestOptions {
     pub egress_ports: Vec<u16>,
 }
 
-/// Ports on which most API servers listen.
-pub const DEFAULT_API_PORTS: [u16; 2] = [443, 6443];
+/// Ports on which most API servers listen: those of clouds, of kubeadm and most distributions, of
+/// minikube, and of MicroK8s.
+pub const DEFAULT_API_PORTS: [u16; 4] = [443, 6443, 8443, 16443];
 
 impl Default for ManifestOptions {
     fn default() -> Self {

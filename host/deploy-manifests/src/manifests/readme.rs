@@ -216,9 +216,9 @@ restart; put the old one and the new one there while certificates change.";
 const EGRESS: &str = "\
 ## What the operator may connect to
 
-The NetworkPolicy admits the operator to DNS and to the ports 443 and 6443, on which most API
-servers listen. A policy sees the port behind the Service `kubernetes`: `kubectl get endpointslices
-kubernetes` shows it. `orascache manifests --api-port 8443` admits that port in place of the two.
+The NetworkPolicy admits the operator to DNS and to the ports 443, 6443, 8443 and 16443, on which most
+API servers listen. A policy sees the port behind the Service `kubernetes`: `kubectl get
+endpointslices kubernetes` shows it. `orascache manifests --api-port 7443` admits that port alone.
 `--egress-port 5000` admits a further port, of the registry that a component comes from
 (`--component oci://HOST:5000/...`) or of a proxy. Both can be repeated. A policy cannot name hosts.
 An operator that cannot reach what it needs does not become ready, and its log says what that is.";

@@ -60,7 +60,7 @@ pub struct ManifestsArgs {
     pub webhook_client_ca_config_map: Option<String>,
 
     /// Port of the API server, for the NetworkPolicy of the operator's connections. Can be repeated.
-    /// Without this option the ports are 443 and 6443.
+    /// Without this option the ports are 443, 6443, 8443 and 16443.
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub api_port: Vec<u16>,
 

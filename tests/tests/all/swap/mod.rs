@@ -13,7 +13,7 @@ use orascache_tests::cluster::{Cluster, PATIENCE};
 use orascache_tests::components::edited;
 use orascache_tests::fixtures::cache;
 use orascache_tests::webhooks;
-use running::{Running, for_ever, fragile, friendly, write};
+use running::{Running, for_ever, fragile, friendly, replace, write};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -138,7 +138,7 @@ async fn unsuitable_versions_are_refused_and_the_old_version_still_decides() {
         ("fails at reconcile Greeting", fragile()),
     ];
     for (count, (reason, component)) in (1..).zip(bad) {
-        write(&running.file(), &component);
+        replace(&running.file(), &component);
         running.until_note("ComponentRefused", reason).await;
         running.until_changes("refused", count).await;
         let name = format!("after-{count}");

@@ -145,6 +145,13 @@ pub(super) async fn until<T, F: Future<Output = Option<T>>>(found: impl Fn() -> 
     }
 }
 
+/// Replaces the component's file at once, so that no part of it is seen and counted.
+pub(super) fn replace(file: &Path, content: &[u8]) {
+    let beside = file.with_extension("new");
+    std::fs::write(&beside, content).expect("written");
+    std::fs::rename(&beside, file).expect("renamed");
+}
+
 /// Overwrites the component's file in place, as `cp` does.
 pub(super) fn write(file: &Path, content: &[u8]) {
     std::fs::write(file, content).expect("written");

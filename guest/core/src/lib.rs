@@ -42,6 +42,7 @@ mod reconcile;
 mod registry_pod;
 mod roll_out;
 mod rotation;
+mod seen;
 mod settings;
 mod status;
 mod status_of_tasks;

@@ -125,22 +125,22 @@ impl ObjectStatus {
 }
 
 /// Parses all texts of one list of the input. `list` names it in errors.
-pub(crate) fn parse_all<'a, T: AsRef<str>>(texts: &'a [T], list: &str) -> Result<Vec<Json<'a>>, Error> {
+pub(crate) fn parse_all<'a>(texts: &[&'a str], list: &str) -> Result<Vec<Json<'a>>, Error> {
     let mut trees = Vec::with_capacity(texts.len());
     for (position, text) in texts.iter().enumerate() {
-        trees.push(fields::parse(text.as_ref(), "").map_err(|error| named(list, position, &error))?);
+        trees.push(fields::parse(text, "").map_err(|error| named(list, position, &error))?);
     }
     Ok(trees)
 }
 
 /// Parses those texts of one list that contain one of the names. A namespace may hold many others,
 /// which cannot matter. `list` names the list in errors.
-pub(crate) fn parse_mentioning<'a, T: AsRef<str>>(
-    texts: &'a [T],
+pub(crate) fn parse_mentioning<'a>(
+    texts: &[&'a str],
     names: &[&str],
     list: &str,
 ) -> Result<Vec<Json<'a>>, Error> {
-    let texts = texts.iter().map(AsRef::as_ref).enumerate();
+    let texts = texts.iter().copied().enumerate();
     let mentions = |text: &str| names.iter().any(|name| text.contains(name));
     texts
         .filter(|(_, text)| mentions(text))

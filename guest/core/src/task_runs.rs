@@ -7,8 +7,9 @@ use crate::jobs_without_pods::{JobsWithoutPods, has_not_begun, is_run_of};
 use crate::json::Json;
 use crate::kinds::{JOB, POD};
 use crate::observed::{self, Object, Objects};
+use crate::seen::Seen;
+use orascache_contract::Error;
 use orascache_contract::time::parse_rfc3339;
-use orascache_contract::{Error, Observed};
 
 /// How messages call this list of the input.
 const RELATED: &str = "related";
@@ -95,14 +96,10 @@ pub(crate) fn count(value: &Json<'_>) -> Option<i64> {
 impl TaskRuns {
     /// Finds the runs of a cache. Anybody can make pods with the labels of ours: what counts is that a
     /// Job of the cache controls the pod, or a Job that a CronJob of the cache controls.
-    pub(crate) fn of<T: AsRef<str>>(
-        observed: &Observed<T>,
-        namespace: &str,
-        tasks: &TaskObjects<'_, '_>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn of(seen: &Seen<'_>, namespace: &str, tasks: &TaskObjects<'_, '_>) -> Result<Self, Error> {
         let cron_jobs = [tasks.retention, tasks.export].map(uid);
         let names: Vec<&str> = cron_jobs.into_iter().flatten().collect();
-        let trees = observed::parse_mentioning(&observed.related, &names, RELATED)?;
+        let trees = observed::parse_mentioning(&seen.related, &names, RELATED)?;
         let objects = Objects::of_namespace(namespace, &trees, RELATED)?;
         let jobs_of = |cron_job: Option<&Object<'_>>| -> Vec<&Object<'_>> {
             let Some(owner) = uid(cron_job) else { return Vec::new() };
@@ -116,11 +113,11 @@ impl TaskRuns {
         if all.is_empty() {
             return Ok(TaskRuns::default());
         }
-        let trees = observed::parse_mentioning(&observed.related, &all, RELATED)?;
+        let trees = observed::parse_mentioning(&seen.related, &all, RELATED)?;
         let pods = Objects::of_namespace(namespace, &trees, RELATED)?;
         let runs = |jobs: &[&str]| -> Vec<TaskRun> {
             let ours = pods.of_kind(&POD).filter(|pod| jobs.iter().any(|job| pod.is_controlled_by(job)));
-            ours.filter_map(|pod| TaskRun::read(pod, observed.now)).collect()
+            ours.filter_map(|pod| TaskRun::read(pod, seen.now)).collect()
         };
         let last = |jobs: &[&str]| runs(jobs).into_iter().max_by_key(|run| run.at);
         let is_skipped = |run: &&TaskRun| {
@@ -129,14 +126,14 @@ impl TaskRuns {
         let skipped = runs(&of_seed).iter().filter(is_skipped).count();
         let mut without_pods = JobsWithoutPods::default();
         // Where pods are not observed, none is missed.
-        if ![&observed.absent, &observed.omitted].into_iter().any(|kinds| kinds.contains(&POD)) {
+        if ![seen.absent, seen.omitted].into_iter().any(|kinds| kinds.contains(&POD)) {
             let scheduled = [(tasks.retention, &jobs_of_retention), (tasks.export, &jobs_of_export)];
             for (cron_job, jobs) in scheduled {
                 let runs = |job: &&Object<'_>| cron_job.is_some_and(|owner| is_run_of(owner, job));
-                without_pods.add(jobs.iter().copied().filter(runs), &pods, observed.now);
+                without_pods.add(jobs.iter().copied().filter(runs), &pods, seen.now);
             }
             let seed = tasks.seed.filter(|job| !job.uid.is_empty() && has_not_begun(job));
-            without_pods.add(seed.into_iter(), &pods, observed.now);
+            without_pods.add(seed.into_iter(), &pods, seen.now);
         }
         Ok(TaskRuns {
             retention: last(&of_retention),

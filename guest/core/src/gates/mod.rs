@@ -65,7 +65,8 @@ pub fn attend<T: AsRef<str>>(seen: &Observed<T>) -> Result<Plan, Error> {
         let patch = pod.release(None);
         return Ok(Plan { patch: patch.into_iter().collect(), ..Plan::default() });
     }
-    let caches = observed::parse_all(&seen.related, "related")?;
+    let related: Vec<&str> = seen.related.iter().map(AsRef::as_ref).collect();
+    let caches = observed::parse_all(&related, "related")?;
     decision::decide(&pod, &settings, &caches, seen)
 }
 

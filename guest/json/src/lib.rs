@@ -1,8 +1,7 @@
 //! A borrowed JSON tree: small to compile and quick to build. Its strings point into the input
 //! text.
 //!
-//! Most of the time of a decision goes into reading, comparing and writing such trees. So this
-//! crate is compiled for speed, where the decisions themselves are compiled for size.
+//! Most of the time of a decision goes into reading, comparing and writing such trees.
 //!
 //! ```
 //! use orascache_json::Json;

@@ -79,7 +79,7 @@ fn inspect_shows_the_embedded_component() {
             .as_str()
             .is_some_and(|digest| digest.starts_with("sha256:") && digest.len() == 71)
     );
-    assert!(interface["size"].as_u64().is_some_and(|size| size < 600 << 10));
+    assert!(interface["size"].as_u64().is_some_and(|size| size < 610 << 10));
     assert!(
         interface["exports"]
             .as_array()

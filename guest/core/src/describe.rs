@@ -3,6 +3,7 @@
 use crate::admission;
 use crate::desired::TASK_ROLES;
 use crate::diagnosis::QUOTA_FIELDS;
+use crate::jobs_without_pods::JOB_FIELDS;
 use crate::kinds::{
     CERTIFICATE, CRON_JOB, DISRUPTION_BUDGET, JOB, NETWORK_POLICY, ORAS_CACHE, POD, RESOURCE_QUOTA, SECRET,
     SERVICE, SERVICE_MONITOR, STATEFUL_SET, VOLUME_CLAIM,
@@ -50,7 +51,7 @@ pub fn describe() -> Description {
             // To release those that outlive their cache.
             .to_be_patched(),
             // Those of CronJobs, which control the pods of retention and exports.
-            labelled(&JOB, &["/metadata/creationTimestamp"]),
+            labelled(&JOB, JOB_FIELDS),
             // Pods tell why a registry is not ready, and what retention, seeds and exports did. Quotas
             // tell the first one too. A cache works without them.
             WatchedKind {

@@ -10,6 +10,14 @@ use orascache_contract::time::parse_rfc3339;
 /// How long a Job may have no pod, in seconds. Its controller makes the first one at once.
 const PATIENCE: u64 = 60;
 
+/// Numbers of pods that run and that have ended.
+const COUNTERS: [&str; 3] = ["active", "succeeded", "failed"];
+
+/// Fields of a Job that the host keeps. A status without counters and conditions would not be kept
+/// without its time.
+pub(crate) const JOB_FIELDS: &[&str] =
+    &["/status/active", "/status/conditions", "/status/failed", "/status/startTime", "/status/succeeded"];
+
 /// What was found.
 #[derive(Debug, Default)]
 pub(crate) struct JobsWithoutPods {
@@ -19,16 +27,20 @@ pub(crate) struct JobsWithoutPods {
 }
 
 impl JobsWithoutPods {
-    /// Adds those of these Jobs that should run.
+    /// Adds those of these Jobs that should run and have no pod.
     pub(crate) fn add<'j, 'a: 'j>(
         &mut self,
         jobs: impl Iterator<Item = &'j Object<'a>>,
         pods: &Objects<'_>,
         now: u64,
     ) {
-        for job in jobs.filter(|job| !pods.of_kind(&POD).any(|pod| pod.is_controlled_by(job.uid))) {
-            let made = job.metadata("creationTimestamp").and_then(Json::as_str).and_then(parse_rfc3339);
-            let Some(due) = made.map(|made| made.saturating_add(PATIENCE)) else { continue };
+        for job in jobs {
+            let Some(due) = waits_since(job).map(|started| started.saturating_add(PATIENCE)) else {
+                continue;
+            };
+            if pods.of_kind(&POD).any(|pod| pod.is_controlled_by(job.uid)) {
+                continue;
+            }
             if due <= now {
                 self.names.push(job.name().to_owned());
             } else {
@@ -38,17 +50,14 @@ impl JobsWithoutPods {
     }
 }
 
-/// Whether a CronJob counts a Job among those that run (batch/v1 CronJobStatus).
-pub(crate) fn is_run_of(cron_job: &Object<'_>, job: &Object<'_>) -> bool {
-    let active = cron_job.raw_status.map(|status| status.items("active")).unwrap_or_default();
-    active.iter().any(|one| one.get("uid").and_then(Json::as_str) == Some(job.uid))
-}
-
-/// Whether a Job that has been looked at by its controller has had no pod, and has neither ended nor
-/// been paused (batch/v1 JobStatus).
-pub(crate) fn has_not_begun(job: &Object<'_>) -> bool {
-    job.raw_status.is_some_and(|status| {
-        let is_none = |counter| !matches!(status.get(counter), Some(Json::Int(1..)));
-        status.items("conditions").is_empty() && ["active", "succeeded", "failed"].into_iter().all(is_none)
-    })
+/// When the controller of a Job began with it, where no pod has been counted since, and the Job has
+/// neither ended nor been paused (batch/v1 JobStatus).
+fn waits_since(job: &Object<'_>) -> Option<u64> {
+    let status = job.raw_status.filter(|_| !job.is_being_deleted)?;
+    let is_true = |condition: &Json<'_>| condition.get("status").and_then(Json::as_str) == Some("True");
+    let is_some = |counter| matches!(status.get(counter), Some(Json::Int(1..)));
+    if status.items("conditions").iter().any(is_true) || COUNTERS.into_iter().any(is_some) {
+        return None;
+    }
+    parse_rfc3339(status.get("startTime")?.as_str()?)
 }

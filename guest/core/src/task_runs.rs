@@ -3,7 +3,7 @@
 
 use crate::desired::TASK_CONTAINER;
 use crate::fields;
-use crate::jobs_without_pods::{JobsWithoutPods, has_not_begun, is_run_of};
+use crate::jobs_without_pods::JobsWithoutPods;
 use crate::json::Json;
 use crate::kinds::{JOB, POD};
 use crate::observed::{self, Object, Objects};
@@ -127,13 +127,9 @@ impl TaskRuns {
         let mut without_pods = JobsWithoutPods::default();
         // Where pods are not observed, none is missed.
         if ![seen.absent, seen.omitted].into_iter().any(|kinds| kinds.contains(&POD)) {
-            let scheduled = [(tasks.retention, &jobs_of_retention), (tasks.export, &jobs_of_export)];
-            for (cron_job, jobs) in scheduled {
-                let runs = |job: &&Object<'_>| cron_job.is_some_and(|owner| is_run_of(owner, job));
-                without_pods.add(jobs.iter().copied().filter(runs), &pods, seen.now);
-            }
-            let seed = tasks.seed.filter(|job| !job.uid.is_empty() && has_not_begun(job));
-            without_pods.add(seed.into_iter(), &pods, seen.now);
+            let scheduled = jobs_of_retention.iter().chain(&jobs_of_export).copied();
+            let seed = tasks.seed.filter(|job| !job.uid.is_empty());
+            without_pods.add(scheduled.chain(seed), &pods, seen.now);
         }
         Ok(TaskRuns {
             retention: last(&of_retention),

@@ -81,7 +81,7 @@ pub(crate) fn job(
         "name": "agent",
         "image": image,
         "command": arguments,
-        "resources": observed.spec("taskResources").unwrap_or(&small),
+        "resources": observed.spec("taskResources").filter(|value| **value != json!({})).unwrap_or(&small),
         "securityContext": {
             "allowPrivilegeEscalation": false,
             "capabilities": {"drop": ["ALL"]},

@@ -85,7 +85,9 @@ fn write_failed(primary: &Primary<'_>, failure: &Failure, reason: &FailureReason
             " On this cluster the owner of an object changes only by who may delete it: docs/security.md of the operator says how to grant that for {}.",
             kind.plural
         ));
-        if *kind == VOLUME_CLAIM && primary.spec.storage.as_ref().is_some_and(Storage::retains) {
+        // The release of a claim that is to outlive its cache.
+        let is_release = *kind == VOLUME_CLAIM && failure.verb == Verb::Patch;
+        if is_release && primary.spec.storage.as_ref().is_some_and(Storage::retains) {
             message.push_str(" Until then the claim is deleted with the cache.");
         }
     }

@@ -56,7 +56,7 @@ pub(crate) fn of_runs(
 pub(crate) fn of_jobs_without_pods(names: &[String]) -> Vec<Issue> {
     let issue = |name: &String| {
         let message = format!(
-            "Job {name} gets no pod. A quota, a limit range, a policy or a webhook may refuse it: kubectl describe job {name} shows why. spec.taskResources says what its pods ask for."
+            "Job {name} gets no pod, and no later run begins before it ends. A quota, a limit range, a policy or a webhook may refuse the pod: kubectl describe job {name} shows why. spec.taskResources says what it asks for. The registry works all the same."
         );
         Issue::new(Reason::PodsNotCreated, Impact::Warning, message)
     };

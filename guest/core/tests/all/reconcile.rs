@@ -294,11 +294,16 @@ fn a_claim_whose_owner_may_not_be_changed_is_told_with_its_fate() {
     let refused = "persistentvolumeclaims \"demo-data\" is forbidden: cannot set an ownerRef on a resource you can't delete: , <nil>";
     let mut world = World::new(spec(r#"{"storage": {"size": "1Gi", "whenDeleted": "Retain"}}"#));
     world.settle();
-    world.failures = vec![failure(CLAIM, FailureReason::Forbidden, 403, refused)];
-    world.settle();
-    let condition = world.condition("Degraded");
-    assert_eq!(condition["reason"], "ApplyFailed");
-    insta::assert_snapshot!(condition["message"].as_str().unwrap(), @r#"PersistentVolumeClaim demo: apply failed (403 Forbidden): persistentvolumeclaims "demo-data" is forbidden: cannot set an ownerRef on a resource you can't delete: , <nil>. On this cluster the owner of an object changes only by who may delete it: docs/security.md of the operator says how to grant that for persistentvolumeclaims. Until then the claim is deleted with the cache."#);
+    let mut told = |verb: Verb| {
+        world.failures = vec![Failure { verb, ..failure(CLAIM, FailureReason::Forbidden, 403, refused) }];
+        world.settle();
+        let condition = world.condition("Degraded");
+        assert_eq!(condition["reason"], "ApplyFailed");
+        condition["message"].as_str().unwrap().to_owned()
+    };
+    insta::assert_snapshot!(told(Verb::Patch), @r#"PersistentVolumeClaim demo: patch failed (403 Forbidden): persistentvolumeclaims "demo-data" is forbidden: cannot set an ownerRef on a resource you can't delete: , <nil>. On this cluster the owner of an object changes only by who may delete it: docs/security.md of the operator says how to grant that for persistentvolumeclaims. Until then the claim is deleted with the cache."#);
+    // A claim that was to be taken over stays what it is.
+    assert!(!told(Verb::Apply).contains("deleted with"));
 }
 
 #[test]

@@ -249,7 +249,7 @@ fn rust_flags(here: &Path) -> String {
         .map(PathBuf::from)
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
     let workspace = here.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
-    // Code that is optimized for speed is inlined half as readily as usual: a tenth smaller, and as fast.
+    // Code that is optimized for speed is inlined half as readily as usual: smaller, and as fast.
     let mut flags = vec!["-Cstrip=symbols -Cllvm-args=-inlinedefault-threshold=100".to_owned()];
     let mut remap =
         |from: &Path, to: &str| flags.push(format!("--remap-path-prefix={}={to}", from.display()));

@@ -1,6 +1,6 @@
-//! Jobs for work on a registry that should run and have no pod: a quota, a limit range, a policy or a
-//! webhook refuses it. Their controller tries again for ever, and says so in Events alone, so that the
-//! CronJob would wait without a word.
+//! Jobs for work on a registry that should run and have no pod: a quota, a limit range, a policy or
+//! a webhook refuses it. Their controller tries again for ever, and says so in Events alone, so that
+//! the CronJob would wait without a word.
 
 use crate::json::Json;
 use crate::kinds::POD;

@@ -1,5 +1,5 @@
-//! Makes the plan for one cache from what is observed: first the writes that its spec asks for, then
-//! what its status says.
+//! Makes the plan for one cache from what is observed: first the writes that its spec asks for,
+//! then what its status says.
 
 mod children;
 mod network;

@@ -1,5 +1,5 @@
-//! Runs of retention, seeds and exports: the numbers that the agent left in the termination messages
-//! of pods that have ended, and Jobs that get no pod.
+//! Runs of retention, seeds and exports: the numbers that the agent left in the termination
+//! messages of pods that have ended, and Jobs that get no pod.
 
 use crate::desired::TASK_CONTAINER;
 use crate::fields;

@@ -9,7 +9,8 @@ use crate::json::{Json, count_steps};
 /// that is written out in full has about 60.
 pub(crate) const MAX_VALUES: usize = 12_000;
 
-/// Bytes of text that a value takes at least: one of its own, and one that separates it from others.
+/// Bytes of text that a value takes at least: one of its own, and one that separates it from
+/// others.
 const BYTES_OF_A_VALUE: usize = 2;
 
 /// Refuses the object of a request that has too many values, and says whether it did. `kind` is for
@@ -24,8 +25,8 @@ pub(crate) fn refuse_too_large(kind: &str, request: &Request<'_>, findings: &mut
     is_too_large
 }
 
-/// Whether the object of a request has too many values. `managedFields`, which the API server writes,
-/// do not count.
+/// Whether the object of a request has too many values. `managedFields`, which the API server
+/// writes, do not count.
 pub(crate) fn is_too_large(request: &Request<'_>) -> bool {
     // Few texts are so long that counting is needed.
     request.length > MAX_VALUES * BYTES_OF_A_VALUE && request.object.is_some_and(has_too_many_values)

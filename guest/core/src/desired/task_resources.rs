@@ -1,8 +1,8 @@
 //! Requests and limits of the pods that work on a registry.
 //!
-//! A namespace with a quota or a limit range admits only pods that say what the quota counts. What the
-//! author of a cache wrote for the registry pods shows what that is, so that the pods for work on the
-//! registry say the same things, with amounts of their own.
+//! A namespace with a quota or a limit range admits only pods that say what the quota counts. What
+//! the author of a cache wrote for the registry pods shows what that is, so that the pods for work on
+//! the registry say the same things, with amounts of their own.
 
 use super::not_empty;
 use crate::json::Json;
@@ -25,8 +25,8 @@ const SMALL: [Amounts; 3] = [
     Amounts { resource: "memory", request: "64Mi", limit: "512Mi", is_always_requested: true },
 ];
 
-/// `resources` of the container: as the spec says. Otherwise small requests, and small limits of what
-/// the registry pods have limits of. No amount is larger than what the registry pods have.
+/// `resources` of the container: as the spec says. Otherwise small requests, and small limits of
+/// what the registry pods have limits of. No amount is larger than what the registry pods have.
 pub(super) fn of<'a>(spec: &Spec<'a>) -> Json<'a> {
     if let Some(written) = not_empty(spec.task_resources) {
         return written;

@@ -1,4 +1,5 @@
-//! What the status of a cache says, which events are recorded, and when the cache is looked at again.
+//! What the status of a cache says, which events are recorded, and when the cache is looked at
+//! again.
 
 use super::writes::Writes;
 use super::{RELATED, Situation};
